@@ -1,0 +1,1 @@
+"""Numba kernels of the CPU lane; readable twins of the GPU kernels to come."""

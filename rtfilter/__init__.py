@@ -1,0 +1,27 @@
+"""rtfilter: a real-time video filter that changes the expression and keeps every word on the lips.
+
+Importing this package loads NumPy and nothing heavier; MediaPipe, OpenCV and Numba load when a
+`FaceFilter` is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rtfilter.controls import Controls
+from rtfilter.errors import RtfilterError
+from rtfilter.frame import Frame
+
+if TYPE_CHECKING:
+    from rtfilter.filter import FaceFilter
+
+__version__ = "0.1.0"
+__all__ = ["Controls", "FaceFilter", "Frame", "RtfilterError", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FaceFilter":
+        from rtfilter.filter import FaceFilter
+
+        return FaceFilter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

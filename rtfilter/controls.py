@@ -1,0 +1,83 @@
+"""`Controls`: what the user asks for. Immutable; replaced whole, from any thread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from rtfilter.errors import UsageError, nearest
+
+EMOTIONS = ("happy", "sad", "angry", "surprised", "fearful", "disgusted", "contempt", "neutral")
+INTENSITY_MAX = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The wish for the picture, validated at construction.
+
+    emotions: intensity by emotion name, each 0..1.5 (above 1 is exaggeration); mixes freely.
+    intensity: factor on the whole emotion mix, 0..1.5.
+    mouth: speech against emotion, 0..1: 1 keeps the lips' shape everywhere, 0 lets emotion win.
+    valence, arousal: -1..1 each; added to `emotions` through the circumplex mapping.
+    smoothing: 0..1; 0 follows the request at once, 1 is the calmest edit.
+    bypass: True passes every frame through untouched.
+
+    Raises UsageError with the nearest known emotion, or the permitted range.
+    """
+
+    emotions: Mapping[str, float] = field(default_factory=dict)
+    intensity: float = 1.0
+    mouth: float = 1.0
+    valence: float = 0.0
+    arousal: float = 0.0
+    smoothing: float = 0.5
+    bypass: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.emotions, Mapping):
+            got = type(self.emotions).__name__
+            raise UsageError(f"emotions: expected a mapping of name to 0..{INTENSITY_MAX}, got {got}")
+        checked = {}
+        for name, value in self.emotions.items():
+            if name not in EMOTIONS:
+                raise UsageError(f"unknown emotion {name!r}:{nearest(str(name), EMOTIONS)}")
+            checked[name] = in_range(f"emotion {name}", value, 0.0, INTENSITY_MAX)
+        object.__setattr__(self, "emotions", MappingProxyType(checked))
+        for name, low, high in (
+            ("intensity", 0.0, INTENSITY_MAX),
+            ("mouth", 0.0, 1.0),
+            ("valence", -1.0, 1.0),
+            ("arousal", -1.0, 1.0),
+            ("smoothing", 0.0, 1.0),
+        ):
+            object.__setattr__(self, name, in_range(name, getattr(self, name), low, high))
+        if not isinstance(self.bypass, bool):
+            raise UsageError(f"bypass: expected true or false, got {self.bypass!r}")
+
+    def with_(self, **changes: Any) -> Controls:
+        """A copy with some fields replaced, validated anew."""
+        return replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON-ready values, `Controls(**d)` restores them."""
+        return {
+            "emotions": dict(self.emotions),
+            "intensity": self.intensity,
+            "mouth": self.mouth,
+            "valence": self.valence,
+            "arousal": self.arousal,
+            "smoothing": self.smoothing,
+            "bypass": self.bypass,
+        }
+
+
+def in_range(name: str, value: object, low: float, high: float) -> float:
+    """`value` as a finite float within [low, high], or a UsageError naming both."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise UsageError(f"{name}: expected a number in {low:g}..{high:g}, got {value!r}")
+    if not low <= value <= high:
+        raise UsageError(f"{name}: {value:g} is out of range, expected {low:g}..{high:g}")
+    return float(value)

@@ -1,0 +1,1 @@
+"""Training and asset building. Nothing in the product imports it."""

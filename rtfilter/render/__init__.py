@@ -1,0 +1,1 @@
+"""Displacement and frame to frame."""
