@@ -1,0 +1,43 @@
+# What a fresh clone needs: `make demo` or `make test`. Everything is installed into .venv.
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO ?= demo.mp4
+
+.PHONY: help setup demo test lint format bench clean
+
+help:
+	@echo "make setup   virtual environment in $(VENV), with everything for development"
+	@echo "make demo    a filtered demo clip in $(DEMO); needs no camera"
+	@echo "make test    all tests"
+	@echo "make lint    ruff and mypy --strict"
+	@echo "make bench   latency of this machine, stage by stage"
+
+# Done again only when the dependencies or the way of installing them change.
+$(STAMP): pyproject.toml scripts/setup.sh
+	bash scripts/setup.sh $(VENV)
+	@touch $(STAMP)
+
+setup: $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/rtfilter demo --output $(DEMO) --force
+	@echo "Look at $(abspath $(DEMO)): left the original, right the filtered picture."
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	$(BIN)/rtfilter bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

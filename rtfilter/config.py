@@ -1,0 +1,158 @@
+"""Settings from the user's file and environment, and how the layers come together.
+
+Precedence, highest first: command line, environment (`RTFILTER_*`), file, default. Every setting is
+taken from the highest layer that names it. What to express (preset, emotions, valence, arousal) is
+one wish and is taken whole from one layer, so that `--emotion sad=1` is not mixed with yesterday's smile.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rtfilter.controls import EMOTIONS, Controls
+from rtfilter.errors import UsageError, nearest
+from rtfilter.presets import CONTROL_KEYS, check_controls, find_preset
+from rtfilter.tomlfile import place_of, read_toml
+
+ENVIRONMENT_PREFIX = "RTFILTER_"
+WISH_KEYS = ("emotions", "valence", "arousal")
+TEXT_KEYS = ("preset", "input", "output", "codec", "device")
+COUNT_KEYS = ("width", "height", "fps")
+KEYS = (*CONTROL_KEYS, *TEXT_KEYS, *COUNT_KEYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One layer, or all of them merged. `controls` holds keyword arguments of `Controls`; `values`
+    the rest: preset, input, output, codec, device as text, width, height, fps as counts."""
+
+    controls: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def config_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """`$XDG_CONFIG_HOME/rtfilter`, or `~/.config/rtfilter`; a relative XDG_CONFIG_HOME is ignored,
+    as the XDG base directory specification demands."""
+    base = Path(environ.get("XDG_CONFIG_HOME", ""))
+    if not base.is_absolute():
+        base = Path(environ.get("HOME") or Path.home()) / ".config"
+    return base / "rtfilter"
+
+
+def config_path(environ: Mapping[str, str] = os.environ) -> Path:
+    """The settings file; it need not exist."""
+    return config_dir(environ) / "config.toml"
+
+
+def presets_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the user's presets; it need not exist."""
+    return config_dir(environ) / "presets"
+
+
+def parse_emotion(text: str) -> tuple[str, float]:
+    """`happy=0.8` as name and intensity; a name alone means 1.
+
+    Raises UsageError with the nearest emotion, or the permitted range.
+    """
+    name, equals, amount = (part.strip() for part in text.partition("="))
+    if name not in EMOTIONS:
+        raise UsageError(f"unknown emotion {name!r}:{nearest(name, EMOTIONS)}")
+    try:
+        value = float(amount) if equals else 1.0
+    except ValueError:
+        raise UsageError(f"emotion {name}: expected {name}=0.8 or the like, got {text!r}") from None
+    return name, Controls(emotions={name: value}).emotions[name]
+
+
+def settings_from_file(path: Path) -> Settings:
+    """The layer of the settings file; empty when there is none.
+
+    Raises UsageError with file and line for bad TOML, an unknown key or a wrong value.
+    """
+    if not path.exists():
+        return Settings()
+    table = read_toml(path)
+    for key in table:
+        if key not in KEYS:
+            raise UsageError(f"{place_of(path, key)}: unknown key {key!r}:{nearest(key, KEYS)}")
+    controls = {key: value for key, value in table.items() if key in CONTROL_KEYS}
+    check_controls(controls, path)
+    values = {key: value for key, value in table.items() if key not in CONTROL_KEYS}
+    for key, value in values.items():
+        if key in TEXT_KEYS:
+            good, wanted = isinstance(value, str), "text in quotes"
+        else:
+            good = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            wanted = "a whole number above 0"
+        if not good:
+            raise UsageError(f"{place_of(path, key)}: {key}: expected {wanted}, got {value!r}")
+    return Settings(controls, values)
+
+
+def settings_from_environment(environ: Mapping[str, str]) -> Settings:
+    """The layer of `RTFILTER_<KEY>`; emotions as `RTFILTER_EMOTIONS=happy=0.8,sad=0.1`.
+
+    Raises UsageError with the variable's name for an unknown key or a wrong value.
+    """
+    controls: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or not text:
+            continue
+        key = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if key not in KEYS:
+            raise UsageError(f"environment: unknown {variable}:{nearest(key, KEYS)}")
+        try:
+            if key in CONTROL_KEYS:
+                controls[key] = _control_from_text(key, text)
+                Controls(**{key: controls[key]})
+            else:
+                values[key] = text if key in TEXT_KEYS else _count(text)
+        except UsageError as error:
+            raise UsageError(f"environment: {variable}={text!r}: {error}") from error
+    return Settings(controls, values)
+
+
+def merge(layers: list[Settings], presets_folder: Path) -> Settings:
+    """All layers as one, the first the highest. Presets are opened into their layer, under its own values.
+
+    Raises UsageError for an unknown preset.
+    """
+    controls: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    for layer in reversed(layers):
+        named = dict(layer.controls)
+        if preset_name := layer.values.get("preset"):
+            preset = find_preset(preset_name, presets_folder)
+            mixed = {**preset.values.get("emotions", {}), **named.get("emotions", {})}
+            named = {**preset.values, **named, "emotions": mixed}
+        if any(key in named for key in WISH_KEYS):
+            controls = {key: value for key, value in controls.items() if key not in WISH_KEYS}
+            values.pop("preset", None)
+        controls.update(named)
+        values.update(layer.values)
+    return Settings(controls, values)
+
+
+def _control_from_text(key: str, text: str) -> Any:
+    if key == "emotions":
+        return dict(parse_emotion(part) for part in text.split(","))
+    if key == "bypass":
+        known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+        if text.lower() not in known:
+            raise UsageError("expected true or false")
+        return known[text.lower()]
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError("expected a number") from None
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise UsageError("expected a whole number above 0")
+    return int(text)

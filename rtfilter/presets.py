@@ -1,0 +1,151 @@
+"""Presets: named wishes, a handful built in and any number as TOML files of the user's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from rtfilter.controls import Controls
+from rtfilter.errors import OutputError, UsageError, nearest
+from rtfilter.tomlfile import place_of, read_toml, write_toml
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+CONTROL_KEYS = ("emotions", "intensity", "mouth", "valence", "arousal", "smoothing", "bypass")
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named part of `Controls`: only what it names is changed by choosing it.
+
+    values: keyword arguments of `Controls`. path: the user's file, None for a built-in one.
+    """
+
+    name: str
+    description: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+
+    @property
+    def controls(self) -> Controls:
+        """The whole wish, defaults filled in."""
+        return Controls(**self.values)
+
+
+def _preset(name: str, description: str, **values: Any) -> Preset:
+    return Preset(name, description, values)
+
+
+# Amounts that stay believable over a whole call: what reads as a mood, not as a grimace.
+BUILT_IN: Mapping[str, Preset] = MappingProxyType(
+    {
+        preset.name: preset
+        for preset in (
+            _preset("natural", "as you are: every pixel passes through", emotions={}),
+            _preset("friendly", "a light, steady smile", emotions={"happy": 0.4}),
+            _preset("cheerful", "an open smile and lively brows", emotions={"happy": 0.8, "surprised": 0.1}),
+            _preset(
+                "confident", "a hint of a smile over a settled face", emotions={"happy": 0.25, "neutral": 0.4}
+            ),
+            _preset("calm", "draws a tense or tired face to your own neutral", emotions={"neutral": 0.7}),
+            _preset("awake", "lifted brows and open eyes", emotions={"surprised": 0.3, "happy": 0.15}),
+            _preset(
+                "serious", "composed, with slightly gathered brows", emotions={"neutral": 0.5, "angry": 0.15}
+            ),
+            _preset(
+                "sympathetic",
+                "raised inner brows, softened by a faint smile",
+                emotions={"sad": 0.4, "happy": 0.15},
+            ),
+        )
+    }
+)
+
+
+def load_presets(folder: Path) -> dict[str, Preset]:
+    """The built-in presets, then those of `folder` (`*.toml`), which win over built-in ones of their name.
+
+    Raises UsageError with file and line for a file that is no preset.
+    """
+    presets = dict(BUILT_IN)
+    if folder.is_dir():
+        for path in sorted(folder.glob("*.toml")):
+            presets[path.stem] = read_preset(path)
+    return presets
+
+
+def find_preset(name: str, folder: Path) -> Preset:
+    """The preset called `name`; another preset's broken file is no hindrance.
+
+    Raises UsageError with the nearest known name.
+    """
+    path = folder / f"{name}.toml"
+    if NAME.fullmatch(name):
+        if path.is_file():
+            return read_preset(path)
+        if name in BUILT_IN:
+            return BUILT_IN[name]
+    own = (p.stem for p in folder.glob("*.toml")) if folder.is_dir() else ()
+    raise UsageError(f"unknown preset {name!r}:{nearest(name, {*BUILT_IN, *own})}")
+
+
+def read_preset(path: Path) -> Preset:
+    """One preset from its file: `description` and any fields of `Controls`.
+
+    Raises UsageError with file and line for an unknown key or a value out of range.
+    """
+    if not NAME.fullmatch(path.stem):
+        raise UsageError(
+            f"{path}: a preset's file is named in lower case, digits, - and _, such as my-mood.toml"
+        )
+    values = read_toml(path)
+    description = values.pop("description", "")
+    if not isinstance(description, str):
+        raise UsageError(f"{place_of(path, 'description')}: description: expected text, got {description!r}")
+    check_controls(values, path)
+    return Preset(path.stem, description, values, path)
+
+
+def check_controls(values: Mapping[str, Any], path: Path) -> None:
+    """Raise UsageError with file and line for the first entry that `Controls` would not take."""
+    for key, value in values.items():
+        if key not in CONTROL_KEYS:
+            raise UsageError(f"{place_of(path, key)}: unknown key {key!r}:{nearest(key, CONTROL_KEYS)}")
+        try:
+            Controls(**{key: value})
+        except UsageError as error:
+            raise UsageError(f"{place_of(path, _culprit(key, value))}: {error}") from error
+
+
+def _culprit(key: str, value: object) -> str:
+    """The emotion inside the table that is refused by itself, else the key."""
+    for emotion, intensity in value.items() if isinstance(value, Mapping) else ():
+        try:
+            Controls(emotions={emotion: intensity})
+        except UsageError:
+            return str(emotion)
+    return key
+
+
+def save_preset(preset: Preset, folder: Path, overwrite: bool = False) -> Path:
+    """Write `preset` into `folder` and return its file.
+
+    Raises UsageError for a name that is no file name, OutputError when one of this name was saved
+    before and `overwrite` is False, or when it cannot be written.
+    """
+    if not NAME.fullmatch(preset.name):
+        raise UsageError(
+            f"preset name {preset.name!r}: expected lower case, digits, - and _, such as my-mood"
+        )
+    path = folder / f"{preset.name}.toml"
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists; replace it with --force or choose another name")
+    described = {"description": preset.description} if preset.description else {}
+    write_toml(path, {**described, **preset.values})
+    return path

@@ -1,0 +1,92 @@
+"""TOML files of the user's: read with errors that name the file and the line, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rtfilter.errors import OutputError, UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises UsageError with file and line when it is not TOML or not UTF-8, or cannot be read.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}; mend that line or move the file away") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def place_of(path: Path, key: str) -> str:
+    """`file:line` of the first assignment to `key` or table called `key`; the file alone without one."""
+    name = re.escape(key)
+    written = re.compile(rf"""\s*(?:\[\s*)?["']?{name}["']?\s*(?:=|\]|\.)""")
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if written.match(line):
+            return f"{path}:{number}"
+    return str(path)
+
+
+def write_toml(path: Path, values: Mapping[str, Any]) -> None:
+    """Write `values` (strings, numbers, booleans, and one level of tables of these), atomically.
+
+    Raises OutputError when the file or its folder cannot be written.
+    """
+    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    lines = [f"{key} = {_literal(value)}" for key, value in plain.items()]
+    for table, entries in tables.items():
+        lines += ["", f"[{table}]"] + [f"{key} = {_literal(value)}" for key, value in entries.items()]
+    write_text_atomically(path, "\n".join(lines).lstrip("\n") + "\n")
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Put `text` at `path` so that a reader sees the old file or the whole new one, never a part.
+
+    Raises OutputError when the file or its folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 (mkstemp makes it private)
+        os.replace(temporary, path)  # noqa: PTH105
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _literal(value: str | bool | int | float) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    return repr(value)
