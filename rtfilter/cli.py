@@ -1,0 +1,187 @@
+"""The command line: one file of verbs. What each does is in `rtfilter.commands`, loaded when called."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType, TracebackType
+from typing import TextIO
+
+import rtfilter
+from rtfilter import cli_options
+from rtfilter.cli_parser import Parser
+from rtfilter.errors import RtfilterError, UsageError, nearest
+
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_BROKEN_PIPE = 128 + 13
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from rtfilter.commands.run import run
+
+    return run(arguments)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from rtfilter.commands.demo import demo
+
+    return demo(arguments)
+
+
+def _cam(arguments: argparse.Namespace) -> int:
+    from rtfilter.commands.run import cam
+
+    return cam(arguments)
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from rtfilter.commands.inspect import inspect
+
+    return inspect(arguments)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from rtfilter.commands.evaluate import evaluate
+
+    return evaluate(arguments)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from rtfilter.commands.bench import bench
+
+    return bench(arguments)
+
+
+def _presets(arguments: argparse.Namespace) -> int:
+    from rtfilter.commands.presets import presets
+
+    return presets(arguments)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from rtfilter.commands.doctor import doctor
+
+    return doctor(arguments)
+
+
+Verb = tuple[str, Callable[[Parser], None], Callable[[argparse.Namespace], int]]
+VERBS: dict[str, Verb] = {
+    "run": ("filter a file, a camera or the demo", cli_options.run_options, _run),
+    "demo": ("see it work without a camera", cli_options.demo_options, _demo),
+    "cam": ("camera to virtual camera", cli_options.cam_options, _cam),
+    "inspect": (
+        "pose, expression and residual of every frame of a video",
+        cli_options.inspect_options,
+        _inspect,
+    ),
+    "evaluate": ("what an edit did to a video", cli_options.evaluate_options, _evaluate),
+    "bench": ("latency of this machine, stage by stage", cli_options.bench_options, _bench),
+    "presets": ("list, show, save and remove named mixes", cli_options.presets_options, _presets),
+    "doctor": ("what works here and how to mend what does not", cli_options.doctor_options, _doctor),
+}
+
+
+def build_parser() -> tuple[Parser, dict[str, Parser]]:
+    """The parser, and those of the verbs by name."""
+    parser = Parser(
+        prog="rtfilter", description="Changes the expression of a face and keeps every word on the lips."
+    )
+    parser.add_argument("--version", action="version", version=f"rtfilter {rtfilter.__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
+    parsers = {}
+    for name, (summary, add_options, action) in VERBS.items():
+        parsers[name] = verbs.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
+        parsers[name].add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+        parsers[name].set_defaults(action=action)
+        add_options(parsers[name])
+    return parser, parsers
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command line. Raises UsageError with the nearest suggestion."""
+    parser, parsers = build_parser()
+    verb = next((argument for argument in argv if not argument.startswith("-")), None)
+    if verb is not None and verb not in VERBS:
+        raise UsageError(f"unknown verb {verb!r}:{nearest(verb, VERBS)}")
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parsers.get(arguments.verb, parser).reject(unknown)
+    if arguments.verb is None:
+        parser.error(f"expected a verb: {', '.join(VERBS)}")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code: 0 done, 1 failure, 2 usage, 130 interrupted.
+
+    Without `argv` it takes the process's own, and answers an error nobody foresaw with one line.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    debug = "--debug" in words
+    if argv is None:
+        signal.signal(signal.SIGTERM, _interrupt)
+        if not debug:
+            sys.excepthook = _report_bug
+    try:
+        arguments = parse(words)
+        code: int = arguments.action(arguments)
+        sys.stdout.flush()
+    except RtfilterError as error:
+        if debug:
+            raise
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        if debug:
+            raise
+        return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 1)
+    return code
+
+
+def _fail(message: str, code: int) -> int:
+    line = " ".join(message.split())
+    try:
+        print(f"rtfilter: {line}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _silence(sys.stderr)
+    return code
+
+
+def _silence(stream: TextIO) -> None:
+    """Point a stream whose reader is gone at nothing, so that the interpreter's last flush is quiet."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _report_bug(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    where = traceback
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    place = f" in {where.tb_frame.f_code.co_name}" if where is not None else ""
+    said = " ".join(str(error).split())
+    print(
+        f"rtfilter: this is a bug, not your mistake ({kind.__name__}{place}: {said}); "
+        "please report it with the output of the same command and --debug",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

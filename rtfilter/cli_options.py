@@ -1,0 +1,181 @@
+"""The options of every verb, and how they join the settings of environment and file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from rtfilter.cli_parser import Parser, checked, count, number, one_of
+from rtfilter.config import (
+    COUNT_KEYS,
+    TEXT_KEYS,
+    Settings,
+    config_path,
+    merge,
+    parse_emotion,
+    presets_dir,
+    settings_from_environment,
+    settings_from_file,
+)
+from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
+from rtfilter.presets import CONTROL_KEYS
+
+CODECS = ("h264", "ffv1")
+LONGEST_S = 86_400.0
+
+
+def run_options(parser: Parser) -> None:
+    parser.add_argument("-i", "--input", metavar="FILE|camera:0|demo", help="what to filter")
+    parser.add_argument("-o", "--output", metavar="FILE|virtualcam|null", help="where it goes")
+    _output_options(parser)
+    _control_options(parser)
+    _picture_options(parser)
+    _live_options(parser)
+
+
+def cam_options(parser: Parser) -> None:
+    parser.add_argument("-i", "--input", metavar="camera:N", help="the camera (default camera:0)")
+    parser.add_argument("--compare", action="store_true", help="original beside result")
+    parser.add_argument("--report", metavar="R.json", help="write timings, drops and versions here")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    _control_options(parser)
+    _picture_options(parser)
+    _live_options(parser)
+
+
+def demo_options(parser: Parser) -> None:
+    parser.add_argument(
+        "-o", "--output", default="demo.mp4", metavar="FILE|virtualcam|null", help="default demo.mp4"
+    )
+    _output_options(parser)
+    _control_options(parser)
+    _picture_options(parser)
+    _live_options(parser)
+
+
+def _output_options(parser: Parser) -> None:
+    parser.add_argument(
+        "--codec", type=one_of("codec", CODECS), help="h264 (default) or ffv1, which is lossless"
+    )
+    parser.add_argument("--compare", action="store_true", help="original beside result")
+    parser.add_argument("--force", "--overwrite", action="store_true", help="replace an output that exists")
+    parser.add_argument("--report", metavar="R.json", help="write timings, drops and versions here")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _live_options(parser: Parser) -> None:
+    parser.add_argument(
+        "--device", metavar="/dev/videoN", help="the virtual camera (default: the first free one)"
+    )
+    parser.add_argument(
+        "--duration", metavar="S", type=number(0.01, LONGEST_S), help="stop after so many seconds"
+    )
+
+
+def inspect_options(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the video")
+    parser.add_argument("--json", action="store_true", help="every frame, as one JSON document")
+    parser.add_argument("-o", "--output", metavar="OUT.json", help="write there instead of to the terminal")
+    parser.add_argument("--force", "--overwrite", action="store_true", help="replace an output that exists")
+
+
+def evaluate_options(parser: Parser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="the video before")
+    parser.add_argument(
+        "edited", metavar="EDITED", help="the video after (lossless is fairest: --codec ffv1)"
+    )
+    parser.add_argument("--json", action="store_true", help="as one JSON document")
+
+
+def bench_options(parser: Parser) -> None:
+    sizes = ("480p", "720p", "1080p")
+    parser.add_argument(
+        "--size", action="append", type=one_of("size", sizes), help="480p, 720p, 1080p; may be repeated"
+    )
+    parser.add_argument(
+        "--seconds", type=number(0.1, 600), default=5.0, metavar="S", help="per size (default 5)"
+    )
+    parser.add_argument("--json", action="store_true", help="as one JSON document")
+    _control_options(parser)
+
+
+def presets_options(parser: Parser) -> None:
+    actions = ("list", "show", "save", "remove")
+    parser.add_argument(
+        "action_name",
+        metavar="ACTION",
+        nargs="?",
+        default="list",
+        type=one_of("action", actions),
+        help="list (default), show, save or remove",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the preset to show, save or remove")
+    parser.add_argument("--json", action="store_true", help="as one JSON document")
+    parser.add_argument("--description", metavar="TEXT", help="a line about the preset that is saved")
+    parser.add_argument(
+        "--force", "--overwrite", action="store_true", help="replace a preset that was saved before"
+    )
+    _control_options(parser)
+
+
+def doctor_options(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="as one JSON document")
+
+
+def _control_options(parser: argparse.ArgumentParser) -> None:
+    """The options that make a `Controls`."""
+    group = parser.add_argument_group("expression")
+    names = ", ".join(EMOTIONS)
+    group.add_argument(
+        "-e",
+        "--emotion",
+        dest="emotions",
+        metavar="NAME=AMOUNT",
+        action="append",
+        type=checked(parse_emotion),
+        help=f"how much of an emotion, 0..{INTENSITY_MAX}; may be repeated and mixes; one of {names}",
+    )
+    group.add_argument("--preset", metavar="NAME", help="a named mix; `rtfilter presets` lists them")
+    group.add_argument("--valence", metavar="V", type=number(-1, 1), help="-1 unpleasant .. 1 pleasant")
+    group.add_argument("--arousal", metavar="A", type=number(-1, 1), help="-1 drowsy .. 1 excited")
+    group.add_argument(
+        "--intensity", metavar="I", type=number(0, INTENSITY_MAX), help="factor on the whole mix (default 1)"
+    )
+    group.add_argument(
+        "--mouth",
+        metavar="M",
+        type=number(0, 1),
+        help="1 keeps speech on the lips everywhere, 0 lets emotion win",
+    )
+    group.add_argument(
+        "--smoothing", metavar="S", type=number(0, 1), help="0 follows at once .. 1 calmest (default 0.5)"
+    )
+
+
+def _picture_options(parser: argparse.ArgumentParser) -> None:
+    """Size and rate that a camera or the demo is asked for."""
+    group = parser.add_argument_group("camera and demo")
+    group.add_argument("--width", metavar="PX", type=count, help="width to ask for (default 1280)")
+    group.add_argument("--height", metavar="PX", type=count, help="height to ask for (default 720)")
+    group.add_argument("--fps", metavar="N", type=count, help="frames a second to ask for (default 30)")
+
+
+def settings_for(arguments: argparse.Namespace) -> Settings:
+    """The merged settings: command line over environment over file.
+
+    Raises UsageError for a wrong value in any of them or an unknown preset.
+    """
+    given = {key: value for key, value in vars(arguments).items() if value is not None}
+    if "emotions" in given:
+        given["emotions"] = dict(given["emotions"])
+    line = Settings(
+        {key: given[key] for key in CONTROL_KEYS if key in given},
+        {key: given[key] for key in (*TEXT_KEYS, *COUNT_KEYS) if key in given},
+    )
+    environment = settings_from_environment(os.environ)
+    return merge([line, environment, settings_from_file(config_path())], presets_dir())
+
+
+def controls_for(settings: Settings) -> Controls:
+    """The wish of merged settings."""
+    return Controls(**settings.controls)

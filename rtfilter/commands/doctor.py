@@ -1,0 +1,230 @@
+"""`rtfilter doctor`: what works here, and how to mend what does not. It only looks and opens no camera."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import rtfilter
+from rtfilter.config import (
+    config_dir,
+    config_path,
+    presets_dir,
+    settings_from_environment,
+    settings_from_file,
+)
+from rtfilter.errors import RtfilterError
+from rtfilter.machine import gpus, machine_facts, package_version, versions
+from rtfilter.presets import load_presets
+from rtfilter.sinks.v4l2loopback import loopback_state
+from rtfilter.v4l2 import holders, video_nodes
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+NEEDED = {
+    "numpy": "numpy",
+    "mediapipe": "mediapipe",
+    "opencv-contrib-python": "cv2",
+    "av": "av",
+    "numba": "numba",
+    "scikit-image": "skimage",
+}
+SYSTEM_LIBRARIES = "sudo apt-get install libgl1 libglib2.0-0 libegl1 libgles2"
+REINSTALL = "python -m pip install --force-reinstall rtfilter"
+TRACKING_MODELS = ("face_detection_short_range.tflite", "face_landmark_with_attention.tflite")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. status: ok, warn (a part of rtfilter is out of reach) or fail (its main job is).
+
+    fix: what to do next, "" when there is nothing to do.
+    """
+
+    name: str
+    status: str
+    detail: str
+    fix: str = ""
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print every finding; 0 when files can be filtered here, else 1."""
+    checks = [finding for check in CHECKS for finding in check()]
+    works = all(finding.status != FAIL for finding in checks)
+    if arguments.json:
+        found = [asdict(finding) for finding in checks]
+        document = {"works": works, "checks": found, "machine": machine_facts(), "versions": versions()}
+        print(json.dumps(document, indent=2))
+    else:
+        for finding in checks:
+            print(f"{finding.status:<5} {finding.name:<24} {finding.detail}")
+            if finding.fix:
+                print(f"{'':<30} -> {finding.fix}")
+        print("rtfilter works here" if works else "rtfilter does not work here yet: mend what says fail")
+    return 0 if works else 1
+
+
+def check_python() -> list[Check]:
+    """The interpreter: MediaPipe's wheels exist for 3.10 to 3.12."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if (3, 10) <= sys.version_info[:2] <= (3, 12):
+        return [Check("python", OK, version)]
+    return [Check("python", FAIL, version, "use Python 3.10, 3.11 or 3.12")]
+
+
+def check_packages() -> list[Check]:
+    """Every package that filtering needs, loaded for real: a missing system library shows only then."""
+    return [_check_package(distribution, module) for distribution, module in NEEDED.items()]
+
+
+def _check_package(distribution: str, module: str) -> Check:
+    version = package_version(distribution)
+    try:
+        importlib.import_module(module)
+    except (ImportError, OSError, AttributeError) as error:
+        said = " ".join(str(error).split())
+        library = "cannot open shared object" in said
+        return Check(distribution, FAIL, said, SYSTEM_LIBRARIES if library else REINSTALL)
+    return Check(distribution, OK, version or "loads, but was not installed as a package")
+
+
+def check_models() -> list[Check]:
+    """The tracking networks inside MediaPipe's wheel, and rtfilter's own face model."""
+    spec = importlib.util.find_spec("mediapipe")
+    root = Path(spec.origin).parent / "modules" if spec is not None and spec.origin else Path()
+    present = {path.name for path in root.rglob("*.tflite")}
+    missing = [name for name in TRACKING_MODELS if name not in present]
+    assets = sorted((Path(rtfilter.__file__).parent / "face" / "assets").glob("*.npz"))
+    return [
+        Check("tracking models", FAIL, f"missing: {', '.join(missing)}", "pip install mediapipe==0.10.21")
+        if missing
+        else Check("tracking models", OK, "in MediaPipe's wheel"),
+        Check("face model", OK, ", ".join(path.name for path in assets))
+        if assets
+        else Check("face model", FAIL, "no rtfilter/face/assets/*.npz", REINSTALL),
+    ]
+
+
+def check_codecs() -> list[Check]:
+    """The encoders that `--codec` and sound need, as this PyAV was built."""
+    try:
+        from av.codec.codec import Codec, UnknownCodecError
+    except ImportError as error:
+        return [Check("codecs", FAIL, str(error), REINSTALL)]
+
+    def can_encode(name: str) -> bool:
+        try:
+            return Codec(name, "w").is_encoder
+        except UnknownCodecError:
+            return False
+
+    wanted = {"h264": ("libx264", "h264"), "ffv1": ("ffv1",), "aac": ("aac",)}
+    missing = [name for name, encoders in wanted.items() if not any(map(can_encode, encoders))]
+    if missing:
+        fix = "python -m pip install --force-reinstall --only-binary av av"
+        return [Check("codecs", FAIL if "h264" in missing else WARN, f"missing: {', '.join(missing)}", fix)]
+    return [Check("codecs", OK, ", ".join(wanted))]
+
+
+def check_cameras() -> list[Check]:
+    """Cameras that the system lists; none is opened, so no light goes on."""
+    if sys.platform != "linux":
+        return [
+            Check(
+                "cameras", OK, "not listed on this system; try: rtfilter run --input camera:0 --output null"
+            )
+        ]
+    found = []
+    for node in video_nodes():
+        if node.is_loopback or not (node.can_capture or node.problem):
+            continue
+        users = holders(node.path)
+        if node.problem == "permission denied":
+            fix = "sudo usermod -aG video $USER, then log in again"
+            found.append(Check(f"camera:{node.index}", WARN, f"{node.name}: {node.problem}", fix))
+        elif users:
+            found.append(
+                Check(f"camera:{node.index}", WARN, f"{node.name}: in use by {', '.join(users)}", "close it")
+            )
+        else:
+            found.append(
+                Check(f"camera:{node.index}", WARN if node.problem else OK, node.problem or node.name)
+            )
+    nothing = Check(
+        "cameras", WARN, "none", "plug one in, or use a file or the demo: rtfilter run --input demo"
+    )
+    return found or [nothing]
+
+
+def check_virtual_camera() -> list[Check]:
+    """The extra, and on Linux the kernel module."""
+    version = package_version("pyvirtualcam")
+    extra = (
+        Check("virtual camera extra", OK, f"pyvirtualcam {version}")
+        if version
+        else Check(
+            "virtual camera extra", WARN, "pyvirtualcam is missing", "pip install 'rtfilter[virtualcam]'"
+        )
+    )
+    if sys.platform != "linux":
+        return [extra]
+    state = loopback_state()
+    detail = "not loaded"
+    if state.loaded:
+        caps = "exclusive_caps=1" if any(state.exclusive_caps) else "exclusive_caps=0"
+        devices = ", ".join(str(node.path) for node in state.nodes) or "no devices"
+        detail = f"{state.version or 'version unknown'}, {caps}, {devices}"
+        if state.can_reattach is False:
+            detail += "; before 0.14 a closed device stays closed, which rtfilter mends when it opens one"
+    return [extra, Check("v4l2loopback", WARN if state.advice else OK, detail, state.advice)]
+
+
+def check_gpu() -> list[Check]:
+    """The graphics card; not needed."""
+    return [Check("gpu", OK, "; ".join(gpus()) or "no NVIDIA card or driver: the CPU is used")]
+
+
+def check_numba_cache() -> list[Check]:
+    """Whether compiled kernels can be kept; without it every start compiles anew."""
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    beside = Path(rtfilter.__file__).resolve().parent.parent
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    places = (
+        [Path(folder)] if folder else [beside / "kernels", beside / "rtfilter" / "kernels", home, home.parent]
+    )
+    for place in places:
+        if place.is_dir() and os.access(place, os.W_OK):
+            return [Check("kernel cache", OK, str(place))]
+    fix = "export NUMBA_CACHE_DIR=/a/folder/you/may/write"
+    return [Check("kernel cache", WARN, "nowhere to keep compiled kernels: every start takes longer", fix)]
+
+
+def check_config() -> list[Check]:
+    """The user's settings and presets: readable, and made of known keys."""
+    try:
+        settings_from_file(config_path())
+        settings_from_environment(os.environ)
+        own = sum(preset.path is not None for preset in load_presets(presets_dir()).values())
+    except RtfilterError as error:
+        return [Check("settings", FAIL, str(error), "mend or remove it")]
+    kind = "config.toml" if config_path().exists() else "no config.toml"
+    return [Check("settings", OK, f"{config_dir()}: {kind}, {own} own presets")]
+
+
+CHECKS: tuple[Callable[[], list[Check]], ...] = (
+    check_python,
+    check_packages,
+    check_models,
+    check_codecs,
+    check_cameras,
+    check_virtual_camera,
+    check_gpu,
+    check_numba_cache,
+    check_config,
+)
