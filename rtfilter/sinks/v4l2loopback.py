@@ -1,0 +1,133 @@
+"""The state of Linux's v4l2loopback module, and the mending of its reopening trap."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtfilter.v4l2 import (
+    DEVICES,
+    SYSFS,
+    Ioctl,
+    VideoNode,
+    kernel_ioctl,
+    query_node,
+    stream_off_output,
+    video_nodes,
+)
+
+MODULE = Path("/sys/module/v4l2loopback")
+MODULES = Path("/lib/modules")
+LOAD_COMMAND = 'sudo modprobe v4l2loopback devices=1 exclusive_caps=1 card_label="rtfilter"'
+RELOAD_COMMAND = f"sudo modprobe -r v4l2loopback && {LOAD_COMMAND}"
+INSTALL_COMMAND = "sudo apt install v4l2loopback-dkms"
+
+# Before this version, a device in exclusive mode offers neither direction after one clean close.
+REATTACHES_SINCE = (0, 14)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackState:
+    """What is there. `exclusive_caps` has one value for each of `nodes`.
+
+    version: as the module gives it, "" when it does not.
+    nodes: the devices of the module.
+    """
+
+    installed: bool
+    loaded: bool
+    version: str
+    exclusive_caps: tuple[bool, ...]
+    nodes: tuple[VideoNode, ...]
+
+    @property
+    def can_reattach(self) -> bool | None:
+        """Whether a closed device opens again without help; None when the version is not known."""
+        parts = self.version.split(".")[:2]
+        if len(parts) < 2 or not all(part.isdigit() for part in parts):
+            return None
+        return tuple(map(int, parts)) >= REATTACHES_SINCE
+
+    @property
+    def advice(self) -> str:
+        """What to do next, as one line; "" when a virtual camera should open."""
+        if not self.loaded:
+            install = "" if self.installed else f"{INSTALL_COMMAND} && "
+            return f"load the virtual camera module: {install}{LOAD_COMMAND}"
+        if not self.nodes:
+            return f"the v4l2loopback module is loaded without devices; reload it: {RELOAD_COMMAND}"
+        denied = [str(node.path) for node in self.nodes if node.problem == "permission denied"]
+        if len(denied) == len(self.nodes):
+            return f"no permission for {denied[0]}: sudo usermod -aG video $USER, then log in again"
+        if not any(self.exclusive_caps):
+            return f"browsers will not list the camera without exclusive_caps=1; reload: {RELOAD_COMMAND}"
+        return ""
+
+
+def loopback_state(
+    module: Path = MODULE,
+    modules: Path = MODULES,
+    devices: Path = DEVICES,
+    sysfs: Path = SYSFS,
+    ioctl: Ioctl = kernel_ioctl,
+) -> LoopbackState:
+    """Look at the module and its devices; changes nothing and never raises for their absence."""
+    loaded = module.is_dir()
+    exclusive = _read(module / "parameters" / "exclusive_caps")
+    index = _read(modules / platform.release() / "modules.dep")
+    nodes = tuple(node for node in video_nodes(devices, sysfs, ioctl) if _is_ours(node, sysfs))
+    return LoopbackState(
+        installed=loaded or "v4l2loopback.ko" in index,
+        loaded=loaded,
+        version=_read(module / "version"),
+        # One letter a possible device; only the first ones exist.
+        exclusive_caps=tuple(letter == "Y" for letter in exclusive.split(",") if letter)[
+            : len(nodes) or None
+        ],
+        nodes=nodes,
+    )
+
+
+def revive(
+    device: str | None = None,
+    devices: Path = DEVICES,
+    sysfs: Path = SYSFS,
+    ioctl: Ioctl = kernel_ioctl,
+) -> list[Path]:
+    """Bring back loopback devices that offer neither output nor capture, and return them.
+
+    That is how v4l2loopback before 0.14 leaves a device of exclusive_caps=1 once its first writer has
+    closed it; a VIDIOC_STREAMOFF for output mends it without a reload. With `device` only that one is
+    looked at. Devices that cannot be opened are left alone: the camera's own error will tell.
+    """
+    nodes = [query_node(Path(device), sysfs, ioctl)] if device else video_nodes(devices, sysfs, ioctl)
+    revived = []
+    for node in nodes:
+        if not node.is_loopback or node.problem or node.can_output or node.can_capture:
+            continue
+        try:
+            stream_off_output(node.path, ioctl)
+        except OSError as error:
+            _log.warning("%s could not be revived (%s); reload it: %s", node.path, error, RELOAD_COMMAND)
+            continue
+        _log.info("%s offered neither output nor capture and was revived", node.path)
+        revived.append(node.path)
+    return revived
+
+
+def _is_ours(node: VideoNode, sysfs: Path) -> bool:
+    # A node that may not be opened can't be asked for its driver; loopback nodes are virtual devices.
+    if node.problem:
+        return "/devices/virtual/" in str((sysfs / node.path.name).resolve())
+    return node.is_loopback
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

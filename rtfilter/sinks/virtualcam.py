@@ -1,0 +1,142 @@
+"""The virtual camera: what conferencing programs see as a webcam."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from rtfilter.errors import DeviceError, MissingExtraError, UsageError
+from rtfilter.frame import U8, Frame
+from rtfilter.sinks.v4l2loopback import loopback_state, revive
+
+_PLAIN_SYSTEMS = {
+    "darwin": "install OBS Studio 30 or later and start its virtual camera once",
+    "win32": "install OBS Studio, which brings a virtual camera",
+}
+
+
+class _Camera(Protocol):
+    """The part of `pyvirtualcam.Camera` that is used."""
+
+    device: str
+
+    def send(self, frame: U8) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class VirtualCameraSink:
+    """Shows frames on a virtual camera of fixed size; other sizes are fitted in, with black bars.
+
+    width, height: of the camera, even, 2..16384 px; 1280x720 suits most conferencing programs.
+    fps: what the camera announces. Frames are sent as they come: the source sets the pace.
+    device: /dev/videoN on Linux, a camera name elsewhere; None takes the first free one.
+    backend: a pyvirtualcam backend by name; None tries all.
+
+    Colours are sent as I420 in BT.601 limited range, which is what webcams and their readers assume.
+
+    Raises MissingExtraError without pyvirtualcam, UsageError for an odd size or an unknown backend,
+    DeviceError, with the command that mends it, when no camera opens.
+    """
+
+    def __init__(
+        self,
+        width: int = 1280,
+        height: int = 720,
+        fps: float = 30.0,
+        device: str | None = None,
+        backend: str | None = None,
+    ) -> None:
+        if width % 2 or height % 2 or not (2 <= width <= 16384 and 2 <= height <= 16384):
+            raise UsageError(f"virtual camera size: expected even sides of 2..16384 px, got {width}x{height}")
+        if not 1 <= fps <= 1000:
+            raise UsageError(f"virtual camera rate: expected 1..1000 frames a second, got {fps:g}")
+        self._size = (width, height)
+        self._canvas: U8 = np.zeros((height, width, 3), np.uint8)
+        self._fitted_size = (0, 0)
+        self._i420: U8 = np.empty((height * 3 // 2, width), np.uint8)
+        self._camera: _Camera | None = _open_camera(width, height, fps, device, backend)
+        self.device = self._camera.device
+
+    def write(self, frame: Frame) -> None:
+        """Send one frame now. Raises DeviceError when the camera is gone."""
+        if self._camera is None:
+            raise DeviceError(f"virtual camera {self.device} is closed; open a new sink")
+        cv2.cvtColor(self._fit(frame.rgb), cv2.COLOR_RGB2YUV_I420, dst=self._i420)
+        try:
+            self._camera.send(self._i420)
+        except (RuntimeError, OSError) as error:
+            raise DeviceError(
+                f"virtual camera {self.device} takes no more frames ({_one_line(error)}):"
+                " was its module reloaded? Start again"
+            ) from error
+
+    def close(self, complete: bool) -> None:
+        """Give the camera free; readers then see no signal. May be called twice."""
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None
+
+    def _fit(self, rgb: U8) -> U8:
+        """`rgb` at the camera's size: itself, or scaled with its aspect ratio kept, centred on black."""
+        width, height = self._size
+        rows, columns = rgb.shape[:2]
+        if (columns, rows) == self._size:
+            return rgb
+        scale = min(width / columns, height / rows)
+        fitted = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+        if fitted != self._fitted_size:
+            self._canvas[:] = 0
+            self._fitted_size = fitted
+        x0, y0 = (width - fitted[0]) // 2, (height - fitted[1]) // 2
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        self._canvas[y0 : y0 + fitted[1], x0 : x0 + fitted[0]] = cv2.resize(rgb, fitted, interpolation=how)
+        return self._canvas
+
+
+def _open_camera(width: int, height: int, fps: float, device: str | None, backend: str | None) -> _Camera:
+    module = _pyvirtualcam()
+    known = sorted(module.camera.BACKENDS)
+    if backend is not None and backend not in known:
+        raise UsageError(f"virtual camera backend {backend!r} is unknown here. Known: {', '.join(known)}")
+    on_loopback = sys.platform == "linux" and backend in (None, "v4l2loopback")
+    if on_loopback:
+        revive(device)
+    try:
+        camera: _Camera = module.Camera(
+            width, height, fps, fmt=module.PixelFormat.I420, device=device, backend=backend
+        )
+    except (RuntimeError, OSError) as error:
+        wanted = f"virtual camera {device}" if device else "a virtual camera"
+        raise DeviceError(f"{wanted} could not be opened ({_one_line(error)}): {_advice(device)}") from error
+    return camera
+
+
+def _pyvirtualcam() -> Any:
+    try:
+        return importlib.import_module("pyvirtualcam")
+    except ImportError as error:
+        raise MissingExtraError(
+            f'the virtual camera needs pyvirtualcam ({_one_line(error)}): pip install "rtfilter[virtualcam]"'
+        ) from error
+
+
+def _advice(device: str | None) -> str:
+    if sys.platform != "linux":
+        return _PLAIN_SYSTEMS.get(sys.platform, "this system has no virtual camera that rtfilter knows")
+    state = loopback_state()
+    if state.advice:
+        return state.advice
+    names = ", ".join(str(node.path) for node in state.nodes)
+    if device and device not in {str(node.path) for node in state.nodes}:
+        return f"it is no virtual camera; there are: {names}"
+    return f"is another program writing to it? Close that one, or choose another of: {names}"
+
+
+def _one_line(error: BaseException) -> str:
+    """The first sentence of each line: what follows in pyvirtualcam's is its own, more general advice."""
+    return "; ".join(line.split(". ")[0].strip() for line in str(error).splitlines() if line.strip())

@@ -1,0 +1,81 @@
+"""Small helpers for threads that must neither hang the program nor lose an error."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+
+
+class _Catcher:
+    """Keeps whatever the `with` block raised. The one place that catches everything."""
+
+    error: BaseException | None = None
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        self.error = error
+        return True
+
+
+def caught(action: Callable[[], object]) -> BaseException | None:
+    """Run `action`; whatever it raises is returned, to be raised again in the thread that cares.
+
+    An error in a thread that nobody hears of is a hang: threads begin with this.
+    """
+    catcher = _Catcher()
+    with catcher:
+        action()
+    return catcher.error
+
+
+def start_thread(name: str, target: Callable[[], object]) -> threading.Thread:
+    """A started daemon thread: one that hangs in a device driver must not keep the process alive."""
+    thread = threading.Thread(target=target, name=f"rtfilter-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def run_bounded(name: str, action: Callable[[], object], timeout_s: float) -> BaseException | None:
+    """Run `action` in a thread for at most `timeout_s`: its error, a TimeoutError, or None."""
+    errors: list[BaseException | None] = []
+    thread = start_thread(name, lambda: errors.append(caught(action)))
+    thread.join(timeout_s)
+    return errors[0] if errors else TimeoutError(f"{name}: not done within {timeout_s:g} s")
+
+
+@contextmanager
+def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """While inside, the first Ctrl-C (SIGINT) or SIGTERM calls `stop` instead of ending the program.
+
+    The second one acts as it did before: whoever insists gets out. `stop` runs between two bytecodes of
+    the main thread, so it must take no lock (`LiveLoop.stop` takes none). Outside the main thread, where
+    Python permits no handlers, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            # None: installed by something other than Python, which can't be put back from here.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        restore()
+        stop()
+
+    for number in numbers:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        restore()

@@ -1,0 +1,142 @@
+"""What Linux tells about its video nodes, asked of the kernel itself (V4L2 uAPI, linux/videodev2.h)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+DEVICES = Path("/dev")
+SYSFS = Path("/sys/class/video4linux")
+PROC = Path("/proc")
+
+# struct v4l2_capability: driver, card, bus_info, version, capabilities, device_caps, reserved.
+_CAPABILITY = struct.Struct("=16s32s32sIII12x")
+VIDIOC_QUERYCAP = 0x80000000 | _CAPABILITY.size << 16 | ord("V") << 8 | 0
+VIDIOC_STREAMOFF = 0x40000000 | 4 << 16 | ord("V") << 8 | 19
+_CAP_CAPTURE = 0x0000_0001 | 0x0000_1000  # single- and multi-planar
+_CAP_OUTPUT = 0x0000_0002 | 0x0000_2000
+_CAP_DEVICE_CAPS = 0x8000_0000
+_BUF_TYPE_OUTPUT = 2
+
+LOOPBACK_DRIVER = "v4l2 loopback"
+
+# (file descriptor, request, buffer to fill or read); raises OSError.
+Ioctl = Callable[[int, int, bytearray], None]
+
+
+def kernel_ioctl(fd: int, request: int, buffer: bytearray) -> None:
+    """The real ioctl. The module exists on Unix alone, so it is imported at the call."""
+    import fcntl
+
+    fcntl.ioctl(fd, request, buffer, True)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoNode:
+    """One /dev/videoN. `problem` says why it could not be asked; then it has no capabilities."""
+
+    path: Path
+    name: str
+    driver: str = ""
+    can_capture: bool = False
+    can_output: bool = False
+    problem: str = ""
+
+    @property
+    def index(self) -> int:
+        """N of /dev/videoN."""
+        return node_index(self.path)
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.driver == LOOPBACK_DRIVER
+
+
+def node_index(path: Path) -> int:
+    """N of a path that ends in videoN, -1 for another."""
+    match = re.fullmatch(r"video(\d+)", path.name)
+    return int(match[1]) if match else -1
+
+
+def video_nodes(devices: Path = DEVICES, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl) -> list[VideoNode]:
+    """Every /dev/videoN, by number; empty where there are none (or the system is not Linux)."""
+    paths = sorted((path for path in devices.glob("video*") if node_index(path) >= 0), key=node_index)
+    return [query_node(path, sysfs, ioctl) for path in paths]
+
+
+def query_node(path: Path, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl) -> VideoNode:
+    """Ask one node what it is and can do. What fails is told in `problem`; nothing is raised."""
+    name = _name_in_sysfs(path, sysfs)
+    buffer = bytearray(_CAPABILITY.size)
+    try:
+        _on_node(path, VIDIOC_QUERYCAP, buffer, ioctl)
+    except OSError as error:
+        return VideoNode(path, name or path.name, problem=_problem(error))
+    driver, card, _bus, _version, capabilities, device_caps = _CAPABILITY.unpack(buffer)
+    # A device has several nodes; only device_caps are those of this one.
+    own = device_caps if capabilities & _CAP_DEVICE_CAPS else capabilities
+    return VideoNode(
+        path,
+        name or _text(card) or path.name,
+        driver=_text(driver),
+        can_capture=bool(own & _CAP_CAPTURE),
+        can_output=bool(own & _CAP_OUTPUT),
+    )
+
+
+def stream_off_output(path: Path, ioctl: Ioctl = kernel_ioctl) -> None:
+    """VIDIOC_STREAMOFF for video output. EINVAL, the answer of a node that was not streaming, is ignored."""
+    try:
+        _on_node(path, VIDIOC_STREAMOFF, bytearray(struct.pack("=i", _BUF_TYPE_OUTPUT)), ioctl)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+
+
+def holders(path: Path, proc: Path = PROC) -> list[str]:
+    """The processes that have `path` open, as `name (pid N)`; those of other users can't be seen."""
+    found = []
+    for process in sorted(proc.glob("[0-9]*")):
+        try:
+            links = [link.readlink() for link in (process / "fd").iterdir()]
+            name = (process / "comm").read_text().strip()
+        except OSError:
+            continue  # another user's, or gone meanwhile
+        if path in links:
+            found.append(f"{name} (pid {process.name})")
+    return found
+
+
+def _on_node(path: Path, request: int, buffer: bytearray, ioctl: Ioctl) -> None:
+    # O_NONBLOCK: some drivers wait in open() for a device that is being reset.
+    fd = os.open(path, os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
+    try:
+        ioctl(fd, request, buffer)
+    finally:
+        os.close(fd)
+
+
+def _name_in_sysfs(path: Path, sysfs: Path) -> str:
+    try:
+        return (sysfs / path.name / "name").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0", 1)[0].decode(errors="replace").strip()
+
+
+def _problem(error: OSError) -> str:
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "permission denied"
+    if error.errno == errno.EBUSY:
+        return "busy"
+    if error.errno in (errno.ENOTTY, errno.EINVAL):
+        return "not a video device"
+    return (error.strerror or str(error)).lower()
