@@ -103,13 +103,19 @@ def holders(path: Path, proc: Path = PROC) -> list[str]:
     found = []
     for process in sorted(proc.glob("[0-9]*")):
         try:
-            links = [link.readlink() for link in (process / "fd").iterdir()]
-            name = (process / "comm").read_text().strip()
+            if any(_leads_to(link, path) for link in (process / "fd").iterdir()):
+                name = (process / "comm").read_text().strip()
+                found.append(f"{name} (pid {process.name})")
         except OSError:
             continue  # another user's, or gone meanwhile
-        if path in links:
-            found.append(f"{name} (pid {process.name})")
     return found
+
+
+def _leads_to(link: Path, path: Path) -> bool:
+    try:
+        return link.readlink() == path
+    except OSError:
+        return False  # closed meanwhile
 
 
 def _on_node(path: Path, request: int, buffer: bytearray, ioctl: Ioctl) -> None:

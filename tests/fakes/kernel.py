@@ -1,0 +1,73 @@
+"""A kernel with video nodes: the answers of ioctl for plain files that stand for /dev/videoN."""
+
+from __future__ import annotations
+
+import errno
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rtfilter.v4l2 import VIDIOC_QUERYCAP, VIDIOC_STREAMOFF
+
+CAPTURE, OUTPUT, META_CAPTURE, STREAMING = 0x1, 0x2, 0x0080_0000, 0x0400_0000
+DEVICE_CAPS = 0x8000_0000
+
+
+@dataclass
+class FakeNode:
+    """What one node answers. `errno`: QUERYCAP fails with it. `after_stream_off`: its caps from then on."""
+
+    driver: str = "uvcvideo"
+    card: str = "Webcam"
+    caps: int = CAPTURE
+    whole_device_caps: int | None = None
+    errno: int = 0
+    after_stream_off: int | None = None
+    stream_off_errno: int = 0
+
+
+@dataclass
+class FakeKernel:
+    """Nodes by name below `root / "dev"`, their names below `root / "sys"`."""
+
+    root: Path
+    nodes: dict[str, FakeNode] = field(default_factory=dict)
+    stream_offs: list[str] = field(default_factory=list)
+
+    @property
+    def devices(self) -> Path:
+        return self.root / "dev"
+
+    @property
+    def sysfs(self) -> Path:
+        return self.root / "sys"
+
+    def add(self, name: str, node: FakeNode, sysfs_name: str = "") -> Path:
+        self.devices.mkdir(exist_ok=True)
+        self.nodes[name] = node
+        (self.devices / name).touch()
+        if sysfs_name:
+            (self.sysfs / name).mkdir(parents=True)
+            (self.sysfs / name / "name").write_text(sysfs_name + "\n")
+        return self.devices / name
+
+    def ioctl(self, fd: int, request: int, buffer: bytearray) -> None:
+        name = Path(f"/proc/self/fd/{fd}").readlink().name
+        node = self.nodes[name]
+        if request == VIDIOC_QUERYCAP:
+            if node.errno:
+                raise OSError(node.errno, "refused")
+            whole = node.caps if node.whole_device_caps is None else node.whole_device_caps
+            texts = node.driver.encode(), node.card.encode(), b"usb-0000:00:14.0-1"
+            buffer[:] = struct.pack(
+                "=16s32s32sIII12x", *texts, 0x060100, whole | DEVICE_CAPS | STREAMING, node.caps | STREAMING
+            )
+        elif request == VIDIOC_STREAMOFF:
+            assert bytes(buffer) == struct.pack("=i", 2)  # V4L2_BUF_TYPE_VIDEO_OUTPUT
+            self.stream_offs.append(name)
+            if node.after_stream_off is not None:
+                node.caps = node.after_stream_off
+            if node.stream_off_errno:
+                raise OSError(node.stream_off_errno, "refused")
+        else:
+            raise OSError(errno.ENOTTY, "unknown request")
