@@ -1,0 +1,35 @@
+"""What every test starts from: settings of nobody, and footage where a checkout has it beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def config_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty XDG configuration folder, and no RTFILTER_* variables: a developer's own do not count."""
+    home = tmp_path_factory.mktemp("config")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
+    for variable in [name for name in os.environ if name.startswith("RTFILTER_")]:
+        monkeypatch.delenv(variable)
+    return home
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of footage and judges beside the checkout; skips where there is none."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs the folder 'shared' (footage, models, eval) beside the checkout, which is missing")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the checkout."""
+    return ROOT

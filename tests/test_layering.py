@@ -1,0 +1,167 @@
+"""Who may import whom: read from the source, and tried in a fresh interpreter."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted(
+    path
+    for folder in ("rtfilter", "kernels", "engines")
+    for path in (ROOT / folder).rglob("*.py")
+    if not path.is_relative_to(ROOT / "rtfilter" / "kernels")
+    and not path.is_relative_to(ROOT / "rtfilter" / "engines")
+)
+
+FOUNDATION = {"errors", "frame", "controls", "clock", "threads", "colour", "v4l2", "tomlfile"}
+TRACKING = FOUNDATION | {"tracking"}
+FACE = {"errors", "controls", "clock", "face"}
+RENDER = FOUNDATION | {"kernels", "face", "render"}
+STAGES = TRACKING | FACE | RENDER | {"engines"}
+ENDS = FOUNDATION | {"sources", "sinks"}
+
+# By the first part of a module's name below rtfilter, or its whole name where that is listed:
+# the parts that it may import. A stage never imports a later stage.
+ALLOWED: dict[str, set[str]] = {
+    "": {"controls", "errors", "frame", "filter"},
+    "errors": set(),
+    "frame": {"errors"},
+    "controls": {"errors"},
+    "clock": {"errors"},
+    "threads": set(),
+    "colour": {"errors", "frame"},
+    "v4l2": set(),
+    "tomlfile": {"errors"},
+    "presets": {"controls", "errors", "tomlfile"},
+    "config": {"controls", "errors", "presets", "tomlfile"},
+    "machine": {""},
+    "kernels": {"errors", "kernels"},
+    "engines": {"errors", "engines"},
+    "tracking": TRACKING | {"engines"},
+    "face": FACE,
+    "render": RENDER,
+    "filter": STAGES,
+    "sources": FOUNDATION | {"sources"},
+    "sources.demo": FOUNDATION | {"sources", "face", "render"},
+    "sinks": FOUNDATION | {"sinks"},
+    "loop": ENDS | {"loop_report"},
+    "loop_report": {"clock"},
+    "transcode": ENDS,
+    "evaluate": STAGES | ENDS,
+    "learn": STAGES | ENDS | {"learn"},
+}
+# The command line knows all of the product, and nothing of the product knows the command line.
+TOP = {"__main__", "cli", "cli_options", "cli_parser", "commands"}
+
+
+def module_of(path: Path) -> str:
+    """The dotted name below rtfilter; "" for the package itself."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts[1:] if parts[0] == "rtfilter" else parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path: Path, top_level_only: bool = False) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of every import, inside functions too; `TYPE_CHECKING` ones included."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import; write it in full"
+            module = node.module or ""
+            for alias in node.names:
+                yield node.lineno, f"{module}.{alias.name}" if is_package(module, alias.name) else module
+
+
+def is_package(module: str, name: str) -> bool:
+    """Whether `from module import name` takes a module of ours rather than a name in one."""
+    folder = ROOT.joinpath(*module.split("."))
+    return module.split(".")[0] == "rtfilter" and (
+        (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file()
+    )
+
+
+def rule_of(module: str) -> set[str] | None:
+    return ALLOWED.get(module, ALLOWED.get(module.partition(".")[0]))
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(FILES) > 20
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
+    module = module_of(path)
+    part = module.partition(".")[0]
+    allowed = rule_of(module)
+    assert allowed is not None or part in TOP, f"{module}: give it a place in tests/test_layering.py"
+    for line, name in imports_of(path):
+        head, _, rest = name.partition(".")
+        assert head not in {"kernels", "engines"}, f"{path}:{line}: import rtfilter.{head}"
+        if head == "rtfilter" and allowed is not None:
+            target = rest.partition(".")[0]
+            assert target in allowed, f"{path}:{line}: {module or 'rtfilter'} must not import rtfilter.{rest}"
+
+
+@pytest.mark.parametrize(
+    ("package", "permitted"),
+    [
+        ("threading", {"loop", "transcode", "threads", "sources", "sinks"}),
+        ("torch", {"learn"}),
+        ("pyvirtualcam", {"sinks.virtualcam"}),
+        ("cupy", {"kernels", "engines", "render"}),
+        ("tensorrt_rtx", {"engines"}),
+        ("mediapipe", {"tracking"}),
+        ("numba", {"kernels"}),
+        ("skimage", {"sources.demo", "learn"}),
+    ],
+)
+def test_a_package_is_imported_only_where_it_belongs(package: str, permitted: set[str]) -> None:
+    for path in FILES:
+        module = module_of(path)
+        if module in permitted or module.partition(".")[0] in permitted:
+            continue
+        for line, name in imports_of(path):
+            assert name.partition(".")[0] != package, f"{path}:{line}: {package} belongs in {permitted}"
+
+
+def test_the_face_is_pure_arrays() -> None:
+    for path in FILES:
+        if module_of(path).partition(".")[0] == "face":
+            for line, name in imports_of(path):
+                head = name.partition(".")[0]
+                pure = head in {"numpy", "rtfilter", "__future__"} or head in sys.stdlib_module_names
+                assert pure, f"{path}:{line}: face/ imports NumPy and the standard library only, not {name}"
+                assert head not in {"threading", "time", "socket", "subprocess", "multiprocessing"}, (
+                    f"{path}:{line}: face/ knows no device and no clock"
+                )
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after `statement`."""
+    code = f"import sys; {statement}; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("statement", ["import rtfilter", "import rtfilter.cli; rtfilter.cli.build_parser()"])
+def test_importing_loads_nothing_heavy(statement: str) -> None:
+    heavy = {"torch", "cupy", "tensorrt", "tensorrt_rtx", "mediapipe", "cv2", "av", "numba", "pyvirtualcam",
+             "skimage", "jax", "scipy", "matplotlib"}  # fmt: skip
+    loaded = loaded_after(statement)
+    assert "rtfilter" in loaded
+    assert not loaded & heavy
+
+
+def test_the_filter_loads_neither_gpu_nor_training_nor_camera() -> None:
+    loaded = loaded_after("from rtfilter import FaceFilter")
+    assert not loaded & {"torch", "cupy", "tensorrt", "tensorrt_rtx", "pyvirtualcam"}
+    assert not {name for name in loaded if name.startswith(("rtfilter.sources.camera", "rtfilter.sinks"))}
