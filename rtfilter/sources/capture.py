@@ -14,7 +14,7 @@ from rtfilter.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
 from rtfilter.errors import DeviceError
 from rtfilter.frame import U8
 from rtfilter.sources.cameras import camera_name, known_cameras
-from rtfilter.v4l2 import DEVICES, holders, node_index, query_node
+from rtfilter.v4l2 import DEVICES, Ioctl, holders, kernel_ioctl, node_index, query_node
 
 # Two buffers: the driver fills one while the other is decoded. With one it has nowhere to put the frame
 # that arrives meanwhile, and the rate halves; the default of four can hold frames that are old.
@@ -131,14 +131,14 @@ def device_path(target: int | str) -> Path:
     return DEVICES / f"video{target}" if isinstance(target, int) else Path(target).resolve()
 
 
-def refuse_unusable(path: Path, target: int | str) -> None:
+def refuse_unusable(path: Path, target: int | str, ioctl: Ioctl = kernel_ioctl) -> None:
     """Raise DeviceError for a Linux node that is no camera that could be opened."""
     name = camera_name(target)
     if not path.exists():
         raise DeviceError(f"{name} is not there ({path}): {known_cameras()}")
     if node_index(path) < 0:
         raise DeviceError(f"{name} is not a camera: expected a number or /dev/videoN; {known_cameras()}")
-    node = query_node(path)
+    node = query_node(path, ioctl=ioctl)
     if node.problem == "permission denied":
         raise DeviceError(
             f"{name}: no permission for {path}: sudo usermod -aG video $USER, then log in again"
@@ -152,9 +152,6 @@ def refuse_unusable(path: Path, target: int | str) -> None:
 
 
 def _why_not(path: Path) -> str:
-    using = holders(path) if sys.platform == "linux" else []
-    if using:
-        return (
-            f"in use by {', '.join(using)}; close that program, or choose another camera: {known_cameras()}"
-        )
-    return f"another program may be using it; close that one, or choose another: {known_cameras()}"
+    users = ", ".join(holders(path)) if sys.platform == "linux" else ""
+    why = f"in use by {users}" if users else "another program may be using it"
+    return f"{why}; close that one, or choose another: {known_cameras()}"
