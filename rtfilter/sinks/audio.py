@@ -1,0 +1,82 @@
+"""Sound copied from one file to another, packet by packet, bytes and times untouched."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+
+from rtfilter.errors import OutputError
+from rtfilter.sources.container import open_input, reason
+
+_LOG = logging.getLogger(__name__)
+
+
+class AudioCopy:
+    """All audio streams of `path`, to be fed into `output` a little ahead of its pictures.
+
+    Raises InputError when `path` cannot be opened, OutputError when the container of `output` cannot
+    hold the codec of one of its audio streams.
+    """
+
+    def __init__(self, path: Path, output: OutputContainer, target: Path) -> None:
+        self.path = path
+        self._input: InputContainer = open_input(path)
+        self._streams: dict[int, AudioStream] = {}
+        try:
+            for stream in self._input.streams.audio:
+                name = stream.codec_context.name if stream.codec_context else "unknown"
+                try:
+                    copy = output.add_stream_from_template(stream)
+                except ValueError as error:
+                    raise OutputError(
+                        f"{target.suffix} files cannot hold the {name} sound of {path}: write to "
+                        f"{target.with_suffix('.mkv').name} instead, which keeps it untouched"
+                    ) from error
+                copy.metadata.update(stream.metadata)
+                self._streams[stream.index] = copy
+        except BaseException:
+            self.close()
+            raise
+        audio = tuple(self._input.streams.audio)
+        self._packets = self._input.demux(audio) if audio else iter(())
+        self._next: Packet[AudioStream] | None = None
+        self._done = not audio
+
+    def feed(self, output: OutputContainer, until_s: float) -> None:
+        """Write all packets that begin before `until_s`; everything, with infinity.
+
+        A source that breaks off ends the sound there, with a warning.
+        """
+        while not self._done:
+            packet = self._next or self._read()
+            if packet is None:
+                self._done = True
+            elif float((packet.dts or 0) * packet.time_base) > until_s:
+                self._next = packet
+                return
+            else:
+                self._next = None
+                packet.stream = self._streams[packet.stream_index]
+                output.mux(packet)
+
+    def close(self) -> None:
+        """Release the file. May be called twice."""
+        self._done = True
+        self._input.close()
+
+    def _read(self) -> Packet[AudioStream] | None:
+        try:
+            for packet in self._packets:
+                # The end is announced by one empty packet a stream, which carries no time.
+                if packet.size and (packet.dts is not None or packet.pts is not None):
+                    if packet.dts is None:
+                        packet.dts = packet.pts
+                    return packet
+        except (av.FFmpegError, OSError) as error:
+            _LOG.warning("%s: the sound breaks off (%s); kept what there was", self.path, reason(error))
+        return None

@@ -1,0 +1,42 @@
+"""`CompareSink`: the original beside the result, as one picture of twice the width."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from rtfilter.errors import UsageError
+from rtfilter.frame import MAX_SIDE_PX, Frame
+from rtfilter.sinks.base import Sink
+from rtfilter.sources.base import SourceInfo
+
+
+def compared_info(info: SourceInfo) -> SourceInfo:
+    """What the inner sink of a `CompareSink` receives. Raises UsageError above 8192 px of width."""
+    if info.width * 2 > MAX_SIDE_PX:
+        raise UsageError(
+            f"a comparison is twice as wide: {info.width} px is more than {MAX_SIDE_PX // 2}: "
+            "scale the input down, or leave the comparison out"
+        )
+    return replace(info, width=info.width * 2)
+
+
+class CompareSink:
+    """Hands `inner` the original (left) beside the filtered picture (right), with the same timing."""
+
+    def __init__(self, inner: Sink) -> None:
+        self._inner = inner
+
+    def write(self, frame: Frame) -> None:
+        """Raises what `inner` raises. A frame without an original is shown twice."""
+        original = frame
+        while original.original is not None:
+            original = original.original
+        both = np.concatenate([original.rgb, frame.rgb], axis=1)
+        # Without the native picture: it is half as wide, and this one has been composed.
+        self._inner.write(replace(frame, rgb=both, native=None, original=None, changed=None))
+
+    def close(self, complete: bool) -> None:
+        """Close `inner`."""
+        self._inner.close(complete)

@@ -1,0 +1,89 @@
+"""Media files on disk: opening them with errors a person understands, and the facts they state."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from rtfilter.errors import InputError
+
+DEFAULT_FPS = Fraction(25)
+# Files may name others (playlists, external references): only local ones are ever opened.
+_OPEN_OPTIONS = {"protocol_whitelist": "file"}
+# Beyond this, decoding on one core would be the slowest stage of the whole way.
+_FRAME_THREADS_ABOVE_PX = 1920 * 1088
+
+
+def reason(error: Exception) -> str:
+    """What FFmpeg or the system says, in one line and without its numbers."""
+    return str(getattr(error, "strerror", None) or error).splitlines()[0]
+
+
+def open_input(path: str | Path) -> InputContainer:
+    """Open a media file for reading. Raises InputError: missing, folder, empty, or not media."""
+    file = Path(path)
+    try:
+        if file.is_dir():
+            raise InputError(f"{file} is a folder: name one video file inside it")
+        if not file.exists():
+            raise InputError(f"{file}: no such file; check the name and the folder")
+        if not file.is_file():
+            raise InputError(f"{file} is not a regular file: record it to a file first")
+        if file.stat().st_size == 0:
+            raise InputError(f"{file} is empty (0 bytes): copy or record it again")
+        # The prefix keeps FFmpeg from reading a protocol into a name that has a colon.
+        return av.open(f"file:{file}", "r", options=_OPEN_OPTIONS, metadata_errors="replace")
+    except PermissionError as error:
+        raise InputError(f"{file} may not be read: check its permissions") from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise InputError(
+            f"{file} cannot be opened as a video ({reason(error)}): it is another kind of file, damaged, "
+            "or cut off before its index was written"
+        ) from error
+
+
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first moving picture of a file (cover art is none), ready to decode. Raises InputError."""
+    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not moving:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        raise InputError(f"{path} holds {kinds} but no moving picture: name a file with a video stream")
+    stream = moving[0]
+    if getattr(stream, "codec_context", None) is None:
+        raise InputError(f"{path}: no decoder for its video codec here: convert the file to H.264 first")
+    # Frame threads drop what they hold when a damaged packet comes by (measured: two frames of a cut
+    # file), slice threads keep it.
+    large = stream.width * stream.height > _FRAME_THREADS_ABOVE_PX
+    stream.thread_type = "AUTO" if large else "SLICE"
+    return stream
+
+
+def nominal_fps(stream: VideoStream) -> Fraction:
+    """Frames a second as the file states them; 25 where it says nothing sensible."""
+    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        if rate is not None and 0 < rate <= 1000:
+            return Fraction(rate)
+    return DEFAULT_FPS
+
+
+def duration_s(stream: VideoStream) -> float | None:
+    """Length of the stream in seconds, where the file states it."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    parts = stream.metadata.get("DURATION", "").split(":")  # Matroska: "00:01:02.345000000"
+    if len(parts) == 3 and all(part.replace(".", "", 1).isdigit() for part in parts):
+        return int(parts[0]) * 3600.0 + int(parts[1]) * 60.0 + float(parts[2])
+    return None
+
+
+def frame_count(stream: VideoStream) -> int | None:
+    """The file's own count, else length times rate, else None. An estimate: for progress bars."""
+    if stream.frames > 0:
+        return stream.frames
+    length_s = duration_s(stream)
+    return None if length_s is None else max(1, round(length_s * float(nominal_fps(stream))))

@@ -1,0 +1,212 @@
+"""`FileSource`: every frame of a video file, in order, with its own timestamps."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+
+from rtfilter.errors import InputError
+from rtfilter.frame import MAX_SIDE_PX, NANOSECONDS, Frame
+from rtfilter.sources.base import SourceInfo
+from rtfilter.sources.container import (
+    duration_s,
+    frame_count,
+    nominal_fps,
+    open_input,
+    reason,
+    video_stream,
+)
+from rtfilter.sources.pixels import RgbConverter, Uprighter
+
+_LOG = logging.getLogger(__name__)
+
+# A stream may rightly end a little before the length that its container states.
+_LENGTH_TOLERANCE_S = 0.5
+
+
+class FileSource:
+    """Decodes one video stream of any container that FFmpeg reads, upright, frame by frame.
+
+    `Frame.native` is the decoded picture, upright, in its own pixel format and colour tags.
+    `Frame.pts` is in the stream's time base. A missing timestamp continues at the nominal rate; one
+    that does not rise is moved to one tick after its predecessor.
+
+    damage: None, or, once the end was read, one line on what could not be decoded. It is logged as a
+        warning too; what could be decoded has been given.
+    sample_aspect_ratio: width / height of a pixel of the upright picture.
+
+    Raises InputError when not one frame can be had: missing, empty, no video in it, over 16384 px a side.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.damage: str | None = None
+        self._lock = threading.Lock()
+        self._container: InputContainer | None = open_input(path)
+        try:
+            self._stream = video_stream(self._container, self.path)
+            self._fps = nominal_fps(self._stream)
+            self._decoder = _Decoder(self._container, self._stream)
+            self._pictures = iter(self._decoder)
+            self._uprighter, self._converter = Uprighter(), RgbConverter()
+            self._timeline = _Timeline(self._fps)
+            self._seq = 0
+            # One frame ahead: only a decoded picture tells the size that it is shown at.
+            first = self._pending = self._next_frame()
+        except BaseException:
+            self.close()
+            raise
+        if first is None:
+            self.close()
+            raise InputError(
+                f"{self.path}: not one frame could be decoded ({self._decoder.error or 'no video data'}): "
+                "copy or record it again"
+            )
+        count = frame_count(self._stream)
+        self._info = SourceInfo(str(self.path), first.width, first.height, self._fps, False, count)
+        ratio = self._stream.sample_aspect_ratio or Fraction(1)
+        self.sample_aspect_ratio = 1 / ratio if self._uprighter.sideways else ratio
+
+    @property
+    def info(self) -> SourceInfo:
+        return self._info
+
+    def read(self, timeout_s: float = 5.0) -> Frame | None:
+        """The next frame; None at the end and after `close()`. `timeout_s` is unused: files don't wait.
+
+        Raises InputError when a picture turns out too large or in a format that cannot be shown.
+        """
+        with self._lock:
+            if self._container is None:
+                return None
+            frame = self._pending
+            if frame is None:
+                frame = self._next_frame()
+                if frame is None:
+                    self._report_damage()
+            self._pending = None
+            return frame
+
+    def close(self) -> None:
+        """Release the file. May be called twice and from another thread."""
+        with self._lock:
+            container, self._container, self._pending = self._container, None, None
+            if container is not None:
+                container.close()
+
+    def _next_frame(self) -> Frame | None:
+        picture = next(self._pictures, None)
+        if picture is None:
+            return None
+        if max(picture.width, picture.height) > MAX_SIDE_PX:
+            raise InputError(
+                f"{self.path} is {picture.width}x{picture.height}, expected at most {MAX_SIDE_PX} px a side: "
+                "scale it down first"
+            )
+        time_base = picture.time_base or self._stream.time_base or NANOSECONDS
+        pts = self._timeline.placed(picture.pts, time_base)
+        try:
+            native = self._uprighter.turned(picture)
+            rgb = self._converter.rgb(native)
+        except av.FFmpegError as error:
+            raise InputError(
+                f"{self.path}: pixel format {picture.format.name} cannot be shown ({reason(error)}): "
+                "convert the file to H.264 first"
+            ) from error
+        frame = Frame(rgb, pts, time_base, int(pts * time_base / NANOSECONDS), self._seq, native)
+        self._seq += 1
+        return frame
+
+    def _report_damage(self) -> None:
+        if self.damage is not None:
+            return
+        decoder, stated = self._decoder, self._stream.frames
+        wrongs = []
+        if decoder.corrupt:
+            wrongs.append(f"damaged in {decoder.corrupt} place{'s' * (decoder.corrupt > 1)}")
+        elif decoder.error:
+            wrongs.append(decoder.error)
+        length_s = duration_s(self._stream)
+        short_s = 0.0 if length_s is None else length_s - self._timeline.end_s
+        if 0 < decoder.packets < stated:
+            wrongs.append(f"cut off: {self._seq} of {stated} frames are there")
+        elif stated == 0 and short_s > _LENGTH_TOLERANCE_S:
+            wrongs.append(f"cut off: {self._timeline.end_s:.1f} of {length_s:.1f} s are there")
+        if wrongs:
+            self.damage = f"{self.path}: {', '.join(wrongs)}; used what could be decoded"
+            _LOG.warning("%s", self.damage)
+
+
+class _Timeline:
+    """Gives every picture a timestamp that rises."""
+
+    def __init__(self, fps: Fraction) -> None:
+        self._fps = fps
+        self._last: int | None = None
+        self._step = 1
+        self._time_base = NANOSECONDS
+        self._start_s = 0.0
+
+    def placed(self, pts: int | None, time_base: Fraction) -> int:
+        """`pts`, or the nearest later one that rises; units of `time_base`."""
+        last = self._last
+        if pts is None:
+            pts = 0 if last is None else last + self._step
+        elif last is not None:
+            pts = max(pts, last + 1)
+        if last is None:
+            self._time_base = time_base
+            self._step = max(1, round(1 / (self._fps * time_base)))
+            self._start_s = float(pts * time_base)
+        self._last = pts
+        return pts
+
+    @property
+    def end_s(self) -> float:
+        """Seconds from the first picture to the end of the last."""
+        if self._last is None:
+            return 0.0
+        return float((self._last + self._step) * self._time_base) - self._start_s
+
+
+class _Decoder:
+    """Iterates over every picture that can be had; what can't is counted and read past.
+
+    packets, corrupt: seen so far. error: the first complaint, "" when there was none.
+    """
+
+    def __init__(self, container: InputContainer, stream: av.VideoStream) -> None:
+        self._container, self._stream = container, stream
+        self.packets = self.corrupt = 0
+        self.error = ""
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        packets = self._container.demux(self._stream)
+        flushing = False
+        while not flushing:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, OSError) as error:
+                self.error = self.error or reason(error)
+                packet = None
+            # The demuxer hands out an empty packet at a sound end, and nothing after an error.
+            flushing = packet is None or packet.size == 0
+            if packet is not None and not flushing:
+                self.packets += 1
+                self.corrupt += packet.is_corrupt
+            try:
+                for picture in self._stream.decode(None if flushing else packet):
+                    self.corrupt += picture.is_corrupt
+                    yield picture
+            except av.EOFError:
+                return
+            except av.FFmpegError as error:
+                # A cut packet is flagged by the demuxer and then refused here: count it once.
+                self.corrupt += not (packet is not None and packet.is_corrupt)
+                self.error = self.error or reason(error)

@@ -1,0 +1,133 @@
+"""A decoded picture -> upright picture and RGB: orientation and colour, nothing about files."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import cast
+
+import av
+import numpy as np
+from av.buffer import Buffer
+from av.filter import Graph
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+
+from rtfilter.colour import PLANAR_FORMATS, RANGE_FULL, planes_of, spec_of, yuv_to_rgb
+from rtfilter.frame import U8
+
+# The eight ways a picture can lie, as signs (a, b, c, d) of the display matrix
+# (shown_x, shown_y) = (a x + c y, b x + d y), with the filters that put it upright. Only filters that
+# write fresh rows are used (vflip, hflip + vflip hand out negative strides, which planes cannot show).
+_UPRIGHT = {
+    (1, 0, 0, 1): (),
+    (0, 1, -1, 0): ("clock",),
+    (0, -1, 1, 0): ("cclock",),
+    (-1, 0, 0, -1): ("clock", "clock"),
+    (-1, 0, 0, 1): ("clock", "clock_flip"),
+    (1, 0, 0, -1): ("clock", "cclock_flip"),
+    (0, 1, 1, 0): ("cclock_flip",),
+    (0, -1, -1, 0): ("clock_flip",),
+}
+
+# swscale's default for RGB takes the nearest chroma sample and is 1 to 1.4 levels too dark (measured).
+_EXACT = int(
+    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
+)
+# AVColorSpace of a matrix name -> the number swscale's own table uses.
+_SWS_MATRIX = {"bt709": 1, "fcc": 4, "bt601": 5, "smpte240m": 7, "bt2020": 9}
+_SWS_THREADS = 2
+_DUST = 1 << 8
+
+
+def orientation(picture: av.VideoFrame) -> tuple[str, ...]:
+    """Steps of FFmpeg's `transpose` filter that show the picture upright; () when it already is.
+
+    Angles that are no quarter turn (nobody's camera writes them) are taken as upright.
+    """
+    # PyAV annotates its container of side data as a plain dict of another kind.
+    matrix = cast("Mapping[str, Buffer]", picture.side_data).get("DISPLAYMATRIX")
+    if matrix is None:
+        return ()
+    a, b, _u, c, d, *_ = struct.unpack("=9i", bytes(matrix))
+    return _UPRIGHT.get((_sign(a), _sign(b), _sign(c), _sign(d)), ())
+
+
+def _sign(fixed_16_16: int) -> int:
+    # The matrices of real files hold rounding dust where a zero is meant.
+    return 0 if abs(fixed_16_16) < _DUST else 1 if fixed_16_16 > 0 else -1
+
+
+class Uprighter:
+    """Turns pictures upright, keeping their planes' bytes, colour tags and timing.
+
+    sideways: whether the last picture's width and height were swapped.
+    """
+
+    def __init__(self) -> None:
+        self.sideways = False
+        self._graph: Graph | None = None
+        self._key: tuple[object, ...] = ()
+        self._reformatter = VideoReformatter()
+
+    def turned(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """`picture` itself when it is upright, else a turned copy."""
+        steps = orientation(picture)
+        self.sideways = len(steps) == 1  # one transposition swaps width and height, two don't
+        if not steps:
+            return picture
+        if PLANAR_FORMATS.get(picture.format.name) == (1, 0):
+            # 4:2:2 on its side is 4:4:0, which no consumer expects: keep all chroma instead.
+            wider = picture.format.name.replace("422", "444")
+            picture = self._reformatter.reformat(picture, format=wider, interpolation=_EXACT)
+        key = (steps, picture.format.name, picture.width, picture.height)
+        if self._graph is None or key != self._key:
+            self._graph, self._key = _transposer(picture, steps), key
+        self._graph.vpush(picture)
+        turned = self._graph.vpull()
+        turned.pts, turned.time_base = picture.pts, picture.time_base
+        turned.colorspace, turned.color_range = picture.colorspace, picture.color_range
+        turned.color_primaries, turned.color_trc = picture.color_primaries, picture.color_trc
+        return turned
+
+
+def _transposer(picture: av.VideoFrame, steps: tuple[str, ...]) -> Graph:
+    graph = Graph()
+    nodes = [
+        graph.add_buffer(
+            width=picture.width,
+            height=picture.height,
+            format=picture.format,
+            time_base=picture.time_base,
+        ),
+        *(graph.add("transpose", f"dir={step}:passthrough=none") for step in steps),
+        graph.add("buffersink"),
+    ]
+    graph.link_nodes(*nodes).configure()
+    return graph
+
+
+class RgbConverter:
+    """Decoded pictures of any pixel format -> RGB uint8 [H, W, 3], with their own matrix and range."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def rgb(self, picture: av.VideoFrame) -> U8:
+        """8-bit planar YUV by our own arithmetic, which the sinks invert; all else by swscale.
+
+        Raises av.FFmpegError for a format that swscale cannot read.
+        """
+        spec = spec_of(picture)
+        if spec is not None and picture.format.name in PLANAR_FORMATS:
+            return yuv_to_rgb(planes_of(picture), spec)
+        full = picture.format.name.startswith("yuvj") or int(picture.color_range) == RANGE_FULL
+        tagged = not picture.format.is_rgb and spec is not None
+        converted = self._reformatter.reformat(
+            picture,
+            format="rgb24",
+            src_colorspace=_SWS_MATRIX[spec.matrix] if tagged and spec is not None else None,
+            src_color_range=int(ColorRange.JPEG if full else ColorRange.MPEG) if tagged else None,
+            interpolation=_EXACT,
+            threads=_SWS_THREADS,
+        )
+        return np.ascontiguousarray(converted.to_ndarray())
