@@ -1,0 +1,102 @@
+"""Mesh to backward flow: triangles rasterised on a grid with depth order, then softened."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
+
+# What a grid cell shows. The order matters to nobody; 0 is "no triangle".
+OUTSIDE, SKIN, SHARP, MOUTH, EYE_RIGHT, EYE_LEFT = range(6)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def rasterise_flow(
+    vertices: F32, offsets: F32, triangles: I32, labels: U8, flow: F32, label: U8, depth: F32
+) -> None:
+    """Fill a grid with the offsets of the nearest triangle over each cell centre.
+
+    vertices: float32 [V, 3], x and y in cells (cell (i, j) has its centre at x = j + 0.5, y = i + 0.5),
+        z in any unit, smaller is nearer. offsets: float32 [V, 2], what to interpolate.
+    triangles: int32 [T, 3]. labels: uint8 [T].
+    flow: float32 [H, W, 2], label: uint8 [H, W], depth: float32 [H, W]: overwritten.
+    """
+    rows, columns = label.shape
+    flow[:] = 0.0
+    label[:] = 0
+    depth[:] = np.float32(3.0e38)
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        ax, ay, bx, by = vertices[a, 0], vertices[a, 1], vertices[b, 0], vertices[b, 1]
+        cx, cy = vertices[c, 0], vertices[c, 1]
+        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+        if abs(area) < 1e-9:
+            continue
+        inverse = np.float32(1.0) / area
+        i0 = max(0, int(np.ceil(min(ay, by, cy) - 0.5)))
+        i1 = min(rows - 1, int(np.floor(max(ay, by, cy) - 0.5)))
+        j0 = max(0, int(np.ceil(min(ax, bx, cx) - 0.5)))
+        j1 = min(columns - 1, int(np.floor(max(ax, bx, cx) - 0.5)))
+        for i in range(i0, i1 + 1):
+            y = np.float32(i + 0.5)
+            for j in range(j0, j1 + 1):
+                x = np.float32(j + 0.5)
+                # Barycentric weights of b and c; the sign of the area cancels, so both windings fill.
+                u = ((x - ax) * (cy - ay) - (cx - ax) * (y - ay)) * inverse
+                v = ((bx - ax) * (y - ay) - (x - ax) * (by - ay)) * inverse
+                w = np.float32(1.0) - u - v
+                # A hair of overlap, so that no cell falls between two triangles.
+                if u < -1e-5 or v < -1e-5 or w < -1e-5:
+                    continue
+                z = w * vertices[a, 2] + u * vertices[b, 2] + v * vertices[c, 2]
+                if z < depth[i, j]:
+                    depth[i, j] = z
+                    label[i, j] = labels[t]
+                    flow[i, j, 0] = w * offsets[a, 0] + u * offsets[b, 0] + v * offsets[c, 0]
+                    flow[i, j, 1] = w * offsets[a, 1] + u * offsets[b, 1] + v * offsets[c, 1]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def soften_flow(flow: F32, label: U8, out: F32) -> None:
+    """Binomial 3x3 over skin; cells at lips, lids, mouth and eyes keep their value and their edges.
+
+    flow, out: float32 [H, W, 2] (different arrays). label: uint8 [H, W].
+    """
+    rows, columns = label.shape
+    out[:] = flow
+    for i in range(1, rows - 1):
+        for j in range(1, columns - 1):
+            if label[i, j] > SKIN:
+                continue
+            for k in range(2):
+                above = flow[i - 1, j - 1, k] + 2 * flow[i - 1, j, k] + flow[i - 1, j + 1, k]
+                here = flow[i, j - 1, k] + 2 * flow[i, j, k] + flow[i, j + 1, k]
+                below = flow[i + 1, j - 1, k] + 2 * flow[i + 1, j, k] + flow[i + 1, j + 1, k]
+                out[i, j, k] = np.float32(0.0625) * (above + 2 * here + below)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def hold_iris(flow: F32, label: U8, eye: int, x: float, y: float, radius: float, offset: F32) -> None:
+    """Inside one eye's opening, let the iris move as a rigid disc, and the white stretch instead.
+
+    flow: float32 [H, W, 2], changed in place where `label` is `eye`. x, y, radius: the iris, in cells.
+    offset: float32 [2], the disc's own offset. The core (0.45 of the radius) is rigid; beyond 0.95 the
+    flow is the lids'.
+    """
+    rows, columns = label.shape
+    reach = np.float32(radius)
+    if reach <= 0:
+        return
+    for i in range(max(0, int(y - reach)), min(rows, int(y + reach) + 2)):
+        for j in range(max(0, int(x - reach)), min(columns, int(x + reach) + 2)):
+            if label[i, j] != eye:
+                continue
+            distance = np.sqrt((j + 0.5 - x) ** 2 + (i + 0.5 - y) ** 2) / reach
+            t = min(max((distance - 0.45) / 0.5, 0.0), 1.0)
+            free = np.float32(t * t * (3 - 2 * t))
+            for k in range(2):
+                flow[i, j, k] = offset[k] + (flow[i, j, k] - offset[k]) * free

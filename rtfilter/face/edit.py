@@ -1,0 +1,102 @@
+"""The edit of one face over time: wish, smoothing, mouth guard, fading. State in, state out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.controls import Controls
+from rtfilter.face import emotion
+from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
+from rtfilter.face.deform import Displacement
+from rtfilter.face.fit import FaceState
+from rtfilter.face.model import MorphableModel
+from rtfilter.face.mouth import MouthGuard, lip_gaps
+from rtfilter.face.pose import Pose
+from rtfilter.face.smooth import OneEuro, OneEuroState
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+# Beyond these angles half of the face is hidden and its landmarks are guesses.
+YAW_FADE_DEG = (38.0, 58.0)
+PITCH_FADE_DEG = (30.0, 48.0)
+INSIDE_FADE = (0.55, 0.85)  # share of the landmarks within the picture
+
+
+@dataclass(frozen=True, slots=True)
+class EditState:
+    """`wish`: One-Euro over the offset [52]; `view`: over the projection [6]; `strength`: fade, 0..1."""
+
+    wish: OneEuroState
+    view: OneEuroState
+    strength: float
+    time_s: float
+
+    @classmethod
+    def empty(cls, strength: float = 0.0) -> EditState:
+        return cls(OneEuroState.empty(BLENDSHAPE_COUNT), OneEuroState.empty(6), strength, 0.0)
+
+
+class FaceEditor:
+    """Turns what a face does and what the user wants into an offset and a displacement."""
+
+    def __init__(self, model: MorphableModel, fade_s: float) -> None:
+        self._model = model
+        self._guard = MouthGuard(model)
+        self._fade_s = fade_s
+        self._view_filter = OneEuro(min_cutoff_hz=2.0, beta=8.0)
+
+    def first_state(self) -> EditState:
+        return EditState.empty(1.0 if self._fade_s <= 0.0 else 0.0)
+
+    def step(
+        self, state: EditState, face: FaceState, controls: Controls, inside: float, time_s: float
+    ) -> tuple[F64, EditState]:
+        """The offset [52] for this frame, before fading, and the next state.
+
+        inside: share of the landmarks within the picture, 0..1.
+        """
+        mix = emotion.mix(controls)
+        wish = emotion.goal(mix, face.expression)
+        wish, wish_state = self._wish_filter(controls.smoothing).step(state.wish, wish, time_s)
+        offset = self._guard.solve(wish, lip_gaps(face.shape_iod), controls.mouth)
+        view = (face.pose.scale_px_per_iod * face.pose.rotation[:2]).ravel()
+        scale = face.pose.scale_px_per_iod
+        _, view_state = self._view_filter.step(state.view, view / scale, time_s)
+        yaw, pitch, _ = face.pose.yaw_pitch_roll_deg
+        visible = _fall(abs(yaw), YAW_FADE_DEG) * _fall(abs(pitch), PITCH_FADE_DEG)
+        visible *= 1.0 - _fall(inside, INSIDE_FADE)
+        strength = self._faded(state, visible, time_s)
+        return offset, EditState(wish_state, view_state, strength, time_s)
+
+    def fade_out(self, state: EditState, time_s: float) -> EditState:
+        """The state when the face is gone: only the strength changes."""
+        return EditState(state.wish, state.view, self._faded(state, 0.0, time_s), time_s)
+
+    def displace(self, state: EditState, pose: Pose, points_px: F32, offset: F64) -> Displacement:
+        """project(shape(e + offset)) - project(shape(e)) at the landmarks, faded.
+
+        The model is linear in expression, so this is the projected `basis . offset` whatever identity
+        and expression are. The projection is the smoothed one; the landmarks are this frame's own.
+        """
+        moved = self._model.displacement_iod(offset)
+        matrix = (pose.scale_px_per_iod * state.strength) * state.view.value.reshape(2, 3)
+        return Displacement(points_px, moved @ matrix.T.astype(np.float32), pose.scale_px_per_iod)
+
+    def _wish_filter(self, smoothing: float) -> OneEuro:
+        """0: follows within a frame or two; 1: settles in about a second."""
+        return OneEuro(min_cutoff_hz=float(30.0 * 0.01**smoothing), beta=0.0)
+
+    def _faded(self, state: EditState, target: float, time_s: float) -> float:
+        elapsed_s = min(max(time_s - state.time_s, 0.0), 0.1) if state.wish.valid else 0.0
+        reach = elapsed_s / self._fade_s if self._fade_s > 0.0 else 1.0
+        return state.strength + min(max(target - state.strength, -reach), reach)
+
+
+def _fall(value: float, span: tuple[float, float]) -> float:
+    """1 below the span, 0 above it, smooth between."""
+    t = min(max((value - span[0]) / (span[1] - span[0]), 0.0), 1.0)
+    return 1.0 - t * t * (3.0 - 2.0 * t)

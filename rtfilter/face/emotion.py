@@ -1,0 +1,130 @@
+"""Emotion to expression: directions in blendshape space, mixed, limited by what the face already does.
+
+Action units of each emotion after EMFACS (Ekman, Friesen): happiness 6+12, sadness 1+4+15, surprise
+1+2+5+26, fear 1+2+4+5+20+26, anger 4+5+7+23, disgust 9+15+16, contempt R12+R14 (shown on both sides
+unless `contempt_side` says otherwise would lose its meaning: it stays one-sided). The jaw's units (26)
+are left to the speaker. Amplitudes are chosen on real faces, so that intensity 1 reads at a glance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.controls import EMOTIONS, Controls
+from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
+
+F64 = npt.NDArray[np.float64]
+
+# A name without a side stands for both. Positive: towards that shape; negative: takes it away, at most
+# as much as there is of it (below).
+DIRECTIONS: Final[Mapping[str, Mapping[str, float]]] = {
+    "happy": {
+        "mouthSmile": 1.6, "mouthDimple": 0.12, "cheekSquint": 0.60, "eyeSquint": 0.25,
+        "browDown": -0.5, "mouthFrown": -0.8, "browOuterUp": 0.06,
+    },
+    "sad": {
+        "browInnerUp": 0.80, "browDown": 0.10, "browOuterUp": -0.25, "mouthFrown": 0.70,
+        "mouthSmile": -0.6, "mouthShrugLower": 0.15, "eyeSquint": 0.10,
+    },
+    "angry": {
+        "browDown": 1.0, "browInnerUp": -0.6, "browOuterUp": -0.2, "noseSneer": 0.30, "eyeSquint": 0.30,
+        "mouthPress": 0.20, "mouthSmile": -0.6, "mouthFrown": 0.15,
+    },
+    "surprised": {
+        "browInnerUp": 0.80, "browOuterUp": 0.85, "eyeWide": 0.90, "browDown": -0.8, "eyeSquint": -0.6,
+    },
+    "fearful": {
+        "browInnerUp": 0.85, "browOuterUp": 0.30, "browDown": 0.25, "eyeWide": 0.80, "mouthStretch": 0.50,
+        "mouthSmile": -0.5, "eyeSquint": -0.5,
+    },
+    "disgusted": {
+        "noseSneer": 1.0, "browDown": 0.45, "mouthUpperUp": 0.25, "mouthFrown": 0.35, "cheekSquint": 0.4,
+        "eyeSquint": 0.35, "mouthSmile": -0.5,
+    },
+    "contempt": {"mouthSmileRight": 0.50, "mouthDimpleRight": 0.55, "cheekSquintRight": 0.2, "browDown": 0.10},
+}  # fmt: skip
+
+# What "neutral" draws back to rest: feeling, not speech, gaze or blinking.
+AFFECT: Final = (
+    "browDown", "browInnerUp", "browOuterUp", "cheekSquint", "eyeSquint", "eyeWide", "mouthDimple",
+    "mouthFrown", "mouthSmile", "noseSneer",
+)  # fmt: skip
+
+# The most that own expression and edit may reach together.
+LIMIT: Final = 1.15
+
+# Emotions on the circumplex (Russell 1980): valence, arousal.
+CIRCUMPLEX: Final[Mapping[str, tuple[float, float]]] = {
+    "happy": (0.85, 0.35), "surprised": (0.15, 0.95), "fearful": (-0.45, 0.80), "angry": (-0.75, 0.60),
+    "disgusted": (-0.80, 0.10), "sad": (-0.70, -0.55), "neutral": (0.35, -0.75),
+}  # fmt: skip
+
+
+def _both_sides(name: str) -> tuple[int, ...]:
+    if name in BLENDSHAPE_INDEX:
+        return (BLENDSHAPE_INDEX[name],)
+    return BLENDSHAPE_INDEX[name + "Left"], BLENDSHAPE_INDEX[name + "Right"]
+
+
+def _direction_rows() -> F64:
+    rows = np.zeros((len(EMOTIONS), BLENDSHAPE_COUNT))
+    for emotion, shapes in DIRECTIONS.items():
+        for name, amount in shapes.items():
+            rows[EMOTIONS.index(emotion), list(_both_sides(name))] = amount
+    return rows
+
+
+def _affect_mask() -> F64:
+    mask = np.zeros(BLENDSHAPE_COUNT)
+    for name in AFFECT:
+        mask[list(_both_sides(name))] = 1.0
+    return mask
+
+
+_ROWS: Final = _direction_rows()
+_AFFECT: Final = _affect_mask()
+_LIDS: Final = [BLENDSHAPE_INDEX[n] for n in ("eyeWideLeft", "eyeWideRight", "eyeSquintLeft", "eyeSquintRight")]
+_BLINKS: Final = [BLENDSHAPE_INDEX[n] for n in ("eyeBlinkLeft", "eyeBlinkRight", "eyeBlinkLeft", "eyeBlinkRight")]
+_NEUTRAL: Final = EMOTIONS.index("neutral")
+
+
+def mix(controls: Controls) -> F64:
+    """Intensity by emotion, float64 [8] in the order of EMOTIONS, valence and arousal included."""
+    amounts = np.array([controls.emotions.get(name, 0.0) for name in EMOTIONS])
+    return controls.intensity * (amounts + from_valence_arousal(controls.valence, controls.arousal))
+
+
+def from_valence_arousal(valence: float, arousal: float) -> F64:
+    """Emotion intensities [8] for a point of the circumplex: (0, 0) is no edit, the rim is intensity 1.
+
+    Each emotion weighs in with a smooth bump around its own angle, and the sum grows with the distance
+    from the centre, so a path through the plane is a continuous path through expressions.
+    """
+    distance = min(float(np.hypot(valence, arousal)), 1.0)
+    weights = np.zeros(len(EMOTIONS))
+    for emotion, (v, a) in CIRCUMPLEX.items():
+        alignment = (valence * v + arousal * a) / (max(distance, 1e-9) * float(np.hypot(v, a)))
+        weights[EMOTIONS.index(emotion)] = np.exp(6.0 * (alignment - 1.0))
+    # distance^2 / (distance + small) keeps the slope finite at the centre, where the angle has no meaning.
+    return weights / weights.sum() * (distance * distance / (distance + 0.05)) * 1.05
+
+
+def goal(mix_amounts: F64, expression: F64) -> F64:
+    """The wished offset [52] for emotion intensities [8] on top of `expression` [52].
+
+    Linear in the intensity for small edits; saturates where own expression and edit together would pass
+    LIMIT, so a smile on top of a smile does not double; takes away no more than there is.
+    """
+    wish = mix_amounts @ _ROWS
+    rising = np.maximum(wish, 0.0)
+    room = np.maximum(LIMIT - np.clip(expression, 0.0, 1.0), 0.05)
+    falling = np.minimum(-np.minimum(wish, 0.0), 1.0) * expression
+    falling = np.maximum(falling, min(float(mix_amounts[_NEUTRAL]), 1.0) * _AFFECT * expression)
+    offset = room * np.tanh(rising / room) - falling
+    # A lid that is down stays down: it has nothing to widen, and a squint would press it further.
+    offset[_LIDS] *= np.clip(1.0 - 1.4 * expression[_BLINKS], 0.0, 1.0)
+    return np.asarray(offset)

@@ -1,0 +1,107 @@
+"""The 3D morphable model: mean shape, identity basis, and 52 blendshapes on 478 landmarks.
+
+Head frame: x to the subject's left (the image's right when frontal), y down, z away from the camera;
+origin midway between the two sides, level so that forehead and chin landmarks share one z. Unit: the
+mean face's inter-ocular distance (outer eye corner to outer eye corner, about 9 cm on an adult).
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.errors import InputError
+from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPES
+from rtfilter.face.landmarks import LANDMARK_COUNT
+
+F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
+
+ASSET = "face_model.npz"
+HOLES = ("mouth", "eye_right", "eye_left")
+
+
+@dataclass(frozen=True)
+class MorphableModel:
+    """shape_iod = mean + identity_basis . identity + residual + expression_basis . expression.
+
+    mean_iod: float32 [478, 3]. expression_basis: float32 [52, 478, 3], in the order of BLENDSHAPES.
+    identity_basis: float32 [I, 478, 3], orthonormal over its 1434 numbers; identity_scale: float32 [I],
+    standard deviations. rigidity: float32 [478], how little a landmark moves with expression: the
+    weights of the pose. mirror: int32 [478]. triangles: int32 [T, 3]; holes: name to int32 [*, 3].
+    """
+
+    mean_iod: F32
+    expression_basis: F32
+    identity_basis: F32
+    identity_scale: F32
+    rigidity: F32
+    mirror: I32
+    triangles: I32
+    holes: dict[str, I32]
+
+    def displacement_iod(self, offset: npt.NDArray[np.floating]) -> F32:
+        """`expression_basis . offset`: float32 [478, 3] for coefficients [52]."""
+        flat = self.expression_basis.reshape(BLENDSHAPE_COUNT, -1)
+        return (offset.astype(np.float32) @ flat).reshape(LANDMARK_COUNT, 3)
+
+    @classmethod
+    def builtin(cls) -> MorphableModel:
+        """The committed model."""
+        data = resources.files("rtfilter.face").joinpath("assets", ASSET).read_bytes()
+        return cls.from_npz(io.BytesIO(data), "the built-in face model")
+
+    @classmethod
+    def load(cls, path: Path | str) -> MorphableModel:
+        """A model of the user's own, in the same format (see docs/face-model.md)."""
+        try:
+            return cls.from_npz(io.BytesIO(Path(path).read_bytes()), str(path))
+        except OSError as error:
+            raise InputError(f"{path}: cannot read the face model ({error.strerror}): check the path") from error
+
+    @classmethod
+    def from_npz(cls, file: io.BytesIO, name: str) -> MorphableModel:
+        """Parse and check. Raises InputError that names the array at fault, what came and what was expected."""
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {key: archive[key] for key in archive.files}
+        except (ValueError, OSError, EOFError) as error:
+            raise InputError(f"{name}: not a face model (.npz expected): {error}") from error
+        shapes: dict[str, tuple[int | None, ...]] = {
+            "mean_iod": (LANDMARK_COUNT, 3),
+            "expression_basis": (BLENDSHAPE_COUNT, LANDMARK_COUNT, 3),
+            "identity_basis": (None, LANDMARK_COUNT, 3),
+            "identity_scale": (None,),
+            "rigidity": (LANDMARK_COUNT,),
+            "mirror": (LANDMARK_COUNT,),
+            "triangles": (None, 3),
+            **{f"hole_{hole}": (None, 3) for hole in HOLES},
+        }
+        for key, shape in shapes.items():
+            if key not in arrays:
+                raise InputError(f"{name}: array {key!r} is missing: build it as docs/face-model.md describes")
+            got = arrays[key]
+            fits = got.ndim == len(shape) and all(s in (None, n) for s, n in zip(shape, got.shape, strict=True))
+            if not fits or not np.isfinite(got).all():
+                raise InputError(f"{name}: {key!r} is {got.dtype} {list(got.shape)}, expected finite {list(shape)}")
+        names = tuple(str(n) for n in arrays.get("blendshapes", np.array(BLENDSHAPES)))
+        if names != BLENDSHAPES:
+            raise InputError(f"{name}: blendshapes are {names[:3]}..., expected the ARKit order {BLENDSHAPES[:3]}...")
+        indices = [arrays["mirror"], arrays["triangles"], *(arrays[f"hole_{hole}"] for hole in HOLES)]
+        if any(a.min(initial=0) < 0 or a.max(initial=0) >= LANDMARK_COUNT for a in indices):
+            raise InputError(f"{name}: a landmark index is outside 0..{LANDMARK_COUNT - 1}")
+        floats = {
+            key: np.ascontiguousarray(arrays[key], np.float32)
+            for key in ("mean_iod", "expression_basis", "identity_basis", "identity_scale", "rigidity")
+        }
+        return cls(
+            **floats,
+            mirror=arrays["mirror"].astype(np.int32),
+            triangles=np.ascontiguousarray(arrays["triangles"], np.int32),
+            holes={hole: np.ascontiguousarray(arrays[f"hole_{hole}"], np.int32) for hole in HOLES},
+        )

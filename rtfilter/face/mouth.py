@@ -1,0 +1,104 @@
+"""Mouth-shape preservation: the offset closest to the wish that leaves speech readable.
+
+    d = argmin |d - wish|^2_W + m |S d|^2    subject to closure
+
+S maps coefficients to what speech is read from. Both steps are closed form: with A = S W^-1 S^T and
+r = S wish, the unconstrained optimum has S d = (I + A M)^-1 r; each lip pair's change is then clipped to
+what closure permits, and d is the wish plus the smallest change (in W) that gives S d = that.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.face import landmarks as lm
+from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX, BLENDSHAPES
+from rtfilter.face.model import MorphableModel
+
+F64 = npt.NDArray[np.float64]
+
+PAIRS: Final = len(lm.LIPS_INNER_UPPER)
+CLOSED_IOD: Final = 0.03  # an inner-lip gap that still reads as closed
+OPEN_SHARE: Final = 0.6  # at mouth = 0, emotion may change a gap by this share of itself
+
+# Rows after the lip pairs, with their weight beside a lip pair's 1: corners may travel, so the width
+# yields easily; lips that protrude and the jaw are speech.
+_OUTER: Final = tuple(
+    zip(lm.LIPS_MIDDLE_UPPER[1:8], lm.LIPS_MIDDLE_LOWER[1:8], strict=True)
+) + tuple(zip(lm.LIPS_OUTER_UPPER[2:7], lm.LIPS_OUTER_LOWER[2:7], strict=True))
+EXTRA_ROWS: Final = {
+    "width": 0.0002, "protrusion": 0.001, "jaw": 1.0, "height": 0.02,
+    **{f"outer_{k}": 0.05 for k in range(len(_OUTER))},
+}
+
+# Coefficients that may repair what emotion does to the lips; the others cost too much to be touched.
+_REPAIR_COST: Final = {
+    "jaw": 4.0, "mouthClose": 0.5, "mouthFunnel": 2.0, "mouthPucker": 3.0, "mouthLowerDown": 0.5,
+    "mouthUpperUp": 0.5, "mouthRoll": 0.7, "mouthShrug": 0.7, "mouthPress": 0.7, "mouthLeft": 50.0,
+    "mouthRight": 50.0,
+}  # fmt: skip
+_FIXED_COST: Final = 1e4
+_EMOTIVE_COST: Final = 8.0  # smile, frown, dimple, stretch: the wish itself
+
+
+class MouthGuard:
+    """The constraint's constants for one model, precomputed."""
+
+    def __init__(self, model: MorphableModel) -> None:
+        self.rows = speech_rows(model)
+        self._inverse_cost = 1.0 / _costs()
+        self._spread = self._inverse_cost[:, None] * self.rows.T
+        self._a = self.rows @ self._spread
+        damping = 1e-6 * float(np.trace(self._a)) / len(self._a)
+        self._repair = self._spread @ np.linalg.inv(self._a + damping * np.eye(len(self._a)))
+        self._weights = np.array([1.0] * PAIRS + list(EXTRA_ROWS.values()))
+
+    def solve(self, wish: F64, gaps_iod: F64, mouth: float) -> F64:
+        """The permitted offset [52].
+
+        wish: float64 [52]. gaps_iod: float64 [9], the inner-lip gaps as they are, in IODs (negative where
+        lips overlap). mouth: 0..1, 1 lets speech win everywhere.
+        """
+        wished = self.rows @ wish
+        gaps = np.maximum(gaps_iod, 0.0)
+        closeness = np.concatenate([np.exp(-gaps / CLOSED_IOD), np.zeros(len(EXTRA_ROWS))])
+        strength = mouth / (1.02 - mouth) * self._weights * (1.0 + 4.0 * closeness)
+        scale = len(self._a) / float(np.trace(self._a))
+        soft = np.linalg.solve(np.eye(len(self._a)) + (20.0 * scale) * self._a * strength, wished)
+        bound = np.concatenate([OPEN_SHARE * gaps, np.full(len(EXTRA_ROWS), np.inf)])
+        allowed = np.clip(soft, -bound, bound)
+        return np.asarray(wish + self._repair @ (allowed - wished))
+
+
+def lip_gaps(shape_iod: F64) -> F64:
+    """Inner-lip gaps [9] in IODs of a head-frame shape [478, 3], along the face's vertical."""
+    lower, upper = list(lm.LIPS_INNER_LOWER), list(lm.LIPS_INNER_UPPER)
+    return np.asarray(shape_iod[lower, 1] - shape_iod[upper, 1])
+
+
+def speech_rows(model: MorphableModel) -> F64:
+    """S, float64 [12, 52]: change of nine lip gaps, mouth width, lip protrusion and jaw, in IODs."""
+    basis = model.expression_basis.astype(np.float64)
+    lower, upper = list(lm.LIPS_INNER_LOWER), list(lm.LIPS_INNER_UPPER)
+    gaps = (basis[:, lower, 1] - basis[:, upper, 1]).T
+    width = basis[:, lm.INNER_CORNER_LEFT, 0] - basis[:, lm.INNER_CORNER_RIGHT, 0]
+    lips = [*lm.LIPS_MIDDLE_UPPER[2:7], *lm.LIPS_MIDDLE_LOWER[2:7]]
+    protrusion = basis[:, lips, 2].mean(1)
+    jaw = basis[:, lm.CHIN, 1]
+    height = basis[:, [lm.LIP_UPPER_INNER, lm.LIP_LOWER_INNER], 1].mean(1)
+    outer = np.stack([basis[:, low, 1] - basis[:, up, 1] for up, low in _OUTER])
+    return np.asarray(np.concatenate([gaps, width[None], protrusion[None], jaw[None], height[None], outer]))
+
+
+def _costs() -> F64:
+    costs = np.full(BLENDSHAPE_COUNT, _FIXED_COST)
+    for name in BLENDSHAPES:
+        if name.startswith("mouth"):
+            costs[BLENDSHAPE_INDEX[name]] = _EMOTIVE_COST
+        for prefix, cost in _REPAIR_COST.items():
+            if name.startswith(prefix):
+                costs[BLENDSHAPE_INDEX[name]] = cost
+    return costs

@@ -1,0 +1,60 @@
+"""One-Euro filtering (Casiez, Roussel, Vogel 2012), vectorised, driven by presentation time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class OneEuroState:
+    """What one step hands to the next. `valid` 0.0 means "no sample yet", 1.0 otherwise."""
+
+    value: F64
+    slope: F64
+    time_s: float
+    valid: float
+
+    @classmethod
+    def empty(cls, size: int) -> OneEuroState:
+        return cls(np.zeros(size), np.zeros(size), 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class OneEuro:
+    """Low lag when things move, low jitter when they don't.
+
+    min_cutoff_hz: cut-off at rest; 1 Hz settles in about 0.2 s. beta: cut-off gained per unit of speed
+    (units of the value per second). slope_cutoff_hz: cut-off of the speed estimate.
+    gap_s: after a longer pause, or a step back in time, the next sample is taken as it comes.
+    """
+
+    min_cutoff_hz: float = 1.0
+    beta: float = 0.0
+    slope_cutoff_hz: float = 1.0
+    gap_s: float = 0.5
+
+    def step(self, state: OneEuroState, sample: F64, time_s: float) -> tuple[F64, OneEuroState]:
+        """The filtered sample and the next state. The first sample, and one after a gap, comes back unchanged.
+
+        A repeated time stamp (zero interval) leaves the value where it was.
+        """
+        interval_s = time_s - state.time_s
+        keep = state.valid * float(0.0 <= interval_s <= self.gap_s)
+        safe_s = min(max(interval_s, 0.0), self.gap_s)
+        slope_now = (sample - state.value) / max(safe_s, 1e-6) * float(safe_s > 0.0)
+        slope = state.slope + _share(self.slope_cutoff_hz, safe_s) * (slope_now - state.slope)
+        cutoff_hz = self.min_cutoff_hz + self.beta * np.abs(slope)
+        value = state.value + _share(cutoff_hz, safe_s) * (sample - state.value)
+        value = keep * value + (1.0 - keep) * sample
+        return value, OneEuroState(value, keep * slope, time_s, 1.0)
+
+
+def _share(cutoff_hz: float | F64, interval_s: float) -> F64:
+    """The weight of a new sample in an exponential average with this cut-off (paper, section "1€ filter")."""
+    reach = 2.0 * np.pi * np.asarray(cutoff_hz, dtype=np.float64) * interval_s
+    return np.asarray(reach / (1.0 + reach))

@@ -1,0 +1,161 @@
+"""The default tracker: MediaPipe FaceMesh with refined lips, eyes and irises."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.errors import MissingExtraError
+from rtfilter.frame import U8, Frame
+from rtfilter.tracking.base import LANDMARK_COUNT, Landmarks
+
+F32 = npt.NDArray[np.float32]
+
+TRACKED_SIDE_MAX_PX = 1920  # the network sees 192 px of face; more picture only costs copying
+TRACKED_SIDE_MIN_PX = 16
+LANDMARK_BYTES = 17  # of one serialised landmark with x, y and z: 2 of framing, 5 a coordinate
+REMEMBER_S = 1.0  # a face that comes back within this time is the same one
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a face is: centre and size in pixels."""
+
+    x: float
+    y: float
+    size: float
+
+    def is_near(self, other: _Place) -> bool:
+        """Whether one person could have moved from there to here within a frame or two."""
+        step = np.hypot(self.x - other.x, self.y - other.y) / max(self.size, other.size, 1e-6)
+        return bool(step < 0.6 and 0.6 < self.size / max(other.size, 1e-6) < 1.67)
+
+
+class MediaPipeTracker:
+    """Follows one face: the largest at first, and the same one through crossings.
+
+    FaceMesh follows a single face from frame to frame by itself. What it does not do is choose, so
+    when nobody is followed the short-range detector finds all faces, and all but the wanted one are
+    painted over in the one picture from which FaceMesh starts.
+    """
+
+    def __init__(self) -> None:
+        os.environ.setdefault("GLOG_minloglevel", "2")
+        try:
+            from mediapipe.python.solutions import face_detection, face_mesh
+        except ImportError as error:
+            raise MissingExtraError(
+                f"face tracking needs mediapipe 0.10.21 (found: {error}); install it with: "
+                'pip install "mediapipe==0.10.21" (Python 3.10 to 3.12)'
+            ) from error
+        self._mesh: Any = face_mesh.FaceMesh(refine_landmarks=True, max_num_faces=1)
+        self._detector: Any = face_detection.FaceDetection(model_selection=0, min_detection_confidence=0.5)
+        self._place: _Place | None = None
+        self._seen_ns = 0
+        self._following = False
+
+    def track(self, frame: Frame) -> Landmarks | None:
+        rgb, scale = _within_limits(frame.rgb)
+        if min(rgb.shape[:2]) < TRACKED_SIDE_MIN_PX:
+            return None
+        points = self._follow(rgb) if self._following else self._acquire(rgb, scale, frame.pts_ns)
+        if points is None:
+            self._following = False
+            return None
+        points *= np.float32(scale)
+        place = _place(points)
+        if self._following and self._place is not None and not place.is_near(self._place):
+            # FaceMesh slid onto somebody else: let go, and look again where our person was.
+            self._forget_mesh()
+            return None
+        self._place, self._seen_ns, self._following = place, frame.pts_ns, True
+        return Landmarks(points, 1.0)
+
+    def reset(self) -> None:
+        self._forget_mesh()
+        self._place = None
+
+    def close(self) -> None:
+        self._mesh.close()
+        self._detector.close()
+
+    def _forget_mesh(self) -> None:
+        if self._following:
+            self._mesh.reset()
+        self._following = False
+
+    def _follow(self, rgb: U8) -> F32 | None:
+        faces = self._mesh.process(rgb).multi_face_landmarks
+        return _points(faces[0], rgb.shape[1], rgb.shape[0]) if faces else None
+
+    def _acquire(self, rgb: U8, scale: float, pts_ns: int) -> F32 | None:
+        faces = [_detected(d, rgb.shape[1], rgb.shape[0]) for d in self._detector.process(rgb).detections or ()]
+        if not faces:
+            return None
+        wanted = max(faces, key=lambda face: face.size)
+        recent = self._place is not None and 0 <= pts_ns - self._seen_ns <= REMEMBER_S * 1e9
+        if recent and self._place is not None:
+            last = _Place(self._place.x / scale, self._place.y / scale, self._place.size / scale)
+            wanted = min(faces, key=lambda face: np.hypot(face.x - last.x, face.y - last.y))
+        others = [face for face in faces if face is not wanted]
+        return self._follow(_painted_over(rgb, others, wanted) if others else rgb)
+
+
+def _within_limits(rgb: U8) -> tuple[U8, float]:
+    """The picture to track in, and what its pixels measure in pixels of the original."""
+    side = max(rgb.shape[:2])
+    if side <= TRACKED_SIDE_MAX_PX:
+        return rgb, 1.0
+    scale = side / TRACKED_SIDE_MAX_PX
+    size = (max(1, round(rgb.shape[1] / scale)), max(1, round(rgb.shape[0] / scale)))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+
+
+def _points(face: Any, width: int, height: int) -> F32:
+    """A landmark list as float32 [478, 3] in pixels (z in the unit of x)."""
+    data = face.SerializeToString()
+    if len(data) == LANDMARK_COUNT * LANDMARK_BYTES:
+        fields = np.frombuffer(data, np.uint8).reshape(LANDMARK_COUNT, LANDMARK_BYTES)
+        coordinates = np.stack([fields[:, k : k + 4] for k in (3, 8, 13)], axis=1)
+        points = np.ascontiguousarray(coordinates).view("<f4")[..., 0].astype(np.float32)
+    else:
+        points = np.array([(p.x, p.y, p.z) for p in face.landmark], np.float32)
+    return points * np.array([width, height, width], np.float32)
+
+
+def _place(points_px: F32) -> _Place:
+    low, high = points_px[:, :2].min(0), points_px[:, :2].max(0)
+    centre = (low + high) / 2
+    return _Place(float(centre[0]), float(centre[1]), float((high - low).max()))
+
+
+def _detected(detection: Any, width: int, height: int) -> _Place:
+    box = detection.location_data.relative_bounding_box
+    size = max(box.width * width, box.height * height)
+    return _Place((box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height, size)
+
+
+def _painted_over(rgb: U8, others: list[_Place], wanted: _Place) -> U8:
+    """A copy in which the other faces are grey, except where they overlap the wanted one."""
+    painted = rgb.copy()
+    for face in others:
+        _fill(painted, face, 128)
+    x0, y0, x1, y1 = _extent(wanted, rgb)
+    painted[y0:y1, x0:x1] = rgb[y0:y1, x0:x1]
+    return painted
+
+
+def _fill(rgb: U8, face: _Place, grey: int) -> None:
+    x0, y0, x1, y1 = _extent(face, rgb)
+    rgb[y0:y1, x0:x1] = grey
+
+
+def _extent(face: _Place, rgb: U8) -> tuple[int, int, int, int]:
+    half = 0.75 * face.size
+    x0, y0 = max(int(face.x - half), 0), max(int(face.y - half), 0)
+    return x0, y0, max(min(int(face.x + half), rgb.shape[1]), x0), max(min(int(face.y + half), rgb.shape[0]), y0)
