@@ -14,6 +14,7 @@ import rtfilter
 from rtfilter import cli_options
 from rtfilter.cli_parser import Parser
 from rtfilter.errors import RtfilterError, UsageError, nearest
+from rtfilter.native_logs import silence_native_logs
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_BROKEN_PIPE = 128 + 13
@@ -129,6 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         signal.signal(signal.SIGTERM, _interrupt)
         if not debug:
+            silence_native_logs()
             sys.excepthook = _report_bug
     try:
         arguments = parse(words)

@@ -41,6 +41,8 @@ ALLOWED: dict[str, set[str]] = {
     "presets": {"controls", "errors", "tomlfile"},
     "config": {"controls", "errors", "presets", "tomlfile"},
     "machine": {""},
+    "progress": set(),
+    "native_logs": set(),
     "kernels": {"errors", "kernels"},
     "engines": {"errors", "engines"},
     "tracking": TRACKING | {"engines"},

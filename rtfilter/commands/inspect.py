@@ -43,8 +43,7 @@ def inspect(arguments: argparse.Namespace) -> int:
 def _frames(source: FileSource) -> Iterator[dict[str, Any]]:
     face_filter = FaceFilter()
     try:
-        # The faintest possible wish: with none at all the filter need not look at the picture.
-        controls = Controls(emotions={"neutral": 1e-6})
+        controls = Controls()
         while (frame := source.read()) is not None:
             face_filter.step(frame, controls)
             yield describe(frame, face_filter.last)

@@ -1,0 +1,49 @@
+"""`RecordedFilter`: the filter, and what it did, counted and timed for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rtfilter.clock import StageSummary, StageTimings
+from rtfilter.controls import Controls
+from rtfilter.filter import FaceFilter
+from rtfilter.frame import Frame
+
+# Ten minutes at 30 frames a second.
+KEPT_FRAMES = 18_000
+
+
+class RecordedFilter:
+    """Steps a `FaceFilter` with the wish of each frame's moment.
+
+    controls_at: the wish for a frame.
+    frames, with_face, changed: counts of frames so far.
+    """
+
+    def __init__(self, controls_at: Callable[[Frame], Controls]) -> None:
+        self._filter = FaceFilter()
+        self._controls_at = controls_at
+        self._timings = StageTimings(KEPT_FRAMES)
+        self.frames = self.with_face = self.changed = 0
+
+    def step(self, frame: Frame) -> Frame:
+        """One frame through the filter."""
+        result = self._filter.step(frame, self._controls_at(frame))
+        report = self._filter.last
+        self.frames += 1
+        self.with_face += report.landmarks is not None
+        self.changed += result.changed is not None
+        self._timings.record_all(report.stage_ns)
+        return result
+
+    def stage_ns(self) -> Mapping[str, int]:
+        """Nanoseconds by stage of the latest frame."""
+        return self._filter.last.stage_ns
+
+    def summary(self) -> dict[str, StageSummary]:
+        """Median, p95, p99 in milliseconds by stage."""
+        return self._timings.summary()
+
+    def close(self) -> None:
+        """Release the networks."""
+        self._filter.close()

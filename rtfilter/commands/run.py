@@ -1,0 +1,180 @@
+"""`rtfilter run` and `rtfilter cam`: from a source through the filter to a sink."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtfilter.cli_options import CODECS, controls_for, settings_for
+from rtfilter.commands.ends import DEMO, VIRTUAL_CAMERA, is_camera, open_sink, open_source
+from rtfilter.commands.live_line import LiveLine
+from rtfilter.commands.output import refuse_existing, write_json
+from rtfilter.controls import Controls
+from rtfilter.errors import UsageError, nearest
+from rtfilter.frame import Frame
+from rtfilter.machine import machine_facts, versions
+from rtfilter.progress import ProgressBar
+from rtfilter.sinks.base import Sink
+from rtfilter.sources.base import Source, SourceInfo
+
+if TYPE_CHECKING:
+    from rtfilter.commands.recorded import RecordedFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run. controls_at: the wish for a frame; described: that wish for the report."""
+
+    input: str
+    output: str
+    values: Mapping[str, Any]
+    controls_at: Callable[[Frame], Controls]
+    described: Mapping[str, Any]
+    compare: bool = False
+    force: bool = False
+    report: Path | None = None
+    duration_s: float | None = None
+    quiet: bool = False
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`rtfilter run`."""
+    settings = settings_for(arguments)
+    for name in ("input", "output"):
+        if name not in settings.values:
+            raise UsageError(f"expected --{name}; see rtfilter run --help")
+    job = job_for(arguments, settings.values, controls_for(settings))
+    return filter_video(job)
+
+
+def cam(arguments: argparse.Namespace) -> int:
+    """`rtfilter cam`: a camera, seen by others as the virtual camera."""
+    settings = settings_for(arguments)
+    chosen = settings.values.get("input", "camera:0")
+    if not is_camera(chosen):
+        if arguments.input is not None:
+            raise UsageError(f"cam takes a camera, got {chosen!r}; use: rtfilter run --input {chosen} ...")
+        chosen = "camera:0"
+    values = {**settings.values, "input": chosen, "output": VIRTUAL_CAMERA}
+    return filter_video(job_for(arguments, values, controls_for(settings)))
+
+
+def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: Controls) -> Job:
+    """The job of parsed arguments. Raises UsageError for a codec that a settings file made up."""
+    if (codec := values.get("codec", CODECS[0])) not in CODECS:
+        raise UsageError(f"unknown codec {codec!r}:{nearest(codec, CODECS)}")
+    return Job(
+        input=values["input"],
+        output=values["output"],
+        values=values,
+        controls_at=lambda _: controls,
+        described=controls.as_dict(),
+        compare=arguments.compare,
+        force=getattr(arguments, "force", False),
+        report=Path(arguments.report) if arguments.report is not None else None,
+        duration_s=arguments.duration,
+        quiet=arguments.quiet,
+    )
+
+
+def filter_video(job: Job) -> int:
+    """Do the job: live through the low-latency loop, else every frame in order."""
+    started = datetime.now(timezone.utc)
+    if job.report is not None:
+        refuse_existing(job.report, job.force)
+    live = is_camera(job.input) or job.output == VIRTUAL_CAMERA
+    if job.duration_s is not None and not live and job.input != DEMO:
+        raise UsageError("--duration is for cameras, the demo and the virtual camera; a file has its own")
+    source = open_source(job.input, job.values, live=live, duration_s=job.duration_s)
+    try:
+        # Before the networks load: a wrong output is told at once.
+        sink = open_sink(job.output, job.values, source, compare=job.compare, force=job.force)
+        recorded = _load_filter(job, sink)
+        try:
+            pass_through = _live if live else _every_frame
+            result = pass_through(job, source, recorded, sink)
+        finally:
+            recorded.close()
+    finally:
+        source.close()
+    if job.report is not None:
+        write_json(job.report, _report(job, started, source.info, recorded, result))
+    _say_what_happened(job, recorded, getattr(source, "damage", None))
+    return 0
+
+
+def _load_filter(job: Job, sink: Sink) -> RecordedFilter:
+    try:
+        from rtfilter.commands.recorded import RecordedFilter
+
+        return RecordedFilter(job.controls_at)
+    except BaseException:
+        # Ctrl-C while the networks load, too: nothing half-made stays behind.
+        sink.close(complete=False)
+        raise
+
+
+def _every_frame(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dict[str, Any]:
+    from rtfilter.transcode import transcode
+
+    with ProgressBar() as bar:
+        return transcode(source, recorded.step, sink, None if job.quiet else bar).as_dict()
+
+
+def _live(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dict[str, Any]:
+    from rtfilter.loop import LiveLoop
+    from rtfilter.threads import stop_on_signals
+
+    unused = Controls()
+    with LiveLine() as line:
+        loop = LiveLoop(
+            source,
+            # The wish belongs to the frame, not to the moment when the loop asks for it.
+            lambda frame, _: recorded.step(frame),
+            sink,
+            lambda: unused,
+            stage_ns=recorded.stage_ns,
+            duration_s=job.duration_s,
+            on_tick=None if job.quiet else line,
+        )
+        with stop_on_signals(loop.stop):
+            return loop.run().as_dict()
+
+
+def _report(
+    job: Job, started: datetime, info: SourceInfo, recorded: RecordedFilter, result: dict[str, Any]
+) -> dict[str, Any]:
+    """What `--report` writes: request, counts, percentiles in milliseconds, machine and versions."""
+    return {
+        "input": job.input,
+        "output": job.output,
+        "started": started.isoformat(timespec="seconds"),
+        "controls": dict(job.described),
+        "source": {"name": info.name, "width": info.width, "height": info.height, "fps": float(info.fps)},
+        "frames": recorded.frames,
+        "frames_with_face": recorded.with_face,
+        "frames_changed": recorded.changed,
+        "stages": recorded.summary(),
+        "run": result,
+        "machine": machine_facts(),
+        "versions": versions(),
+    }
+
+
+def _say_what_happened(job: Job, recorded: RecordedFilter, damage: str | None) -> None:
+    if damage:
+        print(f"rtfilter: note: {damage}", file=sys.stderr)
+    if job.quiet:
+        return
+    counts = f"{recorded.frames} frames, a face in {recorded.with_face}, {recorded.changed} changed"
+    print(f"{job.output}: {counts}", file=sys.stderr)
+    if recorded.frames and not recorded.changed:
+        why = (
+            "no emotion was asked for; try --emotion happy=0.8" if recorded.with_face else "no face was found"
+        )
+        print(f"rtfilter: note: every frame passed unchanged: {why}", file=sys.stderr)
