@@ -147,10 +147,8 @@ class LiveLoop:
         self._results.close()
         sinking.join(self._join_s)
         if sinking.is_alive():
-            message = (
-                f"the output took longer than {self._join_s:g} s to finish: is its disk or device stuck?"
-            )
-            self._fail(OutputError(message))
+            late = f"the output did not finish within {self._join_s:g} s"
+            self._fail(OutputError(f"{late}: is its disk or device stuck?"))
 
     def _run_filter(self) -> None:
         error = caught(self._filter_all)
