@@ -1,0 +1,235 @@
+"""`rtfilter run` and `inspect` on real files: counts, reports, refusals, and interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from rtfilter.cli import main
+from rtfilter.commands import run as run_module
+from rtfilter.frame import Frame
+from rtfilter.sinks.null import NullSink
+from rtfilter.sources.base import SourceInfo
+
+ROOT = Path(__file__).resolve().parents[2]
+FRAMES = 12
+
+
+def write_clip(path: Path, pictures: list[np.ndarray]) -> Path:
+    """A lossless clip at 25 fps."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = pictures[0].shape[1], pictures[0].shape[0], "bgr0"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def face_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    portrait = np.ascontiguousarray(astronaut()[:400, :400])
+    return write_clip(tmp_path_factory.mktemp("clips") / "face.mkv", [portrait] * FRAMES)
+
+
+@pytest.fixture(scope="module")
+def empty_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    grey = np.full((120, 160, 3), 90, np.uint8)
+    return write_clip(tmp_path_factory.mktemp("clips") / "nobody.mkv", [grey] * FRAMES)
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_a_clip_is_filtered_and_reported(
+    face_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, report = tmp_path / "out.mkv", tmp_path / "r.json"
+    words = ["run", "-i", str(face_clip), "-o", str(out), "-e", "happy=0.8", "-e", "surprised=0.1"]
+    assert main([*words, "--codec", "ffv1", "--report", str(report)]) == 0
+    before, after = frames_of(face_clip), frames_of(out)
+    assert len(after) == len(before) == FRAMES
+    assert np.any(before[-1] != after[-1])
+    document = json.loads(report.read_text())
+    assert document["frames"] == document["frames_with_face"] == FRAMES
+    assert 0 < document["frames_changed"] <= FRAMES
+    assert document["controls"]["emotions"] == {"happy": 0.8, "surprised": 0.1}
+    assert document["stages"]["total"]["count"] == FRAMES
+    assert document["stages"]["total"]["p50_ms"] <= document["stages"]["total"]["p99_ms"]
+    assert document["machine"]["cpu"]
+    assert document["versions"]["mediapipe"]
+    assert f"{FRAMES} frames, a face in {FRAMES}" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mkv", "r.json"]
+
+
+def test_compare_is_twice_as_wide(face_clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "both.mkv"
+    words = ["run", "-i", str(face_clip), "-o", str(out), "--preset", "cheerful", "--compare", "--quiet"]
+    assert main([*words, "--codec", "ffv1"]) == 0
+    both = frames_of(out)[-1]
+    assert both.shape == (400, 800, 3)
+    assert np.any(both[:, :400] != both[:, 400:])
+
+
+def test_nobody_in_the_picture_is_told(empty_clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-i", str(empty_clip), "-o", "null", "-e", "happy"]) == 0
+    assert "no face was found" in capsys.readouterr().err
+
+
+def test_no_wish_is_told_and_quiet_is_quiet(face_clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-i", str(face_clip), "-o", "null"]) == 0
+    assert "no emotion was asked for" in capsys.readouterr().err
+    assert main(["run", "-i", str(face_clip), "-o", "null", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["-o", "null"], 2, "expected --input"),
+        (["-i", "CLIP"], 2, "expected --output"),
+        (["-i", "dmo", "-o", "null"], 2, "did you mean 'demo'"),
+        (["-i", "CLIP", "-o", "nul"], 2, "did you mean 'null'"),
+        (["-i", "camera:first", "-o", "null"], 2, "expected camera:0"),
+        (["-i", "absent.mp4", "-o", "null"], 1, "no such file"),
+        (["-i", "CLIP", "-o", "CLIP"], 2, "both input and output"),
+        (["-i", "CLIP", "-o", "TAKEN"], 1, "--force"),
+        (["-i", "CLIP", "-o", "null", "--report", "TAKEN"], 1, "--force"),
+        (["-i", "CLIP", "-o", "absent/folder/out.mp4"], 1, "does not exist"),
+        (["-i", "CLIP", "-o", "out.avi"], 2, ".avi"),
+        (["-i", "CLIP", "-o", "null", "--duration", "1"], 2, "a file has its own"),
+        (["-i", "TAKEN", "-o", "null"], 1, "cannot be opened as a video"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    words: list[str],
+    code: int,
+    said: str,
+    face_clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    taken = tmp_path / "taken.mp4"
+    taken.write_text("mine")
+    named = {"CLIP": str(face_clip), "TAKEN": str(taken)}
+    assert main(["run", *(named.get(word, word) for word in words)]) == code
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.mp4"]
+    assert taken.read_text() == "mine"
+
+
+def test_a_codec_from_the_settings_file_is_checked(
+    config_home: Path, face_clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (config_home / "rtfilter").mkdir()
+    (config_home / "rtfilter" / "config.toml").write_text('codec = "h263"\n')
+    assert main(["run", "-i", str(face_clip), "-o", "null"]) == 2
+    assert "did you mean 'h264'" in capsys.readouterr().err
+
+
+def test_ctrl_c_on_a_file_leaves_nothing_and_exits_with_130(face_clip: Path, tmp_path: Path) -> None:
+    portrait = frames_of(face_clip)[0]
+    clip = write_clip(tmp_path / "long.mkv", [portrait] * 600)
+    out = tmp_path / "out.mp4"
+    words = ["run", "-i", str(clip), "-o", str(out), "-e", "happy"]
+    process = subprocess.Popen([sys.executable, "-m", "rtfilter", *words], stderr=subprocess.PIPE, cwd=ROOT)
+    deadline_s = time.monotonic() + 60
+    # Once the hidden file has grown, frames are on their way.
+    while not any(path.stat().st_size for path in tmp_path.glob(".out.*")):
+        assert process.poll() is None, "it ended before it was interrupted"
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said == b""
+    assert [path.name for path in tmp_path.iterdir()] == ["long.mkv"]
+
+
+class LiveFace:
+    """A camera that shows one portrait for ever, at 50 fps."""
+
+    def __init__(self, rgb: np.ndarray) -> None:
+        self._rgb = rgb
+        self._seq = -1
+        self.info = SourceInfo("camera:7", rgb.shape[1], rgb.shape[0], Fraction(50), live=True)
+
+    def read(self, timeout_s: float = 5.0) -> Frame | None:
+        time.sleep(0.02)
+        self._seq += 1
+        now_ns = time.monotonic_ns()
+        return Frame(self._rgb, pts=now_ns, captured_ns=now_ns, seq=self._seq)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_live_run_ends_with_ctrl_c_as_success(
+    face_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    camera = LiveFace(np.ascontiguousarray(frames_of(face_clip)[0]))
+    monkeypatch.setattr(run_module, "open_source", lambda *_, **__: camera)
+    sinks: list[NullSink] = []
+
+    class Interrupting(NullSink):
+        def write(self, frame: Frame) -> None:
+            super().write(frame)
+            if self.frames == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def open_interrupting(*_: object, **__: object) -> NullSink:
+        sinks.append(Interrupting())
+        return sinks[0]
+
+    monkeypatch.setattr(run_module, "open_sink", open_interrupting)
+    report = tmp_path / "r.json"
+    words = ["cam", "-i", "camera:7", "-e", "happy=0.5", "--report", str(report)]
+    assert main(words) == 0
+    assert sinks[0].complete is True
+    document = json.loads(report.read_text())
+    assert document["run"]["written"] == sinks[0].frames >= 5
+    assert "filter.track" in document["run"]["timings"]
+    assert "frames, a face in" in capsys.readouterr().err
+
+
+def test_cam_takes_only_a_camera(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cam", "-i", "clip.mp4"]) == 2
+    assert "cam takes a camera, got 'clip.mp4'" in capsys.readouterr().err
+
+
+def test_inspect_gives_every_frame(
+    face_clip: Path, empty_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(face_clip), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [frame["seq"] for frame in document["frames"]] == list(range(FRAMES))
+    face = document["frames"][-1]["face"]
+    assert list(face["expression"]) == document["blendshapes"]
+    assert len(document["blendshapes"]) == 52
+    assert all(0.0 <= value <= 1.0 for value in face["expression"].values())
+    assert np.allclose(np.linalg.det(face["rotation"]), 1.0, atol=1e-3)
+    assert 0.0 < face["residual_iod"] < 0.1
+    out = tmp_path / "faces.json"
+    assert main(["inspect", str(empty_clip), "--json", "-o", str(out)]) == 0
+    assert {frame["face"] for frame in json.loads(out.read_text())["frames"]} == {None}
+    assert main(["inspect", str(empty_clip), "-o", str(out)]) == 1
+    capsys.readouterr()
+    assert main(["inspect", str(face_clip)]) == 0
+    assert f"face in {FRAMES} of {FRAMES} frames" in capsys.readouterr().out
