@@ -16,7 +16,7 @@ from rtfilter.sources.base import Source, SourceInfo
 DEMO, VIRTUAL_CAMERA, NOTHING = "demo", "virtualcam", "null"
 # What most conferencing programs expect of a camera, and enough for a face.
 WIDTH_PX, HEIGHT_PX, FPS = 1280, 720, 30
-DEMO_S = 10.0
+DEMO_S = 12.0
 
 
 def is_camera(name: str) -> bool:
@@ -27,8 +27,8 @@ def is_camera(name: str) -> bool:
 def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s: float | None) -> Source:
     """The source that `name` means: a camera, the demo, or else a file.
 
-    values: width, height and fps to ask a camera or the demo for. live: the demo runs in real time.
-    duration_s: of the demo when it is not live; 10 s without it.
+    values: width, height and fps to ask a camera or the demo for. live: the demo has no end.
+    duration_s: of the demo when it is not live; one loop of it, 12 s, without.
 
     Raises UsageError, DeviceError or InputError, saying what to do.
     """
@@ -38,7 +38,8 @@ def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s:
         from rtfilter.sources.demo import DemoSource
 
         count = None if live else max(1, round((duration_s or DEMO_S) * fps))
-        return DemoSource(width=width, height=height, fps=fps, live=live, frame_count=count)
+        # Never `live`: the live loop paces it, which it does not do by itself.
+        return DemoSource(width=width, height=height, fps=fps, frame_count=count)
     if is_camera(name):
         from rtfilter.sources.camera import CameraSource
 

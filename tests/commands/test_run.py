@@ -233,3 +233,28 @@ def test_inspect_gives_every_frame(
     capsys.readouterr()
     assert main(["inspect", str(face_clip)]) == 0
     assert f"face in {FRAMES} of {FRAMES} frames" in capsys.readouterr().out
+
+
+def test_the_demo_tours_the_emotions_original_beside_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "demo.mkv"
+    words = ["demo", "-o", str(out), "--width", "320", "--height", "180", "--fps", "10", "--duration", "1"]
+    assert main([*words, "--codec", "ffv1"]) == 0
+    pictures = frames_of(out)
+    assert len(pictures) == 10
+    assert pictures[0].shape == (180, 640, 3)
+    assert np.any(pictures[-1][:, :320] != pictures[-1][:, 320:])
+    assert "a face in 10" in capsys.readouterr().err
+    assert main([*words, "--quiet"]) == 1
+    assert "--force" in capsys.readouterr().err
+
+
+def test_bench_gives_percentiles_of_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--size", "480p", "--seconds", "0.2", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    size = document["sizes"]["480p"]
+    assert {"track", "fit", "render", "total"} <= set(size["stages"])
+    assert size["stages"]["total"]["p50_ms"] > size["stages"]["track"]["p50_ms"] > 0
+    assert size["start_up_ms"] > 0
+    assert {"commit", "python"} <= set(document["versions"])
