@@ -17,6 +17,7 @@ PROC = Path("/proc")
 # struct v4l2_capability: driver, card, bus_info, version, capabilities, device_caps, reserved.
 _CAPABILITY = struct.Struct("=16s32s32sIII12x")
 VIDIOC_QUERYCAP = 0x80000000 | _CAPABILITY.size << 16 | ord("V") << 8 | 0
+VIDIOC_STREAMON = 0x40000000 | 4 << 16 | ord("V") << 8 | 18
 VIDIOC_STREAMOFF = 0x40000000 | 4 << 16 | ord("V") << 8 | 19
 _CAP_CAPTURE = 0x0000_0001 | 0x0000_1000  # single- and multi-planar
 _CAP_OUTPUT = 0x0000_0002 | 0x0000_2000
@@ -74,7 +75,11 @@ def query_node(path: Path, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl) -> 
     name = _name_in_sysfs(path, sysfs)
     buffer = bytearray(_CAPABILITY.size)
     try:
-        _on_node(path, VIDIOC_QUERYCAP, buffer, ioctl)
+        fd = _opened(path)
+        try:
+            ioctl(fd, VIDIOC_QUERYCAP, buffer)
+        finally:
+            os.close(fd)
     except OSError as error:
         return VideoNode(path, name or path.name, problem=_problem(error))
     driver, card, _bus, _version, capabilities, device_caps = _CAPABILITY.unpack(buffer)
@@ -89,13 +94,21 @@ def query_node(path: Path, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl) -> 
     )
 
 
-def stream_off_output(path: Path, ioctl: Ioctl = kernel_ioctl) -> None:
-    """VIDIOC_STREAMOFF for video output. EINVAL, the answer of a node that was not streaming, is ignored."""
+def attach_and_detach_output(path: Path, ioctl: Ioctl = kernel_ioctl) -> None:
+    """Be a writer of the node for a moment: open, VIDIOC_STREAMON and STREAMOFF for output, close.
+
+    EINVAL, the answer of a node without a format, is ignored: the kernel has noted the writer by then.
+    """
+    fd = _opened(path)
     try:
-        _on_node(path, VIDIOC_STREAMOFF, bytearray(struct.pack("=i", _BUF_TYPE_OUTPUT)), ioctl)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
+        for request in (VIDIOC_STREAMON, VIDIOC_STREAMOFF):
+            try:
+                ioctl(fd, request, bytearray(struct.pack("=i", _BUF_TYPE_OUTPUT)))
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+    finally:
+        os.close(fd)
 
 
 def holders(path: Path, proc: Path = PROC) -> list[str]:
@@ -118,13 +131,9 @@ def _leads_to(link: Path, path: Path) -> bool:
         return False  # closed meanwhile
 
 
-def _on_node(path: Path, request: int, buffer: bytearray, ioctl: Ioctl) -> None:
+def _opened(path: Path) -> int:
     # O_NONBLOCK: some drivers wait in open() for a device that is being reset.
-    fd = os.open(path, os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
-    try:
-        ioctl(fd, request, buffer)
-    finally:
-        os.close(fd)
+    return os.open(path, os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
 
 
 def _name_in_sysfs(path: Path, sysfs: Path) -> str:

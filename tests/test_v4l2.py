@@ -11,10 +11,11 @@ import pytest
 from rtfilter.v4l2 import (
     VIDIOC_QUERYCAP,
     VIDIOC_STREAMOFF,
+    VIDIOC_STREAMON,
+    attach_and_detach_output,
     holders,
     node_index,
     query_node,
-    stream_off_output,
     video_nodes,
 )
 from tests.fakes.kernel import CAPTURE, META_CAPTURE, OUTPUT, FakeKernel, FakeNode
@@ -28,7 +29,7 @@ def kernel(tmp_path: Path) -> FakeKernel:
 
 
 def test_request_numbers_are_those_of_the_uapi_header() -> None:
-    assert (VIDIOC_QUERYCAP, VIDIOC_STREAMOFF) == (0x80685600, 0x40045613)
+    assert (VIDIOC_QUERYCAP, VIDIOC_STREAMON, VIDIOC_STREAMOFF) == (0x80685600, 0x40045612, 0x40045613)
 
 
 def test_node_index() -> None:
@@ -79,16 +80,16 @@ def test_the_real_kernel_refuses_a_file_that_is_no_device(tmp_path: Path) -> Non
     assert query_node(path).problem == "not a video device"
     assert query_node(tmp_path / "video1").problem == "no such file or directory"
     with pytest.raises(OSError, match="ioctl"):
-        stream_off_output(path)
+        attach_and_detach_output(path)
 
 
-def test_stream_off_ignores_that_nothing_was_streaming(kernel: FakeKernel) -> None:
-    path = kernel.add("video0", FakeNode(stream_off_errno=errno.EINVAL))
-    stream_off_output(path, kernel.ioctl)
-    assert kernel.stream_offs == ["video0"]
-    kernel.nodes["video0"].stream_off_errno = errno.EIO
+def test_a_writer_for_a_moment_ignores_that_there_is_no_format(kernel: FakeKernel) -> None:
+    path = kernel.add("video0", FakeNode(stream_errno=errno.EINVAL))
+    attach_and_detach_output(path, kernel.ioctl)
+    assert kernel.writers == ["video0"]
+    kernel.nodes["video0"].stream_errno = errno.EIO
     with pytest.raises(OSError, match="refused"):
-        stream_off_output(path, kernel.ioctl)
+        attach_and_detach_output(path, kernel.ioctl)
 
 
 def test_holders_are_named(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from rtfilter.v4l2 import (
     SYSFS,
     Ioctl,
     VideoNode,
+    attach_and_detach_output,
     kernel_ioctl,
     query_node,
-    stream_off_output,
     video_nodes,
 )
 
@@ -100,23 +100,34 @@ def revive(
 ) -> list[Path]:
     """Bring back loopback devices that offer neither output nor capture, and return them.
 
-    That is how v4l2loopback before 0.14 leaves a device of exclusive_caps=1 once its first writer has
-    closed it; a VIDIOC_STREAMOFF for output mends it without a reload. With `device` only that one is
-    looked at. Devices that cannot be opened are left alone: the camera's own error will tell.
+    With `device` only that one is looked at. Devices that cannot be opened are left alone: the camera's
+    own error will tell.
     """
     nodes = [query_node(Path(device), sysfs, ioctl)] if device else video_nodes(devices, sysfs, ioctl)
-    revived = []
-    for node in nodes:
-        if not node.is_loopback or node.problem or node.can_output or node.can_capture:
-            continue
-        try:
-            stream_off_output(node.path, ioctl)
-        except OSError as error:
-            _log.warning("%s could not be revived (%s); reload it: %s", node.path, error, RELOAD_COMMAND)
-            continue
-        _log.info("%s offered neither output nor capture and was revived", node.path)
-        revived.append(node.path)
-    return revived
+    stuck = [node for node in nodes if node.is_loopback and not (node.can_output or node.can_capture)]
+    return [node.path for node in stuck if offer_output(node.path, sysfs, ioctl)]
+
+
+def offer_output(path: Path, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl) -> bool:
+    """Make a loopback device that has no writer offer output again; whether it does now.
+
+    With exclusive_caps=1, v4l2loopback before 0.14 stops offering output at the first write(), and offers
+    it again only when a writer closes; but it takes for a writer only who called VIDIOC_STREAMON, which
+    pyvirtualcam does not. So a writer that did comes and goes. Where output is offered nothing is done.
+    Must not be called on a device that another program writes to: it would seem free.
+    """
+    if query_node(path, sysfs, ioctl).can_output:
+        return True
+    problem = "it still offers no output"
+    try:
+        attach_and_detach_output(path, ioctl)
+    except OSError as error:
+        problem = str(error)
+    if query_node(path, sysfs, ioctl).can_output:
+        _log.info("%s offers output again", path)
+        return True
+    _log.warning("%s could not be revived (%s); reload it: %s", path, problem, RELOAD_COMMAND)
+    return False
 
 
 def _is_ours(node: VideoNode, sysfs: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -11,7 +12,8 @@ import numpy as np
 
 from rtfilter.errors import DeviceError, MissingExtraError, UsageError
 from rtfilter.frame import U8, Frame
-from rtfilter.sinks.v4l2loopback import loopback_state, revive
+from rtfilter.sinks.v4l2loopback import loopback_state, offer_output, revive
+from rtfilter.v4l2 import holders, node_index, query_node
 
 _PLAIN_SYSTEMS = {
     "darwin": "install OBS Studio 30 or later and start its virtual camera once",
@@ -77,9 +79,14 @@ class VirtualCameraSink:
 
     def close(self, complete: bool) -> None:
         """Give the camera free; readers then see no signal. May be called twice."""
-        if self._camera is not None:
-            self._camera.close()
-            self._camera = None
+        if self._camera is None:
+            return
+        self._camera.close()
+        self._camera = None
+        node = Path(self.device)
+        # While somebody still watches, the device would otherwise seem to have a writer until they leave.
+        if node_index(node) >= 0 and query_node(node).is_loopback:
+            offer_output(node)
 
     def _fit(self, rgb: U8) -> U8:
         """`rgb` at the camera's size: itself, or scaled with its aspect ratio kept, centred on black."""
@@ -134,7 +141,9 @@ def _advice(device: str | None) -> str:
     names = ", ".join(str(node.path) for node in state.nodes)
     if device and device not in {str(node.path) for node in state.nodes}:
         return f"it is no virtual camera; there are: {names}"
-    return f"is another program writing to it? Close that one, or choose another of: {names}"
+    users = ", ".join(user for node in state.nodes for user in holders(node.path))
+    who = f"in use by {users}" if users else "another program may be using it"
+    return f"{who}; close that one, or choose another of: {names}"
 
 
 def _one_line(error: BaseException) -> str:

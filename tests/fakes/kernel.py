@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rtfilter.v4l2 import VIDIOC_QUERYCAP, VIDIOC_STREAMOFF
+from rtfilter.v4l2 import VIDIOC_QUERYCAP, VIDIOC_STREAMOFF, VIDIOC_STREAMON
 
 CAPTURE, OUTPUT, META_CAPTURE, STREAMING = 0x1, 0x2, 0x0080_0000, 0x0400_0000
 DEVICE_CAPS = 0x8000_0000
@@ -15,15 +15,18 @@ DEVICE_CAPS = 0x8000_0000
 
 @dataclass
 class FakeNode:
-    """What one node answers. `errno`: QUERYCAP fails with it. `after_stream_off`: its caps from then on."""
+    """What one node answers. `errno`: QUERYCAP fails with it. `after_writer`: its caps once a writer went.
+
+    `stream_errno`: STREAMON and STREAMOFF fail with it, though the writer is noted, as the driver does.
+    """
 
     driver: str = "uvcvideo"
     card: str = "Webcam"
     caps: int = CAPTURE
     whole_device_caps: int | None = None
     errno: int = 0
-    after_stream_off: int | None = None
-    stream_off_errno: int = 0
+    after_writer: int | None = None
+    stream_errno: int = 0
 
 
 @dataclass
@@ -32,7 +35,7 @@ class FakeKernel:
 
     root: Path
     nodes: dict[str, FakeNode] = field(default_factory=dict)
-    stream_offs: list[str] = field(default_factory=list)
+    writers: list[str] = field(default_factory=list)
 
     @property
     def devices(self) -> Path:
@@ -62,12 +65,13 @@ class FakeKernel:
             buffer[:] = struct.pack(
                 "=16s32s32sIII12x", *texts, 0x060100, whole | DEVICE_CAPS | STREAMING, node.caps | STREAMING
             )
-        elif request == VIDIOC_STREAMOFF:
+        elif request in (VIDIOC_STREAMON, VIDIOC_STREAMOFF):
             assert bytes(buffer) == struct.pack("=i", 2)  # V4L2_BUF_TYPE_VIDEO_OUTPUT
-            self.stream_offs.append(name)
-            if node.after_stream_off is not None:
-                node.caps = node.after_stream_off
-            if node.stream_off_errno:
-                raise OSError(node.stream_off_errno, "refused")
+            if request == VIDIOC_STREAMON:
+                self.writers.append(name)
+                if node.after_writer is not None:
+                    node.caps = node.after_writer
+            if node.stream_errno:
+                raise OSError(node.stream_errno, "refused")
         else:
             raise OSError(errno.ENOTTY, "unknown request")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.sinks.v4l2loopback import LoopbackState, loopback_state, revive
+from rtfilter.sinks.v4l2loopback import LoopbackState, loopback_state, offer_output, revive
 from rtfilter.v4l2 import VideoNode, query_node
 from tests.fakes.kernel import CAPTURE, OUTPUT, FakeKernel, FakeNode
 
@@ -26,7 +26,7 @@ def kernel(tmp_path: Path) -> FakeKernel:
 
 def stuck() -> FakeNode:
     """As 0.12.7 leaves a device of exclusive_caps=1 after its first clean close."""
-    return FakeNode(LOOPBACK, "rtfilter", caps=0, after_stream_off=OUTPUT, stream_off_errno=errno.EINVAL)
+    return FakeNode(LOOPBACK, "rtfilter", caps=0, after_writer=OUTPUT, stream_errno=errno.EINVAL)
 
 
 def state_of(kernel: FakeKernel) -> LoopbackState:
@@ -43,10 +43,10 @@ def load_module(root: Path, version: str, exclusive_caps: str) -> None:
 def test_a_stuck_device_comes_back(kernel: FakeKernel) -> None:
     path = kernel.add("video3", stuck())
     assert revive(None, kernel.devices, kernel.sysfs, kernel.ioctl) == [path]
-    assert kernel.stream_offs == ["video3"]
+    assert kernel.writers == ["video3"]
     assert query_node(path, kernel.sysfs, kernel.ioctl).can_output
     assert revive(None, kernel.devices, kernel.sysfs, kernel.ioctl) == []
-    assert kernel.stream_offs == ["video3"]
+    assert kernel.writers == ["video3"]
 
 
 def test_nothing_else_is_touched(kernel: FakeKernel) -> None:
@@ -55,23 +55,30 @@ def test_nothing_else_is_touched(kernel: FakeKernel) -> None:
     kernel.add("video2", FakeNode(LOOPBACK, caps=CAPTURE))  # somebody is writing
     kernel.add("video3", FakeNode(LOOPBACK, caps=0, errno=errno.EACCES))
     assert revive(None, kernel.devices, kernel.sysfs, kernel.ioctl) == []
-    assert kernel.stream_offs == []
+    assert kernel.writers == []
 
 
 def test_only_the_device_that_was_named_is_revived(kernel: FakeKernel) -> None:
     kernel.add("video3", stuck())
     path = kernel.add("video4", stuck())
     assert revive(str(path), kernel.devices, kernel.sysfs, kernel.ioctl) == [path]
-    assert kernel.stream_offs == ["video4"]
+    assert kernel.writers == ["video4"]
     assert revive(str(kernel.devices / "video9"), kernel.devices, kernel.sysfs, kernel.ioctl) == []
 
 
 def test_a_device_that_stays_stuck_is_told_and_not_raised(
     kernel: FakeKernel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kernel.add("video3", FakeNode(LOOPBACK, caps=0, stream_off_errno=errno.EIO))
+    kernel.add("video3", FakeNode(LOOPBACK, caps=0, stream_errno=errno.EIO))
     assert revive(None, kernel.devices, kernel.sysfs, kernel.ioctl) == []
     assert "modprobe -r v4l2loopback && sudo modprobe v4l2loopback" in caplog.text
+
+
+def test_a_closing_writer_makes_its_device_offer_output_though_somebody_watches(kernel: FakeKernel) -> None:
+    path = kernel.add("video3", FakeNode(LOOPBACK, caps=CAPTURE, after_writer=CAPTURE | OUTPUT))
+    assert offer_output(path, kernel.sysfs, kernel.ioctl)
+    assert offer_output(path, kernel.sysfs, kernel.ioctl)
+    assert kernel.writers == ["video3"]
 
 
 def test_absent_module(kernel: FakeKernel) -> None:
