@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 from pathlib import Path
 
@@ -29,14 +31,9 @@ class AudioCopy:
         self._streams: dict[int, AudioStream] = {}
         try:
             for stream in self._input.streams.audio:
-                name = stream.codec_context.name if stream.codec_context else "unknown"
-                try:
-                    copy = output.add_stream_from_template(stream)
-                except ValueError as error:
-                    raise OutputError(
-                        f"{target.suffix} files cannot hold the {name} sound of {path}: write to "
-                        f"{target.with_suffix('.mkv').name} instead, which keeps it untouched"
-                    ) from error
+                if not _holds(output.format.name, stream):
+                    raise OutputError(_refusal(stream, path, target))
+                copy = output.add_stream_from_template(stream)
                 copy.metadata.update(stream.metadata)
                 self._streams[stream.index] = copy
         except BaseException:
@@ -80,3 +77,25 @@ class AudioCopy:
         except (av.FFmpegError, OSError) as error:
             _LOG.warning("%s: the sound breaks off (%s); kept what there was", self.path, reason(error))
         return None
+
+
+def _refusal(stream: AudioStream, path: Path, target: Path) -> str:
+    refused = f"{target.suffix} files cannot hold the {stream.codec_context.name} sound of {path}"
+    if not _holds("matroska", stream):
+        return f"{refused}: convert the sound to AAC first"
+    return f"{refused}: write to {target.with_suffix('.mkv').name} instead, which keeps it untouched"
+
+
+def _holds(muxer: str, stream: AudioStream) -> bool:
+    # FFmpeg's table of what a container may hold promises more than its muxers do (FLAC and Opus in
+    # QuickTime): only a header that was written proves it.
+    trial = av.open(io.BytesIO(), "w", format=muxer)
+    try:
+        trial.add_stream_from_template(stream)
+        trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    finally:
+        with contextlib.suppress(av.FFmpegError):
+            trial.close()
+    return True

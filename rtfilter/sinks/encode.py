@@ -27,6 +27,10 @@ from rtfilter.sinks.yuv import add_edit
 # FFV1's RGB: what is decoded from it is the very RGB that was given.
 _LOSSLESS_RGB = "bgr0"
 _RGB_MATRIX_TAG = 0
+# FFV1 version 3 cuts pictures into slices, and FFmpeg's refuses some sizes too small for that (measured:
+# sides of up to 5 px); version 1 has none.
+_FFV1_SLICED_FROM_PX = 64
+ENCODERS: dict[str, Literal["libx264", "ffv1"]] = {"h264": "libx264", "ffv1": "ffv1"}
 
 
 @dataclass(frozen=True)
@@ -146,11 +150,13 @@ def encoding_for(frame: Frame, codec: str) -> Encoding:
     return Encoding(pix_fmt, width, height, spec, TAG_OF_NAME[matrix], RANGE_LIMITED, primaries, trc)
 
 
-def codec_settings(codec: str) -> tuple[Literal["libx264", "ffv1"], dict[str, str]]:
-    """FFmpeg's encoder and its options. H.264: CRF 18, below what an eye notices; FFV1: lossless."""
+def codec_settings(codec: str, width: int, height: int) -> dict[str, str]:
+    """Options of FFmpeg's encoder. H.264: CRF 18, below what an eye notices; FFV1: lossless."""
     if codec == "h264":
-        return "libx264", {"crf": "18", "preset": "veryfast"}
-    return "ffv1", {"level": "3", "slicecrc": "1", "slices": "4"}
+        return {"crf": "18", "preset": "veryfast"}
+    if min(width, height) < _FFV1_SLICED_FROM_PX:
+        return {"level": "1"}
+    return {"level": "3", "slicecrc": "1"}
 
 
 def time_base_for(time_base: Fraction) -> Fraction:

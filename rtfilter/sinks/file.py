@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from rtfilter.errors import OutputError, RtfilterError, UsageError, nearest
 from rtfilter.frame import Frame
 from rtfilter.sinks.audio import AudioCopy
-from rtfilter.sinks.encode import Encoding, codec_settings, encoding_for, time_base_for
+from rtfilter.sinks.encode import ENCODERS, Encoding, codec_settings, encoding_for, time_base_for
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.container import reason
 
@@ -79,8 +79,7 @@ class FileSink:
             # The prefix keeps FFmpeg from reading a protocol into a name that has a colon.
             name, options = f"file:{self._part}", _MUXER_OPTIONS.get(muxer, {})
             self._container = av.open(name, "w", format=muxer, container_options=options)
-            encoder, encoder_options = codec_settings(codec)
-            self._stream = self._container.add_stream(encoder, rate=self._fps, options=encoder_options)
+            self._stream = self._container.add_stream(ENCODERS[codec], rate=self._fps)
             self._stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
             if audio_from is not None:
                 self._audio = AudioCopy(Path(audio_from), self._container, self.path)
@@ -98,9 +97,10 @@ class FileSink:
         try:
             encoding = self._encoding or self._start(frame)
             if (frame.width, frame.height) != (encoding.width, encoding.height):
+                got, expected = f"{frame.width}x{frame.height}", f"{encoding.width}x{encoding.height}"
                 raise OutputError(
-                    f"{self.path}: frame {frame.seq} is {frame.width}x{frame.height}, expected "
-                    f"{encoding.width}x{encoding.height} like the first one: cut the input where its size changes"
+                    f"{self.path}: frame {frame.seq} is {got}, expected {expected} like the first one: "
+                    "cut the input where its size changes"
                 )
             picture = encoding.picture(frame)
             pts = round(frame.pts * frame.time_base / self._time_base)
@@ -157,6 +157,7 @@ class FileSink:
         self._time_base = time_base_for(frame.time_base)
         self._packet_pts_step = max(1, round(1 / (self._fps * self._time_base)))
         context = self._stream.codec_context
+        context.options = codec_settings(self._codec, encoding.width, encoding.height)
         context.width, context.height, context.pix_fmt = encoding.width, encoding.height, encoding.pix_fmt
         context.time_base = self._time_base
         context.colorspace, context.color_range = encoding.colorspace, encoding.color_range

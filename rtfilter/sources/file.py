@@ -109,7 +109,7 @@ class FileSource:
                 f"{self.path} is {picture.width}x{picture.height}, expected at most {MAX_SIDE_PX} px a side: "
                 "scale it down first"
             )
-        time_base = picture.time_base or self._stream.time_base or NANOSECONDS
+        time_base = picture.time_base or NANOSECONDS
         pts = self._timeline.placed(picture.pts, time_base)
         try:
             native = self._uprighter.turned(picture)
@@ -201,8 +201,10 @@ class _Decoder:
                 self.packets += 1
                 self.corrupt += packet.is_corrupt
             try:
-                for picture in self._stream.decode(None if flushing else packet):
+                for picture in self._stream.decode(packet):
                     self.corrupt += picture.is_corrupt
+                    if picture.time_base is None and self._stream.time_base is not None:
+                        picture.time_base = self._stream.time_base  # PyAV takes it from a packet
                     yield picture
             except av.EOFError:
                 return
