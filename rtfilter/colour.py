@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import av
 
 F64 = npt.NDArray[np.float64]
-_Samples = npt.NDArray[np.integer[Any] | np.floating[Any]]
+Samples = npt.NDArray[np.integer[Any] | np.floating[Any]]
 
 # Luma weights (kr, kb) by the name that is used in arguments.
 MATRICES = {
@@ -152,7 +152,7 @@ def rgb_to_yuv(rgb: U8, spec: YuvSpec, shift_x: int, shift_y: int) -> list[U8]:
     ]
 
 
-def block_mean(plane: _Samples, shift_x: int, shift_y: int) -> _Samples:
+def block_mean(plane: Samples, shift_x: int, shift_y: int) -> Samples:
     """Mean over blocks of 2**shift_x by 2**shift_y samples of [H, W] or [H, W, C], uint8 or float32.
 
     Incomplete blocks at the far edges take the mean of what they have.
