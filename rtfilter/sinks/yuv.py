@@ -40,8 +40,8 @@ def add_edit(
     box: holds every pixel that differs; it is widened to whole chroma blocks.
     shift: log2 of the chroma subsampling (x, y).
 
-    Where edited is original the bytes stay. Elsewhere luma is exact to 1 level within its range, and
-    chroma to 1 level of its block's mean.
+    Where edited is original the bytes stay. Elsewhere luma is exact to 1 level (to 4 where the source lay
+    outside of what RGB can show), and chroma to 1 level of its block's mean.
     """
     box = _whole_blocks(box, edited.shape[1], edited.shape[0], shift)
     for top in range(box.y0, box.y1, _STRIP_ROWS):
