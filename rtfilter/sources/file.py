@@ -37,8 +37,8 @@ class FileSource:
     `Frame.pts` is in the stream's time base. A missing timestamp continues at the nominal rate; one
     that does not rise is moved to one tick after its predecessor.
 
-    damage: None, or, once the end was read, one line on what could not be decoded. It is logged as a
-        warning too; what could be decoded has been given.
+    damage: None, or, once the end was read, one line on what could not be decoded, for the caller to
+        show. What could be decoded has been given.
     sample_aspect_ratio: width / height of a pixel of the upright picture.
 
     Raises InputError when not one frame can be had: missing, empty, no video in it, over 16384 px a side.
@@ -140,7 +140,7 @@ class FileSource:
             wrongs.append(f"cut off: {self._timeline.end_s:.1f} of {length_s:.1f} s are there")
         if wrongs:
             self.damage = f"{self.path}: {', '.join(wrongs)}; used what could be decoded"
-            _LOG.warning("%s", self.damage)
+            _LOG.info("%s", self.damage)
 
 
 class _Timeline:

@@ -173,7 +173,7 @@ def test_pixel_shape_is_reported_and_turned(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_cut_file_gives_what_it_has_and_says_so(tmp_path: Path, suffix: str, caplog) -> None:
+def test_a_cut_file_gives_what_it_has_and_says_so(tmp_path: Path, suffix: str) -> None:
     whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
     clip(whole, frames=90, muxer_options={"movflags": "+faststart"} if suffix == ".mp4" else None)
     data = whole.read_bytes()
@@ -182,7 +182,7 @@ def test_a_cut_file_gives_what_it_has_and_says_so(tmp_path: Path, suffix: str, c
     frames = read_all(source)
     assert 20 <= len(frames) < 90
     assert "cut off" in source.damage
-    assert str(cut) in caplog.text
+    assert str(cut) in source.damage
     for index, frame in enumerate(frames[:-3]):
         assert np.abs(frame.rgb.astype(int) - picture_rgb(index, 64, 48)).mean() < 12
 
