@@ -84,11 +84,12 @@ class FaceEditor:
         """
         moved = self._model.displacement_iod(offset)
         matrix = (pose.scale_px_per_iod * state.strength) * state.view.value.reshape(2, 3)
-        return Displacement(points_px, moved @ matrix.T.astype(np.float32), pose.scale_px_per_iod)
+        offset_px = np.einsum("nk,jk->nj", moved, matrix.astype(np.float32))
+        return Displacement(points_px, np.asarray(offset_px, np.float32), pose.scale_px_per_iod)
 
     def _wish_filter(self, smoothing: float) -> OneEuro:
-        """0: follows within a frame or two; 1: settles in about a second."""
-        return OneEuro(min_cutoff_hz=float(30.0 * 0.01**smoothing), beta=0.0)
+        """Calm at rest (0.5: 0.6 Hz), quick when the user moves a slider or the face changes for good."""
+        return OneEuro(min_cutoff_hz=float(12.0 * 0.0025**smoothing), beta=0.8)
 
     def _faded(self, state: EditState, target: float, time_s: float) -> float:
         elapsed_s = min(max(time_s - state.time_s, 0.0), 0.1) if state.wish.valid else 0.0

@@ -23,29 +23,29 @@ F64 = npt.NDArray[np.float64]
 # as much as there is of it (below).
 DIRECTIONS: Final[Mapping[str, Mapping[str, float]]] = {
     "happy": {
-        "mouthSmile": 1.6, "mouthDimple": 0.12, "cheekSquint": 0.60, "eyeSquint": 0.25,
+        "mouthSmile": 1.70, "mouthDimple": 0.12, "cheekSquint": 0.60, "eyeSquint": 0.25,
         "browDown": -0.5, "mouthFrown": -0.8, "browOuterUp": 0.06,
     },
     "sad": {
-        "browInnerUp": 0.80, "browDown": 0.10, "browOuterUp": -0.25, "mouthFrown": 0.70,
-        "mouthSmile": -0.6, "mouthShrugLower": 0.15, "eyeSquint": 0.10,
+        "browInnerUp": 1.35, "browDown": -0.5, "mouthFrown": 0.75, "mouthSmile": -0.6,
+        "mouthShrugLower": 0.15,
     },
     "angry": {
-        "browDown": 1.0, "browInnerUp": -0.6, "browOuterUp": -0.2, "noseSneer": 0.30, "eyeSquint": 0.30,
+        "browDown": 1.50, "browInnerUp": -1.0, "browOuterUp": -1.0, "noseSneer": 0.30, "eyeSquint": 0.50,
         "mouthPress": 0.20, "mouthSmile": -0.6, "mouthFrown": 0.15,
     },
     "surprised": {
-        "browInnerUp": 0.80, "browOuterUp": 0.85, "eyeWide": 0.90, "browDown": -0.8, "eyeSquint": -0.6,
+        "browInnerUp": 0.90, "browOuterUp": 0.95, "eyeWide": 0.90, "browDown": -0.8, "eyeSquint": -0.6,
     },
     "fearful": {
-        "browInnerUp": 0.85, "browOuterUp": 0.30, "browDown": 0.25, "eyeWide": 0.80, "mouthStretch": 0.50,
+        "browInnerUp": 1.20, "browOuterUp": 0.30, "eyeWide": 0.90, "mouthStretch": 0.60,
         "mouthSmile": -0.5, "eyeSquint": -0.5,
     },
     "disgusted": {
-        "noseSneer": 1.0, "browDown": 0.45, "mouthUpperUp": 0.25, "mouthFrown": 0.35, "cheekSquint": 0.4,
+        "noseSneer": 1.0, "browDown": 0.60, "mouthUpperUp": 0.25, "mouthFrown": 0.35, "cheekSquint": 0.4,
         "eyeSquint": 0.35, "mouthSmile": -0.5,
     },
-    "contempt": {"mouthSmileRight": 0.50, "mouthDimpleRight": 0.55, "cheekSquintRight": 0.2, "browDown": 0.10},
+    "contempt": {"mouthSmileRight": 0.90, "mouthDimpleRight": 0.55, "cheekSquintRight": 0.3, "browDown": 0.15},
 }  # fmt: skip
 
 # What "neutral" draws back to rest: feeling, not speech, gaze or blinking.
@@ -55,7 +55,7 @@ AFFECT: Final = (
 )  # fmt: skip
 
 # The most that own expression and edit may reach together.
-LIMIT: Final = 1.15
+LIMIT: Final = 1.7
 
 # Emotions on the circumplex (Russell 1980): valence, arousal.
 CIRCUMPLEX: Final[Mapping[str, tuple[float, float]]] = {

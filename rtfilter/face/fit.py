@@ -99,7 +99,7 @@ class FaceFit:
     def _solve(self, difference: F64) -> F64:
         """argmin_e |difference - basis e|^2 + ridge |e|^2, 0 <= e <= 1, by accelerated projected gradient
         (Beck, Teboulle 2009) from the clipped ridge solution; a fixed number of steps."""
-        target = self._weighted @ difference.ravel()
+        target = np.einsum("en,n->e", self._weighted, difference.ravel())
         best = np.clip(self._gram_inverse @ target, 0.0, 1.0)
         ahead, momentum = best, 1.0
         for _ in range(PROJECTED_STEPS):
@@ -110,13 +110,14 @@ class FaceFit:
         return np.asarray(best)
 
     def _moved(self, expression: F64) -> F64:
-        return np.asarray((expression @ self._basis).reshape(LANDMARK_COUNT, 3))
+        # einsum, not BLAS: a call of this size would wake every thread for microseconds of work.
+        return np.asarray(np.einsum("e,en->n", expression, self._basis)).reshape(LANDMARK_COUNT, 3)
 
     def _neutral(self, state: IdentityState) -> tuple[F64, F64]:
         """The person's neutral shape and its identity coefficients: basis first, free form as evidence grows."""
         off_mean = (state.shape_iod - self._mean).ravel()
-        identity = self._identity_shrink * (self._identity_basis @ off_mean)
-        explained = identity @ self._identity_basis
+        identity = self._identity_shrink * np.einsum("in,n->i", self._identity_basis, off_mean)
+        explained = np.einsum("i,in->n", identity, self._identity_basis)
         trust = state.weight / (state.weight + 15.0)
         neutral = self._mean.ravel() + explained + trust * (off_mean - explained)
         return neutral.reshape(LANDMARK_COUNT, 3), identity

@@ -45,16 +45,19 @@ _EMOTIVE_COST: Final = 8.0  # smile, frown, dimple, stretch: the wish itself
 
 
 class MouthGuard:
-    """The constraint's constants for one model, precomputed."""
+    """The constraint's constants for one model, precomputed, so that a frame costs a few small products."""
 
     def __init__(self, model: MorphableModel) -> None:
         self.rows = speech_rows(model)
-        self._inverse_cost = 1.0 / _costs()
-        self._spread = self._inverse_cost[:, None] * self.rows.T
-        self._a = self.rows @ self._spread
-        damping = 1e-6 * float(np.trace(self._a)) / len(self._a)
-        self._repair = self._spread @ np.linalg.inv(self._a + damping * np.eye(len(self._a)))
-        self._weights = np.array([1.0] * PAIRS + list(EXTRA_ROWS.values()))
+        spread = (1.0 / _costs())[:, None] * self.rows.T
+        a = self.rows @ spread
+        count = len(a)
+        mean_power = float(np.trace(a)) / count
+        self._repair = spread @ np.linalg.inv(a + 1e-6 * mean_power * np.eye(count))
+        # (I + m A M)^-1 for every m at once: M^1/2 A M^1/2 = Q diag(power) Q^T.
+        weights = np.sqrt(np.array([1.0] * PAIRS + list(EXTRA_ROWS.values())) * (20.0 / mean_power))
+        self._power, q = np.linalg.eigh(weights[:, None] * a * weights)
+        self._to_modes, self._from_modes = q.T * weights, q / weights[:, None]
 
     def solve(self, wish: F64, gaps_iod: F64, mouth: float) -> F64:
         """The permitted offset [52].
@@ -62,15 +65,19 @@ class MouthGuard:
         wish: float64 [52]. gaps_iod: float64 [9], the inner-lip gaps as they are, in IODs (negative where
         lips overlap). mouth: 0..1, 1 lets speech win everywhere.
         """
-        wished = self.rows @ wish
-        gaps = np.maximum(gaps_iod, 0.0)
-        closeness = np.concatenate([np.exp(-gaps / CLOSED_IOD), np.zeros(len(EXTRA_ROWS))])
-        strength = mouth / (1.02 - mouth) * self._weights * (1.0 + 4.0 * closeness)
-        scale = len(self._a) / float(np.trace(self._a))
-        soft = np.linalg.solve(np.eye(len(self._a)) + (20.0 * scale) * self._a * strength, wished)
-        bound = np.concatenate([OPEN_SHARE * gaps, np.full(len(EXTRA_ROWS), np.inf)])
-        allowed = np.clip(soft, -bound, bound)
-        return np.asarray(wish + self._repair @ (allowed - wished))
+        wished = _product(self.rows, wish)
+        m = mouth / (1.02 - mouth)
+        soft = _product(self._from_modes, _product(self._to_modes, wished) / (1.0 + m * self._power))
+        # Closure: a pair's gap may change by a share of itself only, so that what is closed stays closed
+        # at any m. The weight of speech thus rises as the lips approach each other (m, b, p).
+        bound = np.concatenate([OPEN_SHARE * np.maximum(gaps_iod, 0.0), np.full(len(EXTRA_ROWS), np.inf)])
+        allowed = np.minimum(np.maximum(soft, -bound), bound)
+        return np.asarray(wish + _product(self._repair, allowed - wished))
+
+
+def _product(matrix: F64, vector: F64) -> F64:
+    """Matrix times vector without BLAS, whose thread pool costs more than the product."""
+    return np.asarray(np.einsum("ij,j->i", matrix, vector))
 
 
 def lip_gaps(shape_iod: F64) -> F64:

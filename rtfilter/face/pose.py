@@ -15,7 +15,7 @@ import numpy.typing as npt
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
-POLAR_ITERATIONS = 10
+POLAR_ITERATIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +57,15 @@ class Pose:
 def nearest_rotation(matrix: F64) -> F64:
     """The orthogonal factor of `matrix` [3, 3] by scaled Newton iteration (Higham 1986, eq. 3.5).
 
-    A fixed number of branch-free steps: ten reach float64 accuracy for a condition number of 1e5.
+    A fixed number of branch-free steps; eight reach float64 accuracy for condition numbers up to 1e4.
+    The sum with 1e-12 keeps a flat (all landmarks in one line) matrix finite: some rotation comes out.
     """
-    estimate = matrix / max(float(np.linalg.norm(matrix)), 1e-300)
+    estimate = matrix / max(float(np.abs(matrix).max()), 1e-300) + 1e-12 * np.eye(3)
     for _ in range(POLAR_ITERATIONS):
-        a, b, c = estimate
-        cofactor = np.array([_cross(b, c), _cross(c, a), _cross(a, b)])
-        det = float(a @ cofactor[0])
-        inverse_t = cofactor / (det if abs(det) > 1e-30 else 1e-30)
-        gamma = float(np.sqrt(np.linalg.norm(inverse_t) / max(float(np.linalg.norm(estimate)), 1e-300)))
+        inverse_t = np.linalg.inv(estimate).T
+        gamma = np.sqrt(np.abs(inverse_t).max() / np.abs(estimate).max())
         estimate = 0.5 * (gamma * estimate + inverse_t / gamma)
-    return estimate
-
-
-def _cross(u: F64, v: F64) -> F64:
-    return np.array([u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]])
+    return np.asarray(estimate)
 
 
 def align(shape_iod: npt.NDArray[np.floating], points_px: npt.NDArray[np.floating], weights: F64) -> Pose:
