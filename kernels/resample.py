@@ -46,14 +46,25 @@ def lane_weights(weights: F32) -> F32:
 
 
 @intrinsic
-def _sample(  # type: ignore[no-untyped-def]
-    typing_context, rgbx, start, stride, row_weights, row_phase, lanes, lane_phase, out, target
-):
+def _sample(
+    typing_context: Any,
+    rgbx: Any,
+    start: Any,
+    stride: Any,
+    row_weights: Any,
+    row_phase: Any,
+    lanes: Any,
+    lane_phase: Any,
+    out: Any,
+    target: Any,
+) -> Any:
     """`out[target : target + 3]` = the filter at bytes `start` of `rgbx`, as vector IR.
 
     All indices in elements of flat arrays; `stride` is the byte length of a row of `rgbx`.
     """
-    signature = types.void(rgbx, types.intp, types.intp, row_weights, types.intp, lanes, types.intp, out, types.intp)
+    signature = types.void(
+        rgbx, types.intp, types.intp, row_weights, types.intp, lanes, types.intp, out, types.intp
+    )
     count = LOADED * 4
     f32, i8, i32, i64 = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
     floats = ir.VectorType(f32, count)
@@ -108,7 +119,16 @@ def _sample(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, fastmath=True)
 def resample_rows(
-    rgbx: U8, flow: F32, origin: F32, row_weights: F32, lanes: F32, still_px: float, box: I32, out: U8, first: int, last: int
+    rgbx: U8,
+    flow: F32,
+    origin: F32,
+    row_weights: F32,
+    lanes: F32,
+    still_px: float,
+    box: I32,
+    out: U8,
+    first: int,
+    last: int,
 ) -> None:
     """Resample rows `first` <= y < `last` of the picture `out` where the flow moves it.
 

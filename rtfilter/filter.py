@@ -19,6 +19,9 @@ from rtfilter.tracking.base import Landmarks, Tracker
 
 STAGES = ("track", "fit", "edit", "render", "total")
 
+# What the last frame with a face was edited with.
+_Held = tuple[FaceState, Landmarks, npt.NDArray[np.float64]]
+
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
@@ -56,7 +59,9 @@ class FaceFilter:
         self._renderer = CpuRenderer(RingedMesh(model.triangles, model.holes))
         self._renderer.warm_up()
         self.last = StepReport()
-        self._restart()
+        self._identity = self._fit.first_identity()
+        self._edit = self._editor.first_state()
+        self._held: _Held | None = None
 
     def step(self, frame: Frame, controls: Controls) -> Frame:
         """`frame` with the wished expression; the same pixels where, or when, nothing is to be changed.
@@ -109,7 +114,7 @@ class FaceFilter:
     def _restart(self) -> None:
         self._identity = self._fit.first_identity()
         self._edit = self._editor.first_state()
-        self._held: tuple[FaceState, Landmarks, npt.NDArray[np.float64]] | None = None
+        self._held = None
 
     def _without_face(self, frame: Frame, time_s: float) -> Frame:
         """The last edit where the face was last seen, fading; then the frame as it is."""

@@ -123,7 +123,10 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
         ("pyvirtualcam", {"sinks.virtualcam"}),
         ("cupy", {"kernels", "engines", "render"}),
         ("tensorrt_rtx", {"engines"}),
-        ("mediapipe", {"tracking"}),
+        # The renderer's second row band; see docs/decisions.md.
+        ("concurrent", {"render.cpu"}),
+        # learn/ builds the committed assets from tracked footage, with a MediaPipe model as teacher.
+        ("mediapipe", {"tracking", "learn"}),
         ("numba", {"kernels"}),
         ("skimage", {"sources.demo", "learn"}),
     ],

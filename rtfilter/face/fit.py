@@ -114,7 +114,7 @@ class FaceFit:
         return np.asarray(np.einsum("e,en->n", expression, self._basis)).reshape(LANDMARK_COUNT, 3)
 
     def _neutral(self, state: IdentityState) -> tuple[F64, F64]:
-        """The person's neutral shape and its identity coefficients: basis first, free form as evidence grows."""
+        """The person's neutral and its identity coefficients: basis first, free form as evidence grows."""
         off_mean = (state.shape_iod - self._mean).ravel()
         identity = self._identity_shrink * np.einsum("in,n->i", self._identity_basis, off_mean)
         explained = np.einsum("i,in->n", identity, self._identity_basis)
@@ -122,7 +122,9 @@ class FaceFit:
         neutral = self._mean.ravel() + explained + trust * (off_mean - explained)
         return neutral.reshape(LANDMARK_COUNT, 3), identity
 
-    def _learn(self, state: IdentityState, sample: F64, expression: F64, pose: Pose, time_s: float) -> IdentityState:
+    def _learn(
+        self, state: IdentityState, sample: F64, expression: F64, pose: Pose, time_s: float
+    ) -> IdentityState:
         """Average in one expression-free shape; quiet, frontal, plausible frames count most."""
         sideways = 1.0 - float(pose.rotation[2, 2])
         quiet = float(np.exp(-np.square(expression).sum() / 0.5))

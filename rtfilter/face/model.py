@@ -11,6 +11,7 @@ import io
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,7 @@ class MorphableModel:
     triangles: I32
     holes: dict[str, I32]
 
-    def displacement_iod(self, offset: npt.NDArray[np.floating]) -> F32:
+    def displacement_iod(self, offset: npt.NDArray[np.floating[Any]]) -> F32:
         """`expression_basis . offset`: float32 [478, 3] for coefficients [52].
 
         By einsum: a BLAS call of this size wakes every thread, which costs milliseconds on a busy machine.
@@ -66,11 +67,13 @@ class MorphableModel:
         try:
             return cls.from_npz(io.BytesIO(Path(path).read_bytes()), str(path))
         except OSError as error:
-            raise InputError(f"{path}: cannot read the face model ({error.strerror}): check the path") from error
+            raise InputError(
+                f"{path}: cannot read the face model ({error.strerror}): check the path"
+            ) from error
 
     @classmethod
     def from_npz(cls, file: io.BytesIO, name: str) -> MorphableModel:
-        """Parse and check. Raises InputError that names the array at fault, what came and what was expected."""
+        """Parse and check. Raises InputError naming the array at fault, what came, what was expected."""
         try:
             with np.load(file, allow_pickle=False) as archive:
                 arrays = {key: archive[key] for key in archive.files}
@@ -88,14 +91,22 @@ class MorphableModel:
         }
         for key, shape in shapes.items():
             if key not in arrays:
-                raise InputError(f"{name}: array {key!r} is missing: build it as docs/face-model.md describes")
+                raise InputError(
+                    f"{name}: array {key!r} is missing: build it as docs/face-model.md describes"
+                )
             got = arrays[key]
-            fits = got.ndim == len(shape) and all(s in (None, n) for s, n in zip(shape, got.shape, strict=True))
+            fits = got.ndim == len(shape) and all(
+                s in (None, n) for s, n in zip(shape, got.shape, strict=True)
+            )
             if not fits or not np.isfinite(got).all():
-                raise InputError(f"{name}: {key!r} is {got.dtype} {list(got.shape)}, expected finite {list(shape)}")
+                raise InputError(
+                    f"{name}: {key!r} is {got.dtype} {list(got.shape)}, expected finite {list(shape)}"
+                )
         names = tuple(str(n) for n in arrays.get("blendshapes", np.array(BLENDSHAPES)))
         if names != BLENDSHAPES:
-            raise InputError(f"{name}: blendshapes are {names[:3]}..., expected the ARKit order {BLENDSHAPES[:3]}...")
+            raise InputError(
+                f"{name}: blendshapes are {names[:3]}..., expected the ARKit order {BLENDSHAPES[:3]}..."
+            )
         indices = [arrays["mirror"], arrays["triangles"], *(arrays[f"hole_{hole}"] for hole in HOLES)]
         if any(a.min(initial=0) < 0 or a.max(initial=0) >= LANDMARK_COUNT for a in indices):
             raise InputError(f"{name}: a landmark index is outside 0..{LANDMARK_COUNT - 1}")

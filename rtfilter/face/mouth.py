@@ -26,11 +26,14 @@ OPEN_SHARE: Final = 0.6  # at mouth = 0, emotion may change a gap by this share 
 
 # Rows after the lip pairs, with their weight beside a lip pair's 1: corners may travel, so the width
 # yields easily; lips that protrude and the jaw are speech.
-_OUTER: Final = tuple(
-    zip(lm.LIPS_MIDDLE_UPPER[1:8], lm.LIPS_MIDDLE_LOWER[1:8], strict=True)
-) + tuple(zip(lm.LIPS_OUTER_UPPER[2:7], lm.LIPS_OUTER_LOWER[2:7], strict=True))
+_OUTER: Final = tuple(zip(lm.LIPS_MIDDLE_UPPER[1:8], lm.LIPS_MIDDLE_LOWER[1:8], strict=True)) + tuple(
+    zip(lm.LIPS_OUTER_UPPER[2:7], lm.LIPS_OUTER_LOWER[2:7], strict=True)
+)
 EXTRA_ROWS: Final = {
-    "width": 0.0002, "protrusion": 0.001, "jaw": 1.0, "height": 0.02,
+    "width": 0.0002,
+    "protrusion": 0.001,
+    "jaw": 1.0,
+    "height": 0.02,
     **{f"outer_{k}": 0.05 for k in range(len(_OUTER))},
 }
 

@@ -8,12 +8,14 @@ relief of about 10 cm, and what perspective remains is absorbed by the identity 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating[Any]]
 
 POLAR_ITERATIONS = 8
 
@@ -30,17 +32,17 @@ class Pose:
     translation_px: F64
     scale_px_per_iod: float
 
-    def project(self, points_iod: npt.NDArray[np.floating]) -> F64:
+    def project(self, points_iod: Floats) -> F64:
         """Head frame [..., 3] to image pixels [..., 3] (z too, in pixels)."""
         turned = points_iod @ (self.scale_px_per_iod * self.rotation).T
         return np.asarray(turned + self.translation_px, dtype=np.float64)
 
-    def unproject(self, points_px: npt.NDArray[np.floating]) -> F64:
+    def unproject(self, points_px: Floats) -> F64:
         """Image pixels [..., 3] to the head frame [..., 3]; the exact inverse of `project`."""
         inverse = self.rotation / self.scale_px_per_iod
         return np.asarray((points_px - self.translation_px) @ inverse, dtype=np.float64)
 
-    def project_vectors(self, vectors_iod: npt.NDArray[np.floating]) -> F64:
+    def project_vectors(self, vectors_iod: Floats) -> F64:
         """Head-frame directions [..., 3] to image displacements [..., 2] in pixels."""
         return np.asarray(vectors_iod @ (self.scale_px_per_iod * self.rotation[:2]).T, dtype=np.float64)
 
@@ -51,7 +53,11 @@ class Pose:
         yaw = np.arctan2(forward[0], -forward[2])
         pitch = np.arctan2(forward[1], np.hypot(forward[0], forward[2]))
         right = self.rotation[:, 0]
-        return float(np.degrees(yaw)), float(np.degrees(pitch)), float(np.degrees(np.arctan2(right[1], right[0])))
+        return (
+            float(np.degrees(yaw)),
+            float(np.degrees(pitch)),
+            float(np.degrees(np.arctan2(right[1], right[0]))),
+        )
 
 
 def nearest_rotation(matrix: F64) -> F64:
@@ -68,7 +74,7 @@ def nearest_rotation(matrix: F64) -> F64:
     return np.asarray(estimate)
 
 
-def align(shape_iod: npt.NDArray[np.floating], points_px: npt.NDArray[np.floating], weights: F64) -> Pose:
+def align(shape_iod: Floats, points_px: Floats, weights: F64) -> Pose:
     """The pose that takes `shape_iod` [N, 3] to `points_px` [N, 3], least squares under `weights` [N].
 
     Rotation from all three coordinates (Horn 1988's problem, solved by polar decomposition), scale

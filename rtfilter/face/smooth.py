@@ -39,7 +39,7 @@ class OneEuro:
     gap_s: float = 0.5
 
     def step(self, state: OneEuroState, sample: F64, time_s: float) -> tuple[F64, OneEuroState]:
-        """The filtered sample and the next state. The first sample, and one after a gap, comes back unchanged.
+        """The filtered sample and the next state. The first sample, and one after a gap, is unchanged.
 
         A repeated time stamp (zero interval) leaves the value where it was.
         """

@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--task", type=Path, required=True, help="FaceLandmarker v2 model with blendshapes")
     parser.add_argument("--out", type=Path, default=TARGET)
     options = parser.parse_args(arguments)
-    paths = sorted(p for p in options.footage.iterdir() if p.suffix.lower() in {".mp4", ".mkv", ".mov", ".webm"})
+    paths = sorted(
+        p for p in options.footage.iterdir() if p.suffix.lower() in {".mp4", ".mkv", ".mov", ".webm"}
+    )
     if len(paths) < 2:
         raise SystemExit(f"{options.footage}: {len(paths)} clips, expected at least 2 people")
     clips = [observe(path, options.task) for path in paths]

@@ -74,9 +74,15 @@ UP, LOW = -1, +1
 # One side (left) or central. Amplitudes follow published ranges of motion: lip corner 7-10 mm in a full
 # smile, brow 6-9 mm, against an outer-canthus distance of about 90 mm.
 ACTIONS: dict[str, Sequence[Action]] = {
-    "browDownLeft": (Pull(336, (-0.035, 0.07, -0.01), (0.13, 0.12)), Pull(334, (-0.02, 0.06, 0), (0.13, 0.10))),
+    "browDownLeft": (
+        Pull(336, (-0.035, 0.07, -0.01), (0.13, 0.12)),
+        Pull(334, (-0.02, 0.06, 0), (0.13, 0.10)),
+    ),
     "browInnerUp": (Pull(336, (0.0, -0.10, 0.0), (0.12, 0.15)), Pull(107, (0.0, -0.10, 0.0), (0.12, 0.15))),
-    "browOuterUpLeft": (Pull(334, (0.0, -0.085, 0.0), (0.15, 0.15)), Pull(300, (0.0, -0.05, 0.0), (0.1, 0.12))),
+    "browOuterUpLeft": (
+        Pull(334, (0.0, -0.085, 0.0), (0.15, 0.15)),
+        Pull(300, (0.0, -0.05, 0.0), (0.1, 0.12)),
+    ),
     "cheekPuff": (Pull(425, (0.06, 0, -0.06), (0.16, 0.16)), Pull(205, (-0.06, 0, -0.06), (0.16, 0.16))),
     "cheekSquintLeft": (Pull(347, (0.0, -0.045, -0.012), (0.18, 0.12)),),
     "eyeBlinkLeft": (Lid(upper=0.88, lower=0.10),),

@@ -54,7 +54,11 @@ def observe(path: Path, task: Path) -> Clip:
         time_s = index / fps
         landmarks = tracker.track(Frame.from_rgb(rgb, pts=round(time_s * 1e9), seq=index))
         # The teacher is more certain of larger faces.
-        larger = rgb if max(rgb.shape[:2]) >= 480 else cv2.resize(rgb, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+        larger = (
+            rgb
+            if max(rgb.shape[:2]) >= 480
+            else cv2.resize(rgb, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+        )
         seen = teacher.detect_for_video(mp.Image(mp.ImageFormat.SRGB, larger), round(time_s * 1000))
         index += 1
         if landmarks is not None and seen.face_blendshapes:

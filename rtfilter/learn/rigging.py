@@ -50,7 +50,10 @@ def mean_face(clips: Sequence[Clip]) -> tuple[F64, I32]:
     weights = np.ones(lm.LANDMARK_COUNT)
     weights[lm.SURFACE_COUNT :] = 0.0
     for _ in range(8):
-        people = [np.median([align(mean, p, weights).unproject(p) for p in points], axis=0) for points in quiet.values()]
+        people = [
+            np.median([align(mean, p, weights).unproject(p) for p in points], axis=0)
+            for points in quiet.values()
+        ]
         mean = np.mean(people, axis=0)
         mean = (mean - mean[: lm.SURFACE_COUNT].mean(0)) / _iod(mean)
     mirror, upright = mirror_permutation(mean)

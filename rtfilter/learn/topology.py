@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,9 @@ def hole_triangles() -> dict[str, I32]:
     return {name: np.array(faces, dtype=np.int32) for name, faces in holes.items()}
 
 
-def mirror_permutation(shape: npt.NDArray[np.floating], rounds: int = 6) -> tuple[I32, npt.NDArray[np.float64]]:
+def mirror_permutation(
+    shape: npt.NDArray[np.floating[Any]], rounds: int = 6
+) -> tuple[I32, npt.NDArray[np.float64]]:
     """Which landmark is which one's mirror image, and `shape` [N, 3] turned so that x -> -x mirrors it.
 
     Assigns mirrored vertices to vertices and removes half of the remaining rotation, alternately.

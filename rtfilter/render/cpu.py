@@ -55,9 +55,14 @@ class CpuRenderer:
         out = frame.rgb.copy()
         middle = (box.y0 + box.y1) // 2
         bounds = np.array([*box, pad], np.int32)
-        arguments = (source, flow, origin, self._weights, self._lanes, STILL_PX, bounds, out)
-        below = self._helper.submit(resample.resample_rows, *arguments, middle, box.y1)
-        resample.resample_rows(*arguments, box.y0, middle)
+
+        def band(first: int, last: int) -> None:
+            resample.resample_rows(
+                source, flow, origin, self._weights, self._lanes, STILL_PX, bounds, out, first, last
+            )
+
+        below = self._helper.submit(band, middle, box.y1)
+        band(box.y0, middle)
         below.result()
         return frame.filtered(out, box)
 

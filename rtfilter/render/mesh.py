@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,15 +20,12 @@ U8 = npt.NDArray[np.uint8]
 RING_IOD = (0.07, 0.17, 0.30)
 RING_SHARE = (0.78, 0.28, 0.0)
 
-_LIPS = frozenset(
-    index
-    for name, rows in vars(lm).items()
-    if name.startswith("LIPS_")
-    for index in rows
-)
+_LIPS = frozenset(index for name, rows in vars(lm).items() if name.startswith("LIPS_") for index in rows)
 _LIDS = frozenset(
-    (*lm.EYE_RIGHT_CORNERS, *lm.EYE_RIGHT_UPPER, *lm.EYE_RIGHT_LOWER)
-    + (*lm.EYE_LEFT_CORNERS, *lm.EYE_LEFT_UPPER, *lm.EYE_LEFT_LOWER)
+    (
+        *(*lm.EYE_RIGHT_CORNERS, *lm.EYE_RIGHT_UPPER, *lm.EYE_RIGHT_LOWER),
+        *(*lm.EYE_LEFT_CORNERS, *lm.EYE_LEFT_UPPER, *lm.EYE_LEFT_LOWER),
+    )
 )
 
 
@@ -38,11 +37,12 @@ class RingedMesh:
         oval = np.array(lm.FACE_OVAL, dtype=np.int32)
         self._oval = oval
         loops = [oval] + [
-            lm.LANDMARK_COUNT + k * len(oval) + np.arange(len(oval), dtype=np.int32) for k in range(len(RING_IOD))
+            lm.LANDMARK_COUNT + k * len(oval) + np.arange(len(oval), dtype=np.int32)
+            for k in range(len(RING_IOD))
         ]
         ring = [
             (inner[i], inner[j], outer[i]) if half == 0 else (inner[j], outer[j], outer[i])
-            for inner, outer in zip(loops, loops[1:], strict=False)
+            for inner, outer in pairwise(loops)
             for i in range(len(oval))
             for j in [(i + 1) % len(oval)]
             for half in (0, 1)

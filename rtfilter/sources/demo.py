@@ -84,7 +84,9 @@ class DemoSource:
         frame_count: int | None = None,
     ) -> None:
         if not (16 <= width <= 7680 and 16 <= height <= 4320 and 1 <= fps <= 240):
-            raise UsageError(f"demo: {width}x{height} at {fps} fps, expected 16..7680 x 16..4320 at 1..240 fps")
+            raise UsageError(
+                f"demo: {width}x{height} at {fps} fps, expected 16..7680 x 16..4320 at 1..240 fps"
+            )
         if frame_count is not None and frame_count < 1:
             raise UsageError(f"demo: frame_count is {frame_count}, expected at least 1")
         self._info = SourceInfo("demo", width, height, Fraction(fps), live, frame_count)
@@ -120,7 +122,9 @@ class DemoSource:
         canvas = cv2.warpAffine(
             self._portrait, view, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
         )
-        still = Frame(np.asarray(canvas, np.uint8), seq, Fraction(1, int(self._info.fps)), round(time_s * 1e9), seq)
+        still = Frame(
+            np.asarray(canvas, np.uint8), seq, Fraction(1, int(self._info.fps)), round(time_s * 1e9), seq
+        )
         points, pose = self._posed(view)
         offset_px = pose.project_vectors(self._model.displacement_iod(expression_at(time_s)))
         moved = self._renderer.render(

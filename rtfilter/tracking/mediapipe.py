@@ -94,7 +94,9 @@ class MediaPipeTracker:
         return _points(faces[0], rgb.shape[1], rgb.shape[0]) if faces else None
 
     def _acquire(self, rgb: U8, scale: float, pts_ns: int) -> F32 | None:
-        faces = [_detected(d, rgb.shape[1], rgb.shape[0]) for d in self._detector.process(rgb).detections or ()]
+        faces = [
+            _detected(d, rgb.shape[1], rgb.shape[0]) for d in self._detector.process(rgb).detections or ()
+        ]
         if not faces:
             return None
         wanted = max(faces, key=lambda face: face.size)
@@ -158,4 +160,9 @@ def _fill(rgb: U8, face: _Place, grey: int) -> None:
 def _extent(face: _Place, rgb: U8) -> tuple[int, int, int, int]:
     half = 0.75 * face.size
     x0, y0 = max(int(face.x - half), 0), max(int(face.y - half), 0)
-    return x0, y0, max(min(int(face.x + half), rgb.shape[1]), x0), max(min(int(face.y + half), rgb.shape[0]), y0)
+    return (
+        x0,
+        y0,
+        max(min(int(face.x + half), rgb.shape[1]), x0),
+        max(min(int(face.y + half), rgb.shape[0]), y0),
+    )
