@@ -8,10 +8,12 @@ mean face's inter-ocular distance (outer eye corner to outer eye corner, about 9
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,7 @@ I32 = npt.NDArray[np.int32]
 
 ASSET = "face_model.npz"
 HOLES = ("mouth", "eye_right", "eye_left")
+INDICES = ("mirror", "triangles", *(f"hole_{hole}" for hole in HOLES))
 
 
 @dataclass(frozen=True)
@@ -74,16 +77,12 @@ class MorphableModel:
     @classmethod
     def from_npz(cls, file: io.BytesIO, name: str) -> MorphableModel:
         """Parse and check. Raises InputError naming the array at fault, what came, what was expected."""
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
-        except (ValueError, OSError, EOFError) as error:
-            raise InputError(f"{name}: not a face model (.npz expected): {error}") from error
+        arrays = _arrays(file, name)
         shapes: dict[str, tuple[int | None, ...]] = {
             "mean_iod": (LANDMARK_COUNT, 3),
             "expression_basis": (BLENDSHAPE_COUNT, LANDMARK_COUNT, 3),
             "identity_basis": (None, LANDMARK_COUNT, 3),
-            "identity_scale": (None,),
+            "identity_scale": (len(arrays.get("identity_basis", ())),),
             "rigidity": (LANDMARK_COUNT,),
             "mirror": (LANDMARK_COUNT,),
             "triangles": (None, 3),
@@ -98,17 +97,18 @@ class MorphableModel:
             fits = got.ndim == len(shape) and all(
                 s in (None, n) for s, n in zip(shape, got.shape, strict=True)
             )
-            if not fits or not np.isfinite(got).all():
+            kinds = "iu" if key in INDICES else "fiu"
+            if not fits or got.dtype.kind not in kinds or not np.isfinite(got).all():
+                number = "integer" if key in INDICES else "finite float"
                 raise InputError(
-                    f"{name}: {key!r} is {got.dtype} {list(got.shape)}, expected finite {list(shape)}"
+                    f"{name}: {key!r} is {got.dtype} {list(got.shape)}, expected {number} {list(shape)}"
                 )
         names = tuple(str(n) for n in arrays.get("blendshapes", np.array(BLENDSHAPES)))
         if names != BLENDSHAPES:
             raise InputError(
                 f"{name}: blendshapes are {names[:3]}..., expected the ARKit order {BLENDSHAPES[:3]}..."
             )
-        indices = [arrays["mirror"], arrays["triangles"], *(arrays[f"hole_{hole}"] for hole in HOLES)]
-        if any(a.min(initial=0) < 0 or a.max(initial=0) >= LANDMARK_COUNT for a in indices):
+        if any(arrays[k].min(initial=0) < 0 or arrays[k].max(initial=0) >= LANDMARK_COUNT for k in INDICES):
             raise InputError(f"{name}: a landmark index is outside 0..{LANDMARK_COUNT - 1}")
         floats = {
             key: np.ascontiguousarray(arrays[key], np.float32)
@@ -120,3 +120,16 @@ class MorphableModel:
             triangles=np.ascontiguousarray(arrays["triangles"], np.int32),
             holes={hole: np.ascontiguousarray(arrays[f"hole_{hole}"], np.int32) for hole in HOLES},
         )
+
+
+def _arrays(file: io.BytesIO, name: str) -> dict[str, npt.NDArray[Any]]:
+    """Every array of an .npz file, or an InputError for anything that is none."""
+    try:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("a single array")
+        with archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (ValueError, OSError, EOFError, NotImplementedError, BadZipFile, zlib.error) as error:
+        raise InputError(f"{name}: not a face model (.npz expected): {error}") from error
+    return {key: array for key, array in arrays.items() if isinstance(array, np.ndarray)}

@@ -61,7 +61,8 @@ class Pose:
 
 
 def nearest_rotation(matrix: F64) -> F64:
-    """The orthogonal factor of `matrix` [3, 3] by scaled Newton iteration (Higham 1986, eq. 3.5).
+    """The rotation nearest to `matrix` [3, 3]: its orthogonal factor by scaled Newton iteration (Higham
+    1986, eq. 3.5).
 
     A fixed number of branch-free steps; eight reach float64 accuracy for condition numbers up to 1e4.
     The sum with 1e-12 keeps a flat (all landmarks in one line) matrix finite: some rotation comes out.
@@ -71,6 +72,10 @@ def nearest_rotation(matrix: F64) -> F64:
         inverse_t = np.linalg.inv(estimate).T
         gamma = np.sqrt(np.abs(inverse_t).max() / np.abs(estimate).max())
         estimate = 0.5 * (gamma * estimate + inverse_t / gamma)
+    if np.linalg.det(estimate) < 0.0:
+        # Inside out, as no face is, but garbage may be: the orthogonal factor is then a reflection.
+        u, _, vt = np.linalg.svd(matrix)
+        estimate = u * np.array([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
     return np.asarray(estimate)
 
 
