@@ -58,7 +58,8 @@ ALLOWED: dict[str, set[str]] = {
     "loop": ENDS | {"loop_report"},
     "loop_report": {"clock"},
     "transcode": ENDS,
-    "evaluate": STAGES | ENDS,
+    "measures": {"face"},
+    "evaluate": STAGES | ENDS | {"measures"},
     "learn": STAGES | ENDS | {"learn"},
 }
 # The command line knows all of the product, and nothing of the product knows the command line.

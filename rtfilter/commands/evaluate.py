@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+import sys
 
 from rtfilter import evaluate as evaluation
+from rtfilter.progress import ProgressBar
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """Print the measures of an edited video against its source."""
-    measured = evaluation.evaluate(arguments.source, arguments.edited).as_dict()
+    """Print the measures of an edited video against its source, as JSON or as a table."""
+    with ProgressBar() as bar:
+        measured = evaluation.evaluate(arguments.source, arguments.edited, bar)
     if arguments.json:
-        print(json.dumps(measured, indent=2))
+        print(json.dumps(measured.as_dict(), indent=2))
     else:
-        _print_values(measured, "")
+        print(measured.table())
+        print("measured by rtfilter's own tracker; definitions: docs/evaluation.md", file=sys.stderr)
     return 0
-
-
-def _print_values(values: dict[str, Any], indent: str) -> None:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            print(f"{indent}{name}")
-            _print_values(value, indent + "  ")
-        else:
-            shown = f"{value:.4f}" if isinstance(value, float) else value
-            print(f"{indent}{name:<{30 - len(indent)}}{shown}")
