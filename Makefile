@@ -11,7 +11,7 @@ help:
 	@echo "make demo    a filtered demo clip in $(DEMO); needs no camera"
 	@echo "make test    all tests"
 	@echo "make lint    ruff and mypy --strict"
-	@echo "make bench   latency of this machine, stage by stage"
+	@echo "make bench   latency and start-up of this machine, into bench/results; a few minutes"
 
 # Done again only when the dependencies or the way of installing them change.
 $(STAMP): pyproject.toml scripts/setup.sh
@@ -37,7 +37,8 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 bench: $(STAMP)
-	$(BIN)/rtfilter bench
+	$(BIN)/python -m bench.latency
+	$(BIN)/python -m bench.startup
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

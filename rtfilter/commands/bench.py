@@ -55,13 +55,7 @@ def bench(arguments: argparse.Namespace) -> int:
 
 def bench_size(width: int, height: int, controls: Controls, seconds: float) -> dict[str, Any]:
     """Latency on demo frames of one size: start-up to the first filtered frame, and every stage."""
-    from rtfilter.sources.demo import DemoSource
-
-    source = DemoSource(width=width, height=height, frame_count=DISTINCT_FRAMES)
-    try:
-        frames = list(_all_frames(source))
-    finally:
-        source.close()
+    frames = demo_frames(width, height)
     started_ns = time.perf_counter_ns()
     from rtfilter.filter import FaceFilter
 
@@ -75,6 +69,17 @@ def bench_size(width: int, height: int, controls: Controls, seconds: float) -> d
     return {"width": width, "height": height, "start_up_ms": round(start_up_ms, 1), "stages": stages}
 
 
+def demo_frames(width: int, height: int, count: int = DISTINCT_FRAMES) -> list[Frame]:
+    """The demo's first frames at that size, drawn now and not while a clock runs."""
+    from rtfilter.sources.demo import DemoSource
+
+    source = DemoSource(width=width, height=height, frame_count=count)
+    try:
+        return [source.frame(number) for number in range(count)]
+    finally:
+        source.close()
+
+
 def measure(
     face_filter: TimedFilter, frames: list[Frame], controls: Controls, seconds: float
 ) -> dict[str, StageSummary]:
@@ -84,7 +89,7 @@ def measure(
     """
     timings = StageTimings(capacity=MAX_FRAMES)
     deadline_ns = 0
-    for number, frame in enumerate(_forth_and_back(frames)):
+    for number, frame in enumerate(forth_and_back(frames)):
         started_ns = time.perf_counter_ns()
         face_filter.step(frame, controls)
         ended_ns = time.perf_counter_ns()
@@ -107,12 +112,7 @@ def stage_table(stages: Mapping[str, StageSummary]) -> str:
     return "\n".join(lines)
 
 
-def _all_frames(source: Any) -> Iterable[Frame]:
-    while (frame := source.read()) is not None:
-        yield frame
-
-
-def _forth_and_back(frames: list[Frame]) -> Iterable[Frame]:
+def forth_and_back(frames: list[Frame]) -> Iterable[Frame]:
     """`frames` as an endless clip without a cut, pts running on at 30 frames a second."""
     period = [*frames, *frames[-2:0:-1]]
     number = 0

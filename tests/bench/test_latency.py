@@ -1,0 +1,179 @@
+"""The benchmark runs and says what it must; how fast anything is, is no test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import latency, startup
+from bench.contenders import FACEMESH, MLS, RTFILTER, FaceMeshMls, all_contenders
+from bench.latency import measure
+from bench.report import latency_markdown, limits, plot_latency
+from rtfilter.commands.bench import SIZES, WARM_UP_FRAMES, demo_frames
+from rtfilter.controls import Controls
+from rtfilter.frame import Frame
+
+TINY = {"480p": (160, 120), "720p": (160, 120), "1080p": (160, 120)}
+
+
+class Recorder:
+    """A contender that only notes when it is called."""
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        self.name, self.log = name, log
+
+    def step(self, frame: Frame) -> Mapping[str, int]:
+        self.log.append(self.name)
+        return {"work": frame.seq}
+
+    def close(self) -> None:
+        self.log.append("closed")
+
+
+def times(p50: float, p99: float) -> dict[str, float]:
+    return {"p50_ms": p50, "p95_ms": p99, "p99_ms": p99, "count": 9}
+
+
+def measured(ours: dict[str, float], floor: float) -> dict[str, object]:
+    return {
+        "contenders": {
+            RTFILTER: {"track": ours, "total": ours},
+            FACEMESH: {"total": times(floor, floor)},
+            MLS: {"total": ours},
+        }
+    }
+
+
+def test_everybody_sees_every_frame_and_follows_everybody_equally_often() -> None:
+    log: list[str] = []
+    names = ("a", "b", "c")
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    frames = [Frame.from_rgb(pixels, seq=number) for number in range(WARM_UP_FRAMES * 6)]
+    kept = measure({name: Recorder(name, log) for name in names}, frames)
+    for name in names:
+        assert log.count(name) == len(frames)
+        assert [stages["work"] for stages in kept[name]] == list(range(WARM_UP_FRAMES, len(frames)))
+        assert all(stages["total"] > 0 for stages in kept[name])
+    # Within a frame: each comes first, second and last equally often.
+    rounds = [tuple(log[start : start + 3]) for start in range(0, len(log), 3)]
+    assert all(sorted(order) == list(names) for order in rounds)
+    for place in range(3):
+        counts = [sum(order[place] == name for order in rounds) for name in names]
+        assert len(set(counts)) == 1
+
+
+def test_the_promises_are_told_as_they_came_out() -> None:
+    sizes = {
+        "720p": measured(times(16.0, 40.0), floor=10.0),
+        "1080p": measured(times(15.0, 20.0), floor=10.0),
+    }
+    found = limits(sizes)
+    assert [(one["size"], one["value"], one["limit"], one["met"]) for one in found] == [
+        ("720p", 1.6, 1.5, False),
+        ("720p", 2.5, 2.0, False),
+        ("1080p", 1.5, 1.8, True),
+    ]
+    assert limits({"480p": sizes["720p"]}) == []
+
+
+def test_a_run_writes_figures_plot_and_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(latency, "SIZES", TINY)
+    words = [
+        "--size",
+        "720p",
+        "--size",
+        "1080p",
+        "--frames",
+        "3",
+        "--repeats",
+        "2",
+        "--output",
+        str(tmp_path),
+    ]
+    assert latency.main(words) == 0
+    document = json.loads((tmp_path / "latency.json").read_text())
+    assert {"date", "machine", "versions", "load_average", "controls", "frames", "repeats", "limits"} < set(
+        document
+    )
+    assert document["machine"]["cores"] >= 1
+    assert document["versions"]["mediapipe"]
+    assert document["controls"]["emotions"] == {"happy": 1.0}
+    for size in ("720p", "1080p"):
+        contenders = document["sizes"][size]["contenders"]
+        assert set(contenders) == {RTFILTER, FACEMESH, MLS}
+        assert {"track", "render", "total"} <= set(contenders[RTFILTER])
+        assert set(contenders[FACEMESH]) == {"track", "total"}
+        assert set(contenders[MLS]) == {"track", "warp", "total"}
+        for stages in contenders.values():
+            total = stages["total"]
+            assert 0.0 < total["p50_ms"] <= total["p95_ms"] <= total["p99_ms"]
+            assert total["count"] == 6
+        assert all(len(each) == 2 for each in document["sizes"][size]["repeat_medians_ms"].values())
+    assert len(document["limits"]) == 3
+    assert (tmp_path / "latency.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "latency.png").stat().st_size < 100_000
+    printed = capsys.readouterr().out
+    assert latency_markdown(document) in printed
+    assert "| 720p | **rtfilter** |" in printed
+    assert str(tmp_path) not in json.dumps(document)
+
+
+def test_all_of_them_do_the_work() -> None:
+    """On a face, not on an empty picture: otherwise there would be nothing to compare."""
+    frames = demo_frames(320, 240, count=4)
+    contenders = all_contenders(Controls(emotions={"happy": 1.0}))
+    try:
+        for number, frame in enumerate(frames):
+            shown = Frame.from_rgb(frame.rgb, pts=number * 33_000_000, seq=number)
+            stages = {name: contender.step(shown) for name, contender in contenders.items()}
+        assert {"track", "fit", "edit", "render"} <= set(stages[RTFILTER])
+        smiling = contenders[MLS]
+        assert isinstance(smiling, FaceMeshMls)
+        assert smiling.last is not None
+        assert np.any(smiling.last != frames[-1].rgb)
+    finally:
+        for contender in contenders.values():
+            contender.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--size", "8k"], "unknown size '8k'"),
+        (["--frames", "0"], "whole number above 0"),
+        (["--nope"], "--nope"),
+    ],
+)
+def test_a_wrong_option_is_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for main in (latency.main, startup.main):
+        if main is startup.main and "--frames" in words:
+            continue
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert message in said
+        assert said.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert latency.main(["--output", str(tmp_path / "file" / "x")]) == 1
+    assert "cannot be made a folder" in capsys.readouterr().err
+
+
+def test_a_plot_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    sizes = {"720p": measured(times(16.0, 40.0), floor=10.0)}
+    with pytest.raises(latency.OutputError, match=r"x\.png"):
+        plot_latency({"sizes": sizes}, tmp_path / "missing" / "x.png")
+
+
+def test_the_sizes_are_those_of_the_command_line() -> None:
+    assert SIZES["720p"] == (1280, 720)
+    assert SIZES["1080p"] == (1920, 1080)
