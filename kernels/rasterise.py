@@ -67,16 +67,25 @@ def soften_flow(flow: F32, label: U8, out: F32) -> None:
     flow, out: float32 [H, W, 2] (different arrays). label: uint8 [H, W].
     """
     rows, columns = label.shape
-    out[:] = flow
+    width = 2 * columns  # both components of a row in one line, so that the inner loop is plain vectors
+    lines, soft = flow.reshape(rows, width), out.reshape(rows, width)
+    soft[0], soft[rows - 1] = lines[0], lines[rows - 1]
+    column = np.empty(width, np.float32)
     for i in range(1, rows - 1):
-        for j in range(1, columns - 1):
+        above, here, below, target = lines[i - 1], lines[i], lines[i + 1], soft[i]
+        for c in range(width):
+            column[c] = above[c] + 2 * here[c] + below[c]
+        target[0], target[1], target[width - 2], target[width - 1] = (
+            here[0],
+            here[1],
+            here[width - 2],
+            here[width - 1],
+        )
+        for c in range(2, width - 2):
+            target[c] = np.float32(0.0625) * (column[c - 2] + 2 * column[c] + column[c + 2])
+        for j in range(columns):
             if label[i, j] > SKIN:
-                continue
-            for k in range(2):
-                above = flow[i - 1, j - 1, k] + 2 * flow[i - 1, j, k] + flow[i - 1, j + 1, k]
-                here = flow[i, j - 1, k] + 2 * flow[i, j, k] + flow[i, j + 1, k]
-                below = flow[i + 1, j - 1, k] + 2 * flow[i + 1, j, k] + flow[i + 1, j + 1, k]
-                out[i, j, k] = np.float32(0.0625) * (above + 2 * here + below)
+                target[2 * j], target[2 * j + 1] = here[2 * j], here[2 * j + 1]
 
 
 @njit(cache=True, nogil=True, fastmath=True)

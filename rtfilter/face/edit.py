@@ -48,6 +48,8 @@ class FaceEditor:
         self._guard = MouthGuard(model)
         self._fade_s = fade_s
         self._view_filter = OneEuro(min_cutoff_hz=2.0, beta=8.0)
+        self._controls = Controls()
+        self._mix = emotion.mix(self._controls)
 
     def first_state(self) -> EditState:
         return EditState.empty(1.0 if self._fade_s <= 0.0 else 0.0)
@@ -59,8 +61,9 @@ class FaceEditor:
 
         inside: share of the landmarks within the picture, 0..1.
         """
-        mix = emotion.mix(controls)
-        wish = emotion.goal(mix, face.expression)
+        if controls is not self._controls:
+            self._controls, self._mix = controls, emotion.mix(controls)
+        wish = emotion.goal(self._mix, face.expression)
         wish, wish_state = self._wish_filter(controls.smoothing).step(state.wish, wish, time_s)
         offset = self._guard.solve(wish, lip_gaps(face.shape_iod), controls.mouth)
         view = (face.pose.scale_px_per_iod * face.pose.rotation[:2]).ravel()
@@ -88,8 +91,8 @@ class FaceEditor:
         return Displacement(points_px, np.asarray(offset_px, np.float32), pose.scale_px_per_iod)
 
     def _wish_filter(self, smoothing: float) -> OneEuro:
-        """Calm at rest (0.5: 0.6 Hz), quick when the user moves a slider or the face changes for good."""
-        return OneEuro(min_cutoff_hz=float(12.0 * 0.0025**smoothing), beta=0.8)
+        """Calm at rest (0.5: 0.5 Hz), quick when the user moves a slider or the face changes for good."""
+        return OneEuro(min_cutoff_hz=float(12.0 * 0.0017**smoothing), beta=0.5)
 
     def _faded(self, state: EditState, target: float, time_s: float) -> float:
         elapsed_s = min(max(time_s - state.time_s, 0.0), 0.1) if state.wish.valid else 0.0

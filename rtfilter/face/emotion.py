@@ -23,15 +23,15 @@ F64 = npt.NDArray[np.float64]
 # as much as there is of it (below).
 DIRECTIONS: Final[Mapping[str, Mapping[str, float]]] = {
     "happy": {
-        "mouthSmile": 1.70, "mouthDimple": 0.12, "cheekSquint": 0.60, "eyeSquint": 0.25,
+        "mouthSmile": 0.90, "mouthStretch": 0.50, "mouthDimple": 0.30, "cheekSquint": 0.60, "eyeSquint": 0.25,
         "browDown": -0.5, "mouthFrown": -0.8, "browOuterUp": 0.06,
     },
     "sad": {
-        "browInnerUp": 1.35, "browDown": -0.5, "mouthFrown": 0.75, "mouthSmile": -0.6,
+        "browInnerUp": 1.60, "browDown": -0.6, "mouthFrown": 0.62, "mouthSmile": -0.6,
         "mouthShrugLower": 0.15,
     },
     "angry": {
-        "browDown": 1.50, "browInnerUp": -1.0, "browOuterUp": -1.0, "noseSneer": 0.30, "eyeSquint": 0.50,
+        "browDown": 1.80, "browInnerUp": -1.0, "browOuterUp": -1.0, "noseSneer": 0.30, "eyeSquint": 0.50,
         "mouthPress": 0.20, "mouthSmile": -0.6, "mouthFrown": 0.15,
     },
     "surprised": {
@@ -45,7 +45,9 @@ DIRECTIONS: Final[Mapping[str, Mapping[str, float]]] = {
         "noseSneer": 1.0, "browDown": 0.60, "mouthUpperUp": 0.25, "mouthFrown": 0.35, "cheekSquint": 0.4,
         "eyeSquint": 0.35, "mouthSmile": -0.5,
     },
-    "contempt": {"mouthSmileRight": 0.90, "mouthDimpleRight": 0.55, "cheekSquintRight": 0.3, "browDown": 0.15},
+    "contempt": {
+        "mouthSmileRight": 0.90, "mouthDimpleRight": 0.55, "cheekSquintRight": 0.3, "browDown": 0.15,
+    },
 }  # fmt: skip
 
 # What "neutral" draws back to rest: feeling, not speech, gaze or blinking.
@@ -55,7 +57,7 @@ AFFECT: Final = (
 )  # fmt: skip
 
 # The most that own expression and edit may reach together.
-LIMIT: Final = 1.7
+LIMIT: Final = 2.0
 
 # Emotions on the circumplex (Russell 1980): valence, arousal.
 CIRCUMPLEX: Final[Mapping[str, tuple[float, float]]] = {
@@ -87,8 +89,12 @@ def _affect_mask() -> F64:
 
 _ROWS: Final = _direction_rows()
 _AFFECT: Final = _affect_mask()
-_LIDS: Final = [BLENDSHAPE_INDEX[n] for n in ("eyeWideLeft", "eyeWideRight", "eyeSquintLeft", "eyeSquintRight")]
-_BLINKS: Final = [BLENDSHAPE_INDEX[n] for n in ("eyeBlinkLeft", "eyeBlinkRight", "eyeBlinkLeft", "eyeBlinkRight")]
+_LIDS: Final = [
+    BLENDSHAPE_INDEX[n] for n in ("eyeWideLeft", "eyeWideRight", "eyeSquintLeft", "eyeSquintRight")
+]
+_BLINKS: Final = [
+    BLENDSHAPE_INDEX[n] for n in ("eyeBlinkLeft", "eyeBlinkRight", "eyeBlinkLeft", "eyeBlinkRight")
+]
 _NEUTRAL: Final = EMOTIONS.index("neutral")
 
 
@@ -110,7 +116,7 @@ def from_valence_arousal(valence: float, arousal: float) -> F64:
         alignment = (valence * v + arousal * a) / (max(distance, 1e-9) * float(np.hypot(v, a)))
         weights[EMOTIONS.index(emotion)] = np.exp(6.0 * (alignment - 1.0))
     # distance^2 / (distance + small) keeps the slope finite at the centre, where the angle has no meaning.
-    return weights / weights.sum() * (distance * distance / (distance + 0.05)) * 1.05
+    return np.asarray(weights / weights.sum() * (distance * distance / (distance + 0.05)) * 1.05)
 
 
 def goal(mix_amounts: F64, expression: F64) -> F64:

