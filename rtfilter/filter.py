@@ -18,6 +18,7 @@ from rtfilter.render.mesh import RingedMesh
 from rtfilter.tracking.base import Landmarks, Tracker
 
 STAGES = ("track", "fit", "edit", "render", "total")
+FARTHEST_SIDES = 4.0  # landmarks farther from the picture's corner than this many of its longer side are none
 
 # What the last frame with a face was edited with.
 _Held = tuple[FaceState, Landmarks, npt.NDArray[np.float64]]
@@ -75,6 +76,8 @@ class FaceFilter:
             self.last = StepReport(stage_ns={"total": perf_counter_ns() - start})
             return frame.filtered(frame.rgb, None)
         landmarks = self._tracker.track(frame)
+        if landmarks is not None and not _plausible(landmarks, frame):
+            landmarks = None
         tracked = perf_counter_ns()
         if landmarks is None:
             out = self._without_face(frame, time_s)
@@ -127,6 +130,12 @@ class FaceFilter:
         state, landmarks, offset = self._held
         displacement = self._editor.displace(self._edit, state.pose, landmarks.points_px, offset)
         return self._renderer.render(frame, displacement)
+
+
+def _plausible(landmarks: Landmarks, frame: Frame) -> bool:
+    """Whether these are numbers near the picture: a tracker's slip must cost neither frame nor identity."""
+    farthest_px = float(np.abs(landmarks.points_px).max())
+    return farthest_px <= FARTHEST_SIDES * max(frame.width, frame.height)  # False for NaN too
 
 
 def _inside(landmarks: Landmarks, frame: Frame) -> float:
