@@ -86,26 +86,3 @@ def soften_flow(flow: F32, label: U8, out: F32) -> None:
         for j in range(columns):
             if label[i, j] > SKIN:
                 target[2 * j], target[2 * j + 1] = here[2 * j], here[2 * j + 1]
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def hold_iris(flow: F32, label: U8, eye: int, x: float, y: float, radius: float, offset: F32) -> None:
-    """Inside one eye's opening, let the iris move as a rigid disc, and the white stretch instead.
-
-    flow: float32 [H, W, 2], changed in place where `label` is `eye`. x, y, radius: the iris, in cells.
-    offset: float32 [2], the disc's own offset. The core (0.45 of the radius) is rigid; beyond 0.95 the
-    flow is the lids'.
-    """
-    rows, columns = label.shape
-    reach = np.float32(radius)
-    if reach <= 0:
-        return
-    for i in range(max(0, int(y - reach)), min(rows, int(y + reach) + 2)):
-        for j in range(max(0, int(x - reach)), min(columns, int(x + reach) + 2)):
-            if label[i, j] != eye:
-                continue
-            distance = np.sqrt((j + 0.5 - x) ** 2 + (i + 0.5 - y) ** 2) / reach
-            t = min(max((distance - 0.45) / 0.5, 0.0), 1.0)
-            free = np.float32(t * t * (3 - 2 * t))
-            for k in range(2):
-                flow[i, j, k] = offset[k] + (flow[i, j, k] - offset[k]) * free

@@ -62,9 +62,7 @@ class CpuRenderer:
         weights, lanes = self._filters[4 if displacement.iod_px > LARGE_IOD_PX else 6]
 
         def band(first: int, last: int) -> None:
-            resample.resample_rows(
-                source, flow, origin, weights, lanes, STILL_PX, bounds, out, first, last
-            )
+            resample.resample_rows(source, flow, origin, weights, lanes, STILL_PX, bounds, out, first, last)
 
         below = self._helper.submit(band, middle, box.y1)
         band(box.y0, middle)
@@ -87,11 +85,6 @@ class CpuRenderer:
         )
         soft = np.empty_like(flow)
         rasterise.soften_flow(flow, label, soft)
-        for eye, iris in ((rasterise.EYE_RIGHT, lm.IRIS_RIGHT), (rasterise.EYE_LEFT, lm.IRIS_LEFT)):
-            centre, ring = vertices[iris[0], :2], vertices[list(iris[1:]), :2]
-            radius = float(np.linalg.norm(ring - centre, axis=1).mean())
-            offset = np.negative(offsets[iris[0]])
-            rasterise.hold_iris(soft, label, eye, float(centre[0]), float(centre[1]), radius, offset)
         return soft, np.array([corner[0], corner[1], cell], np.float32)
 
 

@@ -14,7 +14,6 @@ from rtfilter.kernels.rasterise import (
     OUTSIDE,
     SHARP,
     SKIN,
-    hold_iris,
     rasterise_flow,
     soften_flow,
 )
@@ -180,51 +179,3 @@ def test_softening_keeps_a_constant(level: float) -> None:
     out = np.empty_like(flow)
     soften_flow(flow, np.full((6, 7), SKIN, np.uint8), out)
     assert np.array_equal(out, flow)
-
-
-def held(
-    x: float, y: float, radius: float, shape: tuple[int, int] = (20, 24)
-) -> tuple[np.ndarray, np.ndarray]:
-    """A random flow before and after; the eye's opening is everything but its two outermost rows."""
-    before = np.random.default_rng(0).normal(size=(*shape, 2)).astype(np.float32)
-    label = np.full(shape, EYE_LEFT, np.uint8)
-    label[:2] = label[-2:] = SKIN
-    after = before.copy()
-    hold_iris(after, label, EYE_LEFT, x, y, radius, np.float32([0.5, -0.25]))
-    assert np.array_equal(after[label == SKIN], before[label == SKIN]), "only the opening is touched"
-    return before, after
-
-
-@pytest.mark.parametrize("centre", [(12.0, 10.0), (11.3, 9.6), (1.0, 4.0), (23.5, 18.0)])
-@pytest.mark.parametrize("radius", [3.0, 6.0])
-def test_the_iris_is_rigid_in_its_core_and_free_at_its_rim(
-    centre: tuple[float, float], radius: float
-) -> None:
-    before, after = held(*centre, radius)
-    y, x = np.mgrid[:20, :24] + 0.5
-    distance = np.hypot(x - centre[0], y - centre[1]) / radius
-    opening = np.zeros((20, 24), bool)
-    opening[2:-2] = True
-    core = opening & (distance < 0.44)
-    assert core.any()
-    assert after[core] == pytest.approx(np.tile([[0.5, -0.25]], (int(core.sum()), 1)), abs=1e-6)
-    free = distance > 0.96
-    assert after[free] == pytest.approx(before[free], abs=1e-6)
-    # Between, every value lies between the disc's and the lids'.
-    low = np.minimum(before, np.float32([0.5, -0.25])) - 1e-6
-    high = np.maximum(before, np.float32([0.5, -0.25])) + 1e-6
-    assert ((after >= low) & (after <= high)).all()
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "radius"), [(12.0, 10.0, 0.0), (12.0, 10.0, -1.0), (-50.0, -50.0, 4.0), (90.0, 90.0, 4.0)]
-)
-def test_an_iris_that_is_nowhere_changes_nothing(x: float, y: float, radius: float) -> None:
-    before, after = held(x, y, radius)
-    assert np.array_equal(before, after)
-
-
-def test_one_eyes_iris_leaves_the_other_eye_alone() -> None:
-    flow = np.ones((8, 8, 2), np.float32)
-    hold_iris(flow, np.full((8, 8), EYE_RIGHT, np.uint8), EYE_LEFT, 4.0, 4.0, 3.0, np.zeros(2, np.float32))
-    assert (flow == 1.0).all()

@@ -7,18 +7,22 @@ import pytest
 
 from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
+from rtfilter.face.pose import Pose
 from rtfilter.kernels.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH, OUTSIDE, SHARP, SKIN
 from rtfilter.render.mesh import RING_IOD, RING_SHARE, RingedMesh
-from tests.faces import builtin, face_px
+from tests.faces import builtin, coefficients, face_px
 
 MESH = RingedMesh(builtin().triangles, builtin().holes)
 OVAL = len(lm.FACE_OVAL)
+LIDS = 2 + len(lm.EYE_LEFT_UPPER) + len(lm.EYE_LEFT_LOWER)
+RING = slice(lm.LANDMARK_COUNT, lm.LANDMARK_COUNT + OVAL * len(RING_IOD))
+CORES = slice(RING.stop, RING.stop + 2 * (LIDS + 1))
 
 
 def test_every_part_has_its_label() -> None:
     counts = {label: int((MESH.labels == label).sum()) for label in range(6)}
     assert counts[MOUTH] == len(builtin().holes["mouth"])
-    assert counts[EYE_RIGHT] == counts[EYE_LEFT] == len(builtin().holes["eye_left"])
+    assert counts[EYE_RIGHT] == counts[EYE_LEFT] == 3 * LIDS
     assert counts[OUTSIDE] == 2 * OVAL * len(RING_IOD)
     assert counts[SKIN] + counts[SHARP] == len(builtin().triangles)
     assert counts[SKIN] > counts[SHARP] > 50
@@ -36,22 +40,17 @@ def test_the_mesh_covers_the_ring_without_gaps() -> None:
     ring = MESH.triangles[MESH.labels == OUTSIDE]
     a, b, c = (vertices[ring[:, k], :2] for k in range(3))
     areas = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
-    outer = vertices[-OVAL:, :2]
+    outer = vertices[RING][-OVAL:, :2]
     oval = vertices[list(lm.FACE_OVAL), :2]
     assert np.abs(areas).sum() / 2 == pytest.approx(area(outer) - area(oval), rel=1e-3), "no overlap"
-
-
-def area(polygon: np.ndarray) -> float:
-    x, y = polygon.T.astype(np.float64)
-    return abs(float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum())) / 2
 
 
 def test_the_edit_fades_to_nothing_within_the_ring() -> None:
     offset = np.tile(np.float32([4.0, -2.0]), (lm.LANDMARK_COUNT, 1))
     vertices, offsets = MESH.extend(Displacement(face_px(), offset, 60.0))
-    assert len(vertices) == len(offsets) == lm.LANDMARK_COUNT + OVAL * len(RING_IOD)
+    assert len(vertices) == len(offsets) == CORES.stop
     assert np.array_equal(offsets[: lm.LANDMARK_COUNT], offset)
-    shares = offsets[lm.LANDMARK_COUNT :, 0].reshape(len(RING_IOD), OVAL) / 4.0
+    shares = offsets[RING, 0].reshape(len(RING_IOD), OVAL) / 4.0
     assert shares == pytest.approx(np.repeat(np.array(RING_SHARE)[:, None], OVAL, axis=1))
     assert (np.diff([1.0, *RING_SHARE]) < 0).all()
     assert RING_SHARE[-1] == 0.0
@@ -68,7 +67,7 @@ def test_vertices_are_where_the_picture_goes() -> None:
 
 def test_the_ring_lies_behind_the_face() -> None:
     vertices, _ = MESH.extend(Displacement(face_px(), np.zeros((lm.LANDMARK_COUNT, 2), np.float32), 60.0))
-    assert vertices[lm.LANDMARK_COUNT :, 2].min() > vertices[: lm.LANDMARK_COUNT, 2].max()
+    assert vertices[RING, 2].min() > vertices[: lm.LANDMARK_COUNT, 2].max()
 
 
 def test_a_face_in_one_point_stays_finite() -> None:
@@ -76,3 +75,56 @@ def test_a_face_in_one_point_stays_finite() -> None:
     vertices, offsets = MESH.extend(Displacement(nowhere, nowhere[:, :2], 0.0))
     assert np.isfinite(vertices).all()
     assert np.isfinite(offsets).all()
+
+
+def area(polygon: np.ndarray) -> float:
+    x, y = polygon.T.astype(np.float64)
+    return abs(float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum())) / 2
+
+
+def turns(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Twice the signed areas."""
+    a, b, c = (points[faces[:, k]].astype(np.float64) for k in range(3))
+    return (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+
+
+def eyes(**change: float) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices [V, 2] before and after an edit of a face whose IOD is 100 px."""
+    pose = Pose(np.eye(3), np.array([160.0, 120.0, 0.0]), 100.0)
+    offset = pose.project_vectors(builtin().displacement_iod(coefficients(**change))).astype(np.float32)
+    vertices, offsets = MESH.extend(Displacement(face_px(pose), offset, 100.0))
+    return vertices[:, :2] - offsets, vertices[:, :2]
+
+
+@pytest.mark.parametrize("wide", [0.3, 1.0, 1.5, 2.0])
+def test_no_triangle_of_an_eye_folds_when_the_lids_widen(wide: float) -> None:
+    """A fold would show the eye's highlight twice."""
+    before, after = eyes(eyeWide=wide)
+    for label in (EYE_LEFT, EYE_RIGHT):
+        faces = MESH.triangles[MESH.labels == label]
+        assert (turns(before, faces) * turns(after, faces) > 0).all()
+
+
+@pytest.mark.parametrize("change", [{"eyeSquint": 1.2}, {"eyeBlink": 0.7}, {"eyeWide": 1.0, "eyeLookUp": 1}])
+def test_an_eye_that_closes_stays_filled_without_overlap(change: dict[str, float]) -> None:
+    before, after = eyes(**change)
+    for label in (EYE_LEFT, EYE_RIGHT):
+        faces = MESH.triangles[MESH.labels == label]
+        lids = faces[::3, 0]
+        for points in (before, after):
+            filled = np.abs(turns(points, faces)).sum() / 2
+            assert filled == pytest.approx(area(points[lids]), rel=0.05, abs=1.0)
+
+
+def test_the_middle_of_an_iris_moves_as_one() -> None:
+    before, after = eyes(eyeWide=1.0, eyeLookOutLeft=0.5)
+    core = CORES.start + LIDS + 1  # the left eye's
+    moved = (after - before)[core : core + LIDS + 1]
+    assert moved == pytest.approx(np.tile(moved[-1], (LIDS + 1, 1)), abs=1e-4)
+    assert np.hypot(*moved[-1]) > 1.0
+
+
+def test_lids_that_meet_take_the_iris_along_without_a_jump() -> None:
+    """The whole way from open to shut in small steps, the mesh follows in small steps."""
+    track = np.array([eyes(eyeBlink=t)[1][CORES] for t in np.linspace(0.0, 1.2, 121)])
+    assert np.abs(np.diff(track, axis=0)).max() < 1.0, "px of a face of 100 px, a hundredth of a blink each"
