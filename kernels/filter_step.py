@@ -45,7 +45,10 @@ def _generator(taps: int, lanes: int) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         rgbx, start, stride, row_weights, row_phase, lane_weights, lane_phase, out, target = arguments
-        base = {n: context.make_array(signature.args[n])(context, builder, arguments[n]).data for n in (0, 3, 5, 7)}
+        base = {
+            n: context.make_array(signature.args[n])(context, builder, arguments[n]).data
+            for n in (0, 3, 5, 7)
+        }
         first = builder.gep(base[0], [start])
         weight_at = builder.gep(base[3], [builder.mul(row_phase, ir.Constant(_I64, taps))])
         total = None
@@ -64,7 +67,9 @@ def _generator(taps: int, lanes: int) -> Any:
         while width > 4:
             width //= 2
             low, high = list(range(width)), list(range(width, 2 * width))
-            total = builder.fadd(_shuffle(builder, total, low), _shuffle(builder, total, high), flags=("fast",))
+            total = builder.fadd(
+                _shuffle(builder, total, low), _shuffle(builder, total, high), flags=("fast",)
+            )
         for bound, order in ((0.0, ">"), (255.0, "<")):
             limit = ir.Constant(total.type, [bound] * 4)
             total = builder.select(builder.fcmp_ordered(order, total, limit), total, limit)

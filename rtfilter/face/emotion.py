@@ -23,7 +23,7 @@ F64 = npt.NDArray[np.float64]
 # as much as there is of it (below).
 DIRECTIONS: Final[Mapping[str, Mapping[str, float]]] = {
     "happy": {
-        "mouthSmile": 0.90, "mouthStretch": 0.50, "mouthDimple": 0.30, "cheekSquint": 0.60, "eyeSquint": 0.25,
+        "mouthSmile": 1.10, "mouthStretch": 0.55, "mouthDimple": 0.30, "cheekSquint": 0.60, "eyeSquint": 0.25,
         "browDown": -0.5, "mouthFrown": -0.8, "browOuterUp": 0.06,
     },
     "sad": {

@@ -148,4 +148,3 @@ class FaceFit:
         weight = state.weight + gain
         shape = state.shape_iod + (gain / weight) * (sample - state.shape_iod)
         return IdentityState(shape, min(weight, 900.0), time_s)
-

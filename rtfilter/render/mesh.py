@@ -27,9 +27,24 @@ CORE_RADIUS = 0.62
 CORE_SHARE = 0.6
 # An iris closer to a lid's line than this many of its radii is let go by degrees: the eye is closing.
 IRIS_CLEARANCE = 0.3
+# Label, iris, and the lids once around.
 _EYES = (
-    (EYE_RIGHT, lm.IRIS_RIGHT, lm.EYE_RIGHT_CORNERS, lm.EYE_RIGHT_UPPER, lm.EYE_RIGHT_LOWER),
-    (EYE_LEFT, lm.IRIS_LEFT, lm.EYE_LEFT_CORNERS, lm.EYE_LEFT_UPPER, lm.EYE_LEFT_LOWER),
+    (
+        EYE_RIGHT,
+        lm.IRIS_RIGHT,
+        (
+            *(lm.EYE_RIGHT_CORNERS[0], *lm.EYE_RIGHT_UPPER),
+            *(lm.EYE_RIGHT_CORNERS[1], *lm.EYE_RIGHT_LOWER[::-1]),
+        ),
+    ),
+    (
+        EYE_LEFT,
+        lm.IRIS_LEFT,
+        (
+            *(lm.EYE_LEFT_CORNERS[0], *lm.EYE_LEFT_UPPER),
+            *(lm.EYE_LEFT_CORNERS[1], *lm.EYE_LEFT_LOWER[::-1]),
+        ),
+    ),
 )
 
 _LIPS = frozenset(index for name, rows in vars(lm).items() if name.startswith("LIPS_") for index in rows)
@@ -64,14 +79,12 @@ class RingedMesh:
             (holes["mouth"], np.full(len(holes["mouth"]), MOUTH, np.uint8)),
             (np.array(ring, np.int32), np.full(len(ring), OUTSIDE, np.uint8)),
         ]
-        self._eyes = []
+        self._irises = np.array([iris for _, iris, _ in _EYES], np.int32)
+        self._lids = np.array([lids for _, _, lids in _EYES], np.int32)
         first = lm.LANDMARK_COUNT + len(RING_IOD) * len(oval)
-        for label, iris, corners, upper, lower in _EYES:
-            lids = np.array([corners[0], *upper, corners[1], *lower[::-1]], np.int32)
-            self._eyes.append((np.array(iris, np.int32), lids))
-            faces = _eye_triangles(lids, first)
+        for k, (label, _, lids) in enumerate(_EYES):
+            faces = _eye_triangles(self._lids[k], first + k * (len(lids) + 1))
             parts.append((faces, np.full(len(faces), label, np.uint8)))
-            first += len(lids) + 1
         self.triangles = np.ascontiguousarray(np.concatenate([faces for faces, _ in parts]).astype(np.int32))
         self.labels = np.concatenate([labels for _, labels in parts])
 
@@ -90,12 +103,10 @@ class RingedMesh:
         behind = np.full((len(ring_xy), 1), points[:, 2].max() + displacement.iod_px, np.float32)
         face = points.copy()
         face[:, :2] += offset
-        vertices, offsets = [face, np.concatenate([ring_xy, behind], axis=1)], [offset, *loops_offset]
-        for iris, lids in self._eyes:
-            core, core_offset = _iris_core(points, offset, iris, lids)
-            vertices.append(core)
-            offsets.append(core_offset)
-        return np.concatenate(vertices).astype(np.float32), np.concatenate(offsets).astype(np.float32)
+        cores, cores_offset = _iris_cores(points, offset, self._irises, self._lids)
+        vertices = np.concatenate([face, np.concatenate([ring_xy, behind], axis=1), *cores])
+        offsets = np.concatenate([offset, *loops_offset, *cores_offset])
+        return vertices.astype(np.float32), offsets.astype(np.float32)
 
 
 def _eye_triangles(lids: I32, first: int) -> I32:
@@ -110,36 +121,44 @@ def _eye_triangles(lids: I32, first: int) -> I32:
     return np.array(faces, np.int32)
 
 
-def _iris_core(points: F32, offset: F32, iris: I32, lids: I32) -> tuple[F32, F32]:
-    """The core's vertices [K + 1, 3] after the edit and their offsets [K + 1, 2], in pixels."""
-    centre = points[iris[0], :2]
-    radius = float(np.linalg.norm(points[iris[1:], :2] - centre, axis=1).mean())
-    before = points[lids, :2]
-    after = before + offset[lids]
-    clearance = min(_clearance(before, centre), _clearance(after, centre + offset[iris[0]]))
-    hold = min(max(clearance / max(IRIS_CLEARANCE * radius, 1e-6), 0.0), 1.0)
-    middle = hold * centre + (1.0 - hold) * before.mean(0)
-    moved = hold * offset[iris[0]] + (1.0 - hold) * offset[lids].mean(0)
+def _iris_cores(points: F32, offset: F32, irises: I32, lids: I32) -> tuple[F32, F32]:
+    """Both cores' vertices [2, K + 1, 3] after the edit and their offsets [2, K + 1, 2], in pixels.
+
+    irises: int32 [2, 5]. lids: int32 [2, K], once around each opening.
+    """
+    before, lid_offset = points[lids, :2], offset[lids]
+    after = before + lid_offset
+    centre, centre_offset = points[irises[:, 0], :2], offset[irises[:, 0]]
+    radius = _length(points[irises[:, 1:], :2] - centre[:, None]).mean(1)
+    both = np.concatenate([before, after])
+    clearance = _clearance(both, np.concatenate([centre, centre + centre_offset])).reshape(2, 2).min(0)
+    hold = np.minimum(np.maximum(clearance / np.maximum(IRIS_CLEARANCE * radius, 1e-6), 0.0), 1.0)[:, None]
+    middle = (hold * centre + (1.0 - hold) * before.mean(1))[:, None]
+    moved = (hold * centre_offset + (1.0 - hold) * lid_offset.mean(1))[:, None]
     outward = after - (middle + moved)
-    far = np.linalg.norm(outward, axis=1)
-    room = CORE_SHARE * np.minimum(far, np.linalg.norm(before - middle, axis=1))
-    reach = np.minimum(room, CORE_RADIUS * radius) / np.maximum(far, 1e-6)
-    core = np.empty((len(lids) + 1, 3), np.float32)
-    core[:-1, :2] = middle + moved + outward * reach[:, None]
-    core[-1, :2] = middle + moved
-    core[:-1, 2], core[-1, 2] = points[lids, 2], points[lids, 2].mean()
-    return core, np.broadcast_to(moved, (len(core), 2)).astype(np.float32)
+    far = _length(outward)
+    room = CORE_SHARE * np.minimum(far, _length(before - middle))
+    reach = np.minimum(room, CORE_RADIUS * radius[:, None]) / np.maximum(far, 1e-6)
+    core = np.empty((2, lids.shape[1] + 1, 3), np.float32)
+    core[:, :-1, :2] = middle + moved + outward * reach[..., None]
+    core[:, -1:, :2] = middle + moved
+    depth = points[lids, 2]
+    core[:, :-1, 2], core[:, -1, 2] = depth, depth.mean(1)
+    return core, np.broadcast_to(moved, (*core.shape[:2], 2))
 
 
-def _clearance(polygon: F32, point: F32) -> float:
-    """Least distance of `point` [2] from the lines of a polygon's [K, 2] sides; negative outside of one."""
-    sides = np.roll(polygon, -1, axis=0) - polygon
-    away = point - polygon
-    cross = sides[:, 0] * away[:, 1] - sides[:, 1] * away[:, 0]
-    turn = np.sign(
-        (polygon[:, 0] * np.roll(polygon[:, 1], -1) - np.roll(polygon[:, 0], -1) * polygon[:, 1]).sum()
-    )
-    return float((turn * cross / np.maximum(np.linalg.norm(sides, axis=1), 1e-6)).min())
+def _clearance(polygons: F32, points: F32) -> F32:
+    """Least distance [N] of points [N, 2] from the lines of polygons' [N, K, 2] sides; negative outside."""
+    following = np.concatenate([polygons[:, 1:], polygons[:, :1]], axis=1)
+    sides, away = following - polygons, points[:, None] - polygons
+    cross = sides[..., 0] * away[..., 1] - sides[..., 1] * away[..., 0]
+    # The sum is twice the area, whose sign says which way around the polygon goes.
+    turn = np.sign(cross.sum(1, keepdims=True))
+    return np.asarray((turn * cross / np.maximum(_length(sides), 1e-6)).min(1), np.float32)
+
+
+def _length(vectors: F32) -> F32:
+    return np.asarray(np.sqrt(np.einsum("...c,...c->...", vectors, vectors)))
 
 
 def _skin_label(face: npt.NDArray[np.int32]) -> int:
