@@ -44,7 +44,7 @@ def _generator(taps: int, lanes: int) -> Any:
     floats = ir.VectorType(_F32, lanes)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        rgbx, start, stride, row_weights, row_phase, lane_weights, lane_phase, out, target = arguments
+        _, start, stride, _, row_phase, _, lane_phase, _, target = arguments
         base = {
             n: context.make_array(signature.args[n])(context, builder, arguments[n]).data
             for n in (0, 3, 5, 7)

@@ -62,7 +62,8 @@ class Pose:
 
 
 def nearest_rotation(matrix: F64) -> F64:
-    """The rotation closest to `matrix` [3, 3]: its orthogonal factor by Newton iteration (Higham 1986, eq. 3.4).
+    """The rotation closest to `matrix` [3, 3]: its orthogonal factor by Newton iteration (Higham 1986,
+    eq. 3.4).
 
     A fixed number of branch-free steps from a start of determinant 1; eight reach float64 accuracy for
     condition numbers up to 20; a face with its relief has about 8.
