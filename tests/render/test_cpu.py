@@ -186,6 +186,26 @@ def test_two_renderings_are_the_same_bits(renderer: CpuRenderer) -> None:
     assert np.array_equal(one, two)
 
 
+@pytest.mark.parametrize("jump", [(0, 0), (2, 1), (90, 60)], ids=["still", "a step", "a jump"])
+def test_a_picture_prepared_ahead_renders_to_the_same_bits(
+    renderer: CpuRenderer, jump: tuple[int, int]
+) -> None:
+    """Whatever was prepared: this frame, another one, with the face where it was or elsewhere."""
+    first, second = Frame.from_rgb(texture()), Frame.from_rgb(texture(seed=1))
+    moved = displacement(shifted(face_px(), *jump))
+    own = CpuRenderer(RingedMesh(builtin().triangles, builtin().holes))
+    own.render(first, displacement(face_px()))
+    own.prepare(second)
+    prepared = own.render(second, moved).rgb
+    own.prepare(first)
+    other = own.render(second, moved).rgb
+    own.close()
+    expected = renderer.render(second, moved).rgb
+    assert np.array_equal(prepared, expected)
+    assert np.array_equal(other, expected)
+    assert np.array_equal(second.rgb, texture(seed=1))
+
+
 @pytest.mark.parametrize("iod_px", [60.0, 140.0])
 def test_sharpness_is_kept(renderer: CpuRenderer, iod_px: float) -> None:
     """Mean |Laplacian| of a picture with detail down to 3.3 px, where it moved. Measured: 0.99 and 1.00."""
