@@ -12,11 +12,12 @@ F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 
-PHASES = 256
+PHASE_BITS = 8
+PHASES = 1 << PHASE_BITS
 # The filter's design, by taps: cycles a pixel up to which a shifted picture keeps its contrast, and how
 # fast the weight of an error falls with frequency (pictures have most of their power in low ones).
 BAND = {4: (0.42, 3), 6: (0.44, 4)}
-MARGIN_PX = 8  # what the padded copy of the picture needs on each side, beside the flow itself
+MARGIN_PX = 8  # repeated pixels around the picture's copy, so that every filter tap has one
 
 
 def filter_weights(taps: int) -> F32:
@@ -66,24 +67,24 @@ def resample_rows(
 ) -> None:
     """Resample rows `first` <= y < `last` of the picture `out` where the flow moves it.
 
-    rgbx: uint8 [h, 4 * w], the part of the source around `box`, four bytes a pixel; its pixel (0, 0) is
-        the picture's pixel (box x0 - pad, box y0 - pad) with pad = box[4] >= MARGIN_PX. Samples beyond it
-        take its edge.
+    rgbx: uint8 [h, 4 * w], a part of the source with four bytes a pixel and MARGIN_PX repeated pixels on
+        every side; its first true pixel is the picture's (box[4], box[5]). Samples beyond it take its edge.
     flow: float32 [gh, gw, 2], backward flow in pixels: out(x, y) = in((x, y) + flow).
     origin: float32 [3], picture coordinates of the grid's corner and the size of a cell, in pixels.
     weights, lanes: of `filter_weights` and `lane_weights`.
     still_px: where the flow is shorter, the pixel is left as it is.
-    box: int32 [5], x0, y0, x1, y1 and pad. out: uint8 [H, W, 3], written in place.
+    box: int32 [6], x0, y0, x1, y1 of what to paint, and the corner of `rgbx` in the picture.
+    out: uint8 [H, W, 3], written in place.
     """
     grid_rows, grid_columns = flow.shape[0], flow.shape[1]
     inverse = np.float32(1.0) / origin[2]
     stride = rgbx.shape[1]
-    x0, y0, pad = box[0], box[1], box[4]
-    count = box[2] - x0
+    x0, count = box[0], box[2] - box[0]
+    left, top = x0 - box[4] + MARGIN_PX, MARGIN_PX - box[5]
     flat_in, flat_out = rgbx.reshape(-1), out.reshape(-1)
     flat_weights, flat_lanes = weights.reshape(-1), lanes.reshape(-1)
     taps = weights.shape[1]
-    before = taps // 2 - 1
+    before = np.int32(taps // 2 - 1)
     still = np.float32(still_px * still_px)
     jx_last = np.int32(stride // 4 - (lanes.shape[1] // 4 - before))
     jy_last = np.int32(rgbx.shape[0] - (taps - before))
@@ -109,12 +110,14 @@ def resample_rows(
             dx, dy = moves_x[k], moves_y[k]
             if dx * dx + dy * dy < still:
                 continue
-            sx, sy = np.float32(k + pad) + dx, np.float32(y - y0 + pad) + dy
+            # In phases, whole pixels and the rest apart from the place in `rgbx`: which part of the source
+            # that holds must not show in the rounding.
+            qx = np.int32(np.floor(dx * PHASES + np.float32(0.5)))
+            qy = np.int32(np.floor(dy * PHASES + np.float32(0.5)))
+            px, py = qx & (PHASES - 1), qy & (PHASES - 1)
             # Clamped as integers, which holds for NaN too: the flow is the caller's, memory is ours.
-            jx = min(max(np.int32(sx), before), jx_last)
-            jy = min(max(np.int32(sy), before), jy_last)
-            px = np.int32((sx - np.float32(jx)) * PHASES) & (PHASES - 1)
-            py = np.int32((sy - np.float32(jy)) * PHASES) & (PHASES - 1)
+            jx = min(max(np.int32(k + left + (qx >> PHASE_BITS)), before), jx_last)
+            jy = min(max(np.int32(y + top + (qy >> PHASE_BITS)), before), jy_last)
             start = (jy - before) * stride + (jx - before) * 4
             if taps == 4:
                 filter_step_4(

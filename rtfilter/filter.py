@@ -75,6 +75,7 @@ class FaceFilter:
             self.reset()
             self.last = StepReport(stage_ns={"total": perf_counter_ns() - start})
             return frame.filtered(frame.rgb, None)
+        self._renderer.prepare(frame)
         landmarks = self._tracker.track(frame)
         if landmarks is not None and not _plausible(landmarks, frame):
             landmarks = None

@@ -23,8 +23,8 @@ F64 = npt.NDArray[np.float64]
 # as much as there is of it (below).
 DIRECTIONS: Final[Mapping[str, Mapping[str, float]]] = {
     "happy": {
-        "mouthSmile": 1.10, "mouthStretch": 0.55, "mouthDimple": 0.30, "cheekSquint": 0.60, "eyeSquint": 0.25,
-        "browDown": -0.5, "mouthFrown": -0.8, "browOuterUp": 0.06,
+        "mouthSmile": 1.25, "mouthStretch": 0.60, "mouthDimple": 0.30, "cheekSquint": 0.60, "eyeSquint": 0.25,
+        "browDown": -0.5, "mouthFrown": -0.8,
     },
     "sad": {
         "browInnerUp": 1.60, "browDown": -0.6, "mouthFrown": 0.62, "mouthSmile": -0.6,
@@ -56,7 +56,9 @@ AFFECT: Final = (
     "mouthFrown", "mouthSmile", "noseSneer",
 )  # fmt: skip
 
-# The most that own expression and edit may reach together.
+# How much of a wish is dropped where the face already does it fully, and the most that own expression
+# and edit may reach together.
+ALREADY: Final = 0.5
 LIMIT: Final = 2.0
 
 # Emotions on the circumplex (Russell 1980): valence, arousal.
@@ -126,8 +128,9 @@ def goal(mix_amounts: F64, expression: F64) -> F64:
     LIMIT, so a smile on top of a smile does not double; takes away no more than there is.
     """
     wish = mix_amounts @ _ROWS
-    rising = np.maximum(wish, 0.0)
-    room = np.maximum(LIMIT - np.clip(expression, 0.0, 1.0), 0.05)
+    there = np.minimum(np.maximum(expression, 0.0), 1.0)
+    rising = np.maximum(wish, 0.0) * (1.0 - ALREADY * there)
+    room = LIMIT - there
     falling = np.minimum(-np.minimum(wish, 0.0), 1.0) * expression
     falling = np.maximum(falling, min(float(mix_amounts[_NEUTRAL]), 1.0) * _AFFECT * expression)
     offset = room * np.tanh(rising / room) - falling

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import math
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
 from rtfilter.frame import Box, Frame
 from rtfilter.kernels import rasterise, resample
+from rtfilter.kernels.extend import place_on_grid
 from rtfilter.render.mesh import RingedMesh
 
 F32 = npt.NDArray[np.float32]
@@ -33,6 +36,9 @@ class CpuRenderer:
         weights = {taps: resample.filter_weights(taps) for taps in (4, 6)}
         self._filters = {taps: (weights[taps], resample.lane_weights(weights[taps])) for taps in weights}
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="rtfilter-render")
+        self._memory = _Grids.of(160 * 128)
+        self._prepare_reach: Box | None = None
+        self._prepared: tuple[Frame, Box, Future[tuple[U8, U8]]] | None = None
 
     def close(self) -> None:
         self._helper.shutdown()
@@ -53,39 +59,113 @@ class CpuRenderer:
         box = _moved_box(flow, origin, frame.width, frame.height)
         if box is None:
             return frame.filtered(frame.rgb, None)
-        # Never more than a face's width: whatever asks for more gets the edge, not all the memory.
-        pad = int(np.ceil(min(float(np.abs(flow).max()), displacement.iod_px))) + resample.MARGIN_PX
-        source = _padded_rgbx(frame.rgb, box, pad)
-        out = frame.rgb.copy()
-        middle = (box.y0 + box.y1) // 2
-        bounds = np.array([*box, pad], np.int32)
+        reach = _grown(box, 1 / 16, frame.width, frame.height)
+        source, out, corner = self._copies_of(frame, reach)
+        self._prepare_reach = _grown(box, 1 / 4, frame.width, frame.height)
+        bounds = np.array([*box, *corner], np.int32)
         weights, lanes = self._filters[4 if displacement.iod_px > LARGE_IOD_PX else 6]
 
         def band(first: int, last: int) -> None:
             resample.resample_rows(source, flow, origin, weights, lanes, STILL_PX, bounds, out, first, last)
 
+        middle = (box.y0 + box.y1) // 2
         below = self._helper.submit(band, middle, box.y1)
         band(box.y0, middle)
         below.result()
         return frame.filtered(out, box)
 
-    def flow(self, displacement: Displacement) -> tuple[F32, F32]:
-        """Backward flow float32 [gh, gw, 2] in pixels, and the grid's corner and cell size [3] in pixels."""
-        vertices, offsets = self._mesh.extend(displacement)
-        low, high = vertices[:, :2].min(0), vertices[:, :2].max(0)
-        cell = max(1.0, displacement.iod_px / CELLS_PER_IOD, float((high - low).max()) / GRID_MAX)
-        corner = np.floor(low) - cell
-        columns, rows = (np.ceil((high - corner) / cell).astype(int) + 1).tolist()
-        vertices[:, :2] = (vertices[:, :2] - corner) / cell
-        flow = np.empty((rows, columns, 2), np.float32)
-        label = np.empty((rows, columns), np.uint8)
-        depth = np.empty((rows, columns), np.float32)
-        rasterise.rasterise_flow(
-            vertices, np.negative(offsets), self._mesh.triangles, self._mesh.labels, flow, label, depth
+    def prepare(self, frame: Frame) -> None:
+        """Start copying `frame`, which `render` will be given next, while the tracker looks at it."""
+        reach = self._prepare_reach
+        self._prepared = None
+        if reach is not None:
+            self._prepared = (frame, reach, self._helper.submit(_copies, frame.rgb, reach))
+
+    def _copies_of(self, frame: Frame, reach: Box) -> tuple[U8, U8, tuple[int, int]]:
+        """`_copies` of at least `reach`, and the corner of the first in the picture."""
+        if self._prepared is not None and self._prepared[0] is frame:
+            _, ready, copies = self._prepared
+            if (
+                ready.x0 <= reach.x0
+                and ready.y0 <= reach.y0
+                and ready.x1 >= reach.x1
+                and ready.y1 >= reach.y1
+            ):
+                self._prepared = None
+                return *copies.result(), ready[:2]
+        return *_copies(frame.rgb, reach), reach[:2]
+
+    def _grids(self, rows: int, columns: int) -> tuple[F32, F32, U8, F32]:
+        """Flow, softened flow, labels and depth for a grid; the next call hands out the same memory."""
+        cells = rows * columns
+        if len(self._memory.labels) < cells:
+            self._memory = _Grids.of(cells + cells // 4)
+        numbers = self._memory.numbers
+        flow, soft, depth = (
+            numbers[: 2 * cells],
+            numbers[2 * cells : 4 * cells],
+            numbers[4 * cells : 5 * cells],
         )
-        soft = np.empty_like(flow)
+        grid, pairs = (rows, columns), (rows, columns, 2)
+        return (
+            flow.reshape(pairs),
+            soft.reshape(pairs),
+            self._memory.labels[:cells].reshape(grid),
+            depth.reshape(grid),
+        )
+
+    def flow(self, displacement: Displacement) -> tuple[F32, F32]:
+        """Backward flow float32 [gh, gw, 2] in pixels, and the grid's corner and cell size [3] in pixels.
+
+        The next call writes into the same memory.
+        """
+        vertices, offsets = self._mesh.extend(displacement)
+        low_x, low_y = vertices[:, 0].min(), vertices[:, 1].min()
+        wide, tall = float(vertices[:, 0].max() - low_x), float(vertices[:, 1].max() - low_y)
+        cell = max(1.0, displacement.iod_px / CELLS_PER_IOD, max(wide, tall) / GRID_MAX)
+        x, y = math.floor(low_x) - cell, math.floor(low_y) - cell
+        columns, rows = math.ceil(wide / cell) + 3, math.ceil(tall / cell) + 3
+        place_on_grid(vertices, offsets, x, y, cell)
+        flow, soft, label, depth = self._grids(rows, columns)
+        rasterise.rasterise_flow(
+            vertices, offsets, self._mesh.triangles, self._mesh.labels, flow, label, depth
+        )
         rasterise.soften_flow(flow, label, soft)
-        return soft, np.array([corner[0], corner[1], cell], np.float32)
+        return soft, np.array([x, y, cell], np.float32)
+
+
+@dataclass
+class _Grids:
+    """Memory for the grids, kept from frame to frame: fresh pages cost as much as filling them."""
+
+    numbers: F32
+    labels: U8
+
+    @classmethod
+    def of(cls, cells: int) -> _Grids:
+        return cls(np.empty(5 * cells, np.float32), np.empty(cells, np.uint8))
+
+
+def _grown(box: Box, share: float, width: int, height: int) -> Box:
+    """`box` with a margin of `share` of its longer side, within the picture."""
+    margin = int(share * max(box.x1 - box.x0, box.y1 - box.y0)) + 1
+    return Box(
+        max(box.x0 - margin, 0),
+        max(box.y0 - margin, 0),
+        min(box.x1 + margin, width),
+        min(box.y1 + margin, height),
+    )
+
+
+def _copies(rgb: U8, reach: Box) -> tuple[U8, U8]:
+    """The picture within `reach` with four bytes a pixel and its edges repeated, as uint8 [h, 4 * w]; and
+    all of it, to be painted on."""
+    inside = rgb[reach.y0 : reach.y1, reach.x0 : reach.x1]
+    pad = resample.MARGIN_PX
+    rgbx = cv2.copyMakeBorder(
+        cv2.cvtColor(inside, cv2.COLOR_RGB2RGBA), pad, pad, pad, pad, cv2.BORDER_REPLICATE
+    )
+    return np.asarray(rgbx, np.uint8).reshape(rgbx.shape[0], -1), rgb.copy()
 
 
 def _moved_box(flow: F32, origin: F32, width: int, height: int) -> Box | None:
@@ -102,15 +182,3 @@ def _moved_box(flow: F32, origin: F32, width: int, height: int) -> Box | None:
     y1 = (int(np.ceil(corner_y + (rows[-1] + 1.5) * cell)) + 1) & ~1
     box = Box(max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))
     return box if box.x0 < box.x1 and box.y0 < box.y1 else None
-
-
-def _padded_rgbx(rgb: U8, box: Box, pad: int) -> U8:
-    """The picture around `box` with four bytes a pixel, edges repeated, as uint8 [h, 4 * w]."""
-    height, width = rgb.shape[:2]
-    x0, y0, x1, y1 = box.x0 - pad, box.y0 - pad, box.x1 + pad, box.y1 + pad
-    inside = rgb[max(y0, 0) : min(y1, height), max(x0, 0) : min(x1, width)]
-    rgbx = cv2.cvtColor(inside, cv2.COLOR_RGB2RGBA)
-    over = (max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0))
-    if any(over):
-        rgbx = cv2.copyMakeBorder(rgbx, *over, cv2.BORDER_REPLICATE)
-    return np.asarray(rgbx, np.uint8).reshape(rgbx.shape[0], -1)

@@ -47,13 +47,15 @@ class MediaPipeTracker:
     def __init__(self) -> None:
         os.environ.setdefault("GLOG_minloglevel", "2")
         try:
-            from mediapipe.python.solutions import face_detection, face_mesh
+            from mediapipe.python.solutions import face_detection
+
+            from rtfilter.tracking.face_mesh import FaceMeshGraph
         except ImportError as error:
             raise MissingExtraError(
                 f"face tracking needs mediapipe 0.10.21 (found: {error}); install it with: "
                 'pip install "mediapipe==0.10.21" (Python 3.10 to 3.12)'
             ) from error
-        self._mesh: Any = face_mesh.FaceMesh(refine_landmarks=True, max_num_faces=1)
+        self._mesh = FaceMeshGraph()
         self._detector: Any = face_detection.FaceDetection(model_selection=0, min_detection_confidence=0.5)
         self._place: _Place | None = None
         self._seen_ns = 0
@@ -90,8 +92,8 @@ class MediaPipeTracker:
         self._following = False
 
     def _follow(self, rgb: U8) -> F32 | None:
-        faces = self._mesh.process(rgb).multi_face_landmarks
-        return _points(faces[0], rgb.shape[1], rgb.shape[0]) if faces else None
+        data = self._mesh.run(rgb)
+        return _points(data, rgb.shape[1], rgb.shape[0]) if data is not None else None
 
     def _acquire(self, rgb: U8, scale: float, pts_ns: int) -> F32 | None:
         faces = [
@@ -118,16 +120,12 @@ def _within_limits(rgb: U8) -> tuple[U8, float]:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
-def _points(face: Any, width: int, height: int) -> F32:
-    """A landmark list as float32 [478, 3] in pixels (z in the unit of x)."""
-    data = face.SerializeToString()
-    if len(data) == LANDMARK_COUNT * LANDMARK_BYTES:
-        fields = np.frombuffer(data, np.uint8).reshape(LANDMARK_COUNT, LANDMARK_BYTES)
-        coordinates = np.stack([fields[:, k : k + 4] for k in (3, 8, 13)], axis=1)
-        points = np.ascontiguousarray(coordinates).view("<f4")[..., 0].astype(np.float32)
-    else:
-        points = np.array([(p.x, p.y, p.z) for p in face.landmark], np.float32)
-    return points * np.array([width, height, width], np.float32)
+def _points(data: bytes, width: int, height: int) -> F32:
+    """A serialised landmark list as float32 [478, 3] in pixels (z in the unit of x)."""
+    fields = np.frombuffer(data, np.uint8).reshape(LANDMARK_COUNT, LANDMARK_BYTES)
+    coordinates = np.stack([fields[:, k : k + 4] for k in (3, 8, 13)], axis=1)
+    points = np.ascontiguousarray(coordinates).view("<f4")[..., 0]
+    return np.asarray(points * np.array([width, height, width], np.float32), np.float32)
 
 
 def _place(points_px: F32) -> _Place:
