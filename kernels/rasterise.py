@@ -86,3 +86,17 @@ def soften_flow(flow: F32, label: U8, out: F32) -> None:
         for j in range(columns):
             if label[i, j] > SKIN:
                 target[2 * j], target[2 * j + 1] = here[2 * j], here[2 * j + 1]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def moving_extent(flow: F32, still: float) -> tuple[int, int, int, int]:
+    """First and last column and row of the cells in which either component of the flow [H, W, 2] is at
+    least `still`: (left, top, right, bottom), with right < left when there are none."""
+    rows, columns = flow.shape[0], flow.shape[1]
+    left, top, right, bottom = columns, rows, -1, -1
+    for i in range(rows):
+        for j in range(columns):
+            if abs(flow[i, j, 0]) >= still or abs(flow[i, j, 1]) >= still:
+                left, right = min(left, j), max(right, j)
+                top, bottom = min(top, i), i
+    return left, top, right, bottom

@@ -17,6 +17,7 @@ PHASES = 1 << PHASE_BITS
 # The filter's design, by taps: cycles a pixel up to which a shifted picture keeps its contrast, and how
 # fast the weight of an error falls with frequency (pictures have most of their power in low ones).
 BAND = {4: (0.42, 3), 6: (0.44, 4)}
+CHUNK_ROWS = 8  # what a worker claims at a time
 MARGIN_PX = 8  # repeated pixels around the picture's copy, so that every filter tap has one
 
 
@@ -127,3 +128,34 @@ def resample_rows(
                 filter_step_6(
                     flat_in, start, stride, flat_weights, py, flat_lanes, px, flat_out, line + k * 3
                 )
+
+
+@njit(cache=True, nogil=True)
+def resample_shared(
+    rgbx: U8,
+    flow: F32,
+    origin: F32,
+    weights: F32,
+    lanes: F32,
+    still_px: float,
+    box: I32,
+    out: U8,
+    progress: I32,
+    from_top: bool,
+) -> None:
+    """`resample_rows` of the whole box by two workers, one from the top and one from the bottom.
+
+    progress: int32 [2], shared, at first the box's first row and the one after its last: what is between
+    them nobody has claimed. A worker that starts late leaves the other more to do. Both may claim the
+    rows where they meet; they then write the same bytes.
+    """
+    while progress[0] < progress[1]:
+        if from_top:
+            first = progress[0]
+            last = min(first + CHUNK_ROWS, progress[1])
+            progress[0] = last
+        else:
+            last = progress[1]
+            first = max(last - CHUNK_ROWS, progress[0])
+            progress[1] = first
+        resample_rows(rgbx, flow, origin, weights, lanes, still_px, box, out, first, last)

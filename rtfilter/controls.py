@@ -22,7 +22,7 @@ class Controls:
     intensity: factor on the whole emotion mix, 0..1.5.
     mouth: speech against emotion, 0..1: 1 keeps the lips' shape everywhere, 0 lets emotion win.
     valence, arousal: -1..1 each; added to `emotions` through the circumplex mapping.
-    smoothing: 0..1; 0 follows the request at once, 1 is the calmest edit.
+    smoothing: 0..1; 0 follows the request within a frame or two, 1 is the calmest edit.
     bypass: True passes every frame through untouched.
 
     Raises UsageError with the nearest known emotion, or the permitted range.

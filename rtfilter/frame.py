@@ -37,7 +37,7 @@ class Frame:
     native: the decoded picture as the source had it (an `av.VideoFrame` for files), so that a
         sink can keep its untouched bytes; None when there is none.
     original: the frame that this one was filtered from; None for a frame out of a source.
-    changed: the smallest even-aligned box holding every pixel that differs from `original`; None
+    changed: an even-aligned box holding every pixel that differs from `original`; None
         when `rgb` is `original.rgb`, bit for bit (or when there is no original).
     """
 

@@ -21,7 +21,7 @@ FILES = sorted(
 
 FOUNDATION = {"errors", "frame", "controls", "clock"}
 TRACKING = {"errors", "frame", "clock", "engines", "tracking"}
-FACE = {"errors", "controls", "clock", "face"}
+FACE = {"errors", "controls", "clock", "face", "kernels.solve"}
 RENDER = {"errors", "frame", "clock", "kernels", "face", "render"}
 STAGES = FOUNDATION | TRACKING | FACE | RENDER
 # Devices, files and threads, which no stage knows.
@@ -119,13 +119,13 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "permitted"),
     [
-        ("threading", {"loop", "transcode", "threads", "sources", "sinks"}),
+        ("threading", {"loop", "transcode", "threads", "sources", "sinks", "render.helper"}),
         ("torch", {"learn"}),
         ("pyvirtualcam", {"sinks.virtualcam"}),
         ("cupy", {"kernels", "engines", "render"}),
         ("tensorrt_rtx", {"engines"}),
         # The renderer's second row band; see docs/decisions.md.
-        ("concurrent", {"render.cpu"}),
+        ("concurrent", {"render.cpu", "render.helper"}),
         # learn/ builds the committed assets from tracked footage, with a MediaPipe model as teacher.
         ("mediapipe", {"tracking", "learn"}),
         ("numba", {"kernels"}),

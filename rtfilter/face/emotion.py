@@ -1,9 +1,9 @@
 """Emotion to expression: directions in blendshape space, mixed, limited by what the face already does.
 
 Action units of each emotion after EMFACS (Ekman, Friesen): happiness 6+12, sadness 1+4+15, surprise
-1+2+5+26, fear 1+2+4+5+20+26, anger 4+5+7+23, disgust 9+15+16, contempt R12+R14 (shown on both sides
-unless `contempt_side` says otherwise would lose its meaning: it stays one-sided). The jaw's units (26)
-are left to the speaker. Amplitudes are chosen on real faces, so that intensity 1 reads at a glance.
+1+2+5+26, fear 1+2+4+5+20+26, anger 4+5+7+23, disgust 9+15+16, contempt R12+R14, the only one-sided one.
+The jaw's units (26) are left to the speaker. Amplitudes are chosen on real faces, so that intensity 1
+reads at a glance.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
 from rtfilter.face.landmarks import LANDMARK_COUNT, SURFACE_COUNT
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose, align
+from rtfilter.kernels.solve import box_least_squares
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -96,7 +98,8 @@ class FaceFit:
         expression = self._solve(shape - neutral)
         moved = self._moved(expression)
         off = (shape - neutral - moved)[:SURFACE_COUNT]
-        residual = float(np.median(np.sqrt(np.einsum("nc,nc->n", off, off))))
+        squares = np.einsum("nc,nc->n", off, off)
+        residual = math.sqrt(float(np.partition(squares, SURFACE_COUNT // 2)[SURFACE_COUNT // 2]))
         state = self._learn(state, shape - moved, expression, pose, time_s)
         return FaceState(pose, identity, expression, shape, neutral, residual), state
 
@@ -109,16 +112,11 @@ class FaceFit:
         # einsum, not BLAS: a call of this size would wake every thread for microseconds of work.
         weighted = (difference.ravel() * self._weights).astype(np.float32)
         target = np.einsum("en,n->e", self._basis, weighted).astype(np.float64)
-        start = self._split_inverse @ target
-        pull = self._rho * self._split_inverse
-        inside = np.minimum(np.maximum(self._gram_inverse @ target, 0.0), 1.0)
-        dual = np.zeros(BLENDSHAPE_COUNT)
-        for _ in range(SPLIT_STEPS):
-            free = start + pull @ (inside - dual)
-            dual += RELAXATION * free + (1.0 - RELAXATION) * inside
-            inside = np.minimum(np.maximum(dual, 0.0), 1.0)
-            dual -= inside
-        return np.asarray(inside)
+        return np.asarray(
+            box_least_squares(
+                self._gram_inverse, self._split_inverse, target, self._rho, RELAXATION, SPLIT_STEPS
+            )
+        )
 
     def _moved(self, expression: F64) -> F64:
         moved = np.einsum("e,en->n", expression.astype(np.float32), self._basis)

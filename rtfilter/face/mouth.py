@@ -22,7 +22,7 @@ F64 = npt.NDArray[np.float64]
 
 PAIRS: Final = len(lm.LIPS_INNER_UPPER)
 CLOSURE_DAMPING: Final = 0.003
-CLOSURE_STEPS: Final = 3
+CLOSURE_STEPS: Final = 2
 OPEN_SHARE: Final = 0.6  # at mouth = 0, emotion may change a gap by this share of itself
 
 # Rows after the lip pairs, with their weight beside a lip pair's 1: corners may travel, so the width
@@ -97,7 +97,8 @@ def lip_gaps(shape_iod: F64) -> F64:
 
 
 def speech_rows(model: MorphableModel) -> F64:
-    """S, float64 [12, 52]: change of nine lip gaps, mouth width, lip protrusion and jaw, in IODs."""
+    """S, float64 [PAIRS + len(EXTRA_ROWS), 52]: change in IODs of nine inner-lip gaps, mouth width, lip
+    protrusion, jaw, height of the lips, and of the distances between the lips' middle and outer lines."""
     basis = model.expression_basis.astype(np.float64)
     lower, upper = list(lm.LIPS_INNER_LOWER), list(lm.LIPS_INNER_UPPER)
     gaps = (basis[:, lower, 1] - basis[:, upper, 1]).T

@@ -7,11 +7,14 @@ relief of about 10 cm, and what perspective remains is absorbed by the identity 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from rtfilter.kernels.solve import moments, orthogonal_factor
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -50,15 +53,10 @@ class Pose:
     @property
     def yaw_pitch_roll_deg(self) -> tuple[float, float, float]:
         """Degrees. Yaw > 0: nose to the image's right; pitch > 0: nose down; roll > 0: clockwise."""
-        forward = -self.rotation[:, 2]
-        yaw = np.arctan2(forward[0], -forward[2])
-        pitch = np.arctan2(forward[1], np.hypot(forward[0], forward[2]))
-        right = self.rotation[:, 0]
-        return (
-            float(np.degrees(yaw)),
-            float(np.degrees(pitch)),
-            float(np.degrees(np.arctan2(right[1], right[0]))),
-        )
+        (right_x, _, back_x), (right_y, _, back_y), (_, _, back_z) = self.rotation.tolist()
+        yaw = math.atan2(-back_x, back_z)
+        pitch = math.atan2(-back_y, math.hypot(back_x, back_z))
+        return math.degrees(yaw), math.degrees(pitch), math.degrees(math.atan2(right_y, right_x))
 
 
 def nearest_rotation(matrix: F64) -> F64:
@@ -74,10 +72,7 @@ def nearest_rotation(matrix: F64) -> F64:
         # Flat, in a line or inside out, as no face is, but garbage may be.
         u, _, vt = np.linalg.svd(start)
         return np.asarray(u * np.array([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt)
-    estimate = start / determinant ** (1 / 3)
-    for _ in range(POLAR_ITERATIONS):
-        estimate = 0.5 * (estimate + np.linalg.inv(estimate).T)
-    return np.asarray(estimate)
+    return np.asarray(orthogonal_factor(start / determinant ** (1 / 3), POLAR_ITERATIONS))
 
 
 def align(shape_iod: Floats, points_px: Floats, weights: F64) -> Pose:
@@ -86,13 +81,12 @@ def align(shape_iod: Floats, points_px: Floats, weights: F64) -> Pose:
     Rotation from all three coordinates (Horn 1988's problem, solved by polar decomposition), scale
     from x and y alone because the tracker's depth is its least certain coordinate.
     """
-    w = weights / weights.sum()
-    shape_mean, points_mean = w @ shape_iod, w @ points_px
-    shape0, points0 = shape_iod - shape_mean, points_px - points_mean
-    weighted = shape0 * w[:, None]
-    cross = np.asarray(points0.T @ weighted, dtype=np.float64)
+    total = float(weights.sum())
+    shape_mean, points_mean, cross, power = moments(
+        np.asarray(shape_iod, np.float64), np.asarray(points_px, np.float64), weights / total
+    )
     rotation = nearest_rotation(cross)
     flat = rotation[:2]
-    power = float(np.einsum("rc,cd,rd->", flat, shape0.T @ weighted, flat))
-    scale = max(float((flat * cross[:2]).sum()) / max(power, 1e-12), 1e-6)
+    spread = float(np.einsum("rc,cd,rd->", flat, power, flat))
+    scale = max(float((flat * cross[:2]).sum()) / max(spread, 1e-12), 1e-6)
     return Pose(rotation, points_mean - scale * (rotation @ shape_mean), scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,10 @@ class OneEuro:
         return value, OneEuroState(value, keep * slope, time_s, 1.0)
 
 
-def _share(cutoff_hz: float | F64, interval_s: float) -> F64:
-    """The weight of a new sample in an exponential average with this cut-off (paper, section "1€ filter")."""
-    reach = 2.0 * np.pi * np.asarray(cutoff_hz, dtype=np.float64) * interval_s
-    return np.asarray(reach / (1.0 + reach))
+def _share(cutoff_hz: Any, interval_s: float) -> Any:
+    """The weight of a new sample in an exponential average with this cut-off (paper, section "1€ filter").
+
+    A float for a float, float64 [N] for float64 [N].
+    """
+    reach = 2.0 * np.pi * interval_s * cutoff_hz
+    return reach / (1.0 + reach)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +15,7 @@ from rtfilter.face.deform import Displacement
 from rtfilter.frame import Box, Frame
 from rtfilter.kernels import rasterise, resample
 from rtfilter.kernels.extend import place_on_grid
+from rtfilter.render.helper import HelperThread
 from rtfilter.render.mesh import RingedMesh
 
 F32 = npt.NDArray[np.float32]
@@ -25,7 +26,7 @@ STILL_PX = 1 / 24  # a shorter shift changes no pixel by what an eye could tell,
 GRID_MAX = 512
 # A face larger than this carries no detail at the scale of single pixels (lens, compression), so that four
 # filter taps keep its sharpness as six do, at a third of the cost.
-LARGE_IOD_PX = 150.0
+LARGE_IOD_PX = 130.0
 
 
 class CpuRenderer:
@@ -35,13 +36,13 @@ class CpuRenderer:
         self._mesh = mesh
         weights = {taps: resample.filter_weights(taps) for taps in (4, 6)}
         self._filters = {taps: (weights[taps], resample.lane_weights(weights[taps])) for taps in weights}
-        self._helper = ThreadPoolExecutor(1, thread_name_prefix="rtfilter-render")
+        self._helper = HelperThread("rtfilter-render")
         self._memory = _Grids.of(160 * 128)
         self._prepare_reach: Box | None = None
         self._prepared: tuple[Frame, Box, Future[tuple[U8, U8]]] | None = None
 
     def close(self) -> None:
-        self._helper.shutdown()
+        self._helper.close()
 
     def warm_up(self) -> None:
         """Compile (or load from Numba's cache) every kernel, so that the first frame does not wait."""
@@ -65,13 +66,19 @@ class CpuRenderer:
         bounds = np.array([*box, *corner], np.int32)
         weights, lanes = self._filters[4 if displacement.iod_px > LARGE_IOD_PX else 6]
 
-        def band(first: int, last: int) -> None:
-            resample.resample_rows(source, flow, origin, weights, lanes, STILL_PX, bounds, out, first, last)
+        progress = np.array([box.y0, box.y1], np.int32)
 
-        middle = (box.y0 + box.y1) // 2
-        below = self._helper.submit(band, middle, box.y1)
-        band(box.y0, middle)
-        below.result()
+        def paint(from_top: bool) -> None:
+            resample.resample_shared(
+                source, flow, origin, weights, lanes, STILL_PX, bounds, out, progress, from_top
+            )
+
+        self._helper.step_aside()
+        below = self._helper.submit(paint, False)
+        paint(True)
+        # A helper that has not even woken up by now has nothing left to do.
+        if not below.cancel():
+            below.result()
         return frame.filtered(out, box)
 
     def prepare(self, frame: Frame) -> None:
@@ -170,15 +177,14 @@ def _copies(rgb: U8, reach: Box) -> tuple[U8, U8]:
 
 def _moved_box(flow: F32, origin: F32, width: int, height: int) -> Box | None:
     """The even-aligned box of pixels that the flow can touch, within the picture; None if there are none."""
-    moving = np.maximum(np.abs(flow[..., 0]), np.abs(flow[..., 1])) >= STILL_PX * 0.7
-    rows, columns = np.flatnonzero(moving.any(1)), np.flatnonzero(moving.any(0))
-    if len(rows) == 0:
+    left, top, right, bottom = rasterise.moving_extent(flow, STILL_PX * 0.7)
+    if right < left:
         return None
     corner_x, corner_y, cell = (float(v) for v in origin)
     # One cell more on every side: pixels between a moving and a still cell move a little.
-    x0 = int(np.floor(corner_x + (columns[0] - 0.5) * cell)) & ~1
-    y0 = int(np.floor(corner_y + (rows[0] - 0.5) * cell)) & ~1
-    x1 = (int(np.ceil(corner_x + (columns[-1] + 1.5) * cell)) + 1) & ~1
-    y1 = (int(np.ceil(corner_y + (rows[-1] + 1.5) * cell)) + 1) & ~1
+    x0 = int(np.floor(corner_x + (left - 0.5) * cell)) & ~1
+    y0 = int(np.floor(corner_y + (top - 0.5) * cell)) & ~1
+    x1 = (int(np.ceil(corner_x + (right + 1.5) * cell)) + 1) & ~1
+    y1 = (int(np.ceil(corner_y + (bottom + 1.5) * cell)) + 1) & ~1
     box = Box(max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))
     return box if box.x0 < box.x1 and box.y0 < box.y1 else None

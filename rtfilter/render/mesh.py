@@ -17,8 +17,8 @@ I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 
 # Distance of the ring's loops from the face oval in IODs, and the share of the oval's motion that
-# each carries: a smooth fall to zero within about 3 cm.
-RING_IOD = (0.07, 0.17, 0.30)
+# each carries: a smooth fall to zero within about 2 cm.
+RING_IOD = (0.06, 0.14, 0.24)
 RING_SHARE = (0.78, 0.28, 0.0)
 
 # The middle of an iris is rigid, so that pupil and highlights stay round, and what is between it and the

@@ -33,7 +33,7 @@ BLINKS_S = (1.1, 4.3, 7.2, 7.6, 10.4)
 BLINK_S = 0.28
 # Where the virtual camera looks in the 512 px portrait, and how much of it fills the picture's width.
 FACE_CENTRE_PX = (224.0, 132.0)
-VIEW_WIDTH_PX = 480.0
+VIEW_WIDTH_PX = 512.0
 # Syllables of a made-up sentence: start in seconds, length in seconds, and what the mouth does.
 SYLLABLES: tuple[tuple[float, float, dict[str, float]], ...] = (
     (0.4, 0.24, {"jawOpen": 0.40}),
@@ -120,7 +120,11 @@ class DemoSource:
         view = self._view(time_s)
         size = (self._info.width, self._info.height)
         canvas = cv2.warpAffine(
-            self._portrait, view, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+            self._portrait,
+            _for_pixel_indices(view),
+            size,
+            flags=cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REFLECT_101,
         )
         still = Frame(
             np.asarray(canvas, np.uint8), seq, Fraction(1, int(self._info.fps)), round(time_s * 1e9), seq
@@ -159,6 +163,13 @@ class DemoSource:
         aim = np.array([self._info.width * 0.5, self._info.height * 0.46])
         aim += self._info.width * np.array([0.02 * np.sin(turn), 0.008 * np.sin(2 * turn + 1.0)])
         return np.concatenate([linear, (aim - linear @ centre)[:, None]], axis=1)
+
+
+def _for_pixel_indices(view: F64) -> F64:
+    """The same map for OpenCV, which counts from pixel centres where we count from their corners."""
+    shifted = view.copy()
+    shifted[:, 2] += 0.5 * view[:, :2].sum(1) - 0.5
+    return shifted
 
 
 def expression_at(time_s: float) -> F64:

@@ -19,6 +19,7 @@ F32 = npt.NDArray[np.float32]
 TRACKED_SIDE_MAX_PX = 1920  # the network sees 192 px of face; more picture only costs copying
 TRACKED_SIDE_MIN_PX = 16
 LANDMARK_BYTES = 17  # of one serialised landmark with x, y and z: 2 of framing, 5 a coordinate
+_COORDINATE_BYTES = np.array([first + k for first in (3, 8, 13) for k in range(4)])
 REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 
 
@@ -123,8 +124,7 @@ def _within_limits(rgb: U8) -> tuple[U8, float]:
 def _points(data: bytes, width: int, height: int) -> F32:
     """A serialised landmark list as float32 [478, 3] in pixels (z in the unit of x)."""
     fields = np.frombuffer(data, np.uint8).reshape(LANDMARK_COUNT, LANDMARK_BYTES)
-    coordinates = np.stack([fields[:, k : k + 4] for k in (3, 8, 13)], axis=1)
-    points = np.ascontiguousarray(coordinates).view("<f4")[..., 0]
+    points = fields.take(_COORDINATE_BYTES, axis=1).view("<f4")
     return np.asarray(points * np.array([width, height, width], np.float32), np.float32)
 
 

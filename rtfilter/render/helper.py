@@ -1,0 +1,58 @@
+"""One thread that helps another, on a processor of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class HelperThread:
+    """Runs what is submitted, in order, beside the thread that submits it."""
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(1, name)
+        self._thread_id = self._pool.submit(threading.get_native_id).result()
+        self._current_cpu = _current_cpu_function()
+        self._avoided_cpu: int | None = None
+        self._closed = False
+
+    def submit(self, action: Callable[..., T], *arguments: object) -> Future[T]:
+        return self._pool.submit(action, *arguments)
+
+    def step_aside(self) -> None:
+        """Keep the helper off the processor that the calling thread is on, where the system can say.
+
+        Linux likes to wake a thread on its waker's processor, and a waker that goes on computing then
+        keeps it waiting until there is nothing left to help with: measured, one frame in three.
+        """
+        if self._current_cpu is None or self._closed:
+            return
+        cpu = self._current_cpu()
+        if cpu == self._avoided_cpu:
+            return
+        others = os.sched_getaffinity(0) - {cpu}
+        if others:
+            os.sched_setaffinity(self._thread_id, others)
+            self._avoided_cpu = cpu
+
+    def close(self) -> None:
+        self._closed = True
+        self._pool.shutdown()
+
+
+def _current_cpu_function() -> Callable[[], int] | None:
+    """C's `sched_getcpu`, or None where there is none."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    try:
+        function = ctypes.CDLL(None).sched_getcpu
+    except (OSError, AttributeError):
+        return None
+    function.restype = ctypes.c_int
+    return lambda: int(function())
