@@ -31,7 +31,7 @@ DIRECTIONS: Final[Mapping[str, Mapping[str, float]]] = {
         "mouthShrugLower": 0.15,
     },
     "angry": {
-        "browDown": 1.80, "browInnerUp": -1.0, "browOuterUp": -1.0, "noseSneer": 0.30, "eyeSquint": 0.50,
+        "browDown": 2.00, "browInnerUp": -1.0, "browOuterUp": -1.0, "noseSneer": 0.30, "eyeSquint": 0.50,
         "mouthPress": 0.20, "mouthSmile": -0.6, "mouthFrown": 0.15,
     },
     "surprised": {

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.kernels.resample import MARGIN_PX, PHASES, filter_weights, lane_weights, resample_rows
+from rtfilter.kernels.resample import (
+    MARGIN_PX,
+    PHASES,
+    filter_weights,
+    lane_weights,
+    resample_rows,
+    resample_shared,
+)
 
 STILL_PX = 1 / 24
 WEIGHTS = {taps: filter_weights(taps) for taps in (4, 6)}
@@ -224,3 +233,26 @@ def test_it_is_sharper_than_the_usual_cubic() -> None:
     cubic = cv2.remap(rgb, x, y, cv2.INTER_CUBIC)
     errors = [np.sqrt(((out.astype(np.float64) - want)[inside] ** 2).mean()) for out in (ours, cubic)]
     assert errors[0] < 0.75 * errors[1]
+
+
+@pytest.mark.parametrize("late", [0.0, 0.002])
+def test_two_workers_paint_what_one_does(late: float) -> None:
+    """From both ends, at once or with one starting late, over and over: the same bytes, nothing left out."""
+    rgb, rng = picture(200, 160), np.random.default_rng(5)
+    flow = rng.normal(0.0, 1.5, (18, 22, 2)).astype(np.float32)
+    place = np.array([0.0, 0.0, 10.0], np.float32)
+    weights, lanes = WEIGHTS[6], LANES[6]
+    padded = np.pad(rgb, ((MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX), (0, 0)), mode="edge")
+    flat = np.concatenate([padded, np.zeros_like(padded[..., :1])], axis=2).reshape(len(padded), -1)
+    bounds = np.array([0, 0, 200, 160, 0, 0], np.int32)
+    alone = rgb.copy()
+    resample_rows(flat, flow, place, weights, lanes, 0.01, bounds, alone, 0, 160)
+    for _ in range(50):
+        shared, progress = rgb.copy(), np.array([0, 160], np.int32)
+        arguments = (flat, flow, place, weights, lanes, 0.01, bounds, shared, progress)
+        helper = threading.Timer(late, resample_shared, (*arguments, False))
+        helper.start()
+        resample_shared(*arguments, True)
+        helper.join()
+        assert progress[0] >= progress[1]
+        assert np.array_equal(shared, alone)

@@ -1,0 +1,80 @@
+"""`python -m bench.picture`: the README's picture, made anew from the built-in demo.
+
+Every column is one emotion at intensity 1, every row one moment of the same speech; the first column is
+the source. What is shown is what `FaceFilter` returns, after a second of running.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from rtfilter.controls import EMOTIONS, Controls
+from rtfilter.filter import FaceFilter
+from rtfilter.frame import U8
+from rtfilter.native_logs import silence_native_logs
+from rtfilter.sources.demo import DemoSource
+
+TARGET = Path(__file__).resolve().parents[1] / "docs" / "images" / "emotions.jpg"
+MOMENTS = (40, 55, 133)  # frames at 30 fps: closed lips, an open vowel, a blink
+LEAD_FRAMES = 30
+TILE_PX = (230, 290)  # width, height
+CAPTION_PX = 26
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw the picture. 0 when written."""
+    parser = argparse.ArgumentParser(prog="python -m bench.picture", description=__doc__)
+    parser.add_argument("--output", type=Path, default=TARGET)
+    arguments = parser.parse_args(argv)
+    columns = [column(name) for name in ("original", *EMOTIONS)]
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    picture = cv2.cvtColor(np.hstack(columns), cv2.COLOR_RGB2BGR)
+    if not cv2.imwrite(str(arguments.output), picture, [cv2.IMWRITE_JPEG_QUALITY, 88]):
+        print(f"{arguments.output}: cannot be written: choose another --output", file=sys.stderr)
+        return 1
+    print(arguments.output)
+    return 0
+
+
+def column(name: str) -> U8:
+    """A caption and one tile for each moment."""
+    source = DemoSource()
+    controls = Controls(emotions={} if name == "original" else {name: 1.0})
+    tiles = [caption(name)]
+    for moment in MOMENTS:
+        face_filter = FaceFilter()
+        for seq in range(moment - LEAD_FRAMES, moment + 1):
+            out = face_filter.step(source.frame(seq), controls)
+        tiles.append(tile(out.rgb, source.truth(moment).points_px))
+        face_filter.close()
+    source.close()
+    return np.vstack(tiles)
+
+
+def tile(rgb: U8, points_px: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> U8:
+    """The face, cut out and brought to the tile's size."""
+    width, height = TILE_PX
+    x, y = points_px[:468, :2].mean(0)
+    half = 0.62 * float(np.ptp(points_px[:468, 1]))
+    wide = half * width / height
+    part = rgb[int(y - half) : int(y + half), int(x - wide) : int(x + wide)]
+    return np.asarray(cv2.resize(part, TILE_PX, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def caption(text: str) -> U8:
+    strip = np.full((CAPTION_PX, TILE_PX[0], 3), 255, np.uint8)
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.6
+    (wide, _), _ = cv2.getTextSize(text, font, scale, 1)
+    cv2.putText(strip, text, ((TILE_PX[0] - wide) // 2, 18), font, scale, (40, 40, 40), 1, cv2.LINE_AA)
+    return strip
+
+
+if __name__ == "__main__":
+    silence_native_logs()
+    sys.exit(main())
