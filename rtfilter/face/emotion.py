@@ -42,8 +42,8 @@ DIRECTIONS: Final[Mapping[str, Mapping[str, float]]] = {
         "mouthSmile": -0.5, "eyeSquint": -0.5,
     },
     "disgusted": {
-        "noseSneer": 1.0, "browDown": 0.60, "mouthUpperUp": 0.25, "mouthFrown": 0.35, "cheekSquint": 0.4,
-        "eyeSquint": 0.35, "mouthSmile": -0.5,
+        "noseSneer": 1.8, "browDown": 0.90, "mouthUpperUp": 0.5, "mouthFrown": 0.45, "cheekSquint": 0.5,
+        "eyeSquint": 0.5, "mouthSmile": -0.5,
     },
     "contempt": {
         "mouthSmileRight": 0.90, "mouthDimpleRight": 0.55, "cheekSquintRight": 0.3, "browDown": 0.15,

@@ -23,7 +23,7 @@ def test_moments_are_the_weighted_ones() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_orthogonal_factor_is_the_polar_one(seed: int) -> None:
-    """Eight steps suffice for a condition number of 20; 1e-9 leaves room above float64 rounding (4e-15 seen)."""
+    """Eight steps suffice for a condition number of 20; 1e-9 leaves room above rounding (4e-15 seen)."""
     rng = np.random.default_rng(seed)
     u, _, vt = np.linalg.svd(rng.normal(size=(3, 3)))
     vt *= np.linalg.det(u @ vt)
