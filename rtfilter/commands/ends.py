@@ -32,6 +32,8 @@ def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s:
 
     Raises UsageError, DeviceError or InputError, saying what to do.
     """
+    if not name:
+        raise UsageError("the input has no name; expected a file, camera:0 or demo")
     width, height = values.get("width", WIDTH_PX), values.get("height", HEIGHT_PX)
     fps = values.get("fps", FPS)
     if name == DEMO:
@@ -48,6 +50,8 @@ def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s:
             raise UsageError(f"input {name!r}: expected camera:0 or camera:/dev/video2")
         return CameraSource(int(target) if target.isdigit() else target, width, height, fps)
     if not Path(name).exists():
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", name):
+            raise UsageError(f"input {name!r} is an address, expected a file; download it first")
         _suggest("input", name, (DEMO, "camera:0"))
     from rtfilter.sources.file import FileSource
 
@@ -71,6 +75,8 @@ def open_sink(name: str, values: Mapping[str, Any], source: Source, *, compare: 
 
 
 def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: SourceInfo, force: bool) -> Sink:
+    if not name:
+        raise UsageError("the output has no name; expected a file, virtualcam or null")
     if name == NOTHING:
         from rtfilter.sinks.null import NullSink
 

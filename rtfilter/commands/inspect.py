@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rtfilter.commands.output import refuse_existing, text_output
+from rtfilter.commands.output import refuse_existing, refuse_same, text_output
 from rtfilter.controls import Controls
 from rtfilter.face.blendshapes import BLENDSHAPES
 from rtfilter.filter import FaceFilter, StepReport
@@ -22,6 +22,7 @@ from rtfilter.sources.file import FileSource
 def inspect(arguments: argparse.Namespace) -> int:
     """Write every frame as JSON, or a summary for people."""
     if arguments.output is not None:
+        refuse_same(Path(arguments.output), "output", Path(arguments.file), "input")
         refuse_existing(Path(arguments.output), arguments.force)
     source = FileSource(arguments.file)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from rtfilter.errors import OutputError
+from rtfilter.errors import OutputError, UsageError
 from rtfilter.tomlfile import write_text_atomically
 
 
@@ -22,6 +23,18 @@ def refuse_existing(path: Path, force: bool) -> None:
         raise OutputError(f"{path} exists; replace it with --force or choose another name")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    # Told now, not after an hour of filtering. A file is replaced by renaming, so its folder counts.
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {path.parent} may not be written to; choose another")
+
+
+def refuse_same(output: Path, what: str, other: Path, other_what: str) -> None:
+    """Raise UsageError when both names mean one file: writing the first would destroy the second."""
+    same = (
+        output.samefile(other) if output.exists() and other.exists() else output.resolve() == other.resolve()
+    )
+    if same:
+        raise UsageError(f"{output} is both {what} and {other_what}; choose another {what}")
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtfilter.cli_options import CODECS, controls_for, settings_for
-from rtfilter.commands.ends import DEMO, VIRTUAL_CAMERA, is_camera, open_sink, open_source
+from rtfilter.commands.ends import DEMO, NOTHING, VIRTUAL_CAMERA, is_camera, open_sink, open_source
 from rtfilter.commands.live_line import LiveLine
-from rtfilter.commands.output import refuse_existing, write_json
+from rtfilter.commands.output import refuse_existing, refuse_same, write_json
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
 from rtfilter.frame import Frame
@@ -24,6 +24,10 @@ from rtfilter.sources.base import Source, SourceInfo
 
 if TYPE_CHECKING:
     from rtfilter.commands.recorded import RecordedFilter
+
+
+# An unplugged camera is waited for; one that only stutters is not worth ending a call for.
+CAMERA_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,9 @@ def filter_video(job: Job) -> int:
     """Do the job: live through the low-latency loop, else every frame in order."""
     started = datetime.now(timezone.utc)
     if job.report is not None:
+        for name, what in ((job.input, "input"), (job.output, "output")):
+            if not (is_camera(name) or name in (DEMO, VIRTUAL_CAMERA, NOTHING)):
+                refuse_same(job.report, "report", Path(name), what)
         refuse_existing(job.report, job.force)
     live = is_camera(job.input) or job.output == VIRTUAL_CAMERA
     if job.duration_s is not None and not live and job.input != DEMO:
@@ -140,6 +147,7 @@ def _live(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dic
             lambda: unused,
             stage_ns=recorded.stage_ns,
             duration_s=job.duration_s,
+            source_timeout_s=CAMERA_TIMEOUT_S,
             on_tick=None if job.quiet else line,
         )
         with stop_on_signals(loop.stop):
@@ -174,7 +182,11 @@ def _say_what_happened(job: Job, recorded: RecordedFilter, damage: str | None) -
     counts = f"{recorded.frames} frames, a face in {recorded.with_face}, {recorded.changed} changed"
     print(f"{job.output}: {counts}", file=sys.stderr)
     if recorded.frames and not recorded.changed:
-        why = (
-            "no emotion was asked for; try --emotion happy=0.8" if recorded.with_face else "no face was found"
-        )
+        wish = any(job.described.get(key) for key in ("emotions", "valence", "arousal"))
+        if not recorded.with_face:
+            why = "no face was found"
+        elif not wish or not job.described["intensity"]:
+            why = "no emotion was asked for; try --emotion happy=0.8"
+        else:
+            why = "the edit fades in over a few frames, and no face stayed that long"
         print(f"rtfilter: note: every frame passed unchanged: {why}", file=sys.stderr)

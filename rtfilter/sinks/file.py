@@ -208,6 +208,6 @@ def _checked_target(path: Path, overwrite: bool) -> Path:
             raise OutputError(f"{path} exists already: choose another name, or allow overwriting")
         if not target.parent.is_dir():
             raise OutputError(f"{path}: there is no folder {path.parent}: make it first")
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise OutputError(f"{path} cannot be written ({reason(error)}): choose another name") from error
     return target

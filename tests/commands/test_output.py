@@ -45,3 +45,12 @@ def test_a_json_file_that_cannot_be_written_is_an_output_error(tmp_path: Path) -
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         write_json(tmp_path / "file" / "r.json", {})
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Asked of the system, which also knows read-only disks; root may write anywhere else.
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(OutputError, match="may not be written to"):
+        refuse_existing(tmp_path / "r.json", force=False)

@@ -96,6 +96,13 @@ def test_no_wish_is_told_and_quiet_is_quiet(face_clip: Path, capsys: pytest.Capt
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_clip_too_short_for_the_fade_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    portrait = np.ascontiguousarray(astronaut()[:400, :400])
+    still = write_clip(tmp_path / "still.mkv", [portrait])
+    assert main(["run", "-i", str(still), "-o", "null", "-e", "happy"]) == 0
+    assert "fades in" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -112,6 +119,10 @@ def test_no_wish_is_told_and_quiet_is_quiet(face_clip: Path, capsys: pytest.Capt
         (["-i", "CLIP", "-o", "out.avi"], 2, ".avi"),
         (["-i", "CLIP", "-o", "null", "--duration", "1"], 2, "a file has its own"),
         (["-i", "TAKEN", "-o", "null"], 1, "cannot be opened as a video"),
+        (["-i", "https://example.com/clip.mp4", "-o", "null"], 2, "download it first"),
+        (["-i", "", "-o", "null"], 2, "the input has no name"),
+        (["-i", "CLIP", "-o", ""], 2, "the output has no name"),
+        (["-i", "CLIP", "-o", "a\0b.mp4"], 1, "null byte"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
