@@ -15,6 +15,8 @@ from rtfilter.errors import InputError
 DEFAULT_FPS = Fraction(25)
 # Files may name others (playlists, external references): only local ones are ever opened.
 _OPEN_OPTIONS = {"protocol_whitelist": "file"}
+# FFmpeg draws any text file that has one of their suffixes, or escape codes, as a terminal would show it.
+_TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
 # Beyond this, decoding on one core would be the slowest stage of the whole way.
 _FRAME_THREADS_ABOVE_PX = 1920 * 1088
 
@@ -37,7 +39,7 @@ def open_input(path: str | Path) -> InputContainer:
         if file.stat().st_size == 0:
             raise InputError(f"{file} is empty (0 bytes): copy or record it again")
         # The prefix keeps FFmpeg from reading a protocol into a name that has a colon.
-        return av.open(f"file:{file}", "r", options=_OPEN_OPTIONS, metadata_errors="replace")
+        container = av.open(f"file:{file}", "r", options=_OPEN_OPTIONS, metadata_errors="replace")
     except PermissionError as error:
         raise InputError(f"{file} may not be read: check its permissions") from error
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -45,6 +47,10 @@ def open_input(path: str | Path) -> InputContainer:
             f"{file} cannot be opened as a video ({reason(error)}): it is another kind of file, damaged, "
             "or cut off before its index was written"
         ) from error
+    if container.format.name in _TEXT_FORMATS:
+        container.close()
+        raise InputError(f"{file} is text, expected a video: name a video file")
+    return container
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:

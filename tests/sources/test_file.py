@@ -218,6 +218,7 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
         ("empty.mp4", b"", "is empty"),
         ("text.mp4", b"not a video\n" * 60, "cannot be opened as a video"),
         ("notes.txt", b"hello\n" * 60, "cannot be opened as a video"),
+        ("letter.txt", b"hello\n" * 200, "is text"),
         ("words.srt", b"1\n00:00:01,000 --> 00:00:02,000\nhi\n", "holds subtitle but no moving picture"),
         ("noise.mkv", bytes(np.random.default_rng(0).integers(0, 256, 4000, dtype=np.uint8)), "cannot be"),
     ],
