@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from types import FrameType, TracebackType
 from typing import TextIO
 
@@ -128,7 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     debug = "--debug" in words
     if argv is None:
-        signal.signal(signal.SIGTERM, _interrupt)
+        _complete_streams()
+        _interrupt_on_hangup_and_term()
         if not debug:
             silence_native_logs()
             sys.excepthook = _report_bug
@@ -149,6 +151,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 1)
+    except ImportError as error:
+        if debug:
+            raise
+        return _fail(f"a part does not load ({error}); `rtfilter doctor` says how to mend it", 1)
     return code
 
 
@@ -166,6 +172,25 @@ def _silence(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def _complete_streams() -> None:
+    """Streams that take every text: none may be closed, and a path may have letters that a terminal lacks."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _interrupt_on_hangup_and_term() -> None:
+    """A closed terminal and a polite kill end a run as Ctrl-C does: with nothing half-made left."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        # Under nohup it is ignored, and stays so.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
 
 
 def _interrupt(signal_number: int, frame: FrameType | None) -> None:
