@@ -39,8 +39,16 @@ def config_dir(environ: Mapping[str, str] = os.environ) -> Path:
     as the XDG base directory specification demands."""
     base = Path(environ.get("XDG_CONFIG_HOME", ""))
     if not base.is_absolute():
-        base = Path(environ.get("HOME") or Path.home()) / ".config"
+        base = home_dir(environ) / ".config"
     return base / "rtfilter"
+
+
+def home_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The user's home; for a user without one, as in some containers, a folder that does not exist."""
+    try:
+        return Path(environ.get("HOME") or Path.home())
+    except RuntimeError:
+        return Path("/nonexistent")
 
 
 def config_path(environ: Mapping[str, str] = os.environ) -> Path:
@@ -73,8 +81,11 @@ def settings_from_file(path: Path) -> Settings:
 
     Raises UsageError with file and line for bad TOML, an unknown key or a wrong value.
     """
-    if not path.exists():
-        return Settings()
+    try:
+        if not path.exists():
+            return Settings()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}; mend its permissions") from error
     table = read_toml(path)
     for key in table:
         if key not in KEYS:

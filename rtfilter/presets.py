@@ -74,9 +74,8 @@ def load_presets(folder: Path) -> dict[str, Preset]:
     Raises UsageError with file and line for a file that is no preset.
     """
     presets = dict(BUILT_IN)
-    if folder.is_dir():
-        for path in sorted(folder.glob("*.toml")):
-            presets[path.stem] = read_preset(path)
+    for path in _own_files(folder):
+        presets[path.stem] = read_preset(path)
     return presets
 
 
@@ -85,14 +84,20 @@ def find_preset(name: str, folder: Path) -> Preset:
 
     Raises UsageError with the nearest known name.
     """
-    path = folder / f"{name}.toml"
+    own = {path.stem: path for path in _own_files(folder)}
     if NAME.fullmatch(name):
-        if path.is_file():
-            return read_preset(path)
+        if name in own:
+            return read_preset(own[name])
         if name in BUILT_IN:
             return BUILT_IN[name]
-    own = (p.stem for p in folder.glob("*.toml")) if folder.is_dir() else ()
     raise UsageError(f"unknown preset {name!r}:{nearest(name, {*BUILT_IN, *own})}")
+
+
+def _own_files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.toml")) if folder.is_dir() else []
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be read: {error.strerror}; mend its permissions") from error
 
 
 def read_preset(path: Path) -> Preset:

@@ -18,6 +18,7 @@ from rtfilter.config import (
 )
 from rtfilter.controls import EMOTIONS, INTENSITY_MAX
 from rtfilter.errors import UsageError
+from rtfilter.presets import find_preset
 
 
 def written(folder: Path, text: str) -> Path:
@@ -30,6 +31,26 @@ def test_the_folder_follows_xdg_and_ignores_a_relative_one() -> None:
     assert config_dir({"XDG_CONFIG_HOME": "/x"}) == Path("/x/rtfilter")
     assert config_dir({"XDG_CONFIG_HOME": "x", "HOME": "/h"}) == Path("/h/.config/rtfilter")
     assert config_dir({"HOME": "/h"}) == Path("/h/.config/rtfilter")
+
+
+def test_a_user_without_a_home_has_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert settings_from_file(config_dir({}) / "config.toml") == Settings()
+
+
+def test_settings_that_may_not_be_read_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(path: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    # Root, who runs some tests, may read everything.
+    monkeypatch.setattr(Path, "stat", forbidden)
+    with pytest.raises(UsageError, match="Permission denied"):
+        settings_from_file(tmp_path / "config.toml")
+    with pytest.raises(UsageError, match="Permission denied"):
+        find_preset("calm", tmp_path)
 
 
 def test_no_file_is_no_settings(tmp_path: Path) -> None:

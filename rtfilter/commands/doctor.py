@@ -16,6 +16,7 @@ import rtfilter
 from rtfilter.config import (
     config_dir,
     config_path,
+    home_dir,
     presets_dir,
     settings_from_environment,
     settings_from_file,
@@ -194,7 +195,7 @@ def check_numba_cache() -> list[Check]:
     """Whether compiled kernels can be kept; without it every start compiles anew."""
     folder = os.environ.get("NUMBA_CACHE_DIR")
     beside = Path(rtfilter.__file__).resolve().parent.parent
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or home_dir() / ".cache")
     places = (
         [Path(folder)] if folder else [beside / "kernels", beside / "rtfilter" / "kernels", home, home.parent]
     )
