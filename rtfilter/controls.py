@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -76,8 +77,10 @@ class Controls:
 
 def in_range(name: str, value: object, low: float, high: float) -> float:
     """`value` as a finite float within [low, high], or a UsageError naming both."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    # Real, so that NumPy's scalars do; its booleans are none.
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise UsageError(f"{name}: expected a number in {low:g}..{high:g}, got {value!r}")
-    if not low <= value <= high:
-        raise UsageError(f"{name}: {value:g} is out of range, expected {low:g}..{high:g}")
-    return float(value)
+    number = float(value)
+    if not low <= number <= high:
+        raise UsageError(f"{name}: {number:g} is out of range, expected {low:g}..{high:g}")
+    return number

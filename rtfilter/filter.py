@@ -8,7 +8,8 @@ from time import perf_counter_ns
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import Controls
+from rtfilter.controls import Controls, in_range
+from rtfilter.errors import FrameError, UsageError
 from rtfilter.face.edit import FaceEditor
 from rtfilter.face.fit import FaceFit, FaceState
 from rtfilter.face.model import MorphableModel
@@ -18,6 +19,7 @@ from rtfilter.render.mesh import RingedMesh
 from rtfilter.tracking.base import Landmarks, Tracker
 
 STAGES = ("track", "fit", "edit", "render", "total")
+LONGEST_FADE_S = 60.0
 FARTHEST_SIDES = 4.0  # landmarks farther from the picture's corner than this many of its longer side are none
 
 # What the last frame with a face was edited with.
@@ -49,6 +51,7 @@ class FaceFilter:
     def __init__(
         self, *, tracker: Tracker | None = None, model: MorphableModel | None = None, fade_s: float = 0.2
     ) -> None:
+        in_range("fade_s", fade_s, 0.0, LONGEST_FADE_S)
         if tracker is None:
             from rtfilter.tracking.mediapipe import MediaPipeTracker
 
@@ -63,12 +66,16 @@ class FaceFilter:
         self._identity = self._fit.first_identity()
         self._edit = self._editor.first_state()
         self._held: _Held | None = None
+        self._closed = False
 
     def step(self, frame: Frame, controls: Controls) -> Frame:
         """`frame` with the wished expression; the same pixels where, or when, nothing is to be changed.
 
         Frames come in presentation order; a step back in time or a pause starts the smoothing anew.
+
+        Raises FrameError for what is no `Frame`, UsageError for what is no `Controls`, and once closed.
         """
+        self._refuse_misuse(frame, controls)
         start = perf_counter_ns()
         time_s = frame.pts_ns * 1e-9
         if controls.bypass:
@@ -111,9 +118,23 @@ class FaceFilter:
         self._restart()
 
     def close(self) -> None:
-        """Release the tracker's networks and the renderer's thread."""
-        self._tracker.close()
-        self._renderer.close()
+        """Release the tracker's networks and the renderer's thread. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._tracker.close()
+            self._renderer.close()
+
+    def _refuse_misuse(self, frame: object, controls: object) -> None:
+        if not isinstance(frame, Frame):
+            got = type(frame).__name__
+            raise FrameError(
+                f"expected a Frame, got {got}: wrap a picture with Frame.from_rgb(image, pts=ns)"
+            )
+        if not isinstance(controls, Controls):
+            got = type(controls).__name__
+            raise UsageError(f"expected Controls, got {got}: such as Controls(emotions={{'happy': 0.8}})")
+        if self._closed:
+            raise UsageError("this filter is closed: make a new FaceFilter")
 
     def _restart(self) -> None:
         self._identity = self._fit.first_identity()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
+from rtfilter.errors import FrameError, UsageError
 from rtfilter.face import landmarks as lm
 from rtfilter.face.pose import Pose
 from rtfilter.filter import FaceFilter
@@ -306,6 +307,36 @@ def test_closing_the_filter_closes_its_tracker() -> None:
     tracker = ScriptedTracker([None])
     FaceFilter(tracker=tracker, model=builtin()).close()
     assert tracker.closed == 1
+
+
+def test_a_closed_filter_may_be_closed_again_but_not_used() -> None:
+    tracker = ScriptedTracker([None])
+    one = FaceFilter(tracker=tracker, model=builtin())
+    one.close()
+    one.close()
+    assert tracker.closed == 1
+    with pytest.raises(UsageError, match="closed"):
+        one.step(frame(), HAPPY)
+
+
+def test_what_is_no_frame_or_no_controls_is_told(scripted: MakeFilter) -> None:
+    one = scripted(None)
+    with pytest.raises(FrameError, match=r"Frame\.from_rgb"):
+        one.step(PICTURE, HAPPY)
+    with pytest.raises(UsageError, match="Controls"):
+        one.step(frame(), {"happy": 1.0})
+
+
+@pytest.mark.parametrize("fade_s", [-0.1, float("nan"), 1e6])
+def test_a_fade_that_cannot_be_is_refused(fade_s: float) -> None:
+    with pytest.raises(UsageError, match="fade_s"):
+        FaceFilter(tracker=ScriptedTracker([None]), model=builtin(), fade_s=fade_s)
+
+
+def test_numbers_out_of_an_array_are_numbers() -> None:
+    assert Controls({"happy": np.float32(0.5)}, mouth=np.int64(1)).emotions["happy"] == 0.5
+    with pytest.raises(UsageError, match="mouth"):
+        Controls(mouth=np.bool_(True))
 
 
 def test_two_filters_in_two_threads_do_as_one_alone(clip: list[Frame]) -> None:
