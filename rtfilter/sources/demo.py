@@ -190,9 +190,20 @@ def expression_at(time_s: float) -> F64:
 
 def portrait_rgb() -> U8:
     """The portrait, uint8 [512, 512, 3]."""
-    data = resources.files("skimage.data").joinpath("astronaut.png").read_bytes()
+    data = _without_colour_profile(resources.files("skimage.data").joinpath("astronaut.png").read_bytes())
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _without_colour_profile(png: bytes) -> bytes:
+    """A PNG without its iCCP chunk: libpng warns of this one on stderr, and OpenCV never applies any."""
+    kept, at = png[:8], 8
+    while at < len(png):
+        length = int.from_bytes(png[at : at + 4], "big") + 12
+        if png[at + 4 : at + 8] != b"iCCP":
+            kept += png[at : at + length]
+        at += length
+    return kept
 
 
 def portrait_points_px() -> F32:

@@ -8,12 +8,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from skimage.data import astronaut
 
 from rtfilter.errors import UsageError
 from rtfilter.face import landmarks as lm
 from rtfilter.face.blendshapes import BLENDSHAPE_INDEX
 from rtfilter.face.fit import FaceFit
-from rtfilter.sources.demo import LOOP_S, DemoSource, DemoTruth, expression_at
+from rtfilter.sources.demo import LOOP_S, DemoSource, DemoTruth, expression_at, portrait_rgb
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.mediapipe import MediaPipeTracker
 from tests.faces import builtin
@@ -137,6 +138,12 @@ def test_the_face_keeps_its_place_in_every_shape_of_picture() -> None:
         assert points[:, 0].mean() == pytest.approx(0.5 * size[0], abs=0.05 * size[0])
         assert (points[:, :2] >= 0).all()
         source.close()
+
+
+def test_the_portrait_comes_without_a_word_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    portrait = portrait_rgb()
+    assert capfd.readouterr() == ("", "")
+    assert np.array_equal(portrait, astronaut())
 
 
 def test_times_and_numbers_follow_the_rate() -> None:
