@@ -21,6 +21,8 @@ from rtfilter.face.model import MorphableModel
 F64 = npt.NDArray[np.float64]
 
 PAIRS: Final = len(lm.LIPS_INNER_UPPER)
+_UPPER: Final = np.array(lm.LIPS_INNER_UPPER)
+_LOWER: Final = np.array(lm.LIPS_INNER_LOWER)
 CLOSURE_DAMPING: Final = 0.003
 CLOSURE_STEPS: Final = 2
 OPEN_SHARE: Final = 0.6  # at mouth = 0, emotion may change a gap by this share of itself
@@ -53,6 +55,7 @@ class MouthGuard:
 
     def __init__(self, model: MorphableModel) -> None:
         self.rows = speech_rows(model)
+        self._gap_rows = np.ascontiguousarray(self.rows[:PAIRS])
         spread = (1.0 / _costs())[:, None] * self.rows.T
         a = self.rows @ spread
         count = len(a)
@@ -64,7 +67,9 @@ class MouthGuard:
         self._from_modes = spread @ (weights[:, None] * q)
         # Closure is mended with some damping, because single lip pairs barely move alone and a repair
         # that insists on the last hundredth of a millimetre would shake the whole mouth.
-        self._repair = (spread @ np.linalg.inv(a + CLOSURE_DAMPING * mean_power * np.eye(count)))[:, :PAIRS]
+        self._repair = (spread @ np.linalg.inv(a + CLOSURE_DAMPING * mean_power * np.eye(count)))[
+            :, :PAIRS
+        ].copy()
 
     def solve(self, wish: F64, gaps_iod: F64, mouth: float) -> F64:
         """The permitted offset [52].
@@ -74,34 +79,28 @@ class MouthGuard:
         """
         m = mouth / (1.02 - mouth)
         share = m / (1.0 + m * self._power)
-        offset = wish - _product(self._from_modes, share * _product(self._to_modes, wish))
+        # (Products this small stay on one thread; larger ones are einsum's, see docs/decisions.md.)
+        offset = wish - self._from_modes @ (share * (self._to_modes @ wish))
         # Closure: a pair's gap may change by a share of itself only, so that what is closed stays closed
         # at any m. The weight of speech thus rises as the lips approach each other (m, b, p).
         bound = OPEN_SHARE * np.maximum(gaps_iod, 0.0)
         for _ in range(CLOSURE_STEPS):
-            change = _product(self.rows[:PAIRS], offset)
+            change = self._gap_rows @ offset
             over = change - np.minimum(np.maximum(change, -bound), bound)
-            offset = offset - _product(self._repair, over)
+            offset = offset - self._repair @ over
         return np.asarray(offset)
-
-
-def _product(matrix: F64, vector: F64) -> F64:
-    """Matrix times vector without BLAS, whose thread pool costs more than the product."""
-    return np.asarray(np.einsum("ij,j->i", matrix, vector))
 
 
 def lip_gaps(shape_iod: F64) -> F64:
     """Inner-lip gaps [9] in IODs of a head-frame shape [478, 3], along the face's vertical."""
-    lower, upper = list(lm.LIPS_INNER_LOWER), list(lm.LIPS_INNER_UPPER)
-    return np.asarray(shape_iod[lower, 1] - shape_iod[upper, 1])
+    return np.asarray(shape_iod[_LOWER, 1] - shape_iod[_UPPER, 1])
 
 
 def speech_rows(model: MorphableModel) -> F64:
     """S, float64 [PAIRS + len(EXTRA_ROWS), 52]: change in IODs of nine inner-lip gaps, mouth width, lip
     protrusion, jaw, height of the lips, and of the distances between the lips' middle and outer lines."""
     basis = model.expression_basis.astype(np.float64)
-    lower, upper = list(lm.LIPS_INNER_LOWER), list(lm.LIPS_INNER_UPPER)
-    gaps = (basis[:, lower, 1] - basis[:, upper, 1]).T
+    gaps = (basis[:, _LOWER, 1] - basis[:, _UPPER, 1]).T
     width = basis[:, lm.INNER_CORNER_LEFT, 0] - basis[:, lm.INNER_CORNER_RIGHT, 0]
     lips = [*lm.LIPS_MIDDLE_UPPER[2:7], *lm.LIPS_MIDDLE_LOWER[2:7]]
     protrusion = basis[:, lips, 2].mean(1)

@@ -93,11 +93,13 @@ class CameraSource:
         being tried, so that a later `read` may well succeed.
         """
         try:
-            return self._slot.get(timeout_s)
+            frame = self._slot.get(timeout_s)
         except TimeoutError as error:
             silent_s = (self._clock() - self._alive_ns) / NS_PER_S
             what = "is gone; plug it in again" if self._lost else "is frozen; unplug it and plug it in again"
             raise DeviceError(f"{self._name} {what} (no picture for {silent_s:.1f} s)") from error
+        # A picture may have been left unread when the camera was closed.
+        return None if self._stopping.is_set() else frame
 
     def close(self) -> None:
         """Release the camera; a waiting `read` returns None. One that hangs in its driver follows later."""
