@@ -129,10 +129,16 @@ class LiveLoop:
 
     def _wait(self) -> None:
         next_tick_ns = self._clock() + self._tick_ns
-        while not self._ended.wait(POLL_S) and not self._stopping:
+        while not self._ended.wait(POLL_S) and not self._stopping and not self._overdue():
             if self._on_tick is not None and self._clock() >= next_tick_ns:
                 next_tick_ns += self._tick_ns
                 self._on_tick(self.report())
+
+    def _overdue(self) -> bool:
+        """Whether its time is over although no frame came to notice it: the source is silent."""
+        if self._duration_ns is None or self._started_ns is None:
+            return False
+        return self._clock() - self._started_ns >= self._duration_ns + int(GRACE_S * NS_PER_S)
 
     def _finish(self, filtering: threading.Thread, sinking: threading.Thread) -> None:
         self._stopping = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 
@@ -11,8 +12,10 @@ def silence_native_logs() -> None:
     """Give `sys.stderr` a descriptor of its own, and point descriptor 2 at nothing.
 
     MediaPipe 0.10.21 logs four lines at every start that no setting turns off. Python's own messages,
-    tracebacks and warnings are kept. For the process of a command line only; call it once.
+    tracebacks and warnings are kept, but for those of Matplotlib, which MediaPipe loads and nobody here
+    draws with: it complains where it has no home for its fonts. For the process of a command line only; call it once.
     """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         own = os.dup(2)
     except OSError:

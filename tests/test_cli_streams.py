@@ -53,6 +53,16 @@ def test_letters_that_a_terminal_lacks_are_escaped() -> None:
     assert (done.returncode, done.stdout) == (0, "caf\\xe9\n")
 
 
+def test_nobody_hears_of_matplotlibs_missing_home() -> None:
+    environ = {**os.environ, "HOME": "/dev/null/none"}
+    environ.pop("MPLCONFIGDIR", None)
+    code = script().replace("    return 0", "    import matplotlib; matplotlib.get_cachedir(); return 0")
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, env=environ
+    )
+    assert (done.returncode, done.stderr) == (0, "caf\u00e9\n")
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP, which Windows has not")
 @pytest.mark.parametrize(("ignored", "code"), [(False, 130), (True, 0)])
 def test_a_closed_terminal_is_an_interruption_unless_under_nohup(ignored: bool, code: int) -> None:

@@ -67,6 +67,15 @@ def test_stop_while_the_source_gives_nothing() -> None:
     assert sink.closes == [True]
 
 
+def test_its_duration_ends_it_while_the_source_gives_nothing() -> None:
+    sink = ListSink()
+    loop = loop_of(HangingSource(frames(3)), sink, duration_s=0.1, source_timeout_s=GUARD_S)
+    started_s = time.monotonic()
+    assert run(loop).filtered <= 3
+    assert time.monotonic() - started_s < GUARD_S / 2
+    assert sink.closes == [True]
+
+
 def test_stop_before_run() -> None:
     sink = ListSink()
     loop = loop_of(camera(), sink)
