@@ -13,7 +13,8 @@ def silence_native_logs() -> None:
 
     MediaPipe 0.10.21 logs four lines at every start that no setting turns off. Python's own messages,
     tracebacks and warnings are kept, but for those of Matplotlib, which MediaPipe loads and nobody here
-    draws with: it complains where it has no home for its fonts. For the process of a command line only; call it once.
+    draws with: it complains where it has no home for its fonts. For the process of a command line only;
+    call it once.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
