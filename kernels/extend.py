@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from rtfilter.kernels import CACHE
+
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def extend_ring(
     points: F32, offset: F32, iod_px: float, oval: I32, loops: F32, vertices: F32, offsets: F32
 ) -> None:
@@ -49,7 +51,7 @@ def extend_ring(
             vertices[n, 2] = farthest + iod_px
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def line_clearance(polygon: F32, x: float, y: float) -> float:
     """Least distance of a point from the lines of a polygon's [K, 2] sides; negative outside."""
     count = polygon.shape[0]
@@ -65,7 +67,7 @@ def line_clearance(polygon: F32, x: float, y: float) -> float:
     return least if turn > 0.0 else (-most if turn < 0.0 else 0.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def extend_iris(
     points: F32, offset: F32, iris: I32, lids: I32, design: F32, first: int, vertices: F32, offsets: F32
 ) -> None:
@@ -108,7 +110,7 @@ def extend_iris(
     offsets[first + count, 0], offsets[first + count, 1] = moved_x, moved_y
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def place_on_grid(vertices: F32, offsets: F32, x: float, y: float, cell: float) -> None:
     """Pixels to cells, and offsets to backward flow: in place."""
     for n in range(vertices.shape[0]):

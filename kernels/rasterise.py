@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from rtfilter.kernels import CACHE
+
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
@@ -14,7 +16,7 @@ U8 = npt.NDArray[np.uint8]
 OUTSIDE, SKIN, SHARP, MOUTH, EYE_RIGHT, EYE_LEFT = range(6)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=CACHE, nogil=True, fastmath=True)
 def rasterise_flow(
     vertices: F32, offsets: F32, triangles: I32, labels: U8, flow: F32, label: U8, depth: F32
 ) -> None:
@@ -60,7 +62,7 @@ def rasterise_flow(
                     flow[i, j, 1] = w * offsets[a, 1] + u * offsets[b, 1] + v * offsets[c, 1]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=CACHE, nogil=True, fastmath=True)
 def soften_flow(flow: F32, label: U8, out: F32) -> None:
     """Binomial 3x3 over skin; cells at lips, lids, mouth and eyes keep their value and their edges.
 
@@ -88,7 +90,7 @@ def soften_flow(flow: F32, label: U8, out: F32) -> None:
                 target[2 * j], target[2 * j + 1] = here[2 * j], here[2 * j + 1]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=CACHE, nogil=True, fastmath=True)
 def moving_extent(flow: F32, still: float) -> tuple[int, int, int, int]:
     """First and last column and row of the cells in which either component of the flow [H, W, 2] is at
     least `still`: (left, top, right, bottom), with right < left when there are none."""

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from rtfilter.kernels import CACHE
 from rtfilter.kernels.filter_step import LOADED_PIXELS, filter_step_4, filter_step_6
 
 F32 = npt.NDArray[np.float32]
@@ -53,7 +54,7 @@ def lane_weights(weights: F32) -> F32:
     return lanes
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=CACHE, nogil=True, fastmath=True)
 def resample_rows(
     rgbx: U8,
     flow: F32,
@@ -130,7 +131,7 @@ def resample_rows(
                 )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def resample_shared(
     rgbx: U8,
     flow: F32,

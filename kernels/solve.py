@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from rtfilter.kernels import CACHE
+
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def moments(shape: F64, points: F64, weights: F64) -> tuple[F64, F64, F64, F64]:
     """Weighted means [3] of both point sets [N, 3], their cross moments [3, 3] (points by shape) about
     them, and the shape's own second moments [3, 3]. weights: float64 [N], of sum 1."""
@@ -33,7 +35,7 @@ def moments(shape: F64, points: F64, weights: F64) -> tuple[F64, F64, F64, F64]:
     return shape_mean, points_mean, cross, power
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def orthogonal_factor(start: F64, steps: int) -> F64:
     """Newton's iteration X <- (X + X^-T) / 2 (Higham 1986, eq. 3.4) on a [3, 3] matrix of determinant 1."""
     x, cofactor = start.copy(), np.empty((3, 3))
@@ -49,7 +51,7 @@ def orthogonal_factor(start: F64, steps: int) -> F64:
     return x
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=CACHE, nogil=True, fastmath=True)
 def box_least_squares(
     gram_inverse: F64, split_inverse: F64, target: F64, rho: float, relaxation: float, steps: int
 ) -> F64:

@@ -11,17 +11,18 @@ from rtfilter.frame import Frame
 
 # Ten minutes at 30 frames a second.
 KEPT_FRAMES = 18_000
+FADE_S = 0.2
 
 
 class RecordedFilter:
     """Steps a `FaceFilter` with the wish of each frame's moment.
 
-    controls_at: the wish for a frame.
+    controls_at: the wish for a frame. fade_s: how long the edit takes to come and go.
     frames, with_face, changed: counts of frames so far.
     """
 
-    def __init__(self, controls_at: Callable[[Frame], Controls]) -> None:
-        self._filter = FaceFilter()
+    def __init__(self, controls_at: Callable[[Frame], Controls], fade_s: float = FADE_S) -> None:
+        self._filter = FaceFilter(fade_s=fade_s)
         self._controls_at = controls_at
         self._timings = StageTimings(KEPT_FRAMES)
         self.frames = self.with_face = self.changed = 0

@@ -101,7 +101,7 @@ def filter_video(job: Job) -> int:
     try:
         # Before the networks load: a wrong output is told at once.
         sink = open_sink(job.output, job.values, source, compare=job.compare, force=job.force)
-        recorded = _load_filter(job, sink)
+        recorded = _load_filter(job, sink, still=source.info.frame_count == 1)
         try:
             pass_through = _live if live else _every_frame
             result = pass_through(job, source, recorded, sink)
@@ -115,11 +115,12 @@ def filter_video(job: Job) -> int:
     return 0
 
 
-def _load_filter(job: Job, sink: Sink) -> RecordedFilter:
+def _load_filter(job: Job, sink: Sink, still: bool) -> RecordedFilter:
+    """The filter for the job; `still` for a single picture, which has no time to fade in."""
     try:
-        from rtfilter.commands.recorded import RecordedFilter
+        from rtfilter.commands.recorded import FADE_S, RecordedFilter
 
-        return RecordedFilter(job.controls_at)
+        return RecordedFilter(job.controls_at, 0.0 if still else FADE_S)
     except BaseException:
         # Ctrl-C while the networks load, too: nothing half-made stays behind.
         sink.close(complete=False)

@@ -96,11 +96,12 @@ def test_no_wish_is_told_and_quiet_is_quiet(face_clip: Path, capsys: pytest.Capt
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_clip_too_short_for_the_fade_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_single_picture_is_edited_at_once(tmp_path: Path) -> None:
+    """It has no time to fade in."""
     portrait = np.ascontiguousarray(astronaut()[:400, :400])
-    still = write_clip(tmp_path / "still.mkv", [portrait])
-    assert main(["run", "-i", str(still), "-o", "null", "-e", "happy"]) == 0
-    assert "fades in" in capsys.readouterr().err
+    still, report = write_clip(tmp_path / "still.mkv", [portrait]), tmp_path / "report.json"
+    assert main(["run", "-i", str(still), "-o", "null", "-e", "sad", "--report", str(report)]) == 0
+    assert json.loads(report.read_text())["frames_changed"] == 1
 
 
 @pytest.mark.parametrize(
