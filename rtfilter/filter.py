@@ -156,10 +156,14 @@ class FaceFilter:
 
 def _plausible(landmarks: Landmarks, frame: Frame) -> bool:
     """Whether these are numbers near the picture: a tracker's slip must cost neither frame nor identity."""
-    farthest_px = float(np.abs(landmarks.points_px).max())
-    return farthest_px <= FARTHEST_SIDES * max(frame.width, frame.height)  # False for NaN too
+    limit_px = FARTHEST_SIDES * max(frame.width, frame.height)
+    points = landmarks.points_px
+    return bool(points.min() >= -limit_px and points.max() <= limit_px)  # False for NaN too
 
 
 def _inside(landmarks: Landmarks, frame: Frame) -> float:
+    """Share of the landmarks within the picture."""
     x, y = landmarks.points_px[:, 0], landmarks.points_px[:, 1]
+    if x.min() >= 0 and y.min() >= 0 and x.max() < frame.width and y.max() < frame.height:
+        return 1.0
     return float(np.mean((x >= 0) & (y >= 0) & (x < frame.width) & (y < frame.height)))

@@ -20,6 +20,7 @@ from rtfilter.face.smooth import OneEuro, OneEuroState
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
+VIEW_COUNT = 6
 # Beyond these angles half of the face is hidden and its landmarks are guesses.
 YAW_FADE_DEG = (38.0, 58.0)
 PITCH_FADE_DEG = (30.0, 48.0)
@@ -30,17 +31,16 @@ INSIDE_FADE = (0.55, 0.85)  # share of the landmarks within the picture
 class EditState:
     """What one frame's edit hands to the next.
 
-    wish: One-Euro over the offset [52]. view: over the rotation's first two rows [6]. strength: fade, 0..1.
+    motion: One-Euro over the wished offset [52] and the rotation's first two rows [6]. strength: fade, 0..1.
     """
 
-    wish: OneEuroState
-    view: OneEuroState
+    motion: OneEuroState
     strength: float
     time_s: float
 
     @classmethod
     def empty(cls, strength: float = 0.0) -> EditState:
-        return cls(OneEuroState.empty(BLENDSHAPE_COUNT), OneEuroState.empty(6), strength, 0.0)
+        return cls(OneEuroState.empty(BLENDSHAPE_COUNT + VIEW_COUNT), strength, 0.0)
 
 
 class FaceEditor:
@@ -50,9 +50,8 @@ class FaceEditor:
         self._model = model
         self._guard = MouthGuard(model)
         self._fade_s = fade_s
-        self._view_filter = OneEuro(min_cutoff_hz=2.0, beta=8.0)
-        self._controls = Controls()
-        self._mix = emotion.mix(self._controls)
+        self._controls: Controls | None = None
+        self._wish, self._filter = emotion.Wish.of(emotion.mix(Controls())), OneEuro()
 
     def first_state(self) -> EditState:
         return EditState.empty(1.0 if self._fade_s <= 0.0 else 0.0)
@@ -65,16 +64,16 @@ class FaceEditor:
         inside: share of the landmarks within the picture, 0..1.
         """
         if controls is not self._controls:
-            self._controls, self._mix = controls, emotion.mix(controls)
-        wish = emotion.goal(self._mix, face.expression)
-        wish, wish_state = self._wish_filter(controls.smoothing).step(state.wish, wish, time_s)
-        offset = self._guard.solve(wish, lip_gaps(face.shape_iod), controls.mouth)
-        _, view_state = self._view_filter.step(state.view, face.pose.rotation[:2].ravel(), time_s)
+            self._controls = controls
+            self._wish, self._filter = emotion.Wish.of(emotion.mix(controls)), _smoothing(controls)
+        sample = np.concatenate([self._wish.on(face.expression), face.pose.rotation[:2].ravel()])
+        smooth, motion = self._filter.step(state.motion, sample, time_s)
+        offset = self._guard.solve(smooth[:BLENDSHAPE_COUNT], lip_gaps(face.shape_iod), controls.mouth)
         yaw, pitch, _ = face.pose.yaw_pitch_roll_deg
         visible = _fall(abs(yaw), YAW_FADE_DEG) * _fall(abs(pitch), PITCH_FADE_DEG)
         visible *= 1.0 - _fall(inside, INSIDE_FADE)
         strength = self._faded(state, visible, time_s)
-        return offset, EditState(wish_state, view_state, strength, time_s)
+        return offset, EditState(motion, strength, time_s)
 
     def fade_out(self, state: EditState, time_s: float) -> EditState:
         """The state when the face is gone: only the strength changes."""
@@ -88,18 +87,24 @@ class FaceEditor:
         (Smoothing the landmarks too was tried: the independent judge saw no difference.)
         """
         moved = self._model.displacement_iod(offset)
-        matrix = (pose.scale_px_per_iod * state.strength) * state.view.value.reshape(2, 3)
+        matrix = (pose.scale_px_per_iod * state.strength) * state.motion.value[BLENDSHAPE_COUNT:].reshape(
+            2, 3
+        )
         offset_px = np.einsum("nk,jk->nj", moved, matrix.astype(np.float32))
         return Displacement(points_px, np.asarray(offset_px, np.float32), pose.scale_px_per_iod)
 
-    def _wish_filter(self, smoothing: float) -> OneEuro:
-        """Calm at rest (0.5: 0.5 Hz), quick when the user moves a slider or the face changes for good."""
-        return OneEuro(min_cutoff_hz=float(12.0 * 0.0017**smoothing), beta=0.5)
-
     def _faded(self, state: EditState, target: float, time_s: float) -> float:
-        elapsed_s = min(max(time_s - state.time_s, 0.0), 0.1) if state.wish.valid else 0.0
+        elapsed_s = min(max(time_s - state.time_s, 0.0), 0.1) if state.motion.valid else 0.0
         reach = elapsed_s / self._fade_s if self._fade_s > 0.0 else 1.0
         return state.strength + min(max(target - state.strength, -reach), reach)
+
+
+def _smoothing(controls: Controls) -> OneEuro:
+    """Of the offset: calm at rest (0.5: 0.5 Hz), quick when the user moves a slider or the face changes for
+    good. Of the view: always the same."""
+    offset_hz = 12.0 * 0.0017**controls.smoothing
+    counts = (BLENDSHAPE_COUNT, VIEW_COUNT)
+    return OneEuro(min_cutoff_hz=np.repeat((offset_hz, 2.0), counts), beta=np.repeat((0.5, 8.0), counts))
 
 
 def _fall(value: float, span: tuple[float, float]) -> float:

@@ -9,6 +9,7 @@ reads at a glance.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -121,19 +122,38 @@ def from_valence_arousal(valence: float, arousal: float) -> F64:
     return np.asarray(weights / weights.sum() * (distance * distance / (distance + 0.05)) * 1.05)
 
 
-def goal(mix_amounts: F64, expression: F64) -> F64:
-    """The wished offset [52] for emotion intensities [8] on top of `expression` [52].
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an emotion mix asks of every blendshape, before the face is known.
 
-    Linear in the intensity for small edits; saturates where own expression and edit together would pass
-    LIMIT, so a smile on top of a smile does not double; takes away no more than there is.
+    rising: float64 [52], towards a shape. falling: float64 [52], 0..1, the share to take away.
     """
-    wish = mix_amounts @ _ROWS
-    there = np.minimum(np.maximum(expression, 0.0), 1.0)
-    rising = np.maximum(wish, 0.0) * (1.0 - ALREADY * there)
-    room = LIMIT - there
-    falling = np.minimum(-np.minimum(wish, 0.0), 1.0) * expression
-    falling = np.maximum(falling, min(float(mix_amounts[_NEUTRAL]), 1.0) * _AFFECT * expression)
-    offset = room * np.tanh(rising / room) - falling
-    # A lid that is down stays down: it has nothing to widen, and a squint would press it further.
-    offset[_LIDS] *= np.clip(1.0 - 1.4 * expression[_BLINKS], 0.0, 1.0)
-    return np.asarray(offset)
+
+    rising: F64
+    falling: F64
+
+    @classmethod
+    def of(cls, mix_amounts: F64) -> Wish:
+        """The wish of emotion intensities [8]."""
+        wish = mix_amounts @ _ROWS
+        taken = np.minimum(np.maximum(-wish, 0.0), 1.0)
+        neutral = min(float(mix_amounts[_NEUTRAL]), 1.0) * _AFFECT
+        return cls(np.maximum(wish, 0.0), np.maximum(taken, neutral))
+
+    def on(self, expression: F64) -> F64:
+        """The wished offset [52] on top of `expression` [52], 0..1.
+
+        Linear in the intensity for small edits; saturates where own expression and edit together would
+        pass LIMIT, so a smile on top of a smile does not double; takes away no more than there is.
+        """
+        room = LIMIT - expression
+        rising = self.rising * (1.0 - ALREADY * expression)
+        offset = room * np.tanh(rising / room) - self.falling * expression
+        # A lid that is down stays down: it has nothing to widen, and a squint would press it further.
+        offset[_LIDS] *= np.minimum(np.maximum(1.0 - 1.4 * expression[_BLINKS], 0.0), 1.0)
+        return np.asarray(offset)
+
+
+def goal(mix_amounts: F64, expression: F64) -> F64:
+    """The wished offset [52] for emotion intensities [8] on top of `expression` [52], 0..1."""
+    return Wish.of(mix_amounts).on(expression)

@@ -31,11 +31,11 @@ class OneEuro:
 
     min_cutoff_hz: cut-off at rest; 1 Hz settles in about 0.2 s. beta: cut-off gained per unit of speed
     (units of the value per second). slope_cutoff_hz: cut-off of the speed estimate.
-    gap_s: after a longer pause, or a step back in time, the next sample is taken as it comes.
+    Both may be float64 [N], one for each component. gap_s: after a longer pause, or a step back in time, the next sample is taken as it comes.
     """
 
-    min_cutoff_hz: float = 1.0
-    beta: float = 0.0
+    min_cutoff_hz: float | F64 = 1.0
+    beta: float | F64 = 0.0
     slope_cutoff_hz: float = 1.0
     gap_s: float = 0.5
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ TRACKED_SIDE_MAX_PX = 1920  # the network sees 192 px of face; more picture only
 TRACKED_SIDE_MIN_PX = 16
 LANDMARK_BYTES = 17  # of one serialised landmark with x, y and z: 2 of framing, 5 a coordinate
 _COORDINATE_BYTES = np.array([first + k for first in (3, 8, 13) for k in range(4)])
+_OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both sides of the face
 REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 
 
@@ -129,9 +131,10 @@ def _points(data: bytes, width: int, height: int) -> F32:
 
 
 def _place(points_px: F32) -> _Place:
-    low, high = points_px[:, :2].min(0), points_px[:, :2].max(0)
-    centre = (low + high) / 2
-    return _Place(float(centre[0]), float(centre[1]), float((high - low).max()))
+    top, chin, right, left = points_px[_OUTLINE, :2].tolist()
+    x = (top[0] + chin[0] + right[0] + left[0]) / 4
+    y = (top[1] + chin[1] + right[1] + left[1]) / 4
+    return _Place(x, y, max(math.dist(top, chin), math.dist(right, left)))
 
 
 def _detected(detection: Any, width: int, height: int) -> _Place:
