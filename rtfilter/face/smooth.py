@@ -30,8 +30,9 @@ class OneEuro:
     """Low lag when things move, low jitter when they don't.
 
     min_cutoff_hz: cut-off at rest; 1 Hz settles in about 0.2 s. beta: cut-off gained per unit of speed
-    (units of the value per second). slope_cutoff_hz: cut-off of the speed estimate.
-    Both may be float64 [N], one for each component. gap_s: after a longer pause, or a step back in time, the next sample is taken as it comes.
+    (units of the value per second). Both may be float64 [N], one for each component. slope_cutoff_hz: cut-off
+    of the speed estimate. gap_s: after a longer pause, or a step back in time, the next sample is taken as
+    it comes.
     """
 
     min_cutoff_hz: float | F64 = 1.0
