@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rtfilter.errors import MissingExtraError
 from rtfilter.frame import U8, Frame
 from rtfilter.tracking.base import LANDMARK_COUNT, Landmarks
+from rtfilter.tracking.crossing import CrossingWatch, Spot
 
 F32 = npt.NDArray[np.float32]
 
@@ -22,6 +23,9 @@ TRACKED_SIDE_MIN_PX = 16
 LANDMARK_BYTES = 17  # of one serialised landmark with x, y and z: 2 of framing, 5 a coordinate
 _COORDINATE_BYTES = np.array([first + k for first in (3, 8, 13) for k in range(4)])
 _OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both sides of the face
+# Frames between two looks at who else is there: when nobody was lately, and when somebody was.
+LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY = 10, 6
+LOOK_SIDE_PX = 384
 REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 
 
@@ -63,6 +67,8 @@ class MediaPipeTracker:
         self._place: _Place | None = None
         self._seen_ns = 0
         self._following = False
+        self._crossing = CrossingWatch()
+        self._looks = 0
 
     def track(self, frame: Frame) -> Landmarks | None:
         rgb, scale = _within_limits(frame.rgb)
@@ -72,6 +78,17 @@ class MediaPipeTracker:
         if points is None:
             self._following = False
             return None
+        if self._following:
+            self._looks += 1
+            every = LOOK_EVERY_IN_COMPANY if self._crossing.company else LOOK_EVERY_ALONE
+            instead = self._somebody_else(rgb, points, frame.pts_ns) if self._looks >= every else None
+            if instead is not None:
+                # FaceMesh went along with somebody who passed in front of our person.
+                self._forget_mesh()
+                points = self._start_on(*instead, rgb)
+                self._place = None
+                if points is None:
+                    return None
         points *= np.float32(scale)
         place = _place(points)
         if self._following and self._place is not None and not place.is_near(self._place):
@@ -81,9 +98,22 @@ class MediaPipeTracker:
         self._place, self._seen_ns, self._following = place, frame.pts_ns, True
         return Landmarks(points, 1.0)
 
+    def _somebody_else(self, rgb: U8, points: F32, pts_ns: int) -> tuple[_Place, list[_Place]] | None:
+        """Our person's face, and all faces, when the followed one is not theirs any more."""
+        # The detector sees 128 px; a small picture saves it the copying.
+        share = min(1.0, LOOK_SIDE_PX / max(rgb.shape[:2]))
+        small = cv2.resize(rgb, None, fx=share, fy=share, interpolation=cv2.INTER_LINEAR)
+        faces = self._detect(np.asarray(small, np.uint8), 1.0 / share)
+        self._looks = 0
+        here = _place(points)
+        spots = [Spot(face.x, face.y, face.size) for face in faces]
+        ours = self._crossing.look(Spot(here.x, here.y, here.size), spots, pts_ns * 1e-9)
+        return None if ours is None else (faces[spots.index(ours)], faces)
+
     def reset(self) -> None:
         self._forget_mesh()
         self._place = None
+        self._crossing.forget()
 
     def close(self) -> None:
         self._mesh.close()
@@ -99,16 +129,23 @@ class MediaPipeTracker:
         return _points(data, rgb.shape[1], rgb.shape[0]) if data is not None else None
 
     def _acquire(self, rgb: U8, scale: float, pts_ns: int) -> F32 | None:
-        faces = [
-            _detected(d, rgb.shape[1], rgb.shape[0]) for d in self._detector.process(rgb).detections or ()
-        ]
+        faces = self._detect(rgb)
         if not faces:
             return None
         wanted = max(faces, key=lambda face: face.size)
         recent = self._place is not None and 0 <= pts_ns - self._seen_ns <= REMEMBER_S * 1e9
         if recent and self._place is not None:
-            last = _Place(self._place.x / scale, self._place.y / scale, self._place.size / scale)
-            wanted = min(faces, key=lambda face: np.hypot(face.x - last.x, face.y - last.y))
+            last = self._place.x / scale, self._place.y / scale
+            there = self._crossing.expected(pts_ns * 1e-9) or last
+            wanted = min(faces, key=lambda face: math.dist((face.x, face.y), there))
+        return self._start_on(wanted, faces, rgb)
+
+    def _detect(self, rgb: U8, scale: float = 1.0) -> list[_Place]:
+        height, width = round(rgb.shape[0] * scale), round(rgb.shape[1] * scale)
+        return [_detected(found, width, height) for found in self._detector.process(rgb).detections or ()]
+
+    def _start_on(self, wanted: _Place, faces: list[_Place], rgb: U8) -> F32 | None:
+        """Landmarks of one of the detected faces; FaceMesh follows it from here."""
         others = [face for face in faces if face is not wanted]
         return self._follow(_painted_over(rgb, others, wanted) if others else rgb)
 

@@ -1,0 +1,104 @@
+"""Two people crossing: who is who afterwards, told from how each of them moved before."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+FORGET_S = 2.0  # after so long without being seen, somebody's motion says nothing any more
+VELOCITY_SHARE = 0.5
+MARGIN = 0.5  # in face sizes: how much better the swapped story has to fit
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A face's centre and size in pixels."""
+
+    x: float
+    y: float
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
+class Walker:
+    """Somebody's last spot, velocity in pixels a second, when, and how often they were seen."""
+
+    spot: Spot
+    velocity_x: float = 0.0
+    velocity_y: float = 0.0
+    time_s: float = 0.0
+    looks: int = 1
+
+    def predicted(self, time_s: float) -> tuple[float, float]:
+        """Where they are if they went on as before."""
+        elapsed_s = time_s - self.time_s
+        return self.spot.x + self.velocity_x * elapsed_s, self.spot.y + self.velocity_y * elapsed_s
+
+    def seen(self, spot: Spot, time_s: float) -> Walker:
+        """The same person, seen again."""
+        elapsed_s = max(time_s - self.time_s, 1e-3)
+        vx, vy = (spot.x - self.spot.x) / elapsed_s, (spot.y - self.spot.y) / elapsed_s
+        keep = 1.0 - VELOCITY_SHARE if self.looks > 1 else 0.0
+        velocity_x = keep * self.velocity_x + (1.0 - keep) * vx
+        return Walker(spot, velocity_x, keep * self.velocity_y + (1.0 - keep) * vy, time_s, self.looks + 1)
+
+
+class CrossingWatch:
+    """Looks now and then at all faces; notices when the followed one is not ours any more.
+
+    While only one face is to be seen, both people are believed to go on as before.
+    """
+
+    def __init__(self) -> None:
+        self._mine: Walker | None = None
+        self._other: Walker | None = None
+
+    @property
+    def company(self) -> bool:
+        """Whether somebody else was seen lately."""
+        return self._other is not None
+
+    def forget(self) -> None:
+        self._mine = self._other = None
+
+    def expected(self, time_s: float) -> tuple[float, float] | None:
+        """Where our person should be by now, when somebody was about to pass them; None otherwise."""
+        if self._mine is None or self._other is None or self._mine.looks < 2:
+            return None
+        return self._mine.predicted(time_s) if time_s - self._other.time_s <= FORGET_S else None
+
+    def look(self, followed: Spot, faces: list[Spot], time_s: float) -> Spot | None:
+        """The face to follow instead, or None when the followed one is ours, as far as can be told.
+
+        followed: where the tracker is. faces: all that a detector sees, the followed one among them.
+        """
+        if self._other is not None and not 0.0 <= time_s - self._other.time_s <= FORGET_S:
+            self._other = None
+        same = min(faces, key=lambda face: _apart(face, followed.x, followed.y), default=None)
+        if same is None or _apart(same, followed.x, followed.y) > 0.7 * followed.size:
+            return None
+        others = [face for face in faces if face is not same]
+        # Whoever is seen alone where the two meet may be either.
+        meeting = self._other is not None and _apart(same, *self._other.predicted(time_s)) <= 1.5 * same.size
+        if self._mine is None or self._other is None or not others:
+            if self._mine is None:
+                self._mine = Walker(same, time_s=time_s)
+            elif others or not meeting:
+                self._mine = self._mine.seen(same, time_s)
+            if others:
+                self._other = Walker(max(others, key=lambda face: face.size), time_s=time_s)
+            return None
+        here, there = self._mine.predicted(time_s), self._other.predicted(time_s)
+        other = min(others, key=lambda face: min(_apart(face, *here), _apart(face, *there)))
+        straight = _apart(same, *here) + _apart(other, *there)
+        swapped = _apart(same, *there) + _apart(other, *here)
+        known = min(self._mine.looks, self._other.looks) > 1
+        if known and swapped + MARGIN * same.size < straight:
+            self._mine, self._other = self._mine.seen(other, time_s), self._other.seen(same, time_s)
+            return other
+        self._mine, self._other = self._mine.seen(same, time_s), self._other.seen(other, time_s)
+        return None
+
+
+def _apart(face: Spot, x: float, y: float) -> float:
+    return math.hypot(face.x - x, face.y - y)
