@@ -24,7 +24,7 @@ LANDMARK_BYTES = 17  # of one serialised landmark with x, y and z: 2 of framing,
 _COORDINATE_BYTES = np.array([first + k for first in (3, 8, 13) for k in range(4)])
 _OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both sides of the face
 # Frames between two looks at who else is there: when nobody was lately, and when somebody was.
-LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY = 10, 6
+LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY = 15, 6
 LOOK_SIDE_PX = 384
 REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 
