@@ -18,6 +18,11 @@ class Spot:
     y: float
     size: float
 
+    def is_near(self, other: Spot) -> bool:
+        """Whether one person could have moved from there to here within a frame or two."""
+        step = math.hypot(self.x - other.x, self.y - other.y) / max(self.size, other.size, 1e-6)
+        return step < 0.6 and 0.6 < self.size / max(other.size, 1e-6) < 1.67
+
 
 @dataclass(frozen=True, slots=True)
 class Walker:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -29,20 +28,6 @@ LOOK_SIDE_PX = 384
 REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a face is: centre and size in pixels."""
-
-    x: float
-    y: float
-    size: float
-
-    def is_near(self, other: _Place) -> bool:
-        """Whether one person could have moved from there to here within a frame or two."""
-        step = np.hypot(self.x - other.x, self.y - other.y) / max(self.size, other.size, 1e-6)
-        return bool(step < 0.6 and 0.6 < self.size / max(other.size, 1e-6) < 1.67)
-
-
 class MediaPipeTracker:
     """Follows one face: the largest at first, and the same one through crossings.
 
@@ -64,7 +49,7 @@ class MediaPipeTracker:
             ) from error
         self._mesh = FaceMeshGraph()
         self._detector: Any = face_detection.FaceDetection(model_selection=0, min_detection_confidence=0.5)
-        self._place: _Place | None = None
+        self._place: Spot | None = None
         self._seen_ns = 0
         self._following = False
         self._crossing = CrossingWatch()
@@ -86,9 +71,9 @@ class MediaPipeTracker:
                 # FaceMesh went along with somebody who passed in front of our person.
                 self._forget_mesh()
                 points = self._start_on(*instead, rgb)
-                self._place = None
                 if points is None:
                     return None
+                self._place = None
         points *= np.float32(scale)
         place = _place(points)
         if self._following and self._place is not None and not place.is_near(self._place):
@@ -98,17 +83,15 @@ class MediaPipeTracker:
         self._place, self._seen_ns, self._following = place, frame.pts_ns, True
         return Landmarks(points, 1.0)
 
-    def _somebody_else(self, rgb: U8, points: F32, pts_ns: int) -> tuple[_Place, list[_Place]] | None:
+    def _somebody_else(self, rgb: U8, points: F32, pts_ns: int) -> tuple[Spot, list[Spot]] | None:
         """Our person's face, and all faces, when the followed one is not theirs any more."""
         # The detector sees 128 px; a small picture saves it the copying.
         share = min(1.0, LOOK_SIDE_PX / max(rgb.shape[:2]))
         small = cv2.resize(rgb, None, fx=share, fy=share, interpolation=cv2.INTER_LINEAR)
         faces = self._detect(np.asarray(small, np.uint8), 1.0 / share)
         self._looks = 0
-        here = _place(points)
-        spots = [Spot(face.x, face.y, face.size) for face in faces]
-        ours = self._crossing.look(Spot(here.x, here.y, here.size), spots, pts_ns * 1e-9)
-        return None if ours is None else (faces[spots.index(ours)], faces)
+        ours = self._crossing.look(_place(points), faces, pts_ns * 1e-9)
+        return None if ours is None else (ours, faces)
 
     def reset(self) -> None:
         self._forget_mesh()
@@ -140,11 +123,11 @@ class MediaPipeTracker:
             wanted = min(faces, key=lambda face: math.dist((face.x, face.y), there))
         return self._start_on(wanted, faces, rgb)
 
-    def _detect(self, rgb: U8, scale: float = 1.0) -> list[_Place]:
+    def _detect(self, rgb: U8, scale: float = 1.0) -> list[Spot]:
         height, width = round(rgb.shape[0] * scale), round(rgb.shape[1] * scale)
         return [_detected(found, width, height) for found in self._detector.process(rgb).detections or ()]
 
-    def _start_on(self, wanted: _Place, faces: list[_Place], rgb: U8) -> F32 | None:
+    def _start_on(self, wanted: Spot, faces: list[Spot], rgb: U8) -> F32 | None:
         """Landmarks of one of the detected faces; FaceMesh follows it from here."""
         others = [face for face in faces if face is not wanted]
         return self._follow(_painted_over(rgb, others, wanted) if others else rgb)
@@ -167,35 +150,31 @@ def _points(data: bytes, width: int, height: int) -> F32:
     return np.asarray(points * np.array([width, height, width], np.float32), np.float32)
 
 
-def _place(points_px: F32) -> _Place:
+def _place(points_px: F32) -> Spot:
     top, chin, right, left = points_px[_OUTLINE, :2].tolist()
     x = (top[0] + chin[0] + right[0] + left[0]) / 4
     y = (top[1] + chin[1] + right[1] + left[1]) / 4
-    return _Place(x, y, max(math.dist(top, chin), math.dist(right, left)))
+    return Spot(x, y, max(math.dist(top, chin), math.dist(right, left)))
 
 
-def _detected(detection: Any, width: int, height: int) -> _Place:
+def _detected(detection: Any, width: int, height: int) -> Spot:
     box = detection.location_data.relative_bounding_box
     size = max(box.width * width, box.height * height)
-    return _Place((box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height, size)
+    return Spot((box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height, size)
 
 
-def _painted_over(rgb: U8, others: list[_Place], wanted: _Place) -> U8:
+def _painted_over(rgb: U8, others: list[Spot], wanted: Spot) -> U8:
     """A copy in which the other faces are grey, except where they overlap the wanted one."""
     painted = rgb.copy()
     for face in others:
-        _fill(painted, face, 128)
+        x0, y0, x1, y1 = _extent(face, rgb)
+        painted[y0:y1, x0:x1] = 128
     x0, y0, x1, y1 = _extent(wanted, rgb)
     painted[y0:y1, x0:x1] = rgb[y0:y1, x0:x1]
     return painted
 
 
-def _fill(rgb: U8, face: _Place, grey: int) -> None:
-    x0, y0, x1, y1 = _extent(face, rgb)
-    rgb[y0:y1, x0:x1] = grey
-
-
-def _extent(face: _Place, rgb: U8) -> tuple[int, int, int, int]:
+def _extent(face: Spot, rgb: U8) -> tuple[int, int, int, int]:
     half = 0.75 * face.size
     x0, y0 = max(int(face.x - half), 0), max(int(face.y - half), 0)
     return (
