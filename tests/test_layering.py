@@ -58,6 +58,8 @@ ALLOWED: dict[str, set[str]] = {
     "loop": ENDS | {"loop_report"},
     "loop_report": {"clock"},
     "transcode": ENDS,
+    # Knows the filter, the loop's parts and the wish; no camera and no command.
+    "serve": STAGES | ENDS | {"serve", "presets", "config", "machine", "filter", ""},
     "measures": {"face"},
     "evaluate": STAGES | ENDS | {"measures"},
     "learn": STAGES | ENDS | {"learn"},
@@ -119,13 +121,15 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "permitted"),
     [
-        ("threading", {"loop", "transcode", "threads", "sources", "sinks", "render.helper"}),
+        ("threading", {"loop", "transcode", "threads", "sources", "sinks", "serve", "render.helper"}),
+        ("aiortc", {"serve"}),
+        ("aiohttp", {"serve"}),
         ("torch", {"learn"}),
         ("pyvirtualcam", {"sinks.virtualcam"}),
         ("cupy", {"kernels", "engines", "render"}),
         ("tensorrt_rtx", {"engines"}),
         # The renderer's second row band; see docs/decisions.md.
-        ("concurrent", {"render.cpu", "render.helper"}),
+        ("concurrent", {"render.cpu", "render.helper", "serve"}),
         # learn/ builds the committed assets from tracked footage, with a MediaPipe model as teacher.
         ("mediapipe", {"tracking", "learn"}),
         ("numba", {"kernels"}),

@@ -1,0 +1,84 @@
+"""`ServeOptions`: everything that `rtfilter serve` can be told, validated once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+from rtfilter.controls import Controls
+from rtfilter.errors import UsageError
+
+CODECS = ("vp8", "h264")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one server takes before it says no. Sizes in bytes, times in seconds."""
+
+    sdp_bytes: int = 64 * 1024
+    json_bytes: int = 16 * 1024
+    media_sections: int = 6
+    candidates: int = 64
+    sessions: int = 16
+    sessions_per_address: int = 8
+    cpu_share: float = 0.9
+    width_px: int = 1920
+    height_px: int = 1920
+    fps: float = 60.0
+    ice_s: float = 20.0
+    idle_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """host, port: where HTTP listens; port 0 takes a free one. token: the bearer token.
+
+    tls: serve HTTPS; certificate, key: PEM files, or None for a certificate made at the start.
+    allowed_hosts, allowed_origins: further names ("cam.example:8443") and origins ("https://...") beside
+        those of `host` itself. ice_networks: networks beside this machine's own addresses that media may
+        be exchanged with, as "192.0.2.0/24"; "any" lifts the restriction.
+    codec: which codec is preferred, "vp8" or "h264". bitrate_bps: of the sent picture at most.
+    controls: what a new session starts with.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    token: str = ""
+    tls: bool = False
+    certificate: Path | None = None
+    key: Path | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    ice_networks: tuple[str, ...] = ()
+    codec: str = "vp8"
+    bitrate_bps: int = 2_500_000
+    limits: Limits = field(default_factory=Limits)
+    controls: Controls = field(default_factory=Controls)
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise UsageError(f"unknown codec {self.codec!r}: expected one of {', '.join(CODECS)}")
+        if not 0 <= self.port <= 65535:
+            raise UsageError(f"port: expected 0..65535, got {self.port}")
+        if not 100_000 <= self.bitrate_bps <= 50_000_000:
+            raise UsageError(f"bitrate: expected 100 000..50 000 000 bit/s, got {self.bitrate_bps}")
+        if len(self.token) < 16:
+            raise UsageError(f"token: expected at least 16 characters, got {len(self.token)}")
+        if (self.certificate is None) != (self.key is None):
+            raise UsageError("a certificate needs its key: give --certificate and --key together")
+        if not self.is_loopback and not self.tls:
+            raise UsageError(
+                f"{self.host} can be reached from other machines, and only TLS keeps pictures and token"
+                " private there: add --tls, or serve on 127.0.0.1"
+            )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
