@@ -14,6 +14,7 @@ from typing import TextIO
 import rtfilter
 from rtfilter import cli_options
 from rtfilter.cli_parser import Parser
+from rtfilter.cli_serve import serve_options
 from rtfilter.errors import RtfilterError, UsageError, nearest
 from rtfilter.native_logs import silence_native_logs
 
@@ -37,6 +38,12 @@ def _cam(arguments: argparse.Namespace) -> int:
     from rtfilter.commands.run import cam
 
     return cam(arguments)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from rtfilter.commands.serve import serve
+
+    return serve(arguments)
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
@@ -74,6 +81,7 @@ VERBS: dict[str, Verb] = {
     "run": ("filter a file, a camera or the demo", cli_options.run_options, _run),
     "demo": ("see it work without a camera", cli_options.demo_options, _demo),
     "cam": ("camera to virtual camera", cli_options.cam_options, _cam),
+    "serve": ("WebRTC server with a control panel", serve_options, _serve),
     "inspect": (
         "pose, expression and residual of every frame of a video",
         cli_options.inspect_options,

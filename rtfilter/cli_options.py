@@ -28,7 +28,7 @@ def run_options(parser: Parser) -> None:
     parser.add_argument("-i", "--input", metavar="FILE|camera:0|demo", help="what to filter")
     parser.add_argument("-o", "--output", metavar="FILE|virtualcam|null", help="where it goes")
     _output_options(parser)
-    _control_options(parser)
+    control_options(parser)
     _picture_options(parser)
     _live_options(parser)
 
@@ -38,7 +38,7 @@ def cam_options(parser: Parser) -> None:
     parser.add_argument("--compare", action="store_true", help="original beside result")
     parser.add_argument("--report", metavar="R.json", help="write timings, drops and versions here")
     parser.add_argument("--quiet", action="store_true", help="no progress")
-    _control_options(parser)
+    control_options(parser)
     _picture_options(parser)
     _live_options(parser)
 
@@ -48,7 +48,7 @@ def demo_options(parser: Parser) -> None:
         "-o", "--output", default="demo.mp4", metavar="FILE|virtualcam|null", help="default demo.mp4"
     )
     _output_options(parser)
-    _control_options(parser)
+    control_options(parser)
     _picture_options(parser)
     _live_options(parser)
 
@@ -96,7 +96,7 @@ def bench_options(parser: Parser) -> None:
         "--seconds", type=number(0.1, 600), default=5.0, metavar="S", help="per size (default 5)"
     )
     parser.add_argument("--json", action="store_true", help="as one JSON document")
-    _control_options(parser)
+    control_options(parser)
 
 
 def presets_options(parser: Parser) -> None:
@@ -115,14 +115,14 @@ def presets_options(parser: Parser) -> None:
     parser.add_argument(
         "--force", "--overwrite", action="store_true", help="replace a preset that was saved before"
     )
-    _control_options(parser)
+    control_options(parser)
 
 
 def doctor_options(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="as one JSON document")
 
 
-def _control_options(parser: argparse.ArgumentParser) -> None:
+def control_options(parser: argparse.ArgumentParser) -> None:
     """The options that make a `Controls`."""
     group = parser.add_argument_group("expression")
     names = ", ".join(EMOTIONS)

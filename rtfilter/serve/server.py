@@ -1,0 +1,184 @@
+"""The server: routes, start and stop. `make_app` for whoever embeds it, `Server` to run one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from aiohttp import web
+
+from rtfilter.errors import DeviceError
+from rtfilter.frame import U8
+from rtfilter.presets import BUILT_IN, Preset
+from rtfilter.serve.api import Api
+from rtfilter.serve.filters import FilterPool
+from rtfilter.serve.metrics import CONTENT_TYPE, Metrics
+from rtfilter.serve.networks import AllowedNetworks
+from rtfilter.serve.openapi import openapi_document
+from rtfilter.serve.options import ServeOptions
+from rtfilter.serve.rtp_tuning import tuning_problem
+from rtfilter.serve.security import make_middleware
+from rtfilter.serve.sessions import Sessions
+from rtfilter.serve.tls import ssl_context
+from rtfilter.serve.whip import Whip
+from rtfilter.threads import caught
+
+SAMPLE_EVERY_S = 1.0
+STOP_S = 10.0
+# Encoders, and filters that are loaded or closed.
+WORKERS = 16
+
+SESSIONS = web.AppKey("sessions", Sessions)
+METRICS = web.AppKey("metrics", Metrics)
+
+_log = logging.getLogger(__name__)
+
+
+def plain_card() -> U8:
+    """A dark picture."""
+    return np.full((720, 1280, 3), 24, np.uint8)
+
+
+def static_folder() -> Path:
+    """Where the control panel's files are installed."""
+    return Path(str(resources.files("rtfilter.serve"))) / "static"
+
+
+def make_app(
+    options: ServeOptions,
+    *,
+    presets: Mapping[str, Preset] = BUILT_IN,
+    pool: FilterPool | None = None,
+    mode: str = "serve",
+    card: U8 | None = None,
+) -> web.Application:
+    """The whole server as an aiohttp application, with `Sessions` at `app[SESSIONS]`.
+
+    pool: default one of its own, warmed up in the background; it is closed with the application.
+    mode: "serve", or "cam" when the one who embeds it adds a session of its own.
+    card: RGB picture that a paused session shows.
+    """
+    metrics = Metrics()
+    pool = pool or FilterPool()
+    networks = AllowedNetworks(options)
+    sessions = Sessions(options, presets, pool, networks, plain_card() if card is None else card, metrics)
+    metrics.sessions = lambda: sessions.count
+    app = web.Application(
+        middlewares=[make_middleware(options, refused=metrics.refused)],
+        client_max_size=max(options.limits.sdp_bytes, options.limits.json_bytes) + 1024,
+    )
+    app[SESSIONS] = sessions
+    app[METRICS] = metrics
+    app.add_routes(Api(options, sessions, mode).routes())
+    app.add_routes(Whip(options, sessions).routes())
+    app.add_routes(_plain_routes(sessions, metrics))
+    app.cleanup_ctx.append(_life_of(sessions, metrics, pool if mode == "serve" else None))
+    return app
+
+
+def _plain_routes(sessions: Sessions, metrics: Metrics) -> list[web.AbstractRouteDef]:
+    folder = static_folder()
+
+    async def index(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(folder / "index.html")
+
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "sessions": sessions.count})
+
+    async def show_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def openapi(_: web.Request) -> web.Response:
+        return web.json_response(openapi_document())
+
+    return [
+        web.get("/", index),
+        web.get("/healthz", health),
+        web.get("/metrics", show_metrics),
+        web.get("/openapi.json", openapi),
+        web.static("/static", folder),
+    ]
+
+
+def _life_of(
+    sessions: Sessions, metrics: Metrics, pool: FilterPool | None
+) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def life(_: web.Application) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        executor = ThreadPoolExecutor(WORKERS, "rtfilter-serve")
+        loop.set_default_executor(executor)
+        if (problem := tuning_problem()) is not None:
+            _log.warning("%s", problem)
+        warming = loop.run_in_executor(None, caught, pool.warm_up) if pool is not None else None
+        sampling = asyncio.create_task(_sample(metrics))
+        yield
+        sampling.cancel()
+        await sessions.close_all("the server stopped")
+        if warming is not None:
+            await warming
+        if pool is not None:
+            await loop.run_in_executor(None, pool.close)
+
+    return life
+
+
+async def _sample(metrics: Metrics) -> None:
+    while True:
+        await asyncio.sleep(SAMPLE_EVERY_S)
+        metrics.processors.sample()
+
+
+class Server:
+    """Runs an application until `stop`."""
+
+    def __init__(self, options: ServeOptions, app: web.Application) -> None:
+        self._options = options
+        self._app = app
+        self._runner: web.AppRunner | None = None
+        self.port = options.port
+
+    @property
+    def sessions(self) -> Sessions:
+        return self._app[SESSIONS]
+
+    @property
+    def link(self) -> str:
+        """The address with the token that opens the control panel."""
+        options = self._options
+        host = "127.0.0.1" if options.host in ("0.0.0.0", "localhost") else options.host
+        if options.host == "::":
+            host = "::1"
+        host = f"[{host}]" if ":" in host else host
+        return f"{'https' if options.tls else 'http'}://{host}:{self.port}/#token={options.token}"
+
+    async def start(self) -> None:
+        """Listen. Raises DeviceError when the address can't be had, UsageError for a bad certificate."""
+        context = ssl_context(self._options)
+        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=2.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._options.host, self._options.port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            await self.stop()
+            raise _cannot_listen(self._options, error) from error
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """End all sessions and stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+
+def _cannot_listen(options: ServeOptions, error: OSError) -> DeviceError:
+    where = f"{options.host}:{options.port}"
+    return DeviceError(
+        f"cannot listen on {where} ({error.strerror or error}): is another program, or another rtfilter,"
+        " there? Choose another port with --port"
+    )

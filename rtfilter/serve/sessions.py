@@ -1,0 +1,213 @@
+"""`Sessions`: all sessions of one server and their peers; the only place that makes and ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rtfilter.frame import U8
+from rtfilter.presets import Preset
+from rtfilter.controls import Controls
+from rtfilter.serve.admission import Member, admit
+from rtfilter.serve.filters import FilterPool
+from rtfilter.serve.metrics import Metrics
+from rtfilter.serve.networks import AllowedNetworks
+from rtfilter.serve.options import ServeOptions
+from rtfilter.serve.peer import Peer
+from rtfilter.serve.refusals import RefusedError
+from rtfilter.serve.session import Session
+from rtfilter.serve.stream import Stream
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Entry:
+    """A session and what keeps it alive. stream, peer: None for the camera's own session."""
+
+    session: Session
+    address: str
+    stream: Stream | None = None
+    peer: Peer | None = None
+    watchers: dict[str, Peer] = field(default_factory=dict)
+    watcher_addresses: dict[str, str] = field(default_factory=dict)
+
+
+class Sessions:
+    """All calls belong to the event loop's thread."""
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        presets: Mapping[str, Preset],
+        pool: FilterPool,
+        networks: AllowedNetworks,
+        card: U8,
+        metrics: Metrics,
+    ) -> None:
+        self._options = options
+        self.presets = presets
+        self._pool = pool
+        self.networks = networks
+        self._card = card
+        self._metrics = metrics
+        self.processors = metrics.processors
+        self._entries: dict[str, Entry] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def count(self) -> int:
+        return len(self._entries)
+
+    def all(self) -> list[Session]:
+        return [entry.session for entry in self._entries.values()]
+
+    def find(self, session_id: str) -> Session:
+        """Raises RefusedError 404."""
+        return self._entry(session_id).session
+
+    def add_own(self, session: Session) -> None:
+        """A session that this process feeds itself: the camera's."""
+        self._entries[session.id] = Entry(session, "")
+
+    async def open_peer(
+        self, kind: str, sdp: str, address: str, controls: Controls | None = None, name: str | None = None
+    ) -> tuple[Session, str]:
+        """A new session fed by the peer behind the offer `sdp`, and the answer to it.
+
+        kind: "peer", which gets its picture back, or "whip". name: the session's id; made up without.
+        Raises RefusedError: 503, 429, 409 for a name that is taken, 400 for an offer without sense.
+        """
+        session_id = name or secrets.token_urlsafe(9)
+        self._admit(address)
+        if session_id in self._entries:
+            raise RefusedError(409, f"{session_id!r} is being sent already: end that, or choose another name")
+        session = Session(session_id, kind, controls or self._options.controls, self.presets)
+        stream = Stream(
+            session,
+            self._pool,
+            self._options.limits,
+            self._card,
+            lambda reason: self.close_soon(session_id, reason),
+        )
+        gives = session if kind == "peer" else None
+        peer = Peer(
+            self._options,
+            self.networks,
+            lambda reason: self.close_soon(session_id, reason),
+            takes=stream,
+            gives=gives,
+            sound_of=stream if gives else None,
+        )
+        self._entries[session_id] = Entry(session, address, stream, peer)
+        self._metrics.opened(kind)
+        session.listen(self._metrics.heard)
+        try:
+            answer = await peer.answer(sdp)
+        except BaseException:
+            await self.close(session_id, "the offer could not be answered")
+            raise
+        _log.info("session %s opened", session_id, extra={"session": session_id, "peer": address})
+        return session, answer
+
+    async def open_watcher(self, session_id: str, sdp: str, address: str) -> tuple[str, str]:
+        """A watcher of a session: its secret id, and the answer.
+
+        Raises RefusedError as `open_peer` does, and 404.
+        """
+        entry = self._entry(session_id)
+        self._admit(address, filters=False)
+        watcher_id = secrets.token_urlsafe(18)
+        peer = Peer(
+            self._options,
+            self.networks,
+            lambda _: self._spawn(self.close_watcher(session_id, watcher_id)),
+            gives=entry.session,
+            sound_of=entry.stream,
+        )
+        entry.watchers[watcher_id] = peer
+        entry.watcher_addresses[watcher_id] = address
+        self._metrics.opened("whep")
+        try:
+            return watcher_id, await peer.answer(sdp)
+        except BaseException:
+            await self.close_watcher(session_id, watcher_id)
+            raise
+
+    def peer_of(self, session_id: str) -> Peer:
+        """The peer that feeds a session. Raises RefusedError 404."""
+        peer = self._entry(session_id).peer
+        if peer is None:
+            raise RefusedError(404, f"{session_id!r} is fed by the server itself")
+        return peer
+
+    def watcher(self, session_id: str, watcher_id: str) -> Peer:
+        """Raises RefusedError 404."""
+        peer = self._entry(session_id).watchers.get(watcher_id)
+        if peer is None:
+            raise RefusedError(404, "no such watcher: it left, or the session ended")
+        return peer
+
+    async def close_watcher(self, session_id: str, watcher_id: str) -> None:
+        """Let a watcher go, if it is still there."""
+        entry = self._entries.get(session_id)
+        peer = entry.watchers.pop(watcher_id, None) if entry is not None else None
+        if entry is not None and peer is not None:
+            entry.watcher_addresses.pop(watcher_id, None)
+            await peer.close()
+
+    async def close(self, session_id: str, reason: str) -> None:
+        """End a session with its peer and watchers, if it is still there."""
+        entry = self._entries.pop(session_id, None)
+        if entry is None:
+            return
+        _log.info("session %s ended: %s", session_id, reason, extra={"session": session_id})
+        if entry.stream is not None:
+            await entry.stream.close(reason)
+        else:
+            entry.session.end(reason)
+        for peer in (*entry.watchers.values(), entry.peer):
+            if peer is not None:
+                await peer.close()
+
+    def close_soon(self, session_id: str, reason: str) -> None:
+        """`close` from inside what is to be closed."""
+        self._spawn(self.close(session_id, reason))
+
+    async def close_all(self, reason: str) -> None:
+        """End everything; the server stops."""
+        await asyncio.gather(*(self.close(session_id, reason) for session_id in list(self._entries)))
+        while self._closing:
+            await asyncio.gather(*self._closing)
+
+    def _admit(self, address: str, filters: bool = True) -> None:
+        members = [
+            Member(entry.address, entry.session.age_s) for entry in self._entries.values() if entry.stream
+        ]
+        members += [
+            Member(watcher, 60.0, filters=False)
+            for entry in self._entries.values()
+            for watcher in entry.watcher_addresses.values()
+        ]
+        try:
+            admit(members, address, self._options.limits, self.processors.load(), filters=filters)
+        except RefusedError as error:
+            self._metrics.refused(error.status)
+            raise
+
+    def _entry(self, session_id: str) -> Entry:
+        entry = self._entries.get(session_id)
+        if entry is None:
+            raise RefusedError(
+                404, "no such session: it ended, or the server was started anew; connect again"
+            )
+        return entry
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
