@@ -77,8 +77,9 @@ class Api:
         if wish is not None and not isinstance(wish, dict):
             raise RefusedError(400, f"controls: expected an object, got {type(wish).__name__}")
         controls = merged(self._options.controls, wish) if wish else None
-        sdp = checked_sdp(sdp, "peer", self._options.limits, self._sessions.networks)
-        session, answer = await self._sessions.open_peer("peer", sdp, request.remote or "", controls)
+        address = request.remote or ""
+        sdp = checked_sdp(sdp, "peer", self._options.limits, self._sessions.networks_for(address))
+        session, answer = await self._sessions.open_peer("peer", sdp, address, controls)
         return web.json_response(
             {"id": session.id, "sdp": answer, "type": "answer"},
             status=201,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -24,6 +25,7 @@ class _Now(Collector):
     def collect(self) -> Iterable[Metric]:
         load = self._metrics.processors.load()
         yield GaugeMetricFamily("rtfilter_sessions", "Sessions now", value=self._metrics.sessions())
+        yield GaugeMetricFamily("rtfilter_tasks", "Tasks on the event loop", value=self._metrics.tasks())
         yield GaugeMetricFamily("rtfilter_processors", "Processors this process may use", value=load.count)
         yield GaugeMetricFamily(
             "rtfilter_processors_busy", "Processors busy with this process over some seconds", value=load.own
@@ -57,6 +59,11 @@ class Metrics:
             registry=self._registry,
         )
         self._registry.register(_Now(self))
+
+    @staticmethod
+    def tasks() -> int:
+        """Tasks on the running event loop."""
+        return len(asyncio.all_tasks())
 
     def opened(self, kind: str) -> None:
         """One session ("peer", "whip") or watcher ("whep") was let in."""

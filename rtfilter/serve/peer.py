@@ -110,7 +110,13 @@ class Peer:
         if stream is None or (stream.has_video if transceiver.kind == "video" else stream.has_audio):
             return False
         if tuning_problem() is None:
-            tune_receiver(transceiver.receiver)
+            limits = self._options.limits
+            tune_receiver(
+                transceiver.receiver,
+                width_px=limits.width_px,
+                height_px=limits.height_px,
+                on_too_large=stream.refuse_size,
+            )
         if transceiver.kind == "video":
             stream.take_video(track)
         else:

@@ -22,7 +22,7 @@ from rtfilter.serve.networks import AllowedNetworks
 from rtfilter.serve.openapi import openapi_document
 from rtfilter.serve.options import ServeOptions
 from rtfilter.serve.rtp_tuning import tuning_problem
-from rtfilter.serve.security import make_middleware
+from rtfilter.serve.security import body_limit, protect
 from rtfilter.serve.sessions import Sessions
 from rtfilter.serve.tls import ssl_context
 from rtfilter.serve.whip import Whip
@@ -68,10 +68,14 @@ def make_app(
     networks = AllowedNetworks(options)
     sessions = Sessions(options, presets, pool, networks, plain_card() if card is None else card, metrics)
     metrics.sessions = lambda: sessions.count
-    app = web.Application(
-        middlewares=[make_middleware(options, refused=metrics.refused)],
-        client_max_size=max(options.limits.sdp_bytes, options.limits.json_bytes) + 1024,
-    )
+    app = web.Application(client_max_size=body_limit(options.limits))
+    protect(app, options)
+
+    async def count_refusals(_: web.Request, response: web.StreamResponse) -> None:
+        if response.status >= 400:
+            metrics.refused(response.status)
+
+    app.on_response_prepare.append(count_refusals)
     app[SESSIONS] = sessions
     app[METRICS] = metrics
     app.add_routes(Api(options, sessions, mode).routes())

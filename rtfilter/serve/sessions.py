@@ -52,7 +52,7 @@ class Sessions:
         self._options = options
         self.presets = presets
         self._pool = pool
-        self.networks = networks
+        self._networks = networks
         self._card = card
         self._metrics = metrics
         self.processors = metrics.processors
@@ -62,6 +62,10 @@ class Sessions:
     @property
     def count(self) -> int:
         return len(self._entries)
+
+    def networks_for(self, address: str) -> AllowedNetworks:
+        """What media may be exchanged with when the request came from `address`."""
+        return self._networks.for_peer(address or None)
 
     def all(self) -> list[Session]:
         return [entry.session for entry in self._entries.values()]
@@ -97,7 +101,7 @@ class Sessions:
         gives = session if kind == "peer" else None
         peer = Peer(
             self._options,
-            self.networks,
+            self.networks_for(address),
             lambda reason: self.close_soon(session_id, reason),
             takes=stream,
             gives=gives,
@@ -124,7 +128,7 @@ class Sessions:
         watcher_id = secrets.token_urlsafe(18)
         peer = Peer(
             self._options,
-            self.networks,
+            self.networks_for(address),
             lambda _: self._spawn(self.close_watcher(session_id, watcher_id)),
             gives=entry.session,
             sound_of=entry.stream,
@@ -193,11 +197,7 @@ class Sessions:
             for entry in self._entries.values()
             for watcher in entry.watcher_addresses.values()
         ]
-        try:
-            admit(members, address, self._options.limits, self.processors.load(), filters=filters)
-        except RefusedError as error:
-            self._metrics.refused(error.status)
-            raise
+        admit(members, address, self._options.limits, self.processors.load(), filters=filters)
 
     def _entry(self, session_id: str) -> Entry:
         entry = self._entries.get(session_id)

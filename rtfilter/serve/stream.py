@@ -75,6 +75,14 @@ class Stream:
         """Pass the sound of `track` on to whoever asks for `audio`."""
         self._audio = track
 
+    def refuse_size(self, width_px: int, height_px: int) -> None:
+        """End the stream, whose pictures are too large."""
+        limits = self._limits
+        self._ended(
+            f"expected a picture of at most {limits.width_px}x{limits.height_px},"
+            f" got {width_px}x{height_px}: choose a smaller camera format"
+        )
+
     def audio(self) -> HeldAudioTrack | None:
         """The stream's sound for one more listener, in step with the filtered picture."""
         if self._audio is None:
@@ -102,10 +110,7 @@ class Stream:
         """Whether the picture is within the limits of size and rate; a larger one ends the stream."""
         limits = self._limits
         if picture.width > limits.width_px or picture.height > limits.height_px:
-            self._ended(
-                f"expected a picture of at most {limits.width_px}x{limits.height_px},"
-                f" got {picture.width}x{picture.height}: choose a smaller camera format"
-            )
+            self.refuse_size(picture.width, picture.height)
             return False
         now_ns = self._clock()
         if now_ns < self._next_ns:
