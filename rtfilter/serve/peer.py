@@ -14,7 +14,8 @@ from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
 from rtfilter.serve.encoders import prefer_codec, tune_sender
 from rtfilter.serve.events import ChannelListener
-from rtfilter.serve.networks import AllowedNetworks, guard_ice
+from rtfilter.serve.ice_guard import guard_ice
+from rtfilter.serve.networks import AllowedNetworks
 from rtfilter.serve.options import ServeOptions
 from rtfilter.serve.refusals import RefusedError
 from rtfilter.serve.rtp_tuning import tune_receiver, tuning_problem

@@ -1,0 +1,71 @@
+"""Logs without secrets: who asked for what and how it went, and a filter for everything else."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+_REDACTED = "[...]"
+# Of RFC 6750, the subprotocol of a WebSocket, the link that is printed, and the lines of an SDP that let
+# somebody else into a connection.
+_SECRETS = re.compile(
+    r"(?i)(bearer\s+|\btoken[.=]|ice-pwd:|ice-ufrag:|fingerprint:\S+\s+|/(?:whip|whep)/[^/\s\"']+/)"
+    r"[^\s\"'\\,;)}\]]+"
+)
+
+
+class AccessLogger(AbstractAccessLogger):
+    """One line a request: address, method, the route's pattern, status, bytes, milliseconds.
+
+    The pattern stands for the path: a path holds the secret of a WHIP session, and a query or a header
+    may hold anything.
+    """
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        route = request.match_info.route.resource if isinstance(request, web.Request) else None
+        path = "(no such path)" if route is None else route.canonical
+        self.logger.info(
+            "%s %s %s %d %d bytes %.1f ms",
+            request.remote,
+            request.method,
+            path,
+            response.status,
+            response.body_length,
+            time * 1000,
+            extra={"path": path, "status": response.status, "ms": round(time * 1000, 1)},
+        )
+
+    @property
+    def enabled(self) -> bool:
+        return self.logger.isEnabledFor(logging.INFO)
+
+
+class RedactSecrets(logging.Filter):
+    """Takes tokens, ICE passwords and fingerprints out of a record, its traceback too.
+
+    To be put on handlers, since a logger's filter does not see what its children pass up.
+    """
+
+    def __init__(self, token: str = "") -> None:
+        super().__init__()
+        self._token = token
+        self._format: Callable[..., str] = logging.Formatter().formatException
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        clean = self.redacted(message)
+        if clean != message:
+            record.msg, record.args = clean, None
+        if record.exc_info and record.exc_info[0] is not None:
+            record.exc_text = self.redacted(record.exc_text or self._format(record.exc_info))
+        return True
+
+    def redacted(self, text: str) -> str:
+        """`text` with every secret that is known by its form, or by being the token, as [...]."""
+        if self._token:
+            text = text.replace(self._token, _REDACTED)
+        return _SECRETS.sub(lambda match: match[1] + _REDACTED, text)
