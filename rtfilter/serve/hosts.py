@@ -50,7 +50,7 @@ class HostGate:
         if name not in self._names and (name, port or _DEFAULT_PORTS[self._scheme]) not in self._exact:
             raise RefusedError(
                 421,
-                f"Host {shown(values[0])} is not served here: permit it with --allowed-host at the start",
+                f"Host {shown(values[0])} is not served here: permit it with --allow-host at the start",
             )
 
     def is_own(self, origin: str, host: str) -> bool:
@@ -62,7 +62,7 @@ class HostGate:
         if not self.is_own(origin, host) and not self.is_allowed(origin):
             raise RefusedError(
                 403,
-                f"a page from {shown(origin)} may not use this: permit it with --allowed-origin at the start",
+                f"a page from {shown(origin)} may not use this: permit it with --allow-origin at the start",
             )
 
     def is_allowed(self, origin: str) -> bool:
