@@ -104,7 +104,12 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions) -> int:
 
     stopping = asyncio.Event()
     _stop_on_signals(stopping)
-    server = Server(options, make_app(options, presets=load_presets(presets_dir())))
+
+    def say(line: str) -> None:
+        if not arguments.quiet:
+            print(line, flush=True)
+
+    server = Server(options, make_app(options, presets=load_presets(presets_dir())), say)
     await server.start()
     try:
         osc = None
@@ -112,11 +117,8 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions) -> int:
             from rtfilter.serve.osc import open_osc
 
             osc = await open_osc(arguments.osc, server.sessions)
-        if not arguments.quiet:
-            print(f"rtfilter is ready. Open this link in a browser:\n\n    {server.link}\n", flush=True)
-            if server.fingerprint:
-                print(f"The browser will warn of an unknown certificate; its SHA-256: {server.fingerprint}")
-            print("It lets in who has it; keep it to yourself. Ctrl-C ends.", flush=True)
+        say(f"rtfilter is ready. Open this link in a browser:\n\n    {server.link}\n")
+        say("Whoever has the link can use this server: keep it to yourself. Ctrl-C ends.")
         if arguments.open:
             webbrowser.open(server.link)
         await _until(stopping, arguments.duration)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 
-import numpy as np
 from aiohttp import web
 
 from rtfilter.errors import DeviceError
-from rtfilter.frame import U8
 from rtfilter.presets import BUILT_IN, Preset
 from rtfilter.serve.api import Api
 from rtfilter.serve.filters import FilterPool
@@ -23,9 +21,11 @@ from rtfilter.serve.openapi import openapi_document
 from rtfilter.serve.options import ServeOptions
 from rtfilter.serve.rtp_tuning import tuning_problem
 from rtfilter.serve.security import body_limit, protect
+from rtfilter.serve.session import Session
 from rtfilter.serve.sessions import Sessions
 from rtfilter.serve.tls import ssl_context
 from rtfilter.serve.whip import Whip
+from rtfilter.sinks.card import still_card
 from rtfilter.threads import caught
 
 SAMPLE_EVERY_S = 1.0
@@ -39,11 +39,6 @@ METRICS = web.AppKey("metrics", Metrics)
 _log = logging.getLogger(__name__)
 
 
-def plain_card() -> U8:
-    """A dark picture."""
-    return np.full((720, 1280, 3), 24, np.uint8)
-
-
 def static_folder() -> Path:
     """Where the control panel's files are installed."""
     return Path(str(resources.files("rtfilter.serve"))) / "static"
@@ -55,18 +50,20 @@ def make_app(
     presets: Mapping[str, Preset] = BUILT_IN,
     pool: FilterPool | None = None,
     mode: str = "serve",
-    card: U8 | None = None,
+    own_session: Callable[[], Session] | None = None,
+    routes: Iterable[web.AbstractRouteDef] = (),
 ) -> web.Application:
     """The whole server as an aiohttp application, with `Sessions` at `app[SESSIONS]`.
 
     pool: default one of its own, warmed up in the background; it is closed with the application.
-    mode: "serve", or "cam" when the one who embeds it adds a session of its own.
-    card: RGB picture that a paused session shows.
+    mode: "serve", or "cam" when the one who embeds it feeds a session of its own, which `own_session` makes
+        on the event loop. routes: further ones, which pass the same guards.
     """
     metrics = Metrics()
+    card = still_card(1280, 720, "Paused", "the picture comes back when it is switched on again")
     pool = pool or FilterPool()
     networks = AllowedNetworks(options)
-    sessions = Sessions(options, presets, pool, networks, plain_card() if card is None else card, metrics)
+    sessions = Sessions(options, presets, pool, networks, card, metrics)
     metrics.sessions = lambda: sessions.count
     app = web.Application(client_max_size=body_limit(options.limits))
     protect(app, options)
@@ -80,8 +77,9 @@ def make_app(
     app[METRICS] = metrics
     app.add_routes(Api(options, sessions, mode).routes())
     app.add_routes(Whip(options, sessions).routes())
+    app.add_routes(routes)
     app.add_routes(_plain_routes(sessions, metrics))
-    app.cleanup_ctx.append(_life_of(sessions, metrics, pool if mode == "serve" else None))
+    app.cleanup_ctx.append(_life_of(sessions, metrics, pool if mode == "serve" else None, own_session))
     return app
 
 
@@ -110,7 +108,10 @@ def _plain_routes(sessions: Sessions, metrics: Metrics) -> list[web.AbstractRout
 
 
 def _life_of(
-    sessions: Sessions, metrics: Metrics, pool: FilterPool | None
+    sessions: Sessions,
+    metrics: Metrics,
+    pool: FilterPool | None,
+    own_session: Callable[[], Session] | None,
 ) -> Callable[[web.Application], AsyncIterator[None]]:
     async def life(_: web.Application) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
@@ -119,6 +120,8 @@ def _life_of(
         if (problem := tuning_problem()) is not None:
             _log.warning("%s", problem)
         warming = loop.run_in_executor(None, caught, pool.warm_up) if pool is not None else None
+        if own_session is not None:
+            sessions.add_own(own_session())
         sampling = asyncio.create_task(_sample(metrics))
         yield
         sampling.cancel()
@@ -138,10 +141,13 @@ async def _sample(metrics: Metrics) -> None:
 
 
 class Server:
-    """Runs an application until `stop`."""
+    """Runs an application until `stop`. tell: gets a line about the certificate, with TLS."""
 
-    def __init__(self, options: ServeOptions, app: web.Application) -> None:
+    def __init__(
+        self, options: ServeOptions, app: web.Application, tell: Callable[[str], object] | None = None
+    ) -> None:
         self._options = options
+        self._tell = tell
         self._app = app
         self._runner: web.AppRunner | None = None
         self.port = options.port
@@ -162,7 +168,7 @@ class Server:
 
     async def start(self) -> None:
         """Listen. Raises DeviceError when the address can't be had, UsageError for a bad certificate."""
-        context = ssl_context(self._options)
+        context = ssl_context(self._options, self._tell)
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=2.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._options.host, self._options.port, ssl_context=context)

@@ -54,14 +54,14 @@ class Session:
         self,
         session_id: str,
         kind: str,
-        controls: Controls,
+        controls: Controls | LiveControls,
         presets: Mapping[str, Preset],
         *,
         clock: Clock = monotonic_ns,
     ) -> None:
         self.id = session_id
         self.kind = kind
-        self.controls = LiveControls(controls)
+        self.controls = controls if isinstance(controls, LiveControls) else LiveControls(controls)
         self.results: Fanout[Filtered] = Fanout()
         self.set_paused: Callable[[bool], None] = lambda _: None
         self.dropped: Callable[[], int] = lambda: 0
@@ -86,11 +86,11 @@ class Session:
         """connecting, live, no_video, paused or ended."""
         if self._ended:
             return "ended"
+        if self.paused:
+            return "paused"
         if not self._times_ns:
             return "connecting"
-        if self._clock() - self._times_ns[-1] > SILENT_NS:
-            return "no_video"
-        return "paused" if self.paused else "live"
+        return "no_video" if self._clock() - self._times_ns[-1] > SILENT_NS else "live"
 
     @property
     def age_s(self) -> float:
