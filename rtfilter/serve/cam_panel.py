@@ -184,13 +184,14 @@ class CamPanel:
     async def _switch(self, request: web.Request) -> web.Response:
         body = parse_object(await request.text())
         device, width, height, fps = (body.get(key) for key in ("device", "width", "height", "fps"))
-        if not isinstance(device, str) or not all(_is_count(value) for value in (width, height, fps)):
+        asked = [_count(value) for value in (width, height, fps)]
+        if not isinstance(device, str) or 0 in asked:
             raise RefusedError(
                 400, 'expected {"device": "/dev/video0", "width": 1280, "height": 720, "fps": 30}'
             )
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(None, self._job.switch_camera, device, width, height, fps)
+            await loop.run_in_executor(None, partial(self._job.switch_camera, device, *asked))
         except (DeviceError, UsageError) as error:
             raise RefusedError(409, str(error)) from error
         return await self._list(request)
