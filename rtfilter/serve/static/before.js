@@ -1,0 +1,74 @@
+/**
+ * The original beside the filtered picture, of the same moment: the filtered one has been to the server, so
+ * the camera's own pictures wait here until theirs comes back. Otherwise a moving face breaks at the split.
+ */
+
+import { element, make } from "./dom.js";
+import { everyFrame } from "./frames.js";
+
+/** Enough for 400 ms at 30 pictures a second. */
+const KEPT = 12;
+const WIDEST_PX = 1280;
+
+export class Before {
+  #canvas = element("before", HTMLCanvasElement);
+  #source = make("video", { className: "source", muted: true, playsInline: true, autoplay: true });
+  /** @type {{canvas: HTMLCanvasElement, taken: number}[]} The oldest first. */
+  #waiting = [];
+
+  /**
+   * @param {HTMLVideoElement} filtered Its pictures call for theirs.
+   * @param {() => boolean} wanted Whether anybody sees the original.
+   * @param {() => number} delay_ms How much later than the camera's the filtered pictures are.
+   */
+  constructor(filtered, wanted, delay_ms) {
+    this.delay_ms = delay_ms;
+    this.#source.setAttribute("aria-hidden", "true");
+    this.#canvas.before(this.#source);
+    /** What the camera itself takes, where the browser tells; null where it does not. @type {number | null} */
+    this.capture_ms = null;
+    everyFrame(this.#source, (now, { captureTime }) => {
+      // A remote picture has a capture time too, on a clock that need not be ours.
+      if (captureTime !== undefined && now >= captureTime && now - captureTime < 1000) this.capture_ms = now - captureTime;
+      if (wanted()) this.#keep(now);
+    });
+    everyFrame(filtered, (now) => wanted() && this.#paint(now));
+  }
+
+  /** @param {MediaStream | null} stream */
+  show(stream) {
+    this.#waiting = [];
+    this.capture_ms = null;
+    this.#source.srcObject = stream;
+    if (stream) this.#source.play().catch(() => undefined); // gone again before it began
+  }
+
+  /** @param {number} now */
+  #keep(now) {
+    const { videoWidth, videoHeight } = this.#source;
+    if (videoWidth === 0) return;
+    const scale = Math.min(1, WIDEST_PX / videoWidth);
+    const oldest = this.#waiting.length < KEPT ? { canvas: make("canvas"), taken: 0 } : this.#waiting.shift();
+    if (!oldest) return;
+    draw(this.#source, oldest.canvas, Math.round(videoWidth * scale), Math.round(videoHeight * scale));
+    oldest.taken = now;
+    this.#waiting.push(oldest);
+  }
+
+  /** @param {number} now */
+  #paint(now) {
+    const wanted = now - this.delay_ms();
+    const distance = (/** @type {{taken: number}} */ { taken }) => Math.abs(taken - wanted);
+    const [first, ...others] = this.#waiting;
+    if (!first) return;
+    const { canvas } = others.reduce((best, next) => (distance(next) < distance(best) ? next : best), first);
+    draw(canvas, this.#canvas, canvas.width, canvas.height);
+  }
+}
+
+/** @param {CanvasImageSource} source @param {HTMLCanvasElement} target @param {number} width @param {number} height */
+function draw(source, target, width, height) {
+  if (target.width !== width) target.width = width;
+  if (target.height !== height) target.height = height;
+  target.getContext("2d", { alpha: false })?.drawImage(source, 0, 0, width, height);
+}

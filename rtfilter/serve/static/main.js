@@ -1,0 +1,56 @@
+/** The page: asks the server what it can do, then wires the parts together. */
+
+import { getJson, Refused, renewToken } from "./api.js";
+import { unsupported } from "./camera.js";
+import { element } from "./dom.js";
+import { Panel } from "./panel.js";
+import { States } from "./states.js";
+import { followTheme } from "./theme.js";
+
+const AGAIN_MS = 2_000;
+
+/** @typedef {import("./panel.js").Info} Info */
+
+const states = new States();
+const action = element("card-action", HTMLButtonElement);
+
+/** @returns {Promise<Info | null>} Null when there is no way on without the user. */
+async function info() {
+  for (;;) {
+    try {
+      return await getJson("/api/info");
+    } catch (error) {
+      if (error instanceof Refused && error.status === 401) states.set({ phase: "old_link" });
+      else if (error instanceof Refused) states.set({ phase: "failed", detail: error.message });
+      else {
+        states.set({ phase: "lost", detail: "the server does not answer" });
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+        continue;
+      }
+      action.onclick = () => location.reload();
+      return null;
+    }
+  }
+}
+
+async function begin() {
+  followTheme();
+  // A new link pasted into this tab changes nothing but the part behind #.
+  window.addEventListener("hashchange", () => renewToken() && location.reload());
+  renewToken();
+  const missing = unsupported();
+  if (missing) return states.set({ phase: "camera", title: missing.title, detail: missing.message });
+  const found = await info();
+  if (!found) return;
+  const panel = new Panel(found, states);
+  action.textContent = found.mode === "cam" ? "Show the picture" : "Start the camera";
+  action.disabled = false;
+  action.onclick = () => panel.act();
+  window.addEventListener("pagehide", () => panel.stop());
+  if (states.now.phase !== "start") panel.act(); // it had waited for the server
+}
+
+element("privacy", HTMLElement).textContent = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname)
+  ? "Your picture stays on this machine. Nothing is recorded, nothing goes to the internet."
+  : `Your picture goes only to ${location.hostname}, encrypted. Nothing is recorded.`;
+await begin();

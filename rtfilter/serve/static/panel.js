@@ -1,0 +1,188 @@
+/** The panel of a server that was found: one session, its picture and its controls. */
+
+import { Before } from "./before.js";
+import { CameraError, constraintsOf, openCamera } from "./camera.js";
+import { Connection } from "./connection.js";
+import { element, press } from "./dom.js";
+import { followKeys } from "./keys.js";
+import { Latency } from "./latency.js";
+import { filterCamera, watchCamera } from "./peer.js";
+import { ownCameras, serverCameras } from "./pickers.js";
+import { Presets } from "./presets.js";
+import { Readout } from "./readout.js";
+import { keepWish, keptWish, remember, settings } from "./settings.js";
+import { Sliders } from "./sliders.js";
+import { Stage } from "./stage.js";
+import { Wheel } from "./wheel.js";
+import { Wish } from "./wish.js";
+
+const SAMPLE_MS = 500;
+
+/**
+ * @typedef {object} Info
+ * @property {"serve" | "cam"} mode
+ * @property {string[]} emotions
+ * @property {number} intensity_max
+ * @property {import("./presets.js").Preset[]} presets
+ * @typedef {import("./link.js").Message} Message
+ */
+
+export class Panel {
+  /** @type {MediaStreamTrack | null} */
+  #camera = null;
+  /** How much later than the camera's pictures the filtered ones come. */
+  #behind_ms = 60;
+  #latency = new Latency();
+  #readout = new Readout();
+  #stage = new Stage();
+
+  /** @param {Info} info @param {import("./states.js").States} states */
+  constructor(info, states) {
+    this.states = states;
+    this.own = info.mode !== "cam";
+    /** @type {Wish} */
+    this.wish = new Wish((message) => this.connection.link?.send(message) ?? false, () => this.#showWish());
+    this.views = [
+      new Sliders(this.wish, info.emotions, info.intensity_max),
+      new Wheel(this.wish, info.emotions),
+      new Presets(this.wish, info.presets),
+    ];
+    this.before = new Before(this.#stage.video, () => this.#stage.showsBefore, () => (this.own ? this.#behind_ms : 0));
+    this.pickers = this.own ? ownCameras(() => this.#camera, (device, size) => this.#choose(device, size)) : serverCameras();
+    /** @type {Connection} */
+    this.connection = new Connection({
+      open: (signal) => this.#open(signal),
+      phase: (phase, detail) => this.#phase(phase, detail),
+      received: (message) => this.#received(message),
+    });
+    this.#followButtons(/** @type {Presets} */ (this.views[2]));
+    setInterval(() => this.#sample(), SAMPLE_MS);
+  }
+
+  /** The card's button: start, try again, go on. */
+  act() {
+    if (this.states.now.phase === "live" && this.states.now.paused) this.#pause(false);
+    else this.start();
+  }
+
+  async start() {
+    this.states.set({ phase: "connecting" });
+    try {
+      if (this.own && this.#camera?.readyState !== "live") await this.#openCamera(settings.device, settings.size);
+    } catch (error) {
+      return this.#cameraFailed(error);
+    }
+    await this.connection.start();
+  }
+
+  stop() {
+    this.connection.stop();
+    this.#camera?.stop();
+  }
+
+  /** @param {AbortSignal} signal @returns {Promise<import("./peer.js").Session>} */
+  #open(signal) {
+    this.#latency.restart();
+    const filtered = (/** @type {MediaStream} */ stream) => this.#stage.show(stream);
+    if (!this.own) return watchCamera(filtered, (stream) => this.before.show(stream), signal);
+    const wish = this.wish.known ? this.wish.values : keptWish();
+    return filterCamera(/** @type {MediaStreamTrack} */ (this.#camera), wish, filtered, signal);
+  }
+
+  /** @param {string} device @param {string} size */
+  async #openCamera(device, size) {
+    const track = await openCamera(device, size);
+    this.#camera?.stop();
+    this.#camera = track;
+    track.enabled = !this.states.now.paused;
+    track.addEventListener("ended", () => {
+      if (this.#camera === track) this.#cameraFailed(new CameraError("The camera is gone", "It was unplugged or switched off. Connect it and try again."));
+    });
+    this.before.show(new MediaStream([track]));
+    await this.pickers.fill();
+  }
+
+  /** @param {string} device @param {string} size */
+  async #choose(device, size) {
+    if (!this.#camera) return;
+    remember({ device, size });
+    if (device === this.#camera.getSettings().deviceId) return this.#camera.applyConstraints(constraintsOf(size));
+    await this.#openCamera(device, size);
+    await this.connection.session?.sender?.replaceTrack(this.#camera);
+  }
+
+  /** @param {unknown} error */
+  #cameraFailed(error) {
+    if (!(error instanceof CameraError)) throw error;
+    this.connection.stop();
+    this.states.set({ phase: "camera", title: error.title, detail: error.message });
+  }
+
+  /** @param {import("./connection.js").Phase} phase @param {string} detail */
+  #phase(phase, detail) {
+    this.states.set({ phase, detail });
+    if (phase === "live" && !this.own) this.pickers.fill().catch((error) => this.pickers.note(error.message));
+  }
+
+  /** @param {Message} message */
+  #received(message) {
+    if (message.type === "timings") {
+      this.#latency.timings(/** @type {any} */ (message));
+      if (message.face !== this.states.now.face) this.states.set({ face: message.face });
+    } else if (message.type === "controls") this.wish.echo(message.controls, message.seq);
+    else if (message.type === "state") this.#sessionState(/** @type {any} */ (message));
+    else if (message.type === "hello") {
+      // Paused stays paused through a lost connection.
+      if (this.states.now.paused && !message.session.paused) this.#pause(true);
+      else this.#sessionState(message.session);
+      this.wish.begin(message.session.controls);
+    } else if (message.type === "error") this.wish.refused(message.seq);
+  }
+
+  /** @param {{state: string, face: boolean, paused: boolean}} session */
+  #sessionState({ state, face, paused }) {
+    if (this.#camera) this.#camera.enabled = !paused;
+    this.states.set({ video: state, face, paused });
+    press(element("pause", HTMLButtonElement), paused);
+  }
+
+  /** @param {boolean} paused */
+  #pause(paused) {
+    // At once, whatever the server says: from now on no picture leaves.
+    if (this.#camera && paused) this.#camera.enabled = false;
+    this.connection.link?.send({ type: "paused", paused });
+  }
+
+  /** @param {Presets} presets */
+  #followButtons(presets) {
+    const bypass = element("bypass", HTMLButtonElement);
+    bypass.addEventListener("click", () => this.wish.set({ bypass: !this.wish.bypass }));
+    const pause = () => this.#pause(!this.states.now.paused);
+    element("pause", HTMLButtonElement).addEventListener("click", pause);
+    element("reset", HTMLButtonElement).addEventListener("click", () => this.wish.reset());
+    followKeys({
+      preset: (number) => presets.choose(number),
+      reset: () => this.wish.reset(),
+      mirror: () => this.#stage.mirror(),
+      view: () => this.#stage.nextView(),
+      pause,
+      off: (off) => this.wish.set({ bypass: off }),
+    });
+  }
+
+  #showWish() {
+    for (const view of this.views) view.show();
+    press(element("bypass", HTMLButtonElement), this.wish.bypass);
+    this.states.set({ bypass: this.wish.bypass });
+    keepWish({ ...this.wish.values, bypass: false });
+  }
+
+  async #sample() {
+    const { session, link } = this.connection;
+    if (!session || this.states.now.phase !== "live" || this.states.now.paused) return;
+    const sample = await this.#latency.sample(session, this.before.capture_ms, link?.roundTripMs ?? null);
+    if (session !== this.connection.session) return;
+    this.#behind_ms = sample.total_ms - (sample.parts.capture ?? 0);
+    this.#readout.add(sample);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What this browser keeps. Looks stay from visit to visit; the wish and the token only as long as the
+ * tab, so that nobody is met by the face of last week. Pictures are never kept.
+ *
+ * @typedef {object} Settings
+ * @property {"auto" | "light" | "dark"} theme
+ * @property {boolean} mirror
+ * @property {"split" | "filtered" | "sides"} view
+ * @property {number} split Share of the width that shows the original, 0..1.
+ * @property {boolean} hotkeys
+ * @property {string} device The camera's deviceId; "" is the browser's choice.
+ * @property {string} size Wished resolution, as "1280x720".
+ */
+
+const KEY = "rtfilter.settings";
+const TOKEN_KEY = "rtfilter.token";
+const WISH_KEY = "rtfilter.wish";
+
+/** @type {Settings} */
+const DEFAULTS = {
+  theme: "auto", mirror: true, view: "split", split: 0.5, hotkeys: true, device: "", size: "1280x720",
+};
+
+/** @type {Settings} */
+export const settings = { ...DEFAULTS, ...known(read(() => localStorage, KEY)) };
+
+/** @param {Partial<Settings>} changes */
+export function remember(changes) {
+  Object.assign(settings, changes);
+  write(() => localStorage, KEY, settings);
+}
+
+/** The link's token: out of the address bar into the tab. @returns {string} "" when there is none. */
+export function takeToken() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token) {
+    write(() => sessionStorage, TOKEN_KEY, token);
+    history.replaceState(null, "", location.pathname + location.search);
+    return token;
+  }
+  const kept = read(() => sessionStorage, TOKEN_KEY);
+  return typeof kept === "string" ? kept : "";
+}
+
+/** @param {object} wish */
+export function keepWish(wish) {
+  write(() => sessionStorage, WISH_KEY, wish);
+}
+
+/** @returns {object | undefined} The wish of this tab before it was loaded anew. */
+export function keptWish() {
+  const wish = read(() => sessionStorage, WISH_KEY);
+  return typeof wish === "object" && wish !== null ? wish : undefined;
+}
+
+/**
+ * Settings of another version, or of somebody's experiments, count only where they fit.
+ * @param {unknown} stored
+ */
+function known(stored) {
+  if (typeof stored !== "object" || stored === null) return {};
+  const fits = Object.entries(stored).filter(
+    ([name, value]) => name in DEFAULTS && typeof value === typeof DEFAULTS[/** @type {keyof Settings} */ (name)],
+  );
+  return Object.fromEntries(fits);
+}
+
+/**
+ * @param {() => Storage} storage Asked late: with cookies blocked, even naming it throws.
+ * @param {string} key
+ */
+function read(storage, key) {
+  try {
+    return JSON.parse(storage().getItem(key) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {() => Storage} storage
+ * @param {string} key
+ * @param {unknown} value
+ */
+function write(storage, key, value) {
+  try {
+    storage().setItem(key, JSON.stringify(value));
+  } catch {
+    // Storage is full or forbidden: the page works without, it only forgets.
+  }
+}

@@ -1,0 +1,61 @@
+/** Sliders for the emotions, and for how they act. */
+
+import { element, make } from "./dom.js";
+
+/** @typedef {import("./wish.js").Wish} Wish */
+
+/** What each control beside the emotions does, from which end to which. @type {[string, string, string][]} */
+const FEEL = [
+  ["intensity", "Intensity", "How much of the whole mix. Above 1 exaggerates."],
+  ["mouth", "Mouth", "1: the lips keep every word. 0: the emotion may move them too."],
+  ["smoothing", "Smoothing", "0 follows at once, 1 is calmest."],
+];
+
+export class Sliders {
+  /** @type {{name: string, input: HTMLInputElement, output: HTMLOutputElement}[]} */
+  #rows = [];
+
+  /**
+   * @param {Wish} wish
+   * @param {string[]} emotions
+   * @param {number} intensityMax
+   */
+  constructor(wish, emotions, intensityMax) {
+    this.wish = wish;
+    const mood = emotions.map((name) => this.#row(`emotions.${name}`, name, intensityMax, ""));
+    element("emotions", HTMLElement).replaceChildren(...mood);
+    const feel = FEEL.map(([name, label, hint]) => this.#row(name, label, name === "intensity" ? intensityMax : 1, hint));
+    element("feel", HTMLElement).replaceChildren(...feel);
+  }
+
+  /** Show what is wished now. */
+  show() {
+    for (const { name, input, output } of this.#rows) {
+      const value = this.wish.number(name);
+      if (Math.abs(input.valueAsNumber - value) > 0.004) input.value = String(value);
+      input.style.setProperty("--filled", `${(100 * value) / Number(input.max)}%`);
+      output.textContent = value.toFixed(2);
+    }
+  }
+
+  /** @param {string} name @param {string} label @param {number} max @param {string} hint */
+  #row(name, label, max, hint) {
+    const id = name.replace(".", "-");
+    const input = make("input", { type: "range", id, min: "0", max: String(max), step: "0.01" });
+    const output = make("output");
+    input.value = "0";
+    output.setAttribute("for", id);
+    input.addEventListener("input", () => this.wish.set({ [name]: input.valueAsNumber }));
+    input.addEventListener("pointerdown", () => this.wish.hold(name, true));
+    for (const end of ["pointerup", "pointercancel", "change", "blur"]) {
+      input.addEventListener(end, () => this.wish.hold(name, false));
+    }
+    this.#rows.push({ name, input, output });
+    const row = make("div", { className: "slider" }, make("label", { htmlFor: id, textContent: label }), input, output);
+    if (hint) {
+      row.append(make("p", { className: "fine", id: `${id}-hint`, textContent: hint }));
+      input.setAttribute("aria-describedby", `${id}-hint`);
+    }
+    return row;
+  }
+}
