@@ -4,12 +4,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= demo.mp4
 
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo serve test test-tools lint format bench clean
 
 help:
 	@echo "make setup   virtual environment in $(VENV), with everything for development"
 	@echo "make demo    a filtered demo clip in $(DEMO); needs no camera"
+	@echo "make serve   the control panel in your browser: your own camera, filtered"
 	@echo "make test    all tests"
+	@echo "make test-tools  installs the browsers and clients that some tests drive (Debian, Ubuntu)"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make bench   latency and start-up of this machine, into bench/results; a few minutes"
 
@@ -23,6 +25,12 @@ setup: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/rtfilter demo --output $(DEMO) --force
 	@echo "Look at $(abspath $(DEMO)): left the original, right the filtered picture."
+
+serve: $(STAMP)
+	$(BIN)/rtfilter serve --open
+
+test-tools:
+	bash scripts/test_tools.sh
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

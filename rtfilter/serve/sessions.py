@@ -9,9 +9,9 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rtfilter.controls import Controls
 from rtfilter.frame import U8
 from rtfilter.presets import Preset
-from rtfilter.controls import Controls
 from rtfilter.serve.admission import Member, admit
 from rtfilter.serve.filters import FilterPool
 from rtfilter.serve.metrics import Metrics
@@ -69,6 +69,9 @@ class Sessions:
 
     def all(self) -> list[Session]:
         return [entry.session for entry in self._entries.values()]
+
+    def has(self, session_id: str) -> bool:
+        return session_id in self._entries
 
     def find(self, session_id: str) -> Session:
         """Raises RefusedError 404."""
