@@ -8,7 +8,7 @@ declare -A wanted=(
     [chromedriver]=chromium-driver
     [firefox-esr]=firefox-esr
     [ffmpeg]=ffmpeg
-    [simple-whip-client]=simple-whip-client
+    [whip-client]=simple-whip-client
     [gst-launch-1.0]=gstreamer1.0-tools
 )
 
