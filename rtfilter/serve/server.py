@@ -76,7 +76,7 @@ def make_app(
     app[SESSIONS] = sessions
     app[METRICS] = metrics
     app.add_routes(Api(options, sessions, mode).routes())
-    app.add_routes(Whip(options, sessions).routes())
+    app.add_routes(Whip(options, sessions, mode).routes())
     app.add_routes(routes)
     app.add_routes(_plain_routes(sessions, metrics))
     app.cleanup_ctx.append(_life_of(sessions, metrics, pool if mode == "serve" else None, own_session))
