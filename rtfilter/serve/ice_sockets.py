@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import struct
-import sys
 from typing import Any
 
 from aioice import stun
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 from aioice.ice import Connection, StunProtocol
 
-from rtfilter.serve.networks import AllowedNetworks, parse_address
+from rtfilter.serve.local_socket import udp_socket
+from rtfilter.serve.networks import AllowedNetworks
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +22,6 @@ MOST_WAITING = 1024
 MOST_REMOTE_CANDIDATES = 128
 # A machine with many bridges has many addresses, and each is a socket in every session.
 _MOST_SOCKETS = 16
-_RECEIVE_BUFFER_BYTES = 1 << 20
 # RFC 7983: a first byte up to this is STUN, and DTLS, RTP and RTCP begin with others.
 _LAST_STUN_BYTE = 3
 
@@ -91,7 +89,7 @@ async def open_sockets(
     candidates: list[Candidate] = []
     for address in networks.media_addresses()[:_MOST_SOCKETS]:
         try:
-            sock = _bound(address, networks.this_machine_only)
+            sock = udp_socket(address, networks.this_machine_only)
         except OSError as error:
             _log.info("no media at %s: %s", address, error)
             continue
@@ -112,21 +110,3 @@ async def open_sockets(
         protocols.append(protocol)
         candidates.append(protocol.local_candidate)
     return protocols, candidates
-
-
-def _bound(address: str, this_machine_only: bool) -> socket.socket:
-    parsed = parse_address(address)
-    family = socket.AF_INET6 if parsed is not None and parsed.version == 6 else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-        if this_machine_only and sys.platform == "linux":
-            # What one machine sends to its own address goes through `lo`; what comes from the network
-            # does not, and never reaches this socket. Elsewhere the guard alone keeps it out.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
-        sock.bind((address, 0))
-    except OSError:
-        sock.close()
-        raise
-    return sock
