@@ -113,22 +113,38 @@ def attach_and_detach_output(path: Path, ioctl: Ioctl = kernel_ioctl) -> None:
 
 def holders(path: Path, proc: Path = PROC) -> list[str]:
     """The processes that have `path` open, as `name (pid N)`; those of other users can't be seen."""
-    found = []
-    for process in sorted(proc.glob("[0-9]*")):
+    return [f"{_process_name(pid, proc)} (pid {pid})" for pid in holder_pids(path, proc)]
+
+
+def holder_pids(path: Path, proc: Path = PROC) -> list[int]:
+    """The numbers of those processes, in order; none where there is no /proc."""
+    # No Path in here: a desktop has thousands of open files, and this is asked twice a second.
+    wanted, found = str(path), []
+    if not proc.is_dir():
+        return []
+    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdecimal()):  # noqa: PTH208
+        folder = f"{proc}/{pid}/fd"
         try:
-            if any(_leads_to(link, path) for link in (process / "fd").iterdir()):
-                name = (process / "comm").read_text().strip()
-                found.append(f"{name} (pid {process.name})")
+            numbers = os.listdir(folder)  # noqa: PTH208
         except OSError:
             continue  # another user's, or gone meanwhile
+        if any(_link(f"{folder}/{number}") == wanted for number in numbers):
+            found.append(pid)
     return found
 
 
-def _leads_to(link: Path, path: Path) -> bool:
+def _link(path: str) -> str:
     try:
-        return link.readlink() == path
+        return os.readlink(path)  # noqa: PTH115
     except OSError:
-        return False  # closed meanwhile
+        return ""  # closed meanwhile
+
+
+def _process_name(pid: int, proc: Path) -> str:
+    try:
+        return (proc / str(pid) / "comm").read_text().strip()
+    except OSError:
+        return "a program"
 
 
 def _opened(path: Path) -> int:

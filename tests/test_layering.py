@@ -57,6 +57,8 @@ ALLOWED: dict[str, set[str]] = {
     "sinks": WORLD | {"sinks", "sources.base", "sources.container"},
     "loop": ENDS | {"loop_report"},
     "loop_report": {"clock"},
+    "cam_display": ENDS,
+    "cam_job": STAGES | ENDS | {"filter", "loop", "loop_report", "cam_display"},
     "transcode": ENDS,
     # Knows the filter, the loop's parts and the wish; no camera and no command.
     "serve": STAGES | ENDS | {"serve", "presets", "config", "machine", "filter", ""},
@@ -121,7 +123,8 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "permitted"),
     [
-        ("threading", {"loop", "transcode", "threads", "sources", "sinks", "serve", "render.helper"}),
+        ("threading", {"loop", "cam_display", "cam_job", "transcode", "threads", "sources", "sinks", "serve",
+                       "render.helper"}),
         ("aiortc", {"serve"}),
         ("aiohttp", {"serve"}),
         ("torch", {"learn"}),

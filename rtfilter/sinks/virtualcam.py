@@ -60,15 +60,20 @@ class VirtualCameraSink:
         self._size = (width, height)
         self._canvas: U8 = np.zeros((height, width, 3), np.uint8)
         self._fitted_size = (0, 0)
-        self._i420: U8 = np.empty((height * 3 // 2, width), np.uint8)
+        self._i420: U8 = np.full((height * 3 // 2, width), 128, np.uint8)
+        self._i420[:height] = 16
         self._camera: _Camera | None = _open_camera(width, height, fps, device, backend)
         self.device = self._camera.device
 
     def write(self, frame: Frame) -> None:
         """Send one frame now. Raises DeviceError when the camera is gone."""
+        cv2.cvtColor(self._fit(frame.rgb), cv2.COLOR_RGB2YUV_I420, dst=self._i420)
+        self.repeat()
+
+    def repeat(self) -> None:
+        """Send the last frame again, without converting it anew; black before the first."""
         if self._camera is None:
             raise DeviceError(f"virtual camera {self.device} is closed; open a new sink")
-        cv2.cvtColor(self._fit(frame.rgb), cv2.COLOR_RGB2YUV_I420, dst=self._i420)
         try:
             self._camera.send(self._i420)
         except (RuntimeError, OSError) as error:
