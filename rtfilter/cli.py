@@ -59,6 +59,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
+    if arguments.what == "webrtc":
+        from rtfilter.commands.bench_webrtc import bench_webrtc
+
+        return bench_webrtc(arguments)
     from rtfilter.commands.bench import bench
 
     return bench(arguments)

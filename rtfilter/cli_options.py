@@ -90,10 +90,20 @@ def evaluate_options(parser: Parser) -> None:
 def bench_options(parser: Parser) -> None:
     sizes = ("480p", "720p", "1080p")
     parser.add_argument(
+        "what",
+        nargs="?",
+        metavar="webrtc",
+        type=one_of("benchmark", ("webrtc",)),
+        help="webrtc: glass to glass, there and back, against stock aiortc; left out: frame in, frame out",
+    )
+    parser.add_argument(
         "--size", action="append", type=one_of("size", sizes), help="480p, 720p, 1080p; may be repeated"
     )
     parser.add_argument(
-        "--seconds", type=number(0.1, 600), default=5.0, metavar="S", help="per size (default 5)"
+        "--seconds", type=number(0.1, 600), default=5.0, metavar="S", help="per size or turn (default 5)"
+    )
+    parser.add_argument(
+        "--minutes", type=number(0.1, 600), metavar="M", help="webrtc: then one run so long without a break"
     )
     parser.add_argument("--json", action="store_true", help="as one JSON document")
     control_options(parser)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from rtfilter.cli_options import controls_for, settings_for
 from rtfilter.clock import NS_PER_S, StageSummary, StageTimings
 from rtfilter.controls import Controls
+from rtfilter.errors import UsageError
 from rtfilter.frame import Frame
 from rtfilter.machine import machine_facts, versions
 
@@ -33,6 +34,8 @@ class TimedFilter(Protocol):
 
 def bench(arguments: argparse.Namespace) -> int:
     """Measure the chosen sizes and print a table, or JSON with machine and commit."""
+    if arguments.minutes is not None:
+        raise UsageError("--minutes goes with `rtfilter bench webrtc`; here it is --seconds")
     settings = settings_for(arguments)
     controls = controls_for(settings)
     if not any((controls.emotions, controls.valence, controls.arousal)):

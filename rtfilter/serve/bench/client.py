@@ -68,7 +68,7 @@ class Client:
                 if wishing is not None:
                     wishing.cancel()
                 taken = self._camera.given - given
-                stages = await _stages(http, spec.url, location)
+                stages = await _stages_at_the_end(http, spec.url, location)
             except TimeoutError as error:
                 raise DeviceError(f"{spec.url}: no picture came back within {CONNECT_S:g} s") from error
             finally:
@@ -151,15 +151,18 @@ def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-async def _stages(http: aiohttp.ClientSession, url: str, location: str) -> dict[str, Any]:
-    """The server's own percentiles by stage; empty where it has none."""
+async def _stages_at_the_end(http: aiohttp.ClientSession, url: str, location: str) -> dict[str, Any]:
+    """The server's own percentiles by stage, empty where it has none; its session is then ended.
+
+    The next one is not to share the processors with what is left of this one.
+    """
     if not location:
         return {}
     async with http.get(f"{url}{location}") as response:
-        if response.status != 200:
-            return {}
-        stages: dict[str, Any] = (await response.json()).get("stages_ms", {})
-        return stages
+        body = await response.json() if response.status == 200 else {}
+    async with http.delete(f"{url}{location}"):
+        stages: dict[str, Any] = body.get("stages_ms", {})
+    return stages
 
 
 async def _main(text: str) -> ClientRecord:
