@@ -1,0 +1,73 @@
+"""Visitors come and go, politely and not: nothing of them stays. The long run of this is bench/soak.py."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bench.soak import RUDE_EVERY, demo_pictures, visit
+from rtfilter.controls import Controls
+from rtfilter.serve.options import ServeOptions
+from rtfilter.serve.server import Server, make_app
+
+TOKEN = "a-token-of-the-tests"
+FILES = Path("/proc/self/fd")
+# Filters and workers are made on demand and kept; three visits make all that one visitor at a time needs.
+WARM_UP, VISITS = 3, 6
+# A visitor of this number closes its sockets, and asks for nothing to be ended.
+RUDE = 2 * RUDE_EVERY - 1
+SETTLE_S = 60.0
+
+
+def held() -> tuple[int, int, int]:
+    """Event-loop tasks, threads of ours and aiortc's that belong to a visit, open files."""
+    visit_threads = [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.endswith("-decoder") or thread.name == "rtfilter-filter"
+    ]
+    return len(asyncio.all_tasks()), len(visit_threads), len(list(FILES.iterdir()))
+
+
+async def settled(server: Server) -> tuple[int, int, int]:
+    """What is held once the last session is over; a rude visitor is missed after half a minute."""
+
+    async def empty() -> None:
+        while server.sessions.count:
+            await asyncio.sleep(0.2)
+
+    await asyncio.wait_for(empty(), SETTLE_S)
+    await asyncio.sleep(1.0)
+    return held()
+
+
+async def visits() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    options = ServeOptions(port=0, token=TOKEN, controls=Controls(emotions={"happy": 0.8}))
+    server = Server(options, make_app(options))
+    await server.start()
+    pictures = demo_pictures(10)
+    address = f"http://127.0.0.1:{server.port}"
+    try:
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+            for number in range(WARM_UP):
+                await visit(client, address, pictures, number)
+            before = await settled(server)
+            for number in range(VISITS):
+                # The last one leaves without a goodbye.
+                await visit(client, address, pictures, RUDE if number == VISITS - 1 else number)
+            return before, await settled(server)
+    finally:
+        await server.stop()
+
+
+@pytest.mark.skipif(not FILES.is_dir(), reason="needs /proc/self/fd (Linux) to count open files")
+def test_visitors_leave_nothing_behind() -> None:
+    before, after = asyncio.run(visits())
+    assert after[0] == before[0], f"tasks: {before[0]} before, {after[0]} after"
+    assert after[1] == before[1] == 0, f"threads of visits: {before[1]} before, {after[1]} after"
+    # The executor may still be growing towards its fixed size, and each worker has a selector or two.
+    assert after[2] <= before[2] + 2, f"open files: {before[2]} before, {after[2]} after"
