@@ -11,25 +11,25 @@ from rtfilter.colour import planes_of
 from rtfilter.serve.h264_backends import SOFTWARE, Backend, chosen_backend, condemn
 from rtfilter.serve.picture_encoder import NOMINAL_FPS, PictureEncoder
 
-# level_idc, macroblocks a second, macroblocks a picture (H.264, table A-1).
+# level_idc, macroblocks a second, macroblocks a picture, bits a second (H.264, table A-1), from the one
+# that all of WebRTC takes on.
 _LEVELS = (
-    (30, 40_500, 1_620),
-    (31, 108_000, 3_600),
-    (32, 216_000, 5_120),
-    (40, 245_760, 8_192),
-    (42, 522_240, 8_704),
-    (51, 983_040, 36_864),
-    (52, 2_073_600, 36_864),
+    (31, 108_000, 3_600, 14_000_000),
+    (32, 216_000, 5_120, 20_000_000),
+    (40, 245_760, 8_192, 20_000_000),
+    (42, 522_240, 8_704, 50_000_000),
+    (51, 983_040, 36_864, 240_000_000),
+    (52, 2_073_600, 36_864, 240_000_000),
 )
 # Smaller changes of the wanted bitrate are not worth the encoder's attention.
 _WORTH = 0.05
 
 
-def level_for(width_px: int, height_px: int, fps: float) -> int:
-    """The lowest level_idc that permits this size and rate, not below 31, which all of WebRTC takes."""
+def level_for(width_px: int, height_px: int, fps: float, bitrate_bps: int) -> int:
+    """The lowest level_idc from 31 on that permits this stream; the highest where none does."""
     blocks = -(-width_px // 16) * -(-height_px // 16)
-    for level, per_second, per_picture in _LEVELS[1:]:
-        if blocks <= per_picture and blocks * fps <= per_second:
+    for level, blocks_per_second, blocks_per_picture, most_bps in _LEVELS:
+        if blocks <= blocks_per_picture and blocks * fps <= blocks_per_second and bitrate_bps <= most_bps:
             return level
     return _LEVELS[-1][0]
 
@@ -43,7 +43,8 @@ class PromptH264Encoder(PictureEncoder):
     def __init__(self, bitrate_bps: int, *, fps: float = NOMINAL_FPS, hardware: bool = True) -> None:
         super().__init__(bitrate_bps)
         self._fps = fps
-        self.backend: Backend = chosen_backend() if hardware else SOFTWARE
+        # Looked for with the first picture, as trying hardware may take its time and this is the event loop.
+        self.backend: Backend | None = None if hardware else SOFTWARE
 
     def _fit(self, frame: VideoFrame) -> VideoFrame:
         picture = super()._fit(frame)
@@ -53,7 +54,7 @@ class PromptH264Encoder(PictureEncoder):
         try:
             return super()._encoded(picture)
         except av.FFmpegError as error:
-            if self.backend is SOFTWARE:
+            if self.backend is None or self.backend is SOFTWARE:
                 raise
             condemn(self.backend, error)
             self.backend = SOFTWARE
@@ -62,16 +63,20 @@ class PromptH264Encoder(PictureEncoder):
 
     def _needs_restart(self, context: VideoCodecContext) -> bool:
         if abs(self.target_bitrate / self._running_bps - 1.0) > _WORTH:
-            if not self.backend.changes_rate:
+            if self.backend is None or not self.backend.changes_rate:
                 return True
             # libavcodec compares it before every picture and tells the encoder.
             context.bit_rate = self._running_bps = self.target_bitrate
         return False
 
     def _open(self, width_px: int, height_px: int) -> VideoCodecContext:
+        if self.backend is None:
+            self.backend = chosen_backend()
         context = self._described(self.backend.name, width_px, height_px)
-        level_idc = level_for(width_px, height_px, self._fps)
-        self.backend.configure(context, self.target_bitrate, level_idc)
+        # The ceiling of a running stream stays: it must leave room for what the bitrate may rise to.
+        ceiling_bps = self._most_bps if self.backend.changes_rate else self.target_bitrate
+        level_idc = level_for(width_px, height_px, self._fps, ceiling_bps)
+        self.backend.configure(context, ceiling_bps, level_idc)
         return context
 
     def _payloads(self, data: bytes) -> list[bytes]:

@@ -19,7 +19,7 @@ UP_AFTER_S = 4.0
 
 
 class PromptVp8Encoder(PictureEncoder):
-    """libvpx in real time: no noise filter, which costs 1 ms and half a decibel, and keyframes kept small."""
+    """libvpx in real time: no noise filter, which costs 1 ms and 0.5 to 1.5 dB, and keyframes kept small."""
 
     def __init__(self, bitrate_bps: int, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(bitrate_bps)
@@ -39,7 +39,7 @@ class PromptVp8Encoder(PictureEncoder):
         rate = str(self.target_bitrate)
         context.options = {
             "deadline": "realtime",
-            "cpu-used": "-6",
+            "cpu-used": "-8",
             "lag-in-frames": "0",
             # Equal rates make it a constant bitrate; the buffer then lasts one second.
             "minrate": rate,
