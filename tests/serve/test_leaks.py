@@ -67,7 +67,8 @@ async def visits() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
 @pytest.mark.skipif(not FILES.is_dir(), reason="needs /proc/self/fd (Linux) to count open files")
 def test_visitors_leave_nothing_behind() -> None:
     before, after = asyncio.run(visits())
-    assert after[0] == before[0], f"tasks: {before[0]} before, {after[0]} after"
+    # Fewer is right too: the client's kept connection to the server, a task there, may have timed out.
+    assert after[0] <= before[0], f"tasks: {before[0]} before, {after[0]} after"
     assert after[1] == before[1] == 0, f"threads of visits: {before[1]} before, {after[1]} after"
     # The executor may still be growing towards its fixed size, and each worker has a selector or two.
     assert after[2] <= before[2] + 2, f"open files: {before[2]} before, {after[2]} after"
