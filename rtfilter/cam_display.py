@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from rtfilter.clock import NS_PER_S, Clock
+from rtfilter.frame import U8
 from rtfilter.sinks.card import still_card
 from rtfilter.sinks.steady import SteadySink
 
@@ -27,6 +28,11 @@ _TEXTS = {
 }
 
 _log = logging.getLogger(__name__)
+
+
+def starting_card(width: int, height: int) -> U8:
+    """The first card: uint8 [height, width, 3] RGB."""
+    return still_card(width, height, *_TEXTS["starting"])
 
 
 class CamDisplay:

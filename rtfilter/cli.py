@@ -35,7 +35,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _cam(arguments: argparse.Namespace) -> int:
-    from rtfilter.commands.run import cam
+    from rtfilter.commands.cam import cam
 
     return cam(arguments)
 

@@ -34,7 +34,17 @@ def run_options(parser: Parser) -> None:
 
 
 def cam_options(parser: Parser) -> None:
-    parser.add_argument("-i", "--input", metavar="camera:N", help="the camera (default camera:0)")
+    parser.add_argument(
+        "-i", "--input", metavar="camera:N|demo", help="the camera (default: the first that is not virtual)"
+    )
+    parser.add_argument(
+        "--no-idle", action="store_true", help="filter on while no program seems to watch the virtual camera"
+    )
+    parser.add_argument(
+        "--print-systemd-unit",
+        action="store_true",
+        help="print the unit of a user service that runs this command, and end",
+    )
     parser.add_argument("--compare", action="store_true", help="original beside result")
     parser.add_argument("--report", metavar="R.json", help="write timings, drops and versions here")
     parser.add_argument("--quiet", action="store_true", help="no progress")

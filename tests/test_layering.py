@@ -123,8 +123,20 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "permitted"),
     [
-        ("threading", {"loop", "cam_display", "cam_job", "transcode", "threads", "sources", "sinks", "serve",
-                       "render.helper"}),
+        (
+            "threading",
+            {
+                "loop",
+                "cam_display",
+                "cam_job",
+                "transcode",
+                "threads",
+                "sources",
+                "sinks",
+                "serve",
+                "render.helper",
+            },
+        ),
         ("aiortc", {"serve"}),
         ("aiohttp", {"serve"}),
         ("torch", {"learn"}),

@@ -16,11 +16,11 @@ class LiveLine:
         self._visible = self._stream.isatty()
         self._drawn = False
 
-    def __call__(self, report: LoopReport) -> None:
-        """Show the state of the loop."""
+    def __call__(self, report: LoopReport, state: str = "") -> None:
+        """Show the state of the loop; `state` in words before it."""
         if self._visible:
             self._drawn = True
-            self._stream.write(f"\r{live_text(report)}\x1b[K")
+            self._stream.write(f"\r{state}{': ' if state else ''}{live_text(report)}\x1b[K")
             self._stream.flush()
 
     def __enter__(self) -> LiveLine:

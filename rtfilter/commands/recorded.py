@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from rtfilter.clock import StageSummary, StageTimings
 from rtfilter.controls import Controls
-from rtfilter.filter import FaceFilter
+from rtfilter.filter import FaceFilter, StepReport
 from rtfilter.frame import Frame
 
 # Ten minutes at 30 frames a second.
@@ -15,27 +15,35 @@ FADE_S = 0.2
 
 
 class RecordedFilter:
-    """Steps a `FaceFilter` with the wish of each frame's moment.
+    """A `FaceFilter` that counts and times what it does.
 
-    controls_at: the wish for a frame. fade_s: how long the edit takes to come and go.
+    fade_s: how long the edit takes to come and go.
     frames, with_face, changed: counts of frames so far.
     """
 
-    def __init__(self, controls_at: Callable[[Frame], Controls], fade_s: float = FADE_S) -> None:
+    def __init__(self, fade_s: float = FADE_S) -> None:
         self._filter = FaceFilter(fade_s=fade_s)
-        self._controls_at = controls_at
         self._timings = StageTimings(KEPT_FRAMES)
         self.frames = self.with_face = self.changed = 0
 
-    def step(self, frame: Frame) -> Frame:
+    @property
+    def last(self) -> StepReport:
+        """What the last step saw and did."""
+        return self._filter.last
+
+    def step(self, frame: Frame, controls: Controls) -> Frame:
         """One frame through the filter."""
-        result = self._filter.step(frame, self._controls_at(frame))
+        result = self._filter.step(frame, controls)
         report = self._filter.last
         self.frames += 1
         self.with_face += report.landmarks is not None
         self.changed += result.changed is not None
         self._timings.record_all(report.stage_ns)
         return result
+
+    def reset(self) -> None:
+        """Forget the face, as if the stream started anew."""
+        self._filter.reset()
 
     def stage_ns(self) -> Mapping[str, int]:
         """Nanoseconds by stage of the latest frame."""

@@ -1,4 +1,4 @@
-"""`rtfilter run` and `rtfilter cam`: from a source through the filter to a sink."""
+"""`rtfilter run`: from a source through the filter to a sink."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,18 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
     return filter_video(job)
 
 
-def cam(arguments: argparse.Namespace) -> int:
-    """`rtfilter cam`: a camera, seen by others as the virtual camera."""
-    settings = settings_for(arguments)
-    chosen = settings.values.get("input", "camera:0")
-    if not is_camera(chosen):
-        if arguments.input is not None:
-            raise UsageError(f"cam takes a camera, got {chosen!r}; use: rtfilter run --input {chosen} ...")
-        chosen = "camera:0"
-    values = {**settings.values, "input": chosen, "output": VIRTUAL_CAMERA}
-    return filter_video(job_for(arguments, values, controls_for(settings)))
-
-
 def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: Controls) -> Job:
     """The job of parsed arguments. Raises UsageError for a codec that a settings file made up."""
     if (codec := values.get("codec", CODECS[0])) not in CODECS:
@@ -89,11 +78,7 @@ def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: 
 def filter_video(job: Job) -> int:
     """Do the job: live through the low-latency loop, else every frame in order."""
     started = datetime.now(timezone.utc)
-    if job.report is not None:
-        for name, what in ((job.input, "input"), (job.output, "output")):
-            if not (is_camera(name) or name in (DEMO, VIRTUAL_CAMERA, NOTHING)):
-                refuse_same(job.report, "report", Path(name), what)
-        refuse_existing(job.report, job.force)
+    refuse_report(job)
     live = is_camera(job.input) or job.output == VIRTUAL_CAMERA
     if job.duration_s is not None and not live and job.input != DEMO:
         raise UsageError("--duration is for cameras, the demo and the virtual camera; a file has its own")
@@ -101,7 +86,7 @@ def filter_video(job: Job) -> int:
     try:
         # Before the networks load: a wrong output is told at once.
         sink = open_sink(job.output, job.values, source, compare=job.compare, force=job.force)
-        recorded = _load_filter(job, sink, still=source.info.frame_count == 1)
+        recorded = load_filter(sink, still=source.info.frame_count == 1)
         try:
             pass_through = _live if live else _every_frame
             result = pass_through(job, source, recorded, sink)
@@ -110,28 +95,46 @@ def filter_video(job: Job) -> int:
     finally:
         source.close()
     if job.report is not None:
-        write_json(job.report, _report(job, started, source.info, recorded, result))
-    _say_what_happened(job, recorded, getattr(source, "damage", None))
+        write_json(job.report, report_of(job, started, source.info, recorded, result))
+    say_what_happened(job, recorded, getattr(source, "damage", None))
     return 0
 
 
-def _load_filter(job: Job, sink: Sink, still: bool) -> RecordedFilter:
-    """The filter for the job; `still` for a single picture, which has no time to fade in."""
+def refuse_report(job: Job) -> None:
+    """Raise UsageError or OutputError when the report cannot be written where it should be."""
+    if job.report is None:
+        return
+    for name, what in ((job.input, "input"), (job.output, "output")):
+        if not (is_camera(name) or name in (DEMO, VIRTUAL_CAMERA, NOTHING)):
+            refuse_same(job.report, "report", Path(name), what)
+    refuse_existing(job.report, job.force)
+
+
+def load_filter(sink: Sink, still: bool = False) -> RecordedFilter:
+    """A filter for what goes to `sink`, which is closed when that fails.
+
+    still: for a single picture, which has no time to fade in.
+    """
     try:
         from rtfilter.commands.recorded import FADE_S, RecordedFilter
 
-        return RecordedFilter(job.controls_at, 0.0 if still else FADE_S)
+        return RecordedFilter(0.0 if still else FADE_S)
     except BaseException:
         # Ctrl-C while the networks load, too: nothing half-made stays behind.
         sink.close(complete=False)
         raise
 
 
+def _stepped(job: Job, recorded: RecordedFilter, frame: Frame) -> Frame:
+    return recorded.step(frame, job.controls_at(frame))
+
+
 def _every_frame(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dict[str, Any]:
     from rtfilter.transcode import transcode
 
     with ProgressBar() as bar:
-        return transcode(source, recorded.step, sink, None if job.quiet else bar).as_dict()
+        step = partial(_stepped, job, recorded)
+        return transcode(source, step, sink, None if job.quiet else bar).as_dict()
 
 
 def _live(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dict[str, Any]:
@@ -143,7 +146,7 @@ def _live(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dic
         loop = LiveLoop(
             source,
             # The wish belongs to the frame, not to the moment when the loop asks for it.
-            lambda frame, _: recorded.step(frame),
+            lambda frame, _: _stepped(job, recorded, frame),
             sink,
             lambda: unused,
             stage_ns=recorded.stage_ns,
@@ -155,7 +158,7 @@ def _live(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dic
             return loop.run().as_dict()
 
 
-def _report(
+def report_of(
     job: Job, started: datetime, info: SourceInfo, recorded: RecordedFilter, result: dict[str, Any]
 ) -> dict[str, Any]:
     """What `--report` writes: request, counts, percentiles in milliseconds, machine and versions."""
@@ -175,7 +178,7 @@ def _report(
     }
 
 
-def _say_what_happened(job: Job, recorded: RecordedFilter, damage: str | None) -> None:
+def say_what_happened(job: Job, recorded: RecordedFilter, damage: str | None = None) -> None:
     if damage:
         print(f"rtfilter: note: {damage}", file=sys.stderr)
     if job.quiet:

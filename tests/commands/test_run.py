@@ -212,18 +212,13 @@ def test_a_live_run_ends_with_ctrl_c_as_success(
 
     monkeypatch.setattr(run_module, "open_sink", open_interrupting)
     report = tmp_path / "r.json"
-    words = ["cam", "-i", "camera:7", "-e", "happy=0.5", "--report", str(report)]
+    words = ["run", "-i", "camera:7", "-o", "null", "-e", "happy=0.5", "--report", str(report)]
     assert main(words) == 0
     assert sinks[0].complete is True
     document = json.loads(report.read_text())
     assert document["run"]["written"] == sinks[0].frames >= 5
     assert "filter.track" in document["run"]["timings"]
     assert "frames, a face in" in capsys.readouterr().err
-
-
-def test_cam_takes_only_a_camera(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["cam", "-i", "clip.mp4"]) == 2
-    assert "cam takes a camera, got 'clip.mp4'" in capsys.readouterr().err
 
 
 def test_inspect_gives_every_frame(

@@ -1,0 +1,131 @@
+"""`rtfilter cam`: a camera, filtered, seen by other programs as the virtual camera."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtfilter.cli_options import controls_for, settings_for
+from rtfilter.commands.ends import DEMO, FPS, HEIGHT_PX, VIRTUAL_CAMERA, WIDTH_PX, is_camera, open_source
+from rtfilter.commands.live_line import LiveLine
+from rtfilter.commands.output import write_json
+from rtfilter.commands.run import Job, job_for, load_filter, refuse_report, report_of, say_what_happened
+from rtfilter.commands.systemd_unit import cam_command, unit_text
+from rtfilter.controls import Controls
+from rtfilter.errors import DeviceError, UsageError
+from rtfilter.sources.base import Source
+
+if TYPE_CHECKING:
+    from rtfilter.sinks.virtualcam import VirtualCameraSink
+
+
+def cam(arguments: argparse.Namespace) -> int:
+    """Do it, or print the unit that does it at every login."""
+    settings = settings_for(arguments)
+    chosen = arguments.input or settings.values.get("input")
+    if chosen is not None and not (is_camera(chosen) or chosen == DEMO):
+        if arguments.input is not None:
+            raise UsageError(f"cam takes a camera, got {chosen!r}; use: rtfilter run --input {chosen} ...")
+        chosen = None
+    controls = controls_for(settings)
+    if arguments.print_systemd_unit:
+        print(unit_text(cam_command(sys.executable, vars(arguments))), end="")
+        return 0
+    values = {**settings.values, "input": chosen or _first_camera(), "output": VIRTUAL_CAMERA}
+    job = job_for(arguments, values, controls)
+    refuse_report(job)
+    _show_camera(job, controls, can_idle=not arguments.no_idle)
+    return 0
+
+
+def _show_camera(job: Job, controls: Controls, can_idle: bool) -> None:
+    from rtfilter.cam_display import starting_card
+    from rtfilter.cam_job import CameraChoice, CamJob
+    from rtfilter.sinks.steady import SteadySink
+    from rtfilter.sinks.virtualcam import VirtualCameraSink
+    from rtfilter.sinks.watchers import watched
+    from rtfilter.threads import stop_on_signals
+
+    started = datetime.now(timezone.utc)
+    width, height, fps = _shape(job.values)
+    # The virtual camera first: a device that another program holds is told before the camera's light goes on.
+    virtual = VirtualCameraSink(width, height, fps, job.values.get("device"))
+    sink = SteadySink(virtual, fps)
+    sink.hold(starting_card(width, height))
+    try:
+        source = open_source(job.input, job.values, live=True, duration_s=None)
+    except BaseException:
+        sink.close(complete=False)
+        raise
+    try:
+        recorded = load_filter(sink)
+    except BaseException:
+        source.close()
+        raise
+    try:
+        with LiveLine() as line:
+            cam_job = CamJob(
+                source,
+                sink,
+                recorded,
+                lambda: controls,
+                size=(width, height),
+                camera=CameraChoice(_device(job.input), width, height, fps),
+                compare=job.compare,
+                watched=watched(virtual.device) if can_idle else None,
+                open_camera=lambda *wanted: _open_camera(virtual, *wanted),
+                duration_s=job.duration_s,
+                on_tick=None if job.quiet else lambda report: line(report, cam_job.state),
+            )
+            if not job.quiet:
+                print(f"rtfilter: choose the camera {_name(virtual)} in your program", file=sys.stderr)
+            with stop_on_signals(cam_job.stop):
+                result = cam_job.run().as_dict()
+    finally:
+        recorded.close()
+    if job.report is not None:
+        write_json(job.report, report_of(job, started, source.info, recorded, result))
+    say_what_happened(job, recorded)
+
+
+def _shape(values: Mapping[str, Any]) -> tuple[int, int, float]:
+    """Width, height and rate, of the virtual camera and as wished from the real one."""
+    width, height = values.get("width", WIDTH_PX), values.get("height", HEIGHT_PX)
+    return width, height, float(values.get("fps", FPS))
+
+
+def _first_camera() -> str:
+    """The first real camera: where v4l2loopback was loaded early, camera:0 is the virtual one."""
+    if sys.platform == "linux":
+        from rtfilter.sources.cameras import list_cameras
+
+        for camera in list_cameras():
+            if not camera.virtual:
+                return f"camera:{camera.index}"
+    return "camera:0"
+
+
+def _device(name: str) -> str:
+    """What an input's name says of the camera: "0" or "/dev/video2"; "demo" stays."""
+    return name if name == DEMO else name.removeprefix("camera").removeprefix(":") or "0"
+
+
+def _open_camera(virtual: VirtualCameraSink, device: str, width: int, height: int, fps: float) -> Source:
+    from rtfilter.sources.capture import device_path
+
+    if device != DEMO and device_path(int(device) if device.isdecimal() else device) == Path(virtual.device):
+        raise DeviceError(f"camera:{device} is rtfilter's own virtual camera; choose another")
+    values = {"width": width, "height": height, "fps": round(fps)}
+    return open_source(DEMO if device == DEMO else f"camera:{device}", values, live=True, duration_s=None)
+
+
+def _name(virtual: VirtualCameraSink) -> str:
+    """How other programs call it."""
+    from rtfilter.v4l2 import node_index, query_node
+
+    path = Path(virtual.device)
+    return f"{query_node(path).name!r} ({path})" if node_index(path) >= 0 else repr(virtual.device)
