@@ -70,6 +70,8 @@ class Peer:
         try:
             await self.connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
             guard_ice(self.connection, self._networks)
+            if self._takes is None or self._gives is None:
+                _answer_passively(self.connection)
             self._connect_tracks()
             answer = await self.connection.createAnswer()
             await self.connection.setLocalDescription(answer)
@@ -195,6 +197,19 @@ class Peer:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _answer_passively(connection: RTCPeerConnection) -> None:
+    """Let the peer open DTLS where its offer leaves that open, as RFC 9725 wants of a WHIP server.
+
+    aiortc's ciphers need a server with an ECDSA key, and GStreamer has an RSA one: it can only be the client.
+    """
+    transports = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
+    if connection.sctp is not None:
+        transports.add(connection.sctp.transport)
+    for transport in transports:
+        if transport._role == "auto":
+            transport._set_role("server")
 
 
 def _one_line(error: Exception) -> str:
