@@ -132,7 +132,7 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions) -> int:
 async def _until(stopping: asyncio.Event, duration_s: float | None) -> None:
     try:
         await asyncio.wait_for(stopping.wait(), duration_s)
-    except TimeoutError:
+    except asyncio.TimeoutError:
         return
 
 

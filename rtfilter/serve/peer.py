@@ -190,7 +190,7 @@ class Peer:
                 task.cancel()
         try:
             await asyncio.wait_for(self.connection.close(), _CLOSE_S)
-        except TimeoutError:
+        except asyncio.TimeoutError:
             _log.warning("a connection did not close within %g s and is given up", _CLOSE_S)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
