@@ -14,7 +14,7 @@ _REDACTED = "[...]"
 # somebody else into a connection.
 _SECRETS = re.compile(
     r"(?i)(bearer\s+|\btoken[.=]|ice-pwd:|ice-ufrag:|fingerprint:\S+\s+|/(?:whip|whep)/[^/\s\"']+/)"
-    r"[^\s\"'\\,;)}\]]+"
+    r"[^\s\"'\\,;(){}\[\]]+"
 )
 
 

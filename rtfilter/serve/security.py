@@ -178,6 +178,8 @@ async def _check_body(request: web.Request, limits: Limits) -> None:
     if request.content_type not in permitted:
         expected = " or ".join(sorted(permitted))
         raise RefusedError(415, f"Content-Type {request.content_type[:60]!r}: expected {expected}")
+    if (charset := request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
+        raise RefusedError(415, f"charset {charset[:40]!r}: expected utf-8")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise RefusedError(415, "compressed bodies are not taken: send it as it is")
     # An offer travels inside JSON there, where each of its line ends takes two characters more.

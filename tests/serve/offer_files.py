@@ -1,0 +1,42 @@
+"""Offers of real clients: two browsers' recorded here, the others written after their sources' way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
+
+from rtfilter.serve.sdp_guard import Kind
+
+FOLDER = Path(__file__).parent / "offers"
+
+# By file: what the client offers itself as.
+CLIENTS: dict[str, Kind] = {
+    "chromium": "peer",
+    "chromium_hidden": "peer",
+    "firefox": "peer",
+    "safari": "peer",
+    "obs": "whip",
+    "ffmpeg": "whip",
+    "gstreamer": "whip",
+}
+
+
+def recorded(name: str) -> str:
+    """The offer with the line ends of the wire."""
+    return "\r\n".join((FOLDER / f"{name}.sdp").read_text().splitlines()) + "\r\n"
+
+
+async def aiortc_offer(*, audio: bool = True, channel: bool = True, direction: str = "sendrecv") -> str:
+    """What aiortc itself offers: picture, sound and a channel."""
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    pc.addTransceiver(VideoStreamTrack() if direction != "recvonly" else "video", direction=direction)
+    if audio:
+        pc.addTransceiver(AudioStreamTrack() if direction != "recvonly" else "audio", direction=direction)
+    if channel:
+        pc.createDataChannel("rtfilter")
+    await pc.setLocalDescription(await pc.createOffer())
+    sdp = str(pc.localDescription.sdp)
+    await pc.close()
+    return sdp
