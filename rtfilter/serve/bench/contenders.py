@@ -17,7 +17,6 @@ STOCK, STOCK_TUNED, BYPASS, FILTERED, FILTERED_STOCK = (
     "filtered_stock_client",
 )
 ECHO, FILTER = "echo", "filter"
-SERVERS: Mapping[str, Callable[..., ServerProcess]] = {ECHO: echo_server, FILTER: filter_server}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +51,13 @@ def spec_of(name: str, base: ClientSpec) -> ClientSpec:
 
 
 class Ring:
-    """The servers, started when first needed and ended together; idle ones take no processor time."""
+    """The servers, started when first needed and ended together; idle ones take no processor time.
 
-    def __init__(self, *options: str) -> None:
-        self._options = options
+    servers: by name, echo and filter; default the two of `processes`.
+    """
+
+    def __init__(self, servers: Mapping[str, ServerProcess] | None = None) -> None:
+        self._servers = servers or {ECHO: echo_server(), FILTER: filter_server()}
         self._resources = ExitStack()
         self._up: dict[str, Address] = {}
 
@@ -68,8 +70,7 @@ class Ring:
     def at(self, server: str) -> Address:
         """The address of `server`, echo or filter. Raises DeviceError when it does not come up."""
         if server not in self._up:
-            options = self._options if server == FILTER else ()
-            self._up[server] = self._resources.enter_context(SERVERS[server](*options))
+            self._up[server] = self._resources.enter_context(self._servers[server])
         return self._up[server]
 
     def run(self, name: str, base: ClientSpec) -> ClientRecord:

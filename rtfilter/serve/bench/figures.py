@@ -111,23 +111,23 @@ def course(rows: Sequence[Row], points: int = 120) -> list[tuple[float, float, f
 def reaction(changes: Sequence[Change]) -> dict[str, Any]:
     """How soon wishes were answered. In pictures, 1 is the first that was taken after the wish was sent.
 
-    pictures_seen: to the first picture half way there; ms_seen: from sending until it was at hand;
-    pictures_applied: to the first whose timings name the wish. unanswered: how many were never seen.
+    pictures_seen: to the first picture that is on its way; ms_seen: from sending until it was at hand;
+    pictures_half: to the first that is half way; pictures_applied: to the first whose timings name the wish.
+    unanswered: how many were never seen.
     """
-    seen = [change for change in changes if change.half_number >= 0]
+    seen = [change for change in changes if change.seen_number >= 0]
     applied = [change for change in changes if change.applied_number >= 0]
     return {
         "wishes": len(changes),
         "unanswered": len(changes) - len(seen),
-        "pictures_seen": _spread([float(change.half_number - change.sent_number) for change in seen]),
-        "ms_seen": _spread([(change.half_us - change.sent_us) / _US_PER_MS for change in seen]),
-        "pictures_applied": _spread(
-            [float(change.applied_number - change.sent_number) for change in applied]
-        ),
+        "pictures_seen": _spread([change.seen_number - change.sent_number for change in seen]),
+        "ms_seen": _spread([(change.seen_us - change.sent_us) / _US_PER_MS for change in seen]),
+        "pictures_half": _spread([change.half_number - change.sent_number for change in seen]),
+        "pictures_applied": _spread([change.applied_number - change.sent_number for change in applied]),
     }
 
 
-def _spread(values: list[float]) -> dict[str, float] | None:
+def _spread(values: Sequence[float]) -> dict[str, float] | None:
     if not values:
         return None
     named = {"min": min(values), "median": float(np.median(values)), "max": max(values)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from rtfilter.serve.bench.contenders import CONTENDERS, FILTERED, Ring, take_turns
 from rtfilter.serve.bench.figures import course, figures, reaction, slope
-from rtfilter.serve.bench.record import ClientSpec
+from rtfilter.serve.bench.record import Change, ClientSpec
 
 Tell = Callable[[str], None]
 
@@ -62,11 +62,13 @@ def wish(ring: Ring, base: ClientSpec, tell: Tell, times: int = 2) -> dict[str, 
     return {**reaction(record.changes), "each": [_each(spec, change) for change in record.changes]}
 
 
-def _each(spec: ClientSpec, change: Any) -> dict[str, Any]:
+def _each(spec: ClientSpec, change: Change) -> dict[str, Any]:
+    def after(number: int) -> int | None:
+        return number - change.sent_number if number >= 0 else None
+
     return {
         "changes": spec.changes[change.seq - 1],
-        "pictures_seen": change.half_number - change.sent_number if change.half_number >= 0 else None,
-        "pictures_applied": change.applied_number - change.sent_number
-        if change.applied_number >= 0
-        else None,
+        "pictures_seen": after(change.seen_number),
+        "pictures_half": after(change.half_number),
+        "pictures_applied": after(change.applied_number),
     }

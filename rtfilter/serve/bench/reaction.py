@@ -17,6 +17,7 @@ FACE_ROWS, FACE_COLUMNS = (0.15, 0.75), (0.3, 0.7)
 THUMB_PX = (96, 96)
 # As many pictures are averaged for what it was like before and what it has become.
 _OVER = 4
+_SEEN = 0.15
 
 
 def thumb_of(luma: U8) -> U8:
@@ -37,8 +38,9 @@ def reactions(
     rows, thumbs: every picture of a still scene in which nothing moves but by a wish.
     applied: by number of a picture, the newest wish in it, as the server's timings have it.
 
-    A picture's place between before (0) and after (1) is its projection on the line between the two; what
-    is at 0.5 or more has answered. A change that made no difference stays unanswered.
+    A picture's place between before (0) and after (1) is its projection on the line between the two. From
+    0.15 on the change is seen, well above what encoders make of a still picture. A change that made no
+    difference stays unanswered.
     """
     if not changes:
         return list(changes)
@@ -50,24 +52,31 @@ def reactions(
         first, last = np.searchsorted(arrivals_us, (change.sent_us, end_us))
         answered = replace(change, applied_number=_first_applied(applied, change.seq))
         if first >= _OVER and last - first > 2 * _OVER:
-            half = _first_half_way(pictures[first - _OVER : first], pictures[first:last])
-            if half is not None:
-                row = rows[first + half]
-                answered = replace(answered, half_number=row.number, half_us=row.arrival_us)
+            shares = _shares_of_the_way(pictures[first - _OVER : first], pictures[first:last])
+            seen, half = np.flatnonzero(shares >= _SEEN), np.flatnonzero(shares >= 0.5)
+            if len(seen) and len(half):
+                row = rows[first + seen[0]]
+                answered = replace(
+                    answered,
+                    seen_number=row.number,
+                    seen_us=row.arrival_us,
+                    half_number=rows[first + half[0]].number,
+                )
         found.append(answered)
     return found
 
 
-def _first_half_way(before: npt.NDArray[np.float32], since: npt.NDArray[np.float32]) -> int | None:
+def _shares_of_the_way(
+    before: npt.NDArray[np.float32], since: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """How far each picture of `since` is on the way from `before` to the last; empty without a way."""
     start = before.mean(0)
     way = since[-_OVER:].mean(0) - start
-    # Twice as far as one picture lies from the other when nothing was changed, or it was not seen.
+    # Twice as far as one picture lies from the others when nothing was changed, or there is no way.
     noise = max(float(np.abs(picture - start).mean()) for picture in before)
     if float(np.abs(way).mean()) <= max(2.0 * noise, 0.05):
-        return None
-    shares = (since - start) @ way / float(way @ way)
-    reached = np.flatnonzero(shares >= 0.5)
-    return int(reached[0]) if len(reached) else None
+        return np.zeros(0, np.float32)
+    return np.asarray((since - start) @ way / float(way @ way), np.float32)
 
 
 def _first_applied(applied: Mapping[int, int], seq: int) -> int:

@@ -55,15 +55,17 @@ class Change:
     """One wish and what came of it; -1 where nothing was seen.
 
     sent_us, sent_number: when it was sent, and the newest picture that was taken by then.
-    half_number, half_us: the first picture that is at least half way to what the picture became, and
-        when it arrived. applied_number: the first picture whose timings name this wish or a later one.
+    seen_number, seen_us: the first picture that is visibly on its way to what the picture became, and when
+        it arrived; half_number: the first that is half way there. applied_number: the first whose timings
+        name this wish or a later one.
     """
 
     seq: int
     sent_us: int
     sent_number: int
+    seen_number: int = -1
+    seen_us: int = -1
     half_number: int = -1
-    half_us: int = -1
     applied_number: int = -1
 
 

@@ -1,0 +1,44 @@
+"""`python -m bench.slow_server`: the product's server with a filter that is slower than its input."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import secrets
+import time
+
+from rtfilter.controls import Controls
+from rtfilter.filter import FaceFilter
+from rtfilter.frame import Frame
+from rtfilter.serve.filters import FilterPool
+from rtfilter.serve.options import ServeOptions
+from rtfilter.serve.server import Server, make_app
+
+
+class SlowFilter(FaceFilter):
+    """Takes `delay_s` longer for every frame."""
+
+    delay_s = 0.05
+
+    def step(self, frame: Frame, controls: Controls) -> Frame:
+        time.sleep(self.delay_s)
+        return super().step(frame, controls)
+
+
+async def serve() -> None:
+    """Serve on a free port, told on standard output, until the process is ended."""
+    options = ServeOptions(port=0, token=secrets.token_urlsafe(24))
+    server = Server(options, make_app(options, pool=FilterPool(SlowFilter)))
+    await server.start()
+    print(server.link, flush=True)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await server.stop()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m bench.slow_server", description=__doc__)
+    parser.add_argument("--delay-ms", type=float, default=50.0, help="a frame (default 50)")
+    SlowFilter.delay_s = parser.parse_args().delay_ms / 1000.0
+    asyncio.run(serve())
