@@ -188,9 +188,13 @@ async def _check_body(request: web.Request, limits: Limits) -> None:
     size = request.content_length
     if size is None or size <= most:
         try:
-            size = len(await asyncio.wait_for(request.read(), _BODY_S))
+            body = await asyncio.wait_for(request.read(), _BODY_S)
+            body.decode("utf-8")
         except (asyncio.TimeoutError, TimeoutError):
             raise RefusedError(408, f"the body did not arrive within {_BODY_S:g} s") from None
+        except UnicodeDecodeError as error:
+            raise RefusedError(400, f"the body is no UTF-8 text, from byte {error.start} on") from None
+        size = len(body)
     if size > most:
         raise RefusedError(413, f"body of {size} bytes: expected at most {most}")
 

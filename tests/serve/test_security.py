@@ -273,7 +273,7 @@ def test_a_body_that_is_too_large_is_refused_however_it_comes(
     run(scenario)
 
 
-@pytest.mark.parametrize("body", [b"{", b"", b"{}{}"])
+@pytest.mark.parametrize("body", [b"{", b"", b"{}{}", b"\xff\xfe"])
 def test_json_that_cannot_be_read_is_a_400(body: bytes) -> None:
     async def scenario(server: Running) -> None:
         status, _, text = await server.answer("POST", "/api/parsed", data=body, headers=JSON)
