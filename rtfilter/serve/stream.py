@@ -128,6 +128,8 @@ class Stream:
 
     def _deliver(self, result: Filtered) -> None:
         took_s = (result.done_ns - result.arrived_ns) / NS_PER_S
+        if not self.session.frames:
+            self._delay_s = took_s
         self._delay_s += (took_s - self._delay_s) / _SMOOTHED_OVER
         self.session.deliver(result)
 
