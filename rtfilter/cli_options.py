@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from rtfilter.cli_parser import Parser, checked, count, number, one_of
+from rtfilter.cli_parser import Parser, checked, count, number, one_of, port
 from rtfilter.config import (
     COUNT_KEYS,
     TEXT_KEYS,
@@ -48,6 +48,14 @@ def cam_options(parser: Parser) -> None:
     parser.add_argument("--compare", action="store_true", help="original beside result")
     parser.add_argument("--report", metavar="R.json", help="write timings, drops and versions here")
     parser.add_argument("--quiet", action="store_true", help="no progress")
+    group = parser.add_argument_group("control panel")
+    group.add_argument("--panel", action="store_true", help="serve a control panel for your browser")
+    group.add_argument("--open", action="store_true", help="open it in the browser")
+    group.add_argument("--port", type=port, default=8080, metavar="N", help="default 8080; 0: a free one")
+    group.add_argument(
+        "--token-file", metavar="FILE", help="keep the panel's token there, so that its link stays the same"
+    )
+    group.add_argument("--token", help=argparse.SUPPRESS)
     control_options(parser)
     _picture_options(parser)
     _live_options(parser)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-
 from rtfilter.cli_options import LONGEST_S, control_options
-from rtfilter.cli_parser import Parser, count, number, one_of
+from rtfilter.cli_parser import Parser, count, number, one_of, port
 
 VIDEO_CODECS = ("vp8", "h264")
 LOG_FORMATS = ("text", "json")
@@ -81,10 +79,3 @@ def _security_options(parser: Parser) -> None:
         metavar="192.0.2.0/24",
         help="a network that media may be exchanged with; `any` for all",
     )
-
-
-def port(text: str) -> int:
-    """A port, 0 for any free one."""
-    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"expected a port, 0..65535, got {text!r}")
-    return int(text)

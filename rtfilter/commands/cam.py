@@ -13,6 +13,7 @@ from rtfilter.cli_options import controls_for, settings_for
 from rtfilter.commands.ends import DEMO, FPS, HEIGHT_PX, VIRTUAL_CAMERA, WIDTH_PX, is_camera, open_source
 from rtfilter.commands.live_line import LiveLine
 from rtfilter.commands.output import write_json
+from rtfilter.commands.panel import make_panel, open_panel
 from rtfilter.commands.run import Job, job_for, load_filter, refuse_report, report_of, say_what_happened
 from rtfilter.commands.systemd_unit import cam_command, unit_text
 from rtfilter.controls import Controls
@@ -20,6 +21,9 @@ from rtfilter.errors import DeviceError, UsageError
 from rtfilter.sources.base import Source
 
 if TYPE_CHECKING:
+    from rtfilter.cam_job import CamJob
+    from rtfilter.serve.cam_panel import CamPanel
+    from rtfilter.sinks.steady import SteadySink
     from rtfilter.sinks.virtualcam import VirtualCameraSink
 
 
@@ -38,11 +42,11 @@ def cam(arguments: argparse.Namespace) -> int:
     values = {**settings.values, "input": chosen or _first_camera(), "output": VIRTUAL_CAMERA}
     job = job_for(arguments, values, controls)
     refuse_report(job)
-    _show_camera(job, controls, can_idle=not arguments.no_idle)
+    _show_camera(job, controls, arguments)
     return 0
 
 
-def _show_camera(job: Job, controls: Controls, can_idle: bool) -> None:
+def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) -> None:
     from rtfilter.cam_display import starting_card
     from rtfilter.cam_job import CameraChoice, CamJob
     from rtfilter.sinks.steady import SteadySink
@@ -51,6 +55,7 @@ def _show_camera(job: Job, controls: Controls, can_idle: bool) -> None:
     from rtfilter.threads import stop_on_signals
 
     started = datetime.now(timezone.utc)
+    panel = make_panel(arguments, controls) if arguments.panel else None
     width, height, fps = _shape(job.values)
     # The virtual camera first: a device that another program holds is told before the camera's light goes on.
     virtual = VirtualCameraSink(width, height, fps, job.values.get("device"))
@@ -72,11 +77,11 @@ def _show_camera(job: Job, controls: Controls, can_idle: bool) -> None:
                 source,
                 sink,
                 recorded,
-                lambda: controls,
+                (lambda: controls) if panel is None else panel.wish,
                 size=(width, height),
                 camera=CameraChoice(_device(job.input), width, height, fps),
                 compare=job.compare,
-                watched=watched(virtual.device) if can_idle else None,
+                watched=None if arguments.no_idle else watched(virtual.device),
                 open_camera=lambda *wanted: _open_camera(virtual, *wanted),
                 duration_s=job.duration_s,
                 on_tick=None if job.quiet else lambda report: line(report, cam_job.state),
@@ -84,12 +89,28 @@ def _show_camera(job: Job, controls: Controls, can_idle: bool) -> None:
             if not job.quiet:
                 print(f"rtfilter: choose the camera {_name(virtual)} in your program", file=sys.stderr)
             with stop_on_signals(cam_job.stop):
+                if panel is not None:
+                    _open(panel, cam_job, arguments, source, sink)
                 result = cam_job.run().as_dict()
     finally:
+        if panel is not None:
+            panel.stop()
         recorded.close()
     if job.report is not None:
         write_json(job.report, report_of(job, started, source.info, recorded, result))
     say_what_happened(job, recorded)
+
+
+def _open(
+    panel: CamPanel, cam_job: CamJob, arguments: argparse.Namespace, source: Source, sink: SteadySink
+) -> None:
+    """Open the panel; when that fails the job, which would close source and sink, never runs."""
+    try:
+        open_panel(panel, cam_job, arguments)
+    except BaseException:
+        source.close()
+        sink.close(complete=False)
+        raise
 
 
 def _shape(values: Mapping[str, Any]) -> tuple[int, int, float]:

@@ -52,7 +52,7 @@ def options_of(arguments: argparse.Namespace) -> ServeOptions:
     return ServeOptions(
         host=arguments.host,
         port=arguments.port,
-        token=_token_of(arguments),
+        token=token_of(arguments),
         tls=arguments.tls or arguments.certificate is not None,
         certificate=Path(arguments.certificate) if arguments.certificate else None,
         key=Path(arguments.key) if arguments.key else None,
@@ -66,7 +66,8 @@ def options_of(arguments: argparse.Namespace) -> ServeOptions:
     )
 
 
-def _token_of(arguments: argparse.Namespace) -> str:
+def token_of(arguments: argparse.Namespace) -> str:
+    """The token that was given or is kept, or a new one. Raises UsageError or OutputError."""
     if arguments.token is not None and arguments.token_file is not None:
         raise UsageError("--token and --token-file: expected one of them")
     if arguments.token is not None:

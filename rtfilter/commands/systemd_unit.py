@@ -7,8 +7,8 @@ from typing import Any
 
 UNIT_NAME = "rtfilter-cam.service"
 _VALUES = ("input", "device", "preset", "valence", "arousal", "intensity", "mouth", "smoothing", "width",
-           "height", "fps")  # fmt: skip
-_FLAGS = ("compare", "no_idle")
+           "height", "fps", "port", "token_file")  # fmt: skip
+_FLAGS = ("compare", "no_idle", "panel")
 
 
 def unit_text(command: Sequence[str]) -> str:
@@ -38,7 +38,7 @@ def cam_command(python: str, arguments: Mapping[str, Any]) -> list[str]:
     words = [python, "-m", "rtfilter", "cam", "--quiet"]
     for name in _VALUES:
         if (value := arguments.get(name)) is not None:
-            words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
     for name, amount in arguments.get("emotions") or ():
         words += ["--emotion", f"{name}={amount:g}"]
     return words + [f"--{name.replace('_', '-')}" for name in _FLAGS if arguments.get(name)]

@@ -72,12 +72,10 @@ class Camera(Protocol):
 class CamPanel:
     """Serves the panel for one camera job, which asks `wish` before every frame."""
 
-    def __init__(
-        self, options: ServeOptions, presets: Mapping[str, Preset], controls: LiveControls, job: Job
-    ) -> None:
+    def __init__(self, options: ServeOptions, presets: Mapping[str, Preset], controls: LiveControls) -> None:
         self._controls = controls
         self._presets = presets
-        self._job = job
+        self._job: Job | None = None
         self._slot: NewestSlot[tuple[Frame, StepReport, int, int | None]] = NewestSlot()
         self._asked_seq: int | None = None
         self._session: Session | None = None
@@ -94,19 +92,21 @@ class CamPanel:
         controls, self._asked_seq = self._controls.newest
         return controls
 
-    def start(self) -> str:
-        """Serve from now on, in threads of its own; returns the link.
+    def start(self, job: Job) -> str:
+        """Serve the panel of `job` from now on, in threads of its own; returns the link.
 
         Raises DeviceError when the address can't be had, UsageError for a bad certificate.
         """
+        self._job = job
         self._threads = [start_thread("panel", self._run), start_thread("panel-pictures", self._convert)]
         link = self._started.result(START_S)
-        self._job.on_frame = self._take
+        job.on_frame = self._take
         return link
 
     def stop(self) -> None:
         """Serve no more. May be called twice."""
-        self._job.on_frame = None
+        if self._job is not None:
+            self._job.on_frame = None
         self._slot.close()
         if self._loop is not None and self._stopping is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stopping.set)
@@ -138,20 +138,26 @@ class CamPanel:
         return self._session
 
     def _set_paused(self, paused: bool) -> None:
-        self._job.paused = paused
+        self._served.paused = paused
+
+    @property
+    def _served(self) -> Job:
+        assert self._job is not None, "served before start"
+        return self._job
 
     def _look(self) -> None:
         session = self._session
         assert session is not None
+        job = self._served
         # Who looks at the panel wants to see themselves, whether or not a call is on.
-        self._job.keep_awake = session.results.readers > 0
-        session.paused = self._job.paused
-        session.reason = self._job.reason
+        job.keep_awake = session.results.readers > 0
+        session.paused = job.paused
+        session.reason = job.reason
         session.tell_state()
 
     def _take(self, frame: Frame) -> None:
         """Called in the filter's thread: only leaves the frame."""
-        self._slot.put((frame, self._job.last, monotonic_ns(), self._asked_seq))
+        self._slot.put((frame, self._served.last, monotonic_ns(), self._asked_seq))
 
     def _convert(self) -> None:
         while (item := self._slot.get()) is not None:
@@ -164,7 +170,7 @@ class CamPanel:
     async def _list(self, _: web.Request) -> web.Response:
         loop = asyncio.get_running_loop()
         cameras = await loop.run_in_executor(None, list_cameras)
-        camera = self._job.camera
+        camera = self._served.camera
         return web.json_response(
             {
                 "cameras": [
@@ -191,7 +197,7 @@ class CamPanel:
             )
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(None, partial(self._job.switch_camera, device, *asked))
+            await loop.run_in_executor(None, partial(self._served.switch_camera, device, *asked))
         except (DeviceError, UsageError) as error:
             raise RefusedError(409, str(error)) from error
         return await self._list(request)
