@@ -29,6 +29,9 @@ const MEANS = /** @type {const} */ ({
   buffer: ["inbound-rtp", "jitterBufferDelay", "jitterBufferEmittedCount"],
 });
 
+/** How much of a new sample counts. */
+const SMOOTHING = 0.35;
+
 export class Latency {
   /** Sums of the server's stages since the last sample. @type {Map<string, number>} */
   #stages = new Map();
@@ -36,6 +39,8 @@ export class Latency {
   #dropped = 0;
   /** @type {Map<string, [number, number]>} */
   #before = new Map();
+  /** @type {Partial<Record<Part, number | null>>} */
+  #shown = {};
   /** The last known mean of each, for intervals in which nothing happened. @type {Map<string, number>} */
   #means = new Map();
 
@@ -44,6 +49,7 @@ export class Latency {
     this.#stages.clear();
     this.#before.clear();
     this.#means.clear();
+    this.#shown = {};
     this.#timed = this.#dropped = 0;
   }
 
@@ -71,14 +77,14 @@ export class Latency {
     const trip_ms = (Number.isFinite(round_ms) ? round_ms : (messages_ms ?? 0)) * (session.sender ? 1 : 0.5);
     const server = this.#serverMeans();
     const of = (/** @type {string} */ name) => server[name] ?? this.#means.get(name) ?? 0;
-    const parts = {
+    const parts = this.#smoothed({
       capture: capture_ms,
       network: trip_ms + of("wait") + of("pacing") + of("buffer"),
       encode: of("encode") + of("decode") + of("decode_rgb") + of("encode_yuv"),
       tracking: of("track") + of("fit"),
       edit: of("edit"),
       render: of("render"),
-    };
+    });
     return {
       parts,
       total_ms: Object.values(parts).reduce((/** @type {number} */ sum, ms) => sum + (ms ?? 0), 0),
@@ -96,6 +102,17 @@ export class Latency {
       this.#timed = 0;
     }
     return Object.fromEntries(this.#means);
+  }
+
+  /** Figures that can be read: half a second alone jumps about. @param {Record<Part, number | null>} now */
+  #smoothed(now) {
+    const parts = { ...now };
+    for (const [part] of PARTS) {
+      const [before, value] = [this.#shown[part], now[part]];
+      if (value !== null && typeof before === "number") parts[part] = before + SMOOTHING * (value - before);
+    }
+    this.#shown = parts;
+    return parts;
   }
 
   /** @param {string} name @param {any} stats @param {string} sum @param {string} count */

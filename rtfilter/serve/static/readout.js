@@ -33,7 +33,7 @@ export class Readout {
   add(sample) {
     const now = performance.now();
     this.#past = [...this.#past.filter(({ at }) => now - at < KEPT_MS), { at: now, sample }];
-    this.#glass.textContent = `about ${Math.round(sample.total_ms)} ms, estimated`;
+    this.#glass.textContent = `glass to glass about ${Math.round(sample.total_ms)} ms, estimated`;
     for (const [part] of PARTS) {
       const ms = sample.parts[part];
       const row = this.#rows.get(part);

@@ -9,11 +9,11 @@ const MOODS = {
   happy: [0.85, 0.35], surprised: [0.15, 0.95], fearful: [-0.45, 0.8], angry: [-0.75, 0.6],
   disgusted: [-0.8, 0.1], sad: [-0.7, -0.55], neutral: [0.35, -0.75],
 };
-const AXES = /** @type {const} */ ([["awake", 0, 0.8], ["calm", 0, -0.8], ["pleasant", 0.68, 0], ["unpleasant", -0.6, 0]]);
+const AXES = /** @type {const} */ ([["awake", 0, 0.8], ["calm", 0, -0.8], ["pleasant", 0.66, 0], ["unpleasant", -0.58, 0]]);
 const CHOSEN = 0.7;
 const STEP = 0.05;
-/** Where the names stand around the disc, of the wheel's width. */
-const NAMES = 0.43;
+/** How far the names stand from the middle, of the wheel's width and height: names are wide. */
+const NAMES = /** @type {const} */ ([0.42, 0.44]);
 
 export class Wheel {
   #disc = make("div", { className: "disc" });
@@ -55,7 +55,7 @@ export class Wheel {
     button.dataset.valence = String(valence);
     button.dataset.arousal = String(arousal);
     button.addEventListener("click", () => this.#set(CHOSEN * x, CHOSEN * y));
-    return place(button, 0.5 + NAMES * x, 0.5 - NAMES * y);
+    return place(button, 0.5 + NAMES[0] * x, 0.5 - NAMES[1] * y);
   }
 
   /** @param {boolean} held */
