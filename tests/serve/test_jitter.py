@@ -214,6 +214,15 @@ def test_a_stream_that_starts_anew_is_followed() -> None:
     assert len(released(buffer, after[1:])) == 4
 
 
+def test_an_old_packet_of_a_long_picture_is_no_new_start() -> None:
+    """A second copy comes when a keyframe of 150 packets, more than aiortc takes for disorder, is out."""
+    picture = [packet(n, 0, b"x", marker=n == 149) for n in range(150)]
+    buffer = ours()
+    assert len(released(buffer, picture)) == 1
+    assert buffer.add(picture[0]) == (False, None)
+    assert released(buffer, [packet(150, TICKS, b"y", marker=True)]) == [(0, TICKS, b"y")]
+
+
 def test_a_batch_keeps_distances_across_the_wrap_of_time_stamps() -> None:
     buffer = ours()
     buffer.add(packet(1, (1 << 32) - 4000, b"a"))
