@@ -78,8 +78,12 @@ class Controls:
 def in_range(name: str, value: object, low: float, high: float) -> float:
     """`value` as a finite float within [low, high], or a UsageError naming both."""
     # Real, so that NumPy's scalars do; its booleans are none.
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise UsageError(f"{name}: expected a number in {low:g}..{high:g}, got {value!r}")
+    try:
+        real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        real = False
+    if not real or not isinstance(value, numbers.Real):
+        raise UsageError(f"{name}: expected a number in {low:g}..{high:g}, got {repr(value)[:60]}")
     number = float(value)
     if not low <= number <= high:
         raise UsageError(f"{name}: {number:g} is out of range, expected {low:g}..{high:g}")

@@ -14,6 +14,7 @@ TYPES = ("controls", "preset", "paused", "ping")
 LONGEST_MESSAGE = 16 * 1024
 # JSON's own limit of depth is Python's stack; nothing here nests deeper than changes.emotions.name.
 _DEEPEST = 8
+_LARGEST_TIME = 1e18
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,9 @@ def parse_message(text: str | bytes) -> Message:
     if kind == "ping":
         if isinstance(t := body.get("t"), bool) or not isinstance(t, int | float):
             raise MessageError(f"t: expected a number, got {_short(t)}", seq)
+        # 1e999 is infinite and 10^400 is no float; the answer would be no JSON.
+        if not abs(t) < _LARGEST_TIME:
+            raise MessageError(f"t: expected a number below {_LARGEST_TIME:g}, got {_short(t)}", seq)
         return Ping(float(t))
     raise MessageError(f"type: expected one of {', '.join(TYPES)}, got {_short(kind)}", seq)
 

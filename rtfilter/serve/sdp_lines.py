@@ -56,8 +56,8 @@ def values_of(attributes: list[tuple[str, str | None]], name: str) -> list[str]:
 
 def shown(text: str, length: int = 40) -> str:
     """`text` from outside, fit for a one-line message."""
-    short = text if len(text) <= length else text[: length - 3] + "..."
-    return ascii(short)
+    escaped = ascii(text[: length + 1])
+    return escaped if len(escaped) <= length + 2 else f"{escaped[:length]}...{escaped[0]}"
 
 
 def split_lines(text: str, limits: Limits) -> list[str]:
