@@ -1,0 +1,96 @@
+"""A client and servers in processes of their own: real connections, real encoders, small pictures."""
+
+from __future__ import annotations
+
+import pytest
+
+from rtfilter.errors import DeviceError
+from rtfilter.serve.bench.contenders import (
+    CONTENDERS,
+    FILTERED,
+    STOCK,
+    STOCK_TUNED,
+    Ring,
+    spec_of,
+    take_turns,
+)
+from rtfilter.serve.bench.figures import figures
+from rtfilter.serve.bench.measure import wish
+from rtfilter.serve.bench.processes import Address, ServerProcess, busy, run_client
+from rtfilter.serve.bench.record import (
+    Change,
+    ClientRecord,
+    ClientSpec,
+    Row,
+    record_from_json,
+    spec_from_json,
+    to_json,
+)
+
+SMALL = ClientSpec("", width=320, height=180, seconds=1.5, warm_up_s=0.5)
+
+
+def test_what_crosses_between_processes_arrives_whole() -> None:
+    spec = ClientSpec(
+        "http://127.0.0.1:1", tuned=False, controls={"intensity": 0.5}, changes=[{"bypass": True}]
+    )
+    assert spec_from_json(to_json(spec)) == spec
+    record = ClientRecord(
+        [Row(1, 2, 3, 4)], 5, 6, [Change(1, 2, 3, seen_number=4)], {"total": {"p50_ms": 1.0}}
+    )
+    assert record_from_json(to_json(record)) == record
+
+
+def test_stamps_come_back_from_stock_aiortc_and_the_tuned_client_is_not_later() -> None:
+    with Ring() as ring:
+        records = take_turns(ring, (STOCK, STOCK_TUNED), SMALL, rounds=1)
+    ages = {}
+    for name, found in records.items():
+        said = figures(found, SMALL.fps)
+        assert said["received"] >= 5
+        assert said["unreadable"] == said["repeated"] == 0
+        assert said["pts_off_max"] <= 4
+        ages[name] = said["age"]["p50_ms"]
+    # A whole frame of 33 ms lies between them.
+    assert 0 < ages[STOCK_TUNED] < ages[STOCK]
+
+
+def test_the_filter_answers_wishes_in_the_pixels_and_tells_its_stages() -> None:
+    with Ring() as ring:
+        record = ring.run(FILTERED, spec_of(FILTERED, SMALL))
+        said = wish(ring, SMALL, lambda _: None, times=1)
+    assert {"decode_rgb", "track", "encode_yuv", "total"} <= set(record.stages_ms)
+    assert said["wishes"] == 6
+    assert said["pictures_applied"] is not None
+    # How many are seen depends on how busy the machine is; that none is would be wrong.
+    assert said["unanswered"] < 6
+
+
+def test_a_server_that_does_not_come_up_is_told_in_one_line() -> None:
+    with (
+        pytest.raises(DeviceError, match=r"did not come up: .*no_such_module"),
+        ServerProcess("-m", "no_such_module"),
+    ):
+        pass
+
+
+def test_a_client_without_a_server_is_told_in_one_line() -> None:
+    with pytest.raises(DeviceError, match=r"client of the benchmark failed: .*127\.0\.0\.1"):
+        run_client(Address("http://127.0.0.1:9", ""), SMALL)
+
+
+def test_load_ends_with_its_block() -> None:
+    with busy(1):
+        pass
+    with pytest.raises(RuntimeError, match="stop"), busy(1):
+        raise RuntimeError("stop")
+
+
+def test_every_contender_has_its_own_spec() -> None:
+    specs = {name: spec_of(name, SMALL) for name in CONTENDERS}
+    assert {name for name, spec in specs.items() if spec.tuned} == {
+        "stock_tuned_client",
+        "bypass",
+        "filtered",
+    }
+    assert [name for name, spec in specs.items() if spec.controls["bypass"]] == ["bypass"]
