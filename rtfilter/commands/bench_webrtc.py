@@ -69,16 +69,16 @@ def bench_size(
 
 def table(result: Mapping[str, Any]) -> str:
     """The figures of one size as lines of text, in milliseconds."""
-    lines = [f"  {'':<46}{'median':>8}{'p95':>8}{'p99':>8}{'dropped':>9}{'repeated':>9}"]
+    lines = [f"  {'':<52}{'median':>8}{'p95':>8}{'p99':>8}{'dropped':>9}{'repeated':>9}"]
     for title, age in (
         ("model only", result["inside"]["model"]),
         ("picture in, picture out", result["inside"]["picture"]),
     ):
-        lines.append(f"  {title:<46}{_ages(age)}")
+        lines.append(f"  {title:<52}{_ages(age)}")
     rows = [*result["webrtc"].values(), *([result["long"]] if "long" in result else [])]
     for figures in rows:
         lost = f"{figures['dropped']:>9}{figures['repeated']:>9}"
-        lines.append(f"  {figures['title']:<46}{_ages(figures['age'])}{lost}")
+        lines.append(f"  {figures['title']:<52}{_ages(figures['age'])}{lost}")
     stock, filtered = (result["webrtc"][name]["age"] for name in ("stock", "filtered"))
     if stock and filtered:
         lines.append(f"  with the filter / stock aiortc without: {filtered['p50_ms'] / stock['p50_ms']:.2f}")
