@@ -59,5 +59,6 @@ def chromium(
         driver.set_script_timeout(SCRIPT_S)
         driver.set_page_load_timeout(SCRIPT_S)
         yield driver
+        driver.get("about:blank")  # a page that is left ends its session; one that is killed cannot
     finally:
         driver.quit()

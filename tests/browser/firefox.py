@@ -35,6 +35,7 @@ _PREFERENCES: dict[str, bool | int | str] = {
     "network.captive-portal-service.enabled": False,
     "network.connectivity-service.enabled": False,
     "services.settings.server": "data:,#",
+    "devtools.jsonview.enabled": False,
     "media.autoplay.default": 0,
     "media.navigator.permission.disabled": True,
     "media.gmp-manager.updateEnabled": False,

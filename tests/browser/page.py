@@ -18,7 +18,7 @@ from tests.browser.servers import ServerProcess
 T = TypeVar("T")
 F32 = npt.NDArray[np.float32]
 
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 # Pictures are compared at this size.
 WIDTH, HEIGHT = 320, 180
 
@@ -26,7 +26,7 @@ _LUMA = """
 const picture = document.getElementById(arguments[0]);
 const canvas = document.createElement("canvas");
 [canvas.width, canvas.height] = [arguments[1], arguments[2]];
-const context = canvas.getContext("2d");
+const context = canvas.getContext("2d", {willReadFrequently: true});
 context.drawImage(picture, 0, 0, canvas.width, canvas.height);
 const rgba = context.getImageData(0, 0, canvas.width, canvas.height).data;
 const luma = [];

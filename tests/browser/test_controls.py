@@ -145,7 +145,7 @@ def test_it_can_be_used_with_the_keyboard_alone(panel: Panel, browser: Chrome) -
 def test_every_control_has_a_name_and_the_wheel_agrees_with_the_filter(panel: Panel) -> None:
     panel.start()
     nameless = panel.run(
-        "return [...document.querySelectorAll('button, input, select, [role=slider]')].filter(e => !("
+        "return [...document.querySelectorAll('button, input, select, [role=slider]')].filter(e => !(e.hidden || "
         "e.innerText?.trim() || e.ariaLabel || e.labels?.length)).map(e => e.outerHTML)"
     )
     assert nameless == []
@@ -161,7 +161,7 @@ CONTRAST = """
 const luminance = (rgb) => rgb.map((v) => v / 255)
   .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
   .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-const canvas = document.createElement("canvas").getContext("2d");
+const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
 const parse = (colour) => { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
   return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3); };
 return arguments[0].map((id) => {

@@ -41,12 +41,14 @@ export class Connection {
     return this.#open("connecting");
   }
 
-  stop() {
+  /** @param {boolean} [gone] Whether the server has ended the session already. */
+  stop(gone = false) {
     this.#attempt += 1;
     clearTimeout(this.#timer);
     this.#opening?.abort();
     this.link?.close();
-    this.session?.close();
+    if (gone) this.session?.peer.close();
+    else this.session?.close();
     this.session = this.link = null;
   }
 
@@ -103,7 +105,7 @@ export class Connection {
 
   /** Ended by somebody, or by a server that is going: only one that still answers has ended it. @param {string} reason */
   #ended(reason) {
-    this.stop();
+    this.stop(true);
     const attempt = this.#attempt;
     this.#timer = setTimeout(async () => {
       try {
