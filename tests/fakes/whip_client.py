@@ -41,8 +41,8 @@ def whip_client(folder: Path, url: str, token: str, clip: Path, codec: str) -> I
     for program in ("whip-client", "gst-inspect-1.0", "cc"):
         if shutil.which(program) is None:
             pytest.skip(f"needs {program} (packages simple-whip-client, gstreamer1.0-tools, gcc), missing")
-    for element in ("webrtcbin", "decodebin", "opusenc", *ENCODERS[codec].split()[:1]):
-        if subprocess.run(["gst-inspect-1.0", "--exists", element], check=False).returncode:
+    for element in ("webrtcbin", "nicesink", "decodebin", "opusenc", *ENCODERS[codec].split()[:1]):
+        if subprocess.run(["gst-inspect-1.0", element], check=False, capture_output=True).returncode:
             pytest.skip(f"needs GStreamer's {element} (its plugins base to ugly, and nice), missing")
     video = (
         f"filesrc location={clip} ! decodebin ! identity sync=true ! videoconvert ! queue"
