@@ -63,7 +63,9 @@ class Panel:
         self.browser.get(f"{self.server.address}/healthz")
         self.run("sessionStorage.clear(); localStorage.clear();")
         self.browser.get(self.server.link)
-        self.wait(lambda: self.run("return !document.getElementById('card-action').disabled"), "a start button")
+        self.wait(
+            lambda: self.run("return !document.getElementById('card-action').disabled"), "a start button"
+        )
 
     def start(self) -> None:
         """Press the button, and wait for a picture with the face found."""
@@ -93,7 +95,10 @@ class Panel:
     @property
     def values(self) -> dict[str, str]:
         """What every slider shows, by id."""
-        script = "return Object.fromEntries([...document.querySelectorAll('.slider input')].map(i => [i.id, i.value]))"
+        script = (
+            "const inputs = [...document.querySelectorAll('.slider input')];"
+            "return Object.fromEntries(inputs.map(i => [i.id, i.value]))"
+        )
         return dict(self.run(script))
 
     def slide(self, slider_id: str, value: float) -> None:
@@ -109,7 +114,9 @@ class Panel:
         deadline = time.monotonic() + patience_s
         while not (found := seen()):
             if time.monotonic() > deadline:
-                state = {key: self.text(key) for key in ("pill", "card-title", "card-text", "notice", "counts")}
+                state = {
+                    key: self.text(key) for key in ("pill", "card-title", "card-text", "notice", "counts")
+                }
                 raise AssertionError(f"no {what} within {patience_s:g} s; phase {self.phase}, shown: {state}")
             time.sleep(0.1)
         return found

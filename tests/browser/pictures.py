@@ -44,7 +44,9 @@ def jpeg_urls(frames: list[U8]) -> list[str]:
     """`frames` as data URLs, for a page to draw."""
     urls = []
     for rgb in frames:
-        done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+        done, data = cv2.imencode(
+            ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90]
+        )
         assert done
         urls.append("data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode())
     return urls

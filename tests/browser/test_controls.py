@@ -21,7 +21,8 @@ import("/static/wish.js").then(async ({ Wish }) => {
   const base = {emotions: {}, intensity: 1, mouth: 1, valence: 0, arousal: 0, smoothing: 0.5, bypass: false};
   wish.begin(base);
   const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-  done(await new Function("wish", "sent", "base", "frame", `return (async () => {${script}})()`)(wish, sent, base, frame));
+  const run = new Function("wish", "sent", "base", "frame", `return (async () => {${script}})()`);
+  done(await run(wish, sent, base, frame));
 }).catch((error) => done(String(error)));
 """
 
@@ -89,7 +90,9 @@ def test_others_changes_move_the_sliders(panel: Panel) -> None:
 
 def test_presets_have_buttons_and_keys(panel: Panel, browser: Chrome) -> None:
     panel.start()
-    names = panel.run("return [...document.querySelectorAll('#presets button')].map(b => b.firstChild.textContent)")
+    names = panel.run(
+        "return [...document.querySelectorAll('#presets button')].map(b => b.firstChild.textContent)"
+    )
     assert names[:2] == ["natural", "friendly"]
     ActionChains(browser).send_keys("2").perform()
     panel.wait(lambda: panel.session()["controls"]["emotions"] == {"happy": 0.4}, "the second preset")
@@ -100,7 +103,9 @@ def test_presets_have_buttons_and_keys(panel: Panel, browser: Chrome) -> None:
     panel.click("hotkeys")
     ActionChains(browser).send_keys("3").perform()
     panel.slide("emotions-happy", 0.1)
-    panel.wait(lambda: panel.session()["controls"]["emotions"] == {"happy": 0.1}, "no preset without hot keys")
+    panel.wait(
+        lambda: panel.session()["controls"]["emotions"] == {"happy": 0.1}, "no preset without hot keys"
+    )
 
 
 def test_pause_sends_no_picture_until_resumed(panel: Panel) -> None:
@@ -145,8 +150,9 @@ def test_it_can_be_used_with_the_keyboard_alone(panel: Panel, browser: Chrome) -
 def test_every_control_has_a_name_and_the_wheel_agrees_with_the_filter(panel: Panel) -> None:
     panel.start()
     nameless = panel.run(
-        "return [...document.querySelectorAll('button, input, select, [role=slider]')].filter(e => !(e.hidden || "
-        "e.innerText?.trim() || e.ariaLabel || e.labels?.length)).map(e => e.outerHTML)"
+        "return [...document.querySelectorAll('button, input, select, [role=slider]')]"
+        ".filter(e => !(e.hidden || e.innerText?.trim() || e.ariaLabel || e.labels?.length))"
+        ".map(e => e.outerHTML)"
     )
     assert nameless == []
     moods = panel.run(
@@ -154,7 +160,11 @@ def test_every_control_has_a_name_and_the_wheel_agrees_with_the_filter(panel: Pa
         ".map(b => [b.textContent, [Number(b.dataset.valence), Number(b.dataset.arousal)]])"
     )
     assert {name: tuple(at) for name, at in moods} == dict(CIRCUMPLEX)
-    assert set(panel.values) == {f"emotions-{name}" for name in EMOTIONS} | {"intensity", "mouth", "smoothing"}
+    assert set(panel.values) == {f"emotions-{name}" for name in EMOTIONS} | {
+        "intensity",
+        "mouth",
+        "smoothing",
+    }
 
 
 CONTRAST = """
@@ -168,7 +178,8 @@ return arguments[0].map((id) => {
   const e = document.querySelector(id);
   let behind = e;
   while (getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
-  const [a, b] = [getComputedStyle(e).color, getComputedStyle(behind).backgroundColor].map((c) => luminance(parse(c)));
+  const colours = [getComputedStyle(e).color, getComputedStyle(behind).backgroundColor];
+  const [a, b] = colours.map((colour) => luminance(parse(colour)));
   return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
 });
 """
@@ -182,7 +193,9 @@ def test_text_can_be_read_in_both_themes(panel: Panel, browser: Chrome, theme: s
         panel.start()
         texts = ["h1", "#pill", "#theme", "#pause", "#presets button", ".fine", ".slider output", "#counts"]
         assert min(panel.run(CONTRAST, texts)) >= 4.5
-        sum_rgb = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).slice(0, 3)"
+        sum_rgb = (
+            "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).slice(0, 3)"
+        )
         assert (sum(panel.run(sum_rgb)) > 3 * 128) == (theme == "light")
         # The toggle's first step is light, its second dark, whatever the system says.
         panel.click("theme")

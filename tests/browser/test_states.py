@@ -62,7 +62,9 @@ def test_nobody_in_the_picture(server: ServerProcess, tmp_path: Path) -> None:
     ("AbortError", "The camera is in use"),
 ])  # fmt: skip
 def test_a_camera_in_use(panel: Panel, name: str, title: str) -> None:
-    panel.run(f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('held', '{name}'))")
+    panel.run(
+        f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('held', '{name}'))"
+    )
     panel.click("card-action")
     panel.wait_phase("camera")
     assert panel.text("card-title") == title
@@ -94,7 +96,8 @@ def test_a_browser_without_webrtc(browser: Chrome, server: ServerProcess, before
 def test_an_insecure_page(browser: Chrome, server: ServerProcess, before_load: list[str]) -> None:
     add_script(
         browser, before_load,
-        "delete Navigator.prototype.mediaDevices; Object.defineProperty(window, 'isSecureContext', {value: false})",
+        "delete Navigator.prototype.mediaDevices;"
+        "Object.defineProperty(window, 'isSecureContext', {value: false})",
     )  # fmt: skip
     panel = Panel(browser, server)
     panel.open()
@@ -118,7 +121,9 @@ def test_without_a_data_channel_the_websocket_serves(
     session = panel.session()["id"]
     panel.api("PATCH", f"/api/sessions/{session}/controls", {"mouth": 0.5})
     panel.wait(lambda: float(panel.values["mouth"]) == 0.5, "echo over the WebSocket")
-    panel.wait(lambda: "Tracking" in panel.text("parts") and panel.text("counts"), "timings over the WebSocket")
+    panel.wait(
+        lambda: "Tracking" in panel.text("parts") and panel.text("counts"), "timings over the WebSocket"
+    )
 
 
 def test_a_session_that_somebody_ended(panel: Panel) -> None:
@@ -165,7 +170,9 @@ def test_an_old_link_says_so(browser: Chrome) -> None:
         browser.get("about:blank")
 
 
-def test_a_full_server_gives_its_reason_and_then_room(browser: Chrome, still_face: Path, tmp_path: Path) -> None:
+def test_a_full_server_gives_its_reason_and_then_room(
+    browser: Chrome, still_face: Path, tmp_path: Path
+) -> None:
     with running_server("--sessions", "1") as server, chromium(tmp_path / "profile", still_face) as other:
         guest = Panel(other, server)
         guest.begin()

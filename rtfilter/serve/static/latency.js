@@ -90,7 +90,7 @@ export class Latency {
       total_ms: Object.values(parts).reduce((/** @type {number} */ sum, ms) => sum + (ms ?? 0), 0),
       fps: this.#rate(inbound),
       dropped: this.#dropped + (inbound?.framesDropped ?? 0),
-      size: inbound?.frameWidth ? `${inbound.frameWidth}×${inbound.frameHeight}` : "–",
+      size: inbound?.frameWidth ? `${inbound.frameWidth} x ${inbound.frameHeight}` : "–",
     };
   }
 

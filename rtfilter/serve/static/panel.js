@@ -179,7 +179,7 @@ export class Panel {
 
   async #sample() {
     const { session, link } = this.connection;
-    if (!session || this.states.now.phase !== "live" || this.states.now.paused) return;
+    if (!session || this.states.now.phase !== "live" || this.states.now.paused) return this.#readout.draw();
     const sample = await this.#latency.sample(session, this.before.capture_ms, link?.roundTripMs ?? null);
     if (session !== this.connection.session) return;
     this.#behind_ms = sample.total_ms - (sample.parts.capture ?? 0);

@@ -34,7 +34,7 @@ class Pickers {
   fill(cameras, device, size) {
     options(this.device, cameras.map((camera) => [camera.device, camera.name]), device);
     const sizes = SIZES.includes(size) ? SIZES : [...SIZES, size];
-    options(this.size, sizes.map((text) => [text, text.replace("x", " × ")]), size);
+    options(this.size, sizes.map((text) => [text, text.replace("x", " x ")]), size);
   }
 }
 

@@ -31,8 +31,7 @@ export class Readout {
 
   /** @param {Sample} sample */
   add(sample) {
-    const now = performance.now();
-    this.#past = [...this.#past.filter(({ at }) => now - at < KEPT_MS), { at: now, sample }];
+    this.#past.push({ at: performance.now(), sample });
     this.#glass.textContent = `glass to glass about ${Math.round(sample.total_ms)} ms, estimated`;
     for (const [part] of PARTS) {
       const ms = sample.parts[part];
@@ -40,11 +39,13 @@ export class Readout {
       if (row) row.figure.textContent = ms === null ? "not told" : `${ms.toFixed(1)} ms`;
     }
     this.#counts.textContent = `${sample.fps.toFixed(0)} pictures a second · ${sample.dropped} dropped · ${sample.size}`;
-    this.#draw(now);
+    this.draw();
   }
 
-  /** @param {number} now */
-  #draw(now) {
+  /** The chart as of now: time goes on where no samples come. */
+  draw() {
+    const now = performance.now();
+    this.#past = this.#past.filter(({ at }) => now - at < KEPT_MS);
     const { clientWidth: width, clientHeight: height } = this.#canvas;
     const context = this.#canvas.getContext("2d");
     if (!context || width === 0) return; // folded away

@@ -64,6 +64,7 @@ export class States {
     document.body.dataset.screen = "live";
     const card = cardOf(state);
     element("card", HTMLElement).hidden = card.title === "";
+    element("stage", HTMLElement).toggleAttribute("data-covered", card.title !== "");
     element("card-points", HTMLElement).hidden = true;
     element("card-title", HTMLElement).textContent = card.title;
     element("card-text", HTMLElement).textContent = card.text;
