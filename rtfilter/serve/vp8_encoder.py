@@ -11,9 +11,11 @@ from av.video.codeccontext import VideoCodecContext
 
 from rtfilter.serve.picture_encoder import PictureEncoder
 
-# A new bitrate needs a new stream, and thus a keyframe: only for a change that matters, and upwards,
-# where nothing is lost meanwhile, only now and then.
+# libavcodec tells a running libvpx of no new bitrate, so that one needs a new stream and thus a keyframe:
+# only for a change that matters, not again and again as an estimate slides down, and upwards, where
+# nothing is lost meanwhile, only now and then.
 DOWN = 0.8
+DOWN_AFTER_S = 1.0
 UP = 1.25
 UP_AFTER_S = 4.0
 
@@ -29,9 +31,10 @@ class PromptVp8Encoder(PictureEncoder):
 
     def _needs_restart(self, context: VideoCodecContext) -> bool:
         ratio = self.target_bitrate / self._running_bps
+        open_for_s = self._now() - self._opened_s
         if ratio > UP or (ratio > 1.0 and self.target_bitrate == self._most_bps):
-            return self._now() - self._opened_s > UP_AFTER_S
-        return ratio < DOWN
+            return open_for_s > UP_AFTER_S
+        return ratio < DOWN and open_for_s > DOWN_AFTER_S
 
     def _open(self, width_px: int, height_px: int) -> VideoCodecContext:
         context = self._described("libvpx", width_px, height_px)

@@ -23,7 +23,7 @@ from rtfilter.serve.encoders import EncoderChoice, prefer_codec, tune_sender
 from rtfilter.serve.h264_backends import HARDWARE, SOFTWARE, Backend, chosen_backend, trial_problem
 from rtfilter.serve.h264_encoder import PromptH264Encoder, level_for
 from rtfilter.serve.picture_encoder import FLOOR_BPS, PictureEncoder
-from rtfilter.serve.vp8_encoder import UP_AFTER_S, PromptVp8Encoder
+from rtfilter.serve.vp8_encoder import DOWN_AFTER_S, UP_AFTER_S, PromptVp8Encoder
 from tests.serve.loopback import NumberedTrack, joined, received
 from tests.serve.packets import CODECS, TICKS, picture
 
@@ -121,13 +121,15 @@ def test_h264_takes_a_new_rate_over_without_a_keyframe() -> None:
 def test_vp8_starts_anew_only_for_a_change_that_matters() -> None:
     clock = Clock()
     encoder = PromptVp8Encoder(RATE_BPS, clock)
-    rates = [1_000_000, 950_000, 850_000, 700_000, 750_000, 1_000_000]
+    rates = [1_000_000, 700_000, 950_000, 850_000, 700_000, 500_000, 750_000, 1_000_000]
+    after_s = [0.0, 0.1, DOWN_AFTER_S, 0.1, 0.1, 0.1, 0.1, 0.1]
     started = []
-    for index, rate in enumerate(rates):
+    for index, (rate, wait_s) in enumerate(zip(rates, after_s, strict=True)):
+        clock.now_s += wait_s
         encoder.target_bitrate = rate
         encoder.encode(picture(index))
         started.append(encoder.opened)
-    assert started == [1, 1, 1, 2, 2, 2], "down at once where it matters; up is for later"
+    assert started == [1, 1, 1, 1, 2, 2, 2, 2], "down where it matters, once a second; up is for later"
     clock.now_s += UP_AFTER_S + 0.1
     data = joined_data("VP8", encoder.encode(picture(len(rates)))[0])
     assert encoder.opened == 3
