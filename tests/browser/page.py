@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.sources.demo import DemoSource
-from tests.browser.servers import ServerProcess
 
 T = TypeVar("T")
 F32 = npt.NDArray[np.float32]
@@ -36,6 +35,17 @@ return luma;
 """
 
 
+class Server(Protocol):
+    """Where the panel is."""
+
+    @property
+    def link(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def token(self) -> str: ...
+
+
 class Browser(Protocol):
     def get(self, url: str) -> None: ...
 
@@ -54,7 +64,7 @@ class Difference:
 class Panel:
     """One page. What it waits for has PATIENCE_S, and an AssertionError says what it saw instead."""
 
-    def __init__(self, browser: Browser, server: ServerProcess) -> None:
+    def __init__(self, browser: Browser, server: Server) -> None:
         self.browser = browser
         self.server = server
 
