@@ -6,13 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rtfilter.cam_display import CamDisplay, State
 from rtfilter.clock import NS_PER_S, Clock, monotonic_ns
 from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError
-from rtfilter.filter import StepReport
 from rtfilter.frame import Frame
 from rtfilter.loop import LiveLoop
 from rtfilter.loop_report import LoopReport
@@ -25,6 +24,9 @@ from rtfilter.sources.camera import CameraSource
 from rtfilter.sources.capture import device_path
 from rtfilter.sources.paced import Paced
 from rtfilter.sources.switchable import SwitchableSource
+
+if TYPE_CHECKING:
+    from rtfilter.filter import StepReport
 
 # (device, width, height, fps) to an open source; raises DeviceError.
 OpenCamera = Callable[[str, int, int, float], Source]

@@ -80,8 +80,13 @@ class SteadySink:
         self._thread = start_thread("steady", self._run)
 
     def write(self, frame: Frame) -> None:
-        """Show `frame` next, in place of one that still waits. Raises what `inner` raised before."""
+        """Show `frame` next, in place of one that still waits.
+
+        Raises what `inner` raised before, and OutputError once this sink is closed.
+        """
         self.check()
+        if self._closing is not None:
+            raise OutputError("this sink is closed; open a new one")
         with self._changed:
             if not self._held:
                 self._next = frame
@@ -104,11 +109,9 @@ class SteadySink:
             self._changed.notify()
 
     def check(self) -> None:
-        """Raise what `inner` raised, or OutputError when this sink is closed."""
+        """Raise what `inner` raised, if it did."""
         if self._error is not None:
             raise self._error
-        if self._closing is not None:
-            raise OutputError("this sink is closed; open a new one")
 
     def close(self, complete: bool) -> None:
         """Close `inner`. May be called twice. Raises what it raises; what it raised at a write, too."""
