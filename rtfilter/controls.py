@@ -44,7 +44,7 @@ class Controls:
         checked = {}
         for name, value in self.emotions.items():
             if name not in EMOTIONS:
-                raise UsageError(f"unknown emotion {name!r}:{nearest(str(name), EMOTIONS)}")
+                raise UsageError(f"unknown emotion {_shown(name)}:{nearest(str(name)[:40], EMOTIONS)}")
             checked[name] = in_range(f"emotion {name}", value, 0.0, INTENSITY_MAX)
         object.__setattr__(self, "emotions", MappingProxyType(checked))
         for name, low, high in (
@@ -56,7 +56,7 @@ class Controls:
         ):
             object.__setattr__(self, name, in_range(name, getattr(self, name), low, high))
         if not isinstance(self.bypass, bool):
-            raise UsageError(f"bypass: expected true or false, got {self.bypass!r}")
+            raise UsageError(f"bypass: expected true or false, got {_shown(self.bypass)}")
 
     def with_(self, **changes: Any) -> Controls:
         """A copy with some fields replaced, validated anew."""
@@ -88,3 +88,16 @@ def in_range(name: str, value: object, low: float, high: float) -> float:
     if not low <= number <= high:
         raise UsageError(f"{name}: {number:g} is out of range, expected {low:g}..{high:g}")
     return number
+
+
+def _is_finite(value: numbers.Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False
+
+
+def _shown(value: object) -> str:
+    """What came, in at most 60 characters: it may have come over a network."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

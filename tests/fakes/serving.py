@@ -17,6 +17,7 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from rtfilter.colour import planes_of
 from rtfilter.controls import Controls
 from rtfilter.filter import StepReport
 from rtfilter.frame import Box, Frame
@@ -81,7 +82,8 @@ def grey_picture(
 
 
 def luma(picture: av.VideoFrame) -> np.ndarray[Any, Any]:
-    return np.asarray(picture.to_ndarray(format="gray"))
+    """A copy of the Y plane, as it is."""
+    return planes_of(picture)[0].copy()
 
 
 class Camera(MediaStreamTrack):

@@ -1,0 +1,49 @@
+"""Filters that are kept warm and lent."""
+
+from __future__ import annotations
+
+import pytest
+
+from rtfilter.errors import UsageError
+from rtfilter.serve.filters import FilterPool
+from tests.fakes.serving import PaintingFilter
+
+
+def a_pool(spares: int) -> tuple[FilterPool, list[PaintingFilter]]:
+    made: list[PaintingFilter] = []
+
+    def make() -> PaintingFilter:
+        made.append(PaintingFilter())
+        return made[-1]
+
+    return FilterPool(make, spares), made
+
+
+def test_a_warm_filter_is_lent_and_lent_again_without_its_memory() -> None:
+    pool, made = a_pool(spares=1)
+    pool.warm_up()
+    first = pool.take()
+    second = pool.take()
+    assert [first, second] == made
+    resets = made[0].resets
+    pool.give_back(first)
+    assert made[0].resets == resets + 1
+    assert pool.take() is first
+
+
+def test_more_than_the_spares_are_closed() -> None:
+    pool, made = a_pool(spares=1)
+    for lent in [pool.take() for _ in range(3)]:
+        pool.give_back(lent)
+    assert (pool.idle, sorted(each.closed for each in made)) == (1, [0, 1, 1])
+
+
+def test_after_the_end_none_is_lent_and_all_are_closed() -> None:
+    pool, made = a_pool(spares=2)
+    lent = pool.take()
+    pool.warm_up()
+    pool.close()
+    with pytest.raises(UsageError, match="stopping"):
+        pool.take()
+    pool.give_back(lent)
+    assert (pool.idle, [each.closed for each in made]) == (0, [1, 1])

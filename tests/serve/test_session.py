@@ -1,0 +1,169 @@
+"""One session: its state, what it tells, and what a client's messages do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from rtfilter.clock import NS_PER_S
+from rtfilter.controls import Controls
+from rtfilter.errors import UsageError
+from rtfilter.presets import BUILT_IN
+from rtfilter.serve.pipeline import Filtered
+from rtfilter.serve.session import Session
+from tests.fakes.serving import grey_picture
+
+
+class Desk:
+    """A session under a clock that is set by hand, and one who listens."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self.told: list[dict[str, Any]] = []
+        self.replies: list[dict[str, Any]] = []
+        self.paused: list[bool] = []
+        self.session = Session("one", "peer", Controls(), BUILT_IN, clock=lambda: self.now_ns)
+        self.session.set_paused = self.paused.append
+        self.leave = self.session.listen(self.told.append)
+
+    def deliver(self, pts: int = 0, face: bool = True) -> None:
+        picture = grey_picture(pts=pts)
+        self.session.deliver(
+            Filtered(
+                picture=picture,
+                original=picture,
+                arrived_ns=0,
+                done_ns=1,
+                stages_ms={"total": 1.0},
+                face=face,
+                strength=0.5,
+                applied_seq=None,
+                dropped=0,
+            )
+        )
+
+    def say(self, message: object) -> None:
+        text = message if isinstance(message, str) else json.dumps(message)
+        self.session.handle(text, self.replies.append)
+
+    def kinds(self) -> list[str]:
+        return [message["type"] for message in self.told]
+
+
+def run(test: Callable[[Desk], Awaitable[None]]) -> None:
+    async def with_desk() -> None:
+        await test(Desk())
+
+    asyncio.run(with_desk())
+
+
+async def settled() -> None:
+    """Let what was scheduled from elsewhere happen."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+def test_the_state_follows_the_pictures() -> None:
+    async def test(desk: Desk) -> None:
+        session = desk.session
+        assert (session.state, session.describe()["video"]) == ("connecting", None)
+        for number in range(4):
+            desk.now_ns = number * NS_PER_S // 25
+            desk.deliver()
+        assert session.state == "live"
+        assert session.describe()["video"] == {"width": 64, "height": 64, "fps": 25.0}
+        desk.now_ns += 3 * NS_PER_S
+        assert (session.state, session.silent_s) == ("no_video", 3.0)
+        desk.deliver()
+        assert session.state == "live"
+        session.end("over")
+        assert (session.state, session.describe()["reason"]) == ("ended", "over")
+
+    run(test)
+
+
+def test_changes_of_state_are_told_once() -> None:
+    async def test(desk: Desk) -> None:
+        desk.deliver(face=False)
+        desk.deliver(face=False)
+        desk.deliver(face=True)
+        desk.session.tell_state()
+        states = [m for m in desk.told if m["type"] == "state"]
+        assert [(m["state"], m["face"]) for m in states] == [("live", False), ("live", True)]
+        assert desk.kinds()[0] == "hello"
+        desk.session.end("over")
+        desk.session.end("again")
+        desk.deliver()
+        assert [m["reason"] for m in desk.told if m.get("state") == "ended"] == ["over"]
+        assert desk.told[-1]["type"] == "state"
+
+    run(test)
+
+
+def test_timings_carry_the_90_khz_time_round_its_end() -> None:
+    async def test(desk: Desk) -> None:
+        desk.deliver(pts=2**32 + 17)
+        assert [m["rtp"] for m in desk.told if m["type"] == "timings"] == [17]
+
+    run(test)
+
+
+def test_messages_do_what_they_ask() -> None:
+    async def test(desk: Desk) -> None:
+        desk.say({"type": "controls", "changes": {"mouth": 0.5}, "seq": 1})
+        desk.say({"type": "preset", "name": "friendly", "seq": 2})
+        desk.say({"type": "paused", "paused": True})
+        desk.say({"type": "ping", "t": 3})
+        await settled()
+        assert desk.session.controls.current == BUILT_IN["friendly"].controls.with_(mouth=0.5)
+        assert [m["seq"] for m in desk.told if m["type"] == "controls"] == [1, 2]
+        assert (desk.paused, desk.session.state) == ([True], "paused")
+        assert desk.replies == [{"type": "pong", "t": 3.0}]
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("message", "seq"),
+    [
+        ("rubbish", None),
+        ({"type": "controls", "changes": {"mouth": 7}, "seq": 4}, 4),
+        ({"type": "preset", "name": "frendly", "seq": 5}, 5),
+        ({"type": "preset", "seq": 6}, 6),
+    ],
+)
+def test_mistakes_are_told_to_their_sender_alone(message: object, seq: int | None) -> None:
+    async def test(desk: Desk) -> None:
+        desk.say(message)
+        await settled()
+        assert [(m["type"], m["seq"]) for m in desk.replies] == [("error", seq)]
+        assert desk.kinds() == ["hello"]
+        assert desk.session.controls.current == Controls()
+
+    run(test)
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    async def test(desk: Desk) -> None:
+        with pytest.raises(UsageError, match="'friendly'"):
+            desk.session.choose_preset("frendly")
+
+    run(test)
+
+
+def test_changes_from_another_thread_are_told_on_the_loop() -> None:
+    async def test(desk: Desk) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, desk.session.controls.change, {"mouth": 0.5})
+        await settled()
+        assert desk.told[-1]["controls"]["mouth"] == 0.5
+        desk.leave()
+        desk.leave()
+        desk.session.controls.change({"mouth": 0.25})
+        await settled()
+        assert desk.told[-1]["controls"]["mouth"] == 0.5
+
+    run(test)
