@@ -34,6 +34,18 @@ for (let i = 0; i < rgba.length; i += 4)
 return luma;
 """
 
+# Both in one go, so that no picture comes between them.
+_APART = """
+const [first, second] = ["before", "after"].map((id) => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [arguments[0], arguments[1]];
+  const context = canvas.getContext("2d", {willReadFrequently: true});
+  context.drawImage(document.getElementById(id), 0, 0, canvas.width, canvas.height);
+  return context.getImageData(0, 0, canvas.width, canvas.height).data;
+});
+return first.reduce((sum, value, i) => sum + Math.abs(value - second[i]), 0) / first.length;
+"""
+
 
 class Server(Protocol):
     """Where the panel is."""
@@ -142,6 +154,10 @@ class Panel:
     def difference(self) -> Difference:
         """Between the original and the filtered picture, as the page has them now."""
         return compare(self.luma("before"), self.luma("after"))
+
+    def apart(self) -> float:
+        """Mean absolute difference of both pictures at the same moment, in grey levels."""
+        return float(self.run(_APART, WIDTH, HEIGHT))
 
     def wait_difference(self, fits: Callable[[Difference], bool], what: str) -> Difference:
         """The first difference that fits: an edit fades in, and its picture has a way to go."""

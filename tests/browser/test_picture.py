@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ from PIL import Image
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.keys import Keys
 
+from tests.browser.chromium import chromium
 from tests.browser.page import F32, HEIGHT, WIDTH, Difference, Panel, compare
+from tests.browser.pictures import demo_frames, write_y4m
+from tests.browser.servers import ServerProcess
 
 # Grey levels at 320x180. Measured on the face: 3.4 for the two codecs alone, 9 (contempt) to 30 for an
 # emotion at 1.5; from one moment to another of the same filtered picture 0.7.
@@ -156,6 +160,18 @@ def test_the_read_out_tells_where_the_time_goes(live: Panel) -> None:
         "return data.filter((v, i) => i % 4 == 3 && v).length"
     )
     live.wait(lambda: int(live.run(painted)) > 2000, "chart")
+
+
+def test_before_and_after_are_of_the_same_moment(server: ServerProcess, tmp_path: Path) -> None:
+    """A swaying, talking face: the page sees in the pictures how late they are, and holds its own back."""
+    clip = write_y4m(tmp_path / "moving.y4m", demo_frames(90))
+    with chromium(tmp_path / "profile", clip) as browser:
+        panel = Panel(browser, server)
+        panel.begin()
+        panel.wait(lambda: "seen in the picture" in panel.text("glass"), "delay that was seen")
+        apart = sorted(panel.apart() for _ in range(9))
+        # 2 to 4 is what two codecs leave; pictures 100 ms apart differ by 10 and more.
+        assert apart[4] < 6.0
 
 
 def test_another_resolution(live: Panel) -> None:

@@ -5,6 +5,7 @@
 
 import { element, make } from "./dom.js";
 import { everyFrame } from "./frames.js";
+import { Lag } from "./lag.js";
 
 /** Enough for 400 ms at 30 pictures a second. */
 const KEPT = 12;
@@ -19,10 +20,13 @@ export class Before {
   /**
    * @param {HTMLVideoElement} filtered Its pictures call for theirs.
    * @param {() => boolean} wanted Whether anybody sees the original.
-   * @param {() => number} delay_ms How much later than the camera's the filtered pictures are.
+   * @param {boolean} own Whether the pictures are this page's camera's, or come from the server as well.
    */
-  constructor(filtered, wanted, delay_ms) {
-    this.delay_ms = delay_ms;
+  constructor(filtered, wanted, own) {
+    this.own = own;
+    this.lag = new Lag();
+    /** How much later the filtered pictures come, by who cannot see it. */
+    this.estimated_ms = 60;
     this.#source.setAttribute("aria-hidden", "true");
     this.#canvas.before(this.#source);
     /** What the camera itself takes, where the browser tells; null where it does not. @type {number | null} */
@@ -31,14 +35,19 @@ export class Before {
       // A remote picture has a capture time too, on a clock that need not be ours.
       if (captureTime !== undefined && now >= captureTime && now - captureTime < 1000) this.capture_ms = now - captureTime;
       if (wanted()) this.#keep(now);
+      if (own) this.lag.keep(this.#source, now);
     });
-    everyFrame(filtered, (now) => wanted() && this.#paint(now));
+    everyFrame(filtered, (now) => {
+      if (wanted()) this.#paint(now);
+      if (own) this.lag.look(filtered, now);
+    });
   }
 
   /** @param {MediaStream | null} stream */
   show(stream) {
     this.#waiting = [];
     this.capture_ms = null;
+    this.lag.forget();
     this.#source.srcObject = stream;
     if (stream) this.#source.play().catch(() => undefined); // gone again before it began
   }
@@ -57,7 +66,7 @@ export class Before {
 
   /** @param {number} now */
   #paint(now) {
-    const wanted = now - this.delay_ms();
+    const wanted = this.own ? now - (this.lag.ms ?? this.estimated_ms) : now;
     const distance = (/** @type {{taken: number}} */ { taken }) => Math.abs(taken - wanted);
     const [first, ...others] = this.#waiting;
     if (!first) return;

@@ -2,10 +2,11 @@
 
 /**
  * @typedef {import("./peer.js").Session} Session
- * @typedef {"capture" | "network" | "encode" | "tracking" | "edit" | "render"} Part
+ * @typedef {"capture" | "network" | "encode" | "tracking" | "edit" | "render" | "rest"} Part
  * @typedef {object} Sample
  * @property {Record<Part, number | null>} parts Milliseconds; null where nobody can tell.
  * @property {number} total_ms
+ * @property {boolean} seen Whether the total was seen in the pictures; else it is the sum of the parts.
  * @property {number} fps
  * @property {number} dropped Since the session began: by the server's rule that the newest wins, and here.
  * @property {string} size
@@ -19,6 +20,7 @@ export const PARTS = [
   ["tracking", "Tracking", "finding the face and its pose"],
   ["edit", "Edit", "from the wish to the movement"],
   ["render", "Render", "moving the pixels"],
+  ["rest", "Other", "what nobody reports, such as the server's decoder and encoder; told when the whole was seen"],
 ];
 
 /** The counters whose growth from sample to sample is a mean: [sum in seconds, count]. */
@@ -63,10 +65,11 @@ export class Latency {
   /**
    * @param {Session} session
    * @param {number | null} capture_ms
+   * @param {number | null} lag_ms From the camera's picture in this page to the filtered one, where it was seen.
    * @param {number | null} messages_ms Round trip of a message, where the browser tells none of its own.
    * @returns {Promise<Sample>}
    */
-  async sample(session, capture_ms, messages_ms) {
+  async sample(session, capture_ms, lag_ms, messages_ms) {
     const report = [...(await session.peer.getStats()).values()];
     const received = session.peer.getReceivers()[0]?.track.id;
     const inbound = report.find(({ type, trackIdentifier }) => type === "inbound-rtp" && trackIdentifier === received);
@@ -77,17 +80,20 @@ export class Latency {
     const trip_ms = (Number.isFinite(round_ms) ? round_ms : (messages_ms ?? 0)) * (session.sender ? 1 : 0.5);
     const server = this.#serverMeans();
     const of = (/** @type {string} */ name) => server[name] ?? this.#means.get(name) ?? 0;
-    const parts = this.#smoothed({
+    const told = {
       capture: capture_ms,
       network: trip_ms + of("wait") + of("pacing") + of("buffer"),
       encode: of("encode") + of("decode") + of("decode_rgb") + of("encode_yuv"),
       tracking: of("track") + of("fit"),
       edit: of("edit"),
       render: of("render"),
-    });
+    };
+    const told_ms = told.network + told.encode + told.tracking + told.edit + told.render;
+    const parts = this.#smoothed({ ...told, rest: lag_ms === null ? null : Math.max(0, lag_ms - told_ms) });
     return {
       parts,
-      total_ms: Object.values(parts).reduce((/** @type {number} */ sum, ms) => sum + (ms ?? 0), 0),
+      total_ms: lag_ms === null ? total(parts) : (capture_ms ?? 0) + lag_ms,
+      seen: lag_ms !== null,
       fps: this.#rate(inbound),
       dropped: this.#dropped + (inbound?.framesDropped ?? 0),
       size: inbound?.frameWidth ? `${inbound.frameWidth} x ${inbound.frameHeight}` : "–",
@@ -130,4 +136,9 @@ export class Latency {
     this.#before.set("rate", now);
     return at > 0 && now[1] > at ? Math.max(0, (now[0] - frames) / (now[1] - at)) : 0;
   }
+}
+
+/** @param {Record<Part, number | null>} parts */
+function total(parts) {
+  return Object.values(parts).reduce((/** @type {number} */ sum, ms) => sum + (ms ?? 0), 0);
 }

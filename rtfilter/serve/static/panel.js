@@ -30,8 +30,6 @@ const SAMPLE_MS = 500;
 export class Panel {
   /** @type {MediaStreamTrack | null} */
   #camera = null;
-  /** How much later than the camera's pictures the filtered ones come. */
-  #behind_ms = 60;
   #latency = new Latency();
   #readout = new Readout();
   #stage = new Stage();
@@ -47,7 +45,7 @@ export class Panel {
       new Wheel(this.wish, info.emotions),
       new Presets(this.wish, info.presets),
     ];
-    this.before = new Before(this.#stage.video, () => this.#stage.showsBefore, () => (this.own ? this.#behind_ms : 0));
+    this.before = new Before(this.#stage.video, () => this.#stage.showsBefore, this.own);
     this.pickers = this.own ? ownCameras(() => this.#camera, (device, size) => this.#choose(device, size)) : serverCameras();
     /** @type {Connection} */
     this.connection = new Connection({
@@ -180,9 +178,10 @@ export class Panel {
   async #sample() {
     const { session, link } = this.connection;
     if (!session || this.states.now.phase !== "live" || this.states.now.paused) return this.#readout.draw();
-    const sample = await this.#latency.sample(session, this.before.capture_ms, link?.roundTripMs ?? null);
+    const { capture_ms, lag } = this.before;
+    const sample = await this.#latency.sample(session, capture_ms, lag.ms, link?.roundTripMs ?? null);
     if (session !== this.connection.session) return;
-    this.#behind_ms = sample.total_ms - (sample.parts.capture ?? 0);
+    this.before.estimated_ms = sample.total_ms - (sample.parts.capture ?? 0);
     this.#readout.add(sample);
   }
 }

@@ -32,7 +32,7 @@ export class Readout {
   /** @param {Sample} sample */
   add(sample) {
     this.#past.push({ at: performance.now(), sample });
-    this.#glass.textContent = `glass to glass about ${Math.round(sample.total_ms)} ms, estimated`;
+    this.#glass.textContent = `glass to glass ${sample.seen ? "" : "about "}${Math.round(sample.total_ms)} ms, ${sample.seen ? "seen in the picture" : "estimated"}`;
     for (const [part] of PARTS) {
       const ms = sample.parts[part];
       const row = this.#rows.get(part);
