@@ -95,6 +95,8 @@ class Peer:
         sent_video = 0
         for transceiver in self.connection.getTransceivers():
             track = transceiver.receiver.track
+            if self._offers(transceiver):
+                self._tune(transceiver)
             taken = self._take(track, transceiver) if self._offers(transceiver) else False
             if self._wants(transceiver) and self._gives is not None:
                 if transceiver.kind == "video" and sent_video < 2:
@@ -112,26 +114,31 @@ class Peer:
         stream = self._takes
         if stream is None or (stream.has_video if transceiver.kind == "video" else stream.has_audio):
             return False
-        if tuning_problem() is None:
-            limits = self._options.limits
-            tune_receiver(
-                transceiver.receiver,
-                width_px=limits.width_px,
-                height_px=limits.height_px,
-                on_too_large=stream.refuse_size,
-            )
         if transceiver.kind == "video":
             stream.take_video(track)
         else:
             stream.take_audio(track)
         return True
 
+    def _tune(self, transceiver: RTCRtpTransceiver) -> None:
+        """Bounds and low delay for what comes in, also for what is only drained."""
+        if tuning_problem() is None:
+            limits = self._options.limits
+            tune_receiver(
+                transceiver.receiver,
+                width_px=limits.width_px,
+                height_px=limits.height_px,
+                on_too_large=self._takes.refuse_size if self._takes is not None else None,
+            )
+
     def _send(self, transceiver: RTCRtpTransceiver, track: MediaStreamTrack) -> None:
         transceiver.sender.replaceTrack(track)
         transceiver.direction = "sendrecv" if self._offers(transceiver) else "sendonly"
         if transceiver.kind == "video":
             prefer_codec(transceiver, self._options.codec)
-            tune_sender(transceiver.sender, bitrate_bps=self._options.bitrate_bps)
+            if tuning_problem() is None:
+                options = self._options
+                tune_sender(transceiver.sender, bitrate_bps=options.bitrate_bps, fps=options.limits.fps)
         self._tracks.append(track)
 
     @staticmethod
