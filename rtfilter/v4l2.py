@@ -19,6 +19,8 @@ _CAPABILITY = struct.Struct("=16s32s32sIII12x")
 VIDIOC_QUERYCAP = 0x80000000 | _CAPABILITY.size << 16 | ord("V") << 8 | 0
 VIDIOC_STREAMON = 0x40000000 | 4 << 16 | ord("V") << 8 | 18
 VIDIOC_STREAMOFF = 0x40000000 | 4 << 16 | ord("V") << 8 | 19
+_CONTROL = struct.Struct("=Ii")  # struct v4l2_control: id, value
+VIDIOC_G_CTRL = 0xC0000000 | _CONTROL.size << 16 | ord("V") << 8 | 27
 _CAP_CAPTURE = 0x0000_0001 | 0x0000_1000  # single- and multi-planar
 _CAP_OUTPUT = 0x0000_0002 | 0x0000_2000
 _CAP_DEVICE_CAPS = 0x8000_0000
@@ -92,6 +94,20 @@ def query_node(path: Path, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl) -> 
         can_capture=bool(own & _CAP_CAPTURE),
         can_output=bool(own & _CAP_OUTPUT),
     )
+
+
+def control_value(path: Path, control_id: int, ioctl: Ioctl = kernel_ioctl) -> int | None:
+    """The value of a control of the node; None when it has no such control or can't be asked."""
+    buffer = bytearray(_CONTROL.pack(control_id, 0))
+    try:
+        fd = _opened(path)
+        try:
+            ioctl(fd, VIDIOC_G_CTRL, buffer)
+        finally:
+            os.close(fd)
+    except OSError:
+        return None
+    return int(_CONTROL.unpack(buffer)[1])
 
 
 def attach_and_detach_output(path: Path, ioctl: Ioctl = kernel_ioctl) -> None:

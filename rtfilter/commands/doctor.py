@@ -9,10 +9,12 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import rtfilter
+from rtfilter.commands.check import FAIL, OK, WARN, Check
+from rtfilter.commands.doctor_virtualcam import check_virtual_camera
 from rtfilter.config import (
     config_dir,
     config_path,
@@ -24,10 +26,8 @@ from rtfilter.config import (
 from rtfilter.errors import RtfilterError
 from rtfilter.machine import gpus, machine_facts, package_version, versions
 from rtfilter.presets import load_presets
-from rtfilter.sinks.v4l2loopback import loopback_state
 from rtfilter.v4l2 import holders, video_nodes
 
-OK, WARN, FAIL = "ok", "warn", "fail"
 NEEDED = {
     "numpy": "numpy",
     "mediapipe": "mediapipe",
@@ -39,19 +39,6 @@ NEEDED = {
 SYSTEM_LIBRARIES = "sudo apt-get install libgl1 libglib2.0-0 libegl1 libgles2"
 REINSTALL = "python -m pip install --force-reinstall rtfilter"
 TRACKING_MODELS = ("face_detection_short_range.tflite", "face_landmark_with_attention.tflite")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. status: ok, warn (a part of rtfilter is out of reach) or fail (its main job is).
-
-    fix: what to do next, "" when there is nothing to do.
-    """
-
-    name: str
-    status: str
-    detail: str
-    fix: str = ""
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -161,29 +148,6 @@ def check_cameras() -> list[Check]:
         "cameras", WARN, "none", "plug one in, or use a file or the demo: rtfilter run --input demo"
     )
     return found or [nothing]
-
-
-def check_virtual_camera() -> list[Check]:
-    """The extra, and on Linux the kernel module."""
-    version = package_version("pyvirtualcam")
-    extra = (
-        Check("virtual camera extra", OK, f"pyvirtualcam {version}")
-        if version
-        else Check(
-            "virtual camera extra", WARN, "pyvirtualcam is missing", "pip install 'rtfilter[virtualcam]'"
-        )
-    )
-    if sys.platform != "linux":
-        return [extra]
-    state = loopback_state()
-    detail = "not loaded"
-    if state.loaded:
-        caps = "exclusive_caps=1" if any(state.exclusive_caps) else "exclusive_caps=0"
-        devices = ", ".join(str(node.path) for node in state.nodes) or "no devices"
-        detail = f"{state.version or 'version unknown'}, {caps}, {devices}"
-        if state.can_reattach is False:
-            detail += "; before 0.14 a closed device stays closed, which rtfilter mends when it opens one"
-    return [extra, Check("v4l2loopback", WARN if state.advice else OK, detail, state.advice)]
 
 
 def check_gpu() -> list[Check]:

@@ -20,12 +20,16 @@ from rtfilter.v4l2 import (
 
 MODULE = Path("/sys/module/v4l2loopback")
 MODULES = Path("/lib/modules")
+DKMS = Path("/var/lib/dkms/v4l2loopback")
 LOAD_COMMAND = 'sudo modprobe v4l2loopback devices=1 exclusive_caps=1 card_label="rtfilter"'
 RELOAD_COMMAND = f"sudo modprobe -r v4l2loopback && {LOAD_COMMAND}"
 INSTALL_COMMAND = "sudo apt install v4l2loopback-dkms"
 
 # Before this version, a device in exclusive mode offers neither direction after one clean close.
 REATTACHES_SINCE = (0, 14)
+
+# V4L2_CID_USER_BASE + 0xf000. While it is 1, the device takes no other format than the first one.
+CID_KEEP_FORMAT = 0x0098F900
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +38,7 @@ _log = logging.getLogger(__name__)
 class LoopbackState:
     """What is there. `exclusive_caps` has one value for each of `nodes`.
 
-    version: as the module gives it, "" when it does not.
+    version: as the module gives it, else the one that DKMS built; "" when neither tells.
     nodes: the devices of the module.
     """
 
@@ -74,6 +78,7 @@ def loopback_state(
     devices: Path = DEVICES,
     sysfs: Path = SYSFS,
     ioctl: Ioctl = kernel_ioctl,
+    dkms: Path = DKMS,
 ) -> LoopbackState:
     """Look at the module and its devices; changes nothing and never raises for their absence."""
     loaded = module.is_dir()
@@ -83,7 +88,7 @@ def loopback_state(
     return LoopbackState(
         installed=loaded or "v4l2loopback.ko" in index,
         loaded=loaded,
-        version=_read(module / "version"),
+        version=_read(module / "version") or (_built_version(dkms) if loaded else ""),
         # One letter a possible device; only the first ones exist.
         exclusive_caps=tuple(letter == "Y" for letter in exclusive.split(",") if letter)[
             : len(nodes) or None
@@ -128,6 +133,12 @@ def offer_output(path: Path, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl) -
         return True
     _log.warning("%s could not be revived (%s); reload it: %s", path, problem, RELOAD_COMMAND)
     return False
+
+
+def _built_version(dkms: Path) -> str:
+    """The only version below DKMS's folder: Debian's 0.12.7 does not tell its own."""
+    found = [path.name for path in dkms.glob("[0-9]*")]
+    return found[0] if len(found) == 1 else ""
 
 
 def _is_ours(node: VideoNode, sysfs: Path) -> bool:

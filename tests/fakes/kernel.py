@@ -7,7 +7,8 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rtfilter.v4l2 import VIDIOC_QUERYCAP, VIDIOC_STREAMOFF, VIDIOC_STREAMON
+from rtfilter.sinks.watchers import VIDIOC_DQEVENT, VIDIOC_SUBSCRIBE_EVENT
+from rtfilter.v4l2 import VIDIOC_G_CTRL, VIDIOC_QUERYCAP, VIDIOC_STREAMOFF, VIDIOC_STREAMON
 
 CAPTURE, OUTPUT, META_CAPTURE, STREAMING = 0x1, 0x2, 0x0080_0000, 0x0400_0000
 DEVICE_CAPS = 0x8000_0000
@@ -17,6 +18,7 @@ DEVICE_CAPS = 0x8000_0000
 class FakeNode:
     """What one node answers. `errno`: QUERYCAP fails with it. `after_writer`: its caps once a writer went.
 
+    `controls`: values by id. `watchers`: what the client usage event tells; None: it has no such event.
     `stream_errno`: STREAMON and STREAMOFF fail with it, though the writer is noted, as the driver does.
     """
 
@@ -27,6 +29,8 @@ class FakeNode:
     errno: int = 0
     after_writer: int | None = None
     stream_errno: int = 0
+    controls: dict[int, int] = field(default_factory=dict)
+    watchers: int | None = None
 
 
 @dataclass
@@ -73,5 +77,18 @@ class FakeKernel:
                     node.caps = node.after_writer
             if node.stream_errno:
                 raise OSError(node.stream_errno, "refused")
+        elif request == VIDIOC_G_CTRL:
+            control_id, _ = struct.unpack("=Ii", buffer)
+            if control_id not in node.controls:
+                raise OSError(errno.EINVAL, "no such control")
+            buffer[:] = struct.pack("=Ii", control_id, node.controls[control_id])
+        elif request == VIDIOC_SUBSCRIBE_EVENT:
+            if node.watchers is None:
+                raise OSError(errno.EINVAL, "no such event")
+            # V4L2_EVENT_SUB_FL_SEND_INITIAL: the state itself comes first.
+            assert struct.unpack("=III20x", buffer) == (0x08000000 + 0x08E00000 + 1, 0, 1)
+        elif request == VIDIOC_DQEVENT:
+            struct.pack_into("=I", buffer, 0, 0x08000000 + 0x08E00000 + 1)
+            struct.pack_into("=I", buffer, 8, node.watchers or 0)
         else:
             raise OSError(errno.ENOTTY, "unknown request")

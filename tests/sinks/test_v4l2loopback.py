@@ -31,7 +31,8 @@ def stuck() -> FakeNode:
 
 def state_of(kernel: FakeKernel) -> LoopbackState:
     root = kernel.root
-    return loopback_state(root / "module", root / "modules", kernel.devices, kernel.sysfs, kernel.ioctl)
+    places = root / "module", root / "modules", kernel.devices, kernel.sysfs
+    return loopback_state(*places, kernel.ioctl, root / "dkms")
 
 
 def load_module(root: Path, version: str, exclusive_caps: str) -> None:
@@ -110,6 +111,16 @@ def test_loaded_module_that_is_ready(kernel: FakeKernel) -> None:
     assert [node.path.name for node in state.nodes] == ["video3"]
     assert state.can_reattach is False
     assert state.advice == ""
+
+
+def test_a_version_that_the_module_does_not_tell_is_the_one_that_was_built(kernel: FakeKernel) -> None:
+    load_module(kernel.root, "", "Y")
+    assert (state_of(kernel).version, state_of(kernel).can_reattach) == ("", None)
+    (kernel.root / "dkms" / "0.12.7").mkdir(parents=True)
+    (kernel.root / "dkms" / "kernel-6.1.0-amd64-x86_64").symlink_to("0.12.7")
+    assert (state_of(kernel).version, state_of(kernel).can_reattach) == ("0.12.7", False)
+    (kernel.root / "dkms" / "0.15.0").mkdir()
+    assert state_of(kernel).version == ""
 
 
 def test_loaded_module_without_exclusive_caps(kernel: FakeKernel) -> None:
