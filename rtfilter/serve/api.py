@@ -8,7 +8,6 @@ from aiohttp import web
 
 import rtfilter
 from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
-from rtfilter.errors import UsageError
 from rtfilter.serve.events import serve_websocket
 from rtfilter.serve.messages import merged, parse_object
 from rtfilter.serve.options import ServeOptions
@@ -140,8 +139,3 @@ class Api:
 async def _object(request: web.Request) -> Json:
     body: dict[str, Any] = parse_object(await request.text())
     return body
-
-
-def status_of(error: UsageError | RefusedError) -> int:
-    """The HTTP status of an error that a request met."""
-    return error.status if isinstance(error, RefusedError) else 400

@@ -182,7 +182,9 @@ def _messages() -> dict[str, Schema]:
                 message(
                     "timings",
                     {
-                        "rtp": whole(maximum=2**32 - 1, description="90 kHz timestamp of the picture"),
+                        "rtp": whole(
+                            maximum=2**32 - 1, description="90 kHz timestamp that the picture came in with"
+                        ),
                         "stages_ms": stages,
                         "face": YES_NO,
                         "strength": number(0, 1),
