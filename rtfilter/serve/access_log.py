@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http import HttpProcessingError
 
 _REDACTED = "[...]"
 # Of RFC 6750, the subprotocol of a WebSocket, the link that is printed, and the lines of an SDP that let
@@ -42,6 +43,30 @@ class AccessLogger(AbstractAccessLogger):
     @property
     def enabled(self) -> bool:
         return self.logger.isEnabledFor(logging.INFO)
+
+
+class BrokenRequests(logging.Filter):
+    """Turns aiohttp's traceback of a request that is no HTTP into a line, without the bytes that came.
+
+    For the logger that the HTTP server is given: anybody can send bytes, and they are nobody's bug.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        record.msg, record.args = f"a request that is no HTTP: {type(error).__name__}", None
+        record.exc_info = record.exc_text = None
+        return logging.getLogger(record.name).isEnabledFor(logging.INFO)
+
+
+def server_logger() -> logging.Logger:
+    """What `web.AppRunner` is to be given as `logger`."""
+    logger = logging.getLogger("rtfilter.serve.http")
+    if not any(isinstance(each, BrokenRequests) for each in logger.filters):
+        logger.addFilter(BrokenRequests())
+    return logger
 
 
 class RedactSecrets(logging.Filter):

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from rtfilter.errors import DeviceError
 from rtfilter.presets import BUILT_IN, Preset
+from rtfilter.serve.access_log import AccessLogger, server_logger
 from rtfilter.serve.api import Api
 from rtfilter.serve.filters import FilterPool
 from rtfilter.serve.metrics import CONTENT_TYPE, Metrics
@@ -37,6 +38,7 @@ SESSIONS = web.AppKey("sessions", Sessions)
 METRICS = web.AppKey("metrics", Metrics)
 
 _log = logging.getLogger(__name__)
+_access = logging.getLogger("rtfilter.serve.access")
 
 
 def static_folder() -> Path:
@@ -169,7 +171,13 @@ class Server:
     async def start(self) -> None:
         """Listen. Raises DeviceError when the address can't be had, UsageError for a bad certificate."""
         context = ssl_context(self._options, self._tell)
-        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(
+            self._app,
+            access_log=_access,
+            access_log_class=AccessLogger,
+            logger=server_logger(),
+            shutdown_timeout=2.0,
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._options.host, self._options.port, ssl_context=context)
         try:
