@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= demo.mp4
 
-.PHONY: help setup demo serve test test-tools lint format bench clean
+.PHONY: help setup demo serve test test-tools test-virtualcam lint format bench clean
 
 help:
 	@echo "make setup   virtual environment in $(VENV), with everything for development"
@@ -12,6 +12,7 @@ help:
 	@echo "make serve   the control panel in your browser: your own camera, filtered"
 	@echo "make test    all tests"
 	@echo "make test-tools  installs the browsers and clients that some tests drive (Debian, Ubuntu)"
+	@echo "make test-virtualcam   the virtual camera with a real driver in an emulated guest; Debian, 3 minutes"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make bench   latency and start-up of this machine, into bench/results; a few minutes"
 
@@ -34,6 +35,10 @@ test-tools:
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The virtual camera against the real driver, in an emulated guest.
+test-virtualcam: $(STAMP)
+	bash tests/vm/run.sh $(BIN)/python
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
