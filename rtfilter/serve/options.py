@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -65,6 +66,9 @@ class ServeOptions:
             raise UsageError(f"bitrate: expected 100 000..50 000 000 bit/s, got {self.bitrate_bps}")
         if len(self.token) < 16:
             raise UsageError(f"token: expected at least 16 characters, got {len(self.token)}")
+        # It travels in a link and as a WebSocket's subprotocol, which is a token of RFC 9110.
+        if not re.fullmatch(r"[A-Za-z0-9._~-]{16,256}", self.token):
+            raise UsageError("token: expected 16 to 256 letters, digits, -, ., _ or ~, got others too")
         if (self.certificate is None) != (self.key is None):
             raise UsageError("a certificate needs its key: give --certificate and --key together")
         if not self.is_loopback and not self.tls:

@@ -442,3 +442,9 @@ def test_the_log_holds_no_secret() -> None:
     assert "KeyError" in logged
     for secret in (TOKEN, "-secret", "AA:BB:CC"):
         assert secret not in logged
+
+
+@pytest.mark.parametrize("token", ["a b" * 8, "tök" * 8, "a,b" * 8, "a/b" * 8, "a" * 300, "a\n" * 10])
+def test_a_token_that_no_websocket_could_carry_is_a_usage_error(token: str) -> None:
+    with pytest.raises(UsageError, match="token: expected 16 to 256 letters"):
+        ServeOptions(token=token)
