@@ -59,6 +59,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
+    # Here and not by the parser, which would miss that a mistyped option's value has landed in it.
+    if arguments.what not in (None, "webrtc"):
+        raise UsageError(f"unknown benchmark {arguments.what!r}:{nearest(arguments.what, ['webrtc'])}")
     if arguments.what == "webrtc":
         from rtfilter.commands.bench_webrtc import bench_webrtc
 

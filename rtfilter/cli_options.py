@@ -111,7 +111,6 @@ def bench_options(parser: Parser) -> None:
         "what",
         nargs="?",
         metavar="webrtc",
-        type=one_of("benchmark", ("webrtc",)),
         help="webrtc: glass to glass, there and back, against stock aiortc; left out: frame in, frame out",
     )
     parser.add_argument(
