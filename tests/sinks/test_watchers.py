@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rtfilter.sinks import watchers
 from rtfilter.sinks.watchers import watched
 from tests.fakes.kernel import CAPTURE, FakeKernel, FakeNode
 from tests.fakes.live import eventually
@@ -48,6 +49,28 @@ def test_before_that_whoever_has_it_open_watches_but_not_we(tmp_path: Path) -> N
     assert not look()
 
 
+def test_processes_are_looked_through_only_when_something_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = FakeKernel(tmp_path)
+    path = kernel.add("video4", loopback(None))
+    looks: list[Path] = []
+    monkeypatch.setattr(watchers, "holder_pids", lambda path, _: looks.append(path) or [])
+    look = watched(str(path), kernel.ioctl)
+    assert look is not None
+    for _ in range(10):
+        look()
+    quiet = len(looks)
+    assert quiet <= 3
+    path.open().close()
+    for _ in range(5):
+        look()
+    assert len(looks) == quiet + 2
+    for _ in range(30):
+        look()
+    assert quiet + 2 < len(looks) <= quiet + 6
+
+
 @pytest.mark.parametrize("device", ["recorder 0", "OBS Virtual Camera", "/dev/null"])
 def test_another_camera_can_not_be_told(device: str) -> None:
     assert watched(device) is None
@@ -62,6 +85,7 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
     kernel = FakeKernel(tmp_path)
     look = watched(str(kernel.add("video4", loopback(1))), kernel.ioctl)
     assert look is not None
+    look()
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
         look()
