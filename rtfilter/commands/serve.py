@@ -31,7 +31,7 @@ def serve(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C, SIGTERM, or `--duration`."""
     require_serve_extra()
     options = options_of(arguments)
-    set_up_logs(arguments.log_format, quiet=arguments.quiet, secrets=(options.token,))
+    set_up_logs(arguments.log_format, quiet=arguments.quiet, token=options.token)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     return asyncio.run(_serve(arguments, options))
 

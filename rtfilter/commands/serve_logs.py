@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Sequence
 from datetime import datetime, timezone
 
 FORMATS = ("text", "json")
 # What LogRecord has by itself; all else was given as `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # Their lines tell of every packet or every candidate.
-_TALKATIVE = ("aioice", "aiortc", "aiohttp.access")
+_TALKATIVE = ("aioice", "aiortc")
 
 
 class JsonFormatter(logging.Formatter):
@@ -27,33 +26,20 @@ class JsonFormatter(logging.Formatter):
             **{key: value for key, value in vars(record).items() if key not in _STANDARD},
         }
         if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
+            # A filter that took secrets out has left its text here.
+            entry["traceback"] = record.exc_text or self.formatException(record.exc_info)
         return json.dumps(entry, default=str)
 
 
-class Redactor(logging.Filter):
-    """Takes known secrets out of whatever is logged; the last line of defence, not the first."""
+def set_up_logs(style: str, *, quiet: bool, token: str) -> None:
+    """Log to stderr: "text" for people, "json" with a line for every request; quiet: warnings and errors."""
+    from rtfilter.serve.access_log import RedactSecrets
 
-    def __init__(self, secrets: Sequence[str]) -> None:
-        super().__init__()
-        self._secrets = [secret for secret in secrets if secret]
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        said = record.getMessage()
-        if any(secret in said for secret in self._secrets):
-            for secret in self._secrets:
-                said = said.replace(secret, "[secret]")
-            record.msg, record.args = said, ()
-        return True
-
-
-def set_up_logs(style: str, *, quiet: bool, secrets: Sequence[str]) -> None:
-    """Log to stderr: "text" or "json"; quiet: warnings and errors alone."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter() if style == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     )
-    handler.addFilter(Redactor(secrets))
+    handler.addFilter(RedactSecrets(token))
     logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, handlers=[handler], force=True)
-    for name in _TALKATIVE:
+    for name in _TALKATIVE if style == "json" else (*_TALKATIVE, "rtfilter.serve.access"):
         logging.getLogger(name).setLevel(logging.WARNING)

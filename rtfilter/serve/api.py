@@ -128,7 +128,7 @@ class Api:
 
     async def events(self, request: web.Request) -> web.WebSocketResponse:
         session = self._session(request)
-        if not web.WebSocketResponse().can_prepare(request):
+        if not web.WebSocketResponse(protocols=("rtfilter",)).can_prepare(request):
             raise RefusedError(426, "expected a WebSocket: connect with ws:// or wss://")
         return await serve_websocket(request, session)
 
