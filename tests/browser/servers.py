@@ -91,7 +91,7 @@ def free_port() -> int:
 
 
 def new_token() -> str:
-    return secrets.token_urlsafe(24)
+    return secrets.token_hex(16)  # never a dash first, which would read as an option
 
 
 def _read(server: ServerProcess, links: queue.Queue[str]) -> None:

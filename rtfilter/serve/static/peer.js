@@ -109,7 +109,9 @@ function startFast(sdp) {
 
 /** @param {RTCPeerConnection} peer @param {string | null} place */
 function end(peer, place) {
-  peer.close();
-  // Also while the page goes away. One that is gone already needs no ending.
-  if (place) request("DELETE", place, { keepalive: true }).catch(() => undefined);
+  const close = () => peer.close();
+  if (!place) return close();
+  // In this order, or the server sees the connection go first and knows the session no more. Also while
+  // the page goes away; and when nobody answers there is nothing to end.
+  request("DELETE", place, { keepalive: true }).then(close, close);
 }
