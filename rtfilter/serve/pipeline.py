@@ -70,7 +70,7 @@ class FilterPipeline:
         self._slot: NewestSlot[tuple[av.VideoFrame, int, int]] = NewestSlot()
         self._seq = 0
         self.paused = False
-        self.filtered = 0
+        self._resting = False
         self.timings = StageTimings(900)
         self._thread = start_thread("filter", self._run)
 
@@ -106,7 +106,6 @@ class FilterPipeline:
         try:
             while (item := self._slot.get()) is not None:
                 self._deliver(self._one(face_filter, *item))
-                self.filtered += 1
         finally:
             self._pool.give_back(face_filter)
 
@@ -114,10 +113,15 @@ class FilterPipeline:
         started_ns = self._clock()
         controls, applied_seq = self._controls.newest
         picture = as_420(picture)
-        if self.paused:
-            shown = picture_like(picture, self._card)
-            stages = {"total": self._clock() - arrived_ns}
+        if self.paused or controls.bypass:
+            shown = picture_like(picture, self._card) if self.paused else picture
+            if not self._resting:
+                # What was seen before says nothing about the time after.
+                face_filter.reset()
+                self._resting = True
+            stages = {"wait": started_ns - arrived_ns, "total": self._clock() - arrived_ns}
             return self._result(shown, picture, arrived_ns, stages, False, 0.0, applied_seq)
+        self._resting = False
         frame = frame_of(picture, arrived_ns, seq)
         decoded_ns = self._clock()
         result = face_filter.step(frame, controls)
