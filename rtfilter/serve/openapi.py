@@ -111,6 +111,9 @@ def _server_paths() -> dict[str, Any]:
         "/": {
             "get": _operation("panel", "the control panel", 200, _content(page, "text/html"), is_open=True)
         },
+        "/favicon.ico": {
+            "get": _operation("icon", "the panel's icon", 200, _content(page, "image/svg+xml"), is_open=True)
+        },
         "/static/{filename}": {
             "parameters": [_parameter("filename", "a file of the control panel")],
             "get": _operation(

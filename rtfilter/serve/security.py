@@ -22,7 +22,7 @@ __all__ = ["body_limit", "make_middleware", "new_token", "protect"]
 
 _log = logging.getLogger(__name__)
 
-_OPEN_PATHS = {"/", "/healthz", "/openapi.json"}
+_OPEN_PATHS = {"/", "/healthz", "/openapi.json", "/favicon.ico"}
 _JSON_TYPES = {"application/json", "application/merge-patch+json"}
 _SDP_TYPES = {"application/sdp", "application/trickle-ice-sdpfrag"}
 # A body that takes longer than this to arrive is not waited for.

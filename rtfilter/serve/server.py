@@ -91,6 +91,9 @@ def _plain_routes(sessions: Sessions, metrics: Metrics) -> list[web.AbstractRout
     async def index(_: web.Request) -> web.FileResponse:
         return web.FileResponse(folder / "index.html")
 
+    async def icon(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(folder / "icon.svg")
+
     async def health(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok", "sessions": sessions.count})
 
@@ -102,6 +105,7 @@ def _plain_routes(sessions: Sessions, metrics: Metrics) -> list[web.AbstractRout
 
     return [
         web.get("/", index),
+        web.get("/favicon.ico", icon),
         web.get("/healthz", health),
         web.get("/metrics", show_metrics),
         web.get("/openapi.json", openapi),
