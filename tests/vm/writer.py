@@ -1,0 +1,79 @@
+"""Writes frame stamps to the virtual camera, through the very job that `rtfilter cam` runs.
+
+Without the networks: the filter changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+
+from rtfilter.cam_job import CameraChoice, CamJob
+from rtfilter.controls import Controls
+from rtfilter.frame import Frame
+from rtfilter.sinks.steady import SteadySink
+from rtfilter.sinks.virtualcam import VirtualCameraSink
+from rtfilter.sinks.watchers import watched
+from rtfilter.sources.base import SourceInfo
+from rtfilter.threads import stop_on_signals
+from tests.vm import stamps
+
+
+class StampSource:
+    """A grey picture with the number of the frame, endless; not live, so that the job paces it."""
+
+    def __init__(self, width: int, height: int, fps: int) -> None:
+        self.info = SourceInfo("stamps", width, height, Fraction(fps), live=False)
+        ramp = np.linspace(40, 200, width).astype(np.uint8)
+        self._ground = np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (height, width, 3)))
+        self._number = -1
+        self._closed = False
+
+    def read(self, timeout_s: float = 5.0) -> Frame | None:
+        if self._closed:
+            return None
+        self._number += 1
+        rgb = self._ground.copy()
+        stamps.draw(rgb, self._number)
+        return Frame(rgb, self._number, 1 / self.info.fps, time.monotonic_ns(), self._number)
+
+    def close(self) -> None:
+        self._closed = True
+
+
+class NoFilter:
+    """Hands every frame through."""
+
+    last = SimpleNamespace(stage_ns={})
+
+    def step(self, frame: Frame, controls: Controls) -> Frame:
+        return replace(frame, original=frame)
+
+    def reset(self) -> None:
+        pass
+
+
+def write_stamps(said: str, device: str, width: int, height: int, fps: int, idle: bool) -> None:
+    """Write until SIGINT, as the main thread of a process; its words go to the file `said`."""
+    file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    virtual = VirtualCameraSink(width, height, fps, device)
+    job = CamJob(
+        StampSource(width, height, fps),
+        SteadySink(virtual, fps),
+        NoFilter(),
+        Controls,
+        size=(width, height),
+        camera=CameraChoice("stamps", width, height, fps),
+        watched=watched(device) if idle else None,
+    )
+    job.on_state = lambda state: print(f"{time.monotonic():.2f} {state}", flush=True)
+    with stop_on_signals(job.stop):
+        report = job.run()
+    print(f"wrote {report.written} of {report.captured}, {report.timings}", flush=True)
