@@ -14,6 +14,7 @@ from pathlib import Path
 
 import rtfilter
 from rtfilter.commands.check import FAIL, OK, WARN, Check
+from rtfilter.commands.doctor_serve import check_server
 from rtfilter.commands.doctor_virtualcam import check_virtual_camera
 from rtfilter.config import (
     config_dir,
@@ -189,6 +190,7 @@ CHECKS: tuple[Callable[[], list[Check]], ...] = (
     check_codecs,
     check_cameras,
     check_virtual_camera,
+    check_server,
     check_gpu,
     check_numba_cache,
     check_config,

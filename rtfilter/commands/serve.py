@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # What the event loop's thread waits at most for the interpreter, while a filter's thread runs Python.
 SWITCH_INTERVAL_S = 0.0005
-_PACKAGES = ("aiohttp", "aiortc", "cryptography", "prometheus_client")
+PACKAGES = ("aiohttp", "aiortc", "cryptography", "prometheus_client")
 
 
 def serve(arguments: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
 def require_serve_extra() -> None:
     """Raises MissingExtraError unless the packages of the `serve` extra are installed."""
-    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtraError(f'serving needs {", ".join(missing)}: pip install "rtfilter[serve]"')
 

@@ -16,6 +16,7 @@ from rtfilter.presets import BUILT_IN, Preset
 from rtfilter.serve.access_log import AccessLogger, server_logger
 from rtfilter.serve.api import Api
 from rtfilter.serve.filters import FilterPool
+from rtfilter.serve.ice_guard import check_versions
 from rtfilter.serve.metrics import CONTENT_TYPE, Metrics
 from rtfilter.serve.networks import AllowedNetworks
 from rtfilter.serve.openapi import openapi_document
@@ -60,7 +61,10 @@ def make_app(
     pool: default one of its own, warmed up in the background; it is closed with the application.
     mode: "serve", or "cam" when the one who embeds it feeds a session of its own, which `own_session` makes
         on the event loop. routes: further ones, which pass the same guards.
+
+    Raises UsageError with an aiortc or aioice that the guard of network addresses does not know.
     """
+    check_versions()
     metrics = Metrics()
     card = still_card(1280, 720, "Paused", "the picture comes back when it is switched on again")
     pool = pool or FilterPool()

@@ -1,0 +1,31 @@
+"""What `rtfilter doctor` says of the WebRTC server."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from rtfilter.commands.check import OK, WARN, Check
+from rtfilter.commands.serve import PACKAGES
+from rtfilter.errors import RtfilterError
+from rtfilter.machine import package_version
+
+INSTALL = 'pip install "rtfilter[serve]"'
+
+
+def check_server() -> list[Check]:
+    """The packages of the `serve` extra, and whether their insides are the ones that were proven."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        return [Check("webrtc server", WARN, f"not installed: {', '.join(missing)}", INSTALL)]
+    from rtfilter.serve.ice_guard import check_versions
+    from rtfilter.serve.rtp_tuning import tuning_problem
+
+    try:
+        check_versions()
+    except RtfilterError as error:
+        return [Check("webrtc server", WARN, str(error), INSTALL)]
+    if (problem := tuning_problem()) is not None:
+        return [Check("webrtc server", WARN, problem, INSTALL)]
+    return [
+        Check("webrtc server", OK, f"aiortc {package_version('aiortc')}, delay tuned and sockets guarded")
+    ]
