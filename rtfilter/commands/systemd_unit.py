@@ -7,7 +7,8 @@ from typing import Any
 
 UNIT_NAME = "rtfilter-cam.service"
 _VALUES = ("input", "device", "preset", "valence", "arousal", "intensity", "mouth", "smoothing", "width",
-           "height", "fps", "port", "token_file")  # fmt: skip
+           "height", "fps")  # fmt: skip
+_OF_PANEL = ("port", "token_file")
 _FLAGS = ("compare", "no_idle", "panel")
 
 
@@ -36,7 +37,7 @@ WantedBy=default.target
 def cam_command(python: str, arguments: Mapping[str, Any]) -> list[str]:
     """The command line that runs `rtfilter cam` with these parsed arguments, without progress."""
     words = [python, "-m", "rtfilter", "cam", "--quiet"]
-    for name in _VALUES:
+    for name in (*_VALUES, *(_OF_PANEL if arguments.get("panel") else ())):
         if (value := arguments.get(name)) is not None:
             words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
     for name, amount in arguments.get("emotions") or ():

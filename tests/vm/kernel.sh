@@ -57,7 +57,7 @@ fi
 
 say "getting Debian's kernel (about 90 MB, once)"
 rm -rf "$folder"
-mkdir -p "$folder/root/bin" "$folder/root/modules" "$folder"/root/{dev,proc,sys,host}
+mkdir -p "$folder"/ramdisk/bin "$folder"/ramdisk/{modules,dev,proc,sys,host}
 apt_get own update
 image=$(depends linux-image-amd64 'linux-image-[0-9].*')
 version=${image#linux-image-}
@@ -69,7 +69,7 @@ headers=$tree/usr/src/linux-headers-$version
 sed -i "s|/usr/src/|$tree/usr/src/|" "$headers/Makefile"
 
 say "building v4l2loopback for $version"
-cp "$(build_loopback "$tree")" "$folder/root/modules/v4l2loopback.ko"
+cp "$(build_loopback "$tree")" "$folder/ramdisk/modules/v4l2loopback.ko"
 
 mirror=$(apt_here own apt-get indextargets --format '$(REPO_URI) $(COMPONENT)' 'Created-By: Packages' |
     sed -n '/security/d; s/ main$//p' | head -n 1)
@@ -78,7 +78,7 @@ mkdir -p "$folder/apt/$NEWER"
 echo "deb [signed-by=$key] $mirror $NEWER main" >"$folder/apt/$NEWER/sources.list"
 if apt_get "$NEWER" update && download "$NEWER" "$folder/newer" v4l2loopback-dkms &&
     module=$(build_loopback "$folder/newer"); then
-    cp "$module" "$folder/root/modules/newer.ko"
+    cp "$module" "$folder/ramdisk/modules/newer.ko"
 else
     say "note: $NEWER's v4l2loopback could not be had; only this release's is tried"
 fi
@@ -88,16 +88,16 @@ for name in "${MODULES[@]}"; do
     module=$(find "$tree" -path '*/lib/modules/*' -name "$name.ko*" | head -n 1)
     case $module in
     '') continue ;;
-    *.xz) xz -dc "$module" >"$folder/root/modules/$number-$name.ko" ;;
-    *) cp "$module" "$folder/root/modules/$number-$name.ko" ;;
+    *.xz) xz -dc "$module" >"$folder/ramdisk/modules/$number-$name.ko" ;;
+    *) cp "$module" "$folder/ramdisk/modules/$number-$name.ko" ;;
     esac
     number=$((number + 1))
 done
 
 busybox=$(command -v busybox)
-cp "$busybox" "$folder/root/bin/busybox"
-cp "$here/init.sh" "$folder/root/init"
-chmod 755 "$folder/root/init"
-(cd "$folder/root" && find . | "$busybox" cpio -o -H newc 2>/dev/null) | gzip -1 >"$folder/initramfs.gz"
+cp "$busybox" "$folder/ramdisk/bin/busybox"
+cp "$here/init.sh" "$folder/ramdisk/init"
+chmod 755 "$folder/ramdisk/init"
+(cd "$folder/ramdisk" && find . | "$busybox" cpio -o -H newc 2>/dev/null) | gzip -1 >"$folder/initramfs.gz"
 cp "$tree"/boot/vmlinuz-* "$folder/vmlinuz"
-rm -rf "$tree" "$folder/newer" "$folder/debs" "$folder/apt" "$folder/root"
+rm -rf "$tree" "$folder/newer" "$folder/debs" "$folder/apt" "$folder/ramdisk"
