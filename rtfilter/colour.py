@@ -7,7 +7,7 @@ kr and kb fix everything else), range scaling as in BT.709-6 section 4 (limited)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -64,9 +64,17 @@ class YuvSpec:
         if self.matrix not in MATRICES:
             raise UsageError(f"unknown colour matrix {self.matrix!r}:{nearest(self.matrix, MATRICES)}")
 
-    @cached_property
+    @property
     def yuv_from_rgb(self) -> F64:
-        """float64 [3, 4]: (Y, Cb, Cr) = m[:, :3] @ rgb + m[:, 3], all in 0..255 units."""
+        """float64 [3, 4], read-only: (Y, Cb, Cr) = m[:, :3] @ rgb + m[:, 3], all in 0..255 units."""
+        return _matrices(self)[0]
+
+    @property
+    def rgb_from_yuv(self) -> F64:
+        """float64 [3, 4], read-only: the inverse of `yuv_from_rgb`."""
+        return _matrices(self)[1]
+
+    def _yuv_from_rgb(self) -> F64:
         kr, kb = MATRICES[self.matrix]
         kg = 1.0 - kr - kb
         luma = np.array([kr, kg, kb])
@@ -77,12 +85,16 @@ class YuvSpec:
         offset = np.array([[0.0 if self.full_range else 16.0], [128.0], [128.0]])
         return np.hstack([linear, offset])
 
-    @cached_property
-    def rgb_from_yuv(self) -> F64:
-        """float64 [3, 4]: the inverse of `yuv_from_rgb`."""
-        forward = self.yuv_from_rgb
-        inverse = np.linalg.inv(forward[:, :3])
-        return np.hstack([inverse, -inverse @ forward[:, 3:]])
+
+@lru_cache
+def _matrices(spec: YuvSpec) -> tuple[F64, F64]:
+    """Both directions. Once a spec and not once a picture: LAPACK, asked for an inverse as small as this,
+    wakes OpenBLAS's threads, which then spin on a processor for longer than a picture lasts."""
+    forward = spec._yuv_from_rgb()
+    inverse = np.linalg.inv(forward[:, :3])
+    backward = np.hstack([inverse, -inverse @ forward[:, 3:]])
+    forward.flags.writeable = backward.flags.writeable = False
+    return forward, backward
 
 
 def spec_for_size(width: int, height: int) -> YuvSpec:
