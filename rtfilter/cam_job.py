@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from rtfilter.cam_display import CamDisplay, State
+from rtfilter.cam_rest import CameraRest
 from rtfilter.clock import NS_PER_S, Clock, monotonic_ns
 from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError
@@ -103,6 +104,7 @@ class CamJob:
         self._source = SwitchableSource(_live(source), lambda: self._display.resting)
         self._stage_ns: Mapping[str, int] = {}
         self._switching = threading.Lock()
+        self._rest = CameraRest(self._source, lambda: self._opened(self._camera), self._switching, clock)
         self._looked_ns = self._ticked_ns = clock()
         self._filters: Source | None = None
         destination: Sink = CompareSink(sink) if compare else sink
@@ -140,7 +142,7 @@ class CamJob:
 
     @property
     def paused(self) -> bool:
-        """While True a still card goes out and nothing of the camera. Settable."""
+        """While True a still card goes out and, after a moment, the camera is off. Settable."""
         return self._display.paused
 
     @paused.setter
@@ -206,6 +208,7 @@ class CamJob:
                 raise
             self._source.switch(source)
             self._camera = wanted
+            self._rest.is_off = False
 
     def _come_back(self) -> None:
         try:
@@ -236,6 +239,7 @@ class CamJob:
             if self._watched():
                 self._display.watched()
         self._display.refresh()
+        self._rest.follow(self._display.resting)
         if self._on_tick is not None and now_ns - self._ticked_ns >= NS_PER_S:
             self._ticked_ns = now_ns
             self._on_tick(report)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtfilter import cam_display, cam_job
+from rtfilter import cam_display, cam_job, cam_rest
 from rtfilter.cam_job import CameraChoice, CamJob
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError
@@ -111,6 +111,8 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cam_job, "LOOK_NS", cam_job.LOOK_NS // 10)
     monkeypatch.setattr(cam_job, "LOOK_IDLE_NS", cam_job.LOOK_IDLE_NS // 10)
     monkeypatch.setattr(cam_job, "TICK_S", 0.02)
+    monkeypatch.setattr(cam_rest, "REST_NS", cam_rest.REST_NS // 10)
+    monkeypatch.setattr(cam_rest, "RETRY_NS", cam_rest.RETRY_NS // 10)
 
 
 def test_a_card_first_then_filtered_pictures_then_a_clean_end() -> None:
@@ -275,3 +277,54 @@ def test_a_lost_virtual_camera_ends_it_with_its_error(source: Callable[[], Sourc
     assert not rig.thread.is_alive()
     assert isinstance(rig.error, DeviceError)
     assert rig.inner.closes == [False]
+
+
+def test_the_camera_is_off_while_paused_and_taken_again() -> None:
+    first, second = capture(5), camera(capture(7))
+    opened: list[CameraChoice] = []
+
+    def open_camera(device: str, width: int, height: int, fps: float) -> Source:
+        opened.append(CameraChoice(device, width, height, fps))
+        return second
+
+    with running(camera(first), open_camera=open_camera) as rig:
+        assert eventually(lambda: rig.shows == str(5 + FILTERED))
+        rig.job.paused = True
+        assert eventually(lambda: first.closed)
+        assert rig.shows == "card"
+        assert not opened
+        rig.job.paused = False
+        assert eventually(lambda: rig.shows == str(7 + FILTERED))
+    assert opened == [CameraChoice("0", 8, 6, 100.0)]
+    assert rig.filter.resets == 1
+
+
+def test_a_camera_that_another_program_took_meanwhile_is_asked_for_again() -> None:
+    first = capture(5)
+    answers: list[Source | DeviceError] = [DeviceError("camera:0 is in use"), camera(capture(7))]
+
+    def open_camera(*_: object) -> Source:
+        answer = answers.pop(0)
+        if isinstance(answer, DeviceError):
+            raise answer
+        return answer
+
+    with running(camera(first), open_camera=open_camera) as rig:
+        assert rig.becomes("live")
+        rig.job.paused = True
+        assert eventually(lambda: first.closed)
+        rig.job.paused = False
+        assert eventually(lambda: rig.shows == str(7 + FILTERED))
+    assert not answers
+
+
+def test_a_short_pause_leaves_the_camera_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cam_rest, "REST_NS", 3600 * 1_000_000_000)
+    first = capture(5)
+    with running(camera(first)) as rig:
+        assert rig.becomes("live")
+        rig.job.paused = True
+        assert eventually(lambda: rig.shows == "card")
+        rig.job.paused = False
+        assert rig.becomes("live")
+        assert not first.closed

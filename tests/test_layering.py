@@ -58,7 +58,8 @@ ALLOWED: dict[str, set[str]] = {
     "loop": ENDS | {"loop_report"},
     "loop_report": {"clock"},
     "cam_display": ENDS,
-    "cam_job": STAGES | ENDS | {"filter", "loop", "loop_report", "cam_display"},
+    "cam_job": STAGES | ENDS | {"filter", "loop", "loop_report", "cam_display", "cam_rest"},
+    "cam_rest": ENDS,
     "transcode": ENDS,
     # Knows the filter, the loop's parts and the wish; no camera and no command.
     "serve": STAGES | ENDS | {"serve", "presets", "config", "machine", "filter", ""},
@@ -129,6 +130,7 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
                 "loop",
                 "cam_display",
                 "cam_job",
+                "cam_rest",
                 "transcode",
                 "threads",
                 "sources",
