@@ -47,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=number(1, 600), default=20.0, help="a turn (default 20)")
     parser.add_argument("--rounds", type=count, default=4, help="turns of each (default 4)")
     parser.add_argument("--minutes", type=number(0.1, 600), default=10.0, help="of a long run (default 10)")
+    parser.add_argument(
+        "--load-minutes", type=number(0.1, 600), default=2.0, help="of the long run under load (default 2)"
+    )
     parser.add_argument("--load", type=count, default=1, help="busy processes in the second part (default 1)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder (default bench/results)")
     try:
@@ -81,8 +84,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "seconds": arguments.seconds,
         "rounds": arguments.rounds,
         "inside": inside(width, height, CONTROLS, INSIDE_PICTURES, arguments.fps),
-        "idle": part(base, arguments, 0),
-        "load": part(base, arguments, arguments.load),
+        "idle": part(base, arguments, 0, arguments.minutes),
+        "load": part(base, arguments, arguments.load, arguments.load_minutes),
         "bounded": bounded(base, arguments.codec),
     }
     document["limits"] = limits(document)
@@ -92,15 +95,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     return document
 
 
-def part(base: ClientSpec, arguments: argparse.Namespace, load: int) -> dict[str, Any]:
-    """All contenders in turns, the wishes, and the long run, beside `load` busy processes."""
+def part(base: ClientSpec, arguments: argparse.Namespace, load: int, minutes: float) -> dict[str, Any]:
+    """All contenders in turns, the wishes, and a run of `minutes`, beside `load` busy processes."""
     tell(f"beside {load} busy processes")
     with ring_of(arguments.codec) as ring, busy(load) if load else nullcontext():
         return {
             "busy": load,
             "contenders": compare(ring, CONTENDERS, base, arguments.rounds, tell),
             "wishes": wish(ring, base, tell),
-            "long": endure(ring, base, arguments.minutes, tell),
+            "long": endure(ring, base, minutes, tell),
         }
 
 
