@@ -12,6 +12,8 @@ FORMATS = ("text", "json")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # Their lines tell of every packet or every candidate.
 _TALKATIVE = ("aioice", "aiortc")
+# One line a request: for machines to count, too much for people to read.
+_ACCESS = "rtfilter.serve.access"
 
 
 class JsonFormatter(logging.Formatter):
@@ -41,5 +43,7 @@ def set_up_logs(style: str, *, quiet: bool, token: str) -> None:
     )
     handler.addFilter(RedactSecrets(token))
     logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, handlers=[handler], force=True)
-    for name in _TALKATIVE if style == "json" else (*_TALKATIVE, "rtfilter.serve.access"):
+    if style != "json":
+        handler.addFilter(lambda record: record.name != _ACCESS or record.levelno >= logging.WARNING)
+    for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -89,7 +89,7 @@ def test_a_wrong_line_is_answered_in_one(
 def test_without_the_extra_it_says_which(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(serve, "_PACKAGES", ("aiohttp", "no_such_package"))
+    monkeypatch.setattr(serve, "PACKAGES", ("aiohttp", "no_such_package"))
     assert main(["bench", "webrtc"]) == 2
     error = capsys.readouterr().err
     assert "no_such_package" in error

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from rtfilter.commands.serve_logs import set_up_logs
 
 TOKEN = "a-token-of-the-tests"
-
-
-@pytest.fixture(autouse=True)
-def root_logger() -> Iterator[None]:
-    """The root logger as it was before."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def test_json_lines_carry_what_was_given_beside_the_message(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,3 +42,10 @@ def test_quiet_tells_of_trouble_alone(capsys: pytest.CaptureFixture[str]) -> Non
     said = capsys.readouterr().err
     assert "trouble" in said
     assert "well" not in said
+
+
+def test_people_are_spared_a_line_for_every_request(capsys: pytest.CaptureFixture[str]) -> None:
+    for style, expected in (("text", 0), ("json", 1)):
+        set_up_logs(style, quiet=False, token=TOKEN)
+        logging.getLogger("rtfilter.serve.access").info("GET /")
+        assert capsys.readouterr().err.count("GET /") == expected

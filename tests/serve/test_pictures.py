@@ -111,7 +111,7 @@ def test_a_picture_without_a_time_is_ignored() -> None:
     )
     pipeline.submit(timeless)
     pipeline.close()
-    assert (pipeline.filtered, pipeline.dropped) == (0, 0)
+    assert (pipeline.timings.summary(), pipeline.dropped) == ({}, 0)
 
 
 def test_other_formats_become_420_and_keep_their_time() -> None:
