@@ -109,7 +109,7 @@ def plot_webrtc(document: Mapping[str, Any], path: Path) -> None:
             row += 1
     bars.set_yticks(range(row), labels)
     bars.invert_yaxis()
-    bars.set_xlabel("ms from the camera to the screen and back: median; p95 and p99 in black")
+    bars.set_xlabel("ms, there and back: median; p95, p99 in black")
     for name, colour in zip(PARTS, ("#1982c4", "#6a4c93"), strict=True):
         points = document[name]["long"]["course"]
         minutes = [point[0] / 60 for point in points]

@@ -21,6 +21,9 @@ FRAGMENT = "application/trickle-ice-sdpfrag"
 # A player that came before its publisher asks again after so long (WHEP's 409).
 RETRY_AFTER_S = 2
 
+# A publisher that sends nothing for so long may be replaced by one of its name; a live one may not.
+SILENT_S = 3.0
+
 _UFRAG = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 
 
@@ -65,9 +68,17 @@ class Whip:
         address = request.remote or ""
         networks = self._sessions.networks_for(address)
         sdp = checked_sdp(await _text(request, SDP), "whip", self._options.limits, networks)
+        await self._replace_silent(name)
         session, answer = await self._sessions.open_peer("whip", sdp, address, name=name)
         peer = self._sessions.peer_of(session.id)
         return self._created(secrets.token_urlsafe(18), "whip", name, peer, sdp, answer)
+
+    async def _replace_silent(self, name: str) -> None:
+        """End a stream of that name which gives no pictures: its publisher crashed, and is now back."""
+        if self._sessions.has(name):
+            session = self._sessions.find(name)
+            if session.kind == "whip" and session.silent_s > SILENT_S:
+                await self._sessions.close(name, "its publisher came back")
 
     async def watch(self, request: web.Request) -> web.Response:
         """Send the filtered stream of a name, or of a session's id, to one more."""

@@ -13,7 +13,9 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 
+from bench.soak import hang_up_rudely
 from rtfilter.controls import Controls
+from rtfilter.serve import whip
 from rtfilter.serve.options import Limits, ServeOptions
 from tests.fakes.serving import (
     TOKEN,
@@ -159,6 +161,24 @@ def test_a_name_may_be_left_out_and_is_sent_once_at_a_time() -> None:
 
 
 KIND = {"Content_Type": "application/sdp"}
+
+
+def test_a_publisher_that_crashed_takes_its_name_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whip, "SILENT_S", 1.0)
+
+    async def test() -> None:
+        async with serving() as running, publishing(running) as crashed:
+            await first(lambda: running.sessions.find("studio").frames or None)
+            before = running.sessions.find("studio")
+            await hang_up_rudely(crashed.pc)
+            await first(lambda: before.silent_s > 1.0 or None)
+            async with publishing(running):
+                after = running.sessions.find("studio")
+                assert after is not before
+                assert (before.state, before.reason) == ("ended", "its publisher came back")
+                await first(lambda: after.frames or None)
+
+    run(test())
 
 
 def test_trickled_candidates_are_taken() -> None:
