@@ -22,6 +22,8 @@ from rtfilter.serve.refusals import RefusedError
 from rtfilter.serve.session import Session
 from rtfilter.serve.stream import Stream
 
+SILENT_S = 2.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -192,8 +194,11 @@ class Sessions:
             await asyncio.gather(*self._closing)
 
     def _admit(self, address: str, filters: bool = True) -> None:
+        # Who sends nothing costs nothing: a peer that vanished is missed only after half a minute.
         members = [
-            Member(entry.address, entry.session.age_s) for entry in self._entries.values() if entry.stream
+            Member(entry.address, entry.session.age_s, filters=entry.session.silent_s < SILENT_S)
+            for entry in self._entries.values()
+            if entry.stream
         ]
         members += [
             Member(watcher, 60.0, filters=False)
