@@ -34,6 +34,7 @@ WARM_UP_CYCLES = 20
 # A peer that vanishes is missed when its consent checks stop being answered, after half a minute.
 SETTLE_S = 45.0
 RUDE_EVERY = 10
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,7 @@ async def visit(
         started_s = time.monotonic()
         await connection.setLocalDescription(await connection.createOffer())
         offer = {"sdp": connection.localDescription.sdp, "type": "offer"}
-        async with client.post(f"{address}/api/sessions", json=offer) as answered:
-            body = await answered.json()
-            if answered.status != 201:
-                raise RuntimeError(f"connection {number}: {answered.status} {body}")
+        body = await admitted(client, address, offer)
         await connection.setRemoteDescription(RTCSessionDescription(body["sdp"], "answer"))
         track = connection.getReceivers()[0].track
         first_s = 0.0
@@ -107,6 +105,20 @@ async def visit(
         if number % RUDE_EVERY == RUDE_EVERY - 1:
             await hang_up_rudely(connection)
         await connection.close()
+
+
+async def admitted(client: aiohttp.ClientSession, address: str, offer: dict[str, str]) -> dict[str, str]:
+    """The answer to an offer; a server that has no room just now is asked again, as its answer says."""
+    for _ in range(ATTEMPTS):
+        async with client.post(f"{address}/api/sessions", json=offer) as answered:
+            body: dict[str, str] = await answered.json()
+            if answered.status == 201:
+                return body
+            if answered.status != 503:
+                break
+            wait_s = float(answered.headers["Retry-After"])
+        await asyncio.sleep(wait_s)
+    raise RuntimeError(f"not let in: {answered.status} {body}")
 
 
 async def hang_up_rudely(connection: RTCPeerConnection) -> None:

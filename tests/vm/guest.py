@@ -161,6 +161,7 @@ def killed_writer_check() -> str:
 def idle_check() -> str:
     with writer(*SMALL, idle=True) as said:
         need(waited(lambda: "idle" in said.read_text(), 20), f"not idle: {said.read_text()}")
+        time.sleep(5.0)  # by then the camera is off, and has to be opened anew
         started_s = time.monotonic()
         seen = readers.ffmpeg(*SMALL[:2], 60)
         fresh = [at for at, number in zip(seen.times_s, seen.numbers, strict=True) if number is not None]

@@ -72,6 +72,7 @@ def write_stamps(said: str, device: str, width: int, height: int, fps: int, idle
         size=(width, height),
         camera=CameraChoice("stamps", width, height, fps),
         watched=watched(device) if idle else None,
+        open_camera=lambda _, *wanted: StampSource(wanted[0], wanted[1], round(wanted[2])),
     )
     job.on_state = lambda state: print(f"{time.monotonic():.2f} {state}", flush=True)
     with stop_on_signals(job.stop):
