@@ -7,7 +7,12 @@ import sys
 import webbrowser
 from typing import TYPE_CHECKING
 
-from rtfilter.commands.serve import SWITCH_INTERVAL_S, require_serve_extra, token_of
+from rtfilter.commands.serve import (
+    SWITCH_INTERVAL_S,
+    leave_out_of_collection,
+    require_serve_extra,
+    token_of,
+)
 from rtfilter.config import presets_dir
 from rtfilter.controls import Controls
 from rtfilter.presets import load_presets
@@ -33,6 +38,7 @@ def make_panel(arguments: argparse.Namespace, controls: Controls) -> CamPanel:
 
 def open_panel(panel: CamPanel, job: Job, arguments: argparse.Namespace) -> None:
     """Serve the panel of `job`, and say where. Raises DeviceError when its port is taken."""
+    leave_out_of_collection()
     link = panel.start(job)
     if not arguments.quiet:
         print(f"rtfilter: the control panel, for you alone: {link}", file=sys.stderr, flush=True)

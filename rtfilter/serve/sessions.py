@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 from collections.abc import Coroutine, Mapping
@@ -23,6 +24,7 @@ from rtfilter.serve.session import Session
 from rtfilter.serve.stream import Stream
 
 SILENT_S = 2.0
+TIDY_AFTER_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Sessions:
         self.processors = metrics.processors
         self._entries: dict[str, Entry] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._tidying: asyncio.TimerHandle | None = None
 
     @property
     def count(self) -> int:
@@ -168,6 +171,7 @@ class Sessions:
         if entry is not None and peer is not None:
             entry.watcher_addresses.pop(watcher_id, None)
             await peer.close()
+            self._tidy_soon()
 
     async def close(self, session_id: str, reason: str) -> None:
         """End a session with its peer and watchers, if it is still there."""
@@ -182,6 +186,7 @@ class Sessions:
         for peer in (*entry.watchers.values(), entry.peer):
             if peer is not None:
                 await peer.close()
+        self._tidy_soon()
 
     def close_soon(self, session_id: str, reason: str) -> None:
         """`close` from inside what is to be closed."""
@@ -192,6 +197,21 @@ class Sessions:
         await asyncio.gather(*(self.close(session_id, reason) for session_id in list(self._entries)))
         while self._closing:
             await asyncio.gather(*self._closing)
+        if self._tidying is not None:
+            self._tidying.cancel()
+
+    def _tidy_soon(self) -> None:
+        """Collect garbage shortly, once for all that close together.
+
+        The parts of a connection refer to each other and hold encoders and decoders: megabytes that Python's
+        collector does not see, so that by itself it comes after a hundred connections and more.
+        """
+        if self._tidying is None:
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_AFTER_S, self._tidy)
+
+    def _tidy(self) -> None:
+        self._tidying = None
+        gc.collect()
 
     def _admit(self, address: str, filters: bool = True) -> None:
         # Who sends nothing costs nothing: a peer that vanished is missed only after half a minute.
