@@ -14,10 +14,12 @@ Make = Callable[[], FaceFilter]
 class FilterPool:
     """Lends filters, one to a stream; from any thread.
 
-    spares: how many unused ones are kept for the next to come; more are closed.
+    spares: how many unused ones are kept for the next to come; more are closed. As many as there may be
+        streams, by default: MediaPipe keeps some of a closed network's memory, so that lending one again and
+        again costs less than closing it.
     """
 
-    def __init__(self, make: Make = FaceFilter, spares: int = 2) -> None:
+    def __init__(self, make: Make = FaceFilter, spares: int = 16) -> None:
         self._make = make
         self._spares = spares
         self._idle: list[FaceFilter] = []
