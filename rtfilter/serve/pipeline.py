@@ -18,7 +18,8 @@ from rtfilter.sources.newest import NewestSlot
 from rtfilter.threads import caught, start_thread
 
 CLOSE_S = 5.0
-
+# A stream that has been silent for so long lends its filter to others until its next picture.
+SILENT_S = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ class FilterPipeline:
     """Filters what is submitted and hands each result to `deliver`, in its own thread.
 
     deliver: must not block. failed: told the error that ended the pipeline, in its thread.
-    card: RGB picture that is shown while `paused`.
+    card: RGB picture that is shown while `paused`. silent_s: without a picture for so long, the filter goes
+        back to the pool until the next one; a peer that vanished is missed only after half a minute.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class FilterPipeline:
         card: U8,
         *,
         clock: Clock = monotonic_ns,
+        silent_s: float = SILENT_S,
     ) -> None:
         self._pool = pool
         self._controls = controls
@@ -67,6 +70,7 @@ class FilterPipeline:
         self._failed = failed
         self._card = card
         self._clock = clock
+        self._silent_s = silent_s
         self._slot: NewestSlot[tuple[av.VideoFrame, int, int]] = NewestSlot()
         self._seq = 0
         self.paused = False
@@ -102,12 +106,24 @@ class FilterPipeline:
             self._failed(error)
 
     def _filter_all(self) -> None:
-        face_filter = self._pool.take()
+        # Taken before the first picture, so that loading one and connecting go on side by side.
+        face_filter: FaceFilter | None = self._pool.take()
         try:
-            while (item := self._slot.get()) is not None:
+            while True:
+                try:
+                    item = self._slot.get(None if face_filter is None else self._silent_s)
+                except TimeoutError:
+                    assert face_filter is not None
+                    lent, face_filter = face_filter, None
+                    self._pool.give_back(lent)
+                    continue
+                if item is None:
+                    return
+                face_filter = face_filter or self._pool.take()
                 self._deliver(self._one(face_filter, *item))
         finally:
-            self._pool.give_back(face_filter)
+            if face_filter is not None:
+                self._pool.give_back(face_filter)
 
     def _one(self, face_filter: FaceFilter, picture: av.VideoFrame, arrived_ns: int, seq: int) -> Filtered:
         started_ns = self._clock()

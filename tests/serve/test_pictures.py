@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import threading
+import time
 from fractions import Fraction
 
 import av
@@ -112,6 +114,23 @@ def test_a_picture_without_a_time_is_ignored() -> None:
     pipeline.submit(timeless)
     pipeline.close()
     assert (pipeline.timings.summary(), pipeline.dropped) == ({}, 0)
+
+
+def test_a_silent_stream_lends_its_filter_until_its_next_picture() -> None:
+    pool = FilterPool(PaintingFilter)
+    results: queue.Queue[Filtered] = queue.Queue()
+    wish = LiveControls(Controls(emotions={"happy": 1}))
+    pipeline = FilterPipeline(pool, wish, results.put, lambda _: None, CARD, silent_s=0.05)
+    for pts in (1, 2):
+        picture = grey_picture(pts=pts)
+        pipeline.submit(picture)
+        assert not same_planes(results.get(timeout=GUARD_S).picture, picture)
+        deadline_s = time.monotonic() + GUARD_S
+        while not pool.idle and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert pool.idle == 1
+    pipeline.close()
+    assert pool.idle == 1
 
 
 def test_other_formats_become_420_and_keep_their_time() -> None:
