@@ -38,6 +38,10 @@ class DeviceError(RtfilterError):
     """A camera or virtual camera that is absent, busy, frozen or gone."""
 
 
+class GpuError(RtfilterError):
+    """A GPU, its driver or its software that is missing, too old, out of memory, or gone."""
+
+
 class OutputError(RtfilterError):
     """A destination that exists, cannot be written, or ran out of space."""
 
