@@ -1,0 +1,61 @@
+"""The networks that rtfilter runs. Everything that builds, checks or runs one reads it from here."""
+
+from __future__ import annotations
+
+from rtfilter.engines.spec import NetworkSpec, TensorSpec
+from rtfilter.errors import UsageError, nearest
+
+DETECTOR_SIDE_PX = 128
+DETECTOR_ANCHORS = 896
+MESH_SIDE_PX = 192
+LANDMARKS = 478
+
+FACE_DETECTOR = NetworkSpec(
+    name="face_detector",
+    version=1,
+    inputs=(
+        TensorSpec(
+            "pixels",
+            (None, 3, DETECTOR_SIDE_PX, DETECTOR_SIDE_PX),
+            "RGB, -1..1; the whole picture, letterboxed",
+        ),
+    ),
+    outputs=(
+        TensorSpec(
+            "boxes",
+            (None, DETECTOR_ANCHORS, 16),
+            "box centre, box size and six keypoints (x, y each) in input pixels, relative to the anchor",
+        ),
+        TensorSpec("scores", (None, DETECTOR_ANCHORS), "logit that there is a face at the anchor"),
+    ),
+    half=True,
+)
+
+FACE_MESH = NetworkSpec(
+    name="face_mesh",
+    version=1,
+    inputs=(
+        TensorSpec(
+            "pixels", (None, 3, MESH_SIDE_PX, MESH_SIDE_PX), "RGB, 0..1; a square around the face, upright"
+        ),
+    ),
+    outputs=(
+        TensorSpec(
+            "landmarks",
+            (None, LANDMARKS, 3),
+            "MediaPipe's 478, lips, eyes and irises refined; x and y in crop pixels 0..192, z in their unit",
+        ),
+        TensorSpec("presence", (None,), "probability 0..1 that the square holds a face"),
+    ),
+    half=True,
+)
+
+NETWORKS: tuple[NetworkSpec, ...] = (FACE_DETECTOR, FACE_MESH)
+
+
+def network(name: str) -> NetworkSpec:
+    """The network of that name; UsageError that lists them when there is none."""
+    for spec in NETWORKS:
+        if spec.name == name:
+            return spec
+    raise UsageError(f"unknown network {name!r}.{nearest(name, [spec.name for spec in NETWORKS])}")

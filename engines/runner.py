@@ -1,0 +1,58 @@
+"""What all runtimes have in common: made once for one network and batch, bound once, run many times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from rtfilter.engines.spec import F32, NetworkSpec
+from rtfilter.errors import UsageError
+
+if TYPE_CHECKING:
+    from rtfilter.kernels.device import DeviceArray, Stream
+
+
+class Runner(Protocol):
+    """A network ready to run on one device, for a fixed batch. For one thread at a time."""
+
+    @property
+    def spec(self) -> NetworkSpec: ...
+
+    @property
+    def batch(self) -> int: ...
+
+    def run(self, **inputs: F32) -> dict[str, F32]:
+        """Host arrays in, host arrays out, by name.
+
+        The outputs belong to the runner and are overwritten by its next run: copy what is to be kept.
+        UsageError for a missing input, or a wrong shape or type.
+        """
+        ...
+
+    def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
+        """Give every input and output, by name, its fixed place in the device's memory. Nothing is copied."""
+        ...
+
+    def enqueue(self, stream: Stream) -> None:
+        """Run on what is bound, in the stream's order; may be captured into a graph."""
+        ...
+
+    def close(self) -> None:
+        """Free everything. May be called twice."""
+        ...
+
+
+def check_bound(spec: NetworkSpec, batch: int, tensors: Mapping[str, DeviceArray]) -> None:
+    """UsageError unless `tensors` holds all inputs and outputs of `spec`, each as large as it must be."""
+    names = [tensor.name for tensor in spec.tensors()]
+    if set(tensors) != set(names):
+        raise UsageError(
+            f"{spec.name}: expected memory for {', '.join(names)}, got {', '.join(sorted(tensors)) or 'none'}"
+        )
+    for tensor in spec.tensors():
+        array = tensors[tensor.name]
+        if tuple(array.shape) != tensor.at(batch) or array.dtype != tensor.dtype:
+            raise UsageError(
+                f"{spec.name}: {tensor.name} must be {tensor.dtype} {list(tensor.at(batch))}, "
+                f"got {array.dtype} {list(array.shape)}"
+            )
