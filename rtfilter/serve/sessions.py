@@ -15,6 +15,7 @@ from rtfilter.frame import U8
 from rtfilter.presets import Preset
 from rtfilter.serve.admission import Member, admit
 from rtfilter.serve.filters import FilterPool
+from rtfilter.serve.memory import give_back_free_memory
 from rtfilter.serve.metrics import Metrics
 from rtfilter.serve.networks import AllowedNetworks
 from rtfilter.serve.options import ServeOptions
@@ -212,6 +213,7 @@ class Sessions:
     def _tidy(self) -> None:
         self._tidying = None
         gc.collect()
+        asyncio.get_running_loop().run_in_executor(None, give_back_free_memory)
 
     def _admit(self, address: str, filters: bool = True) -> None:
         # Who sends nothing costs nothing: a peer that vanished is missed only after half a minute.

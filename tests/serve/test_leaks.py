@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from pathlib import Path
 
@@ -12,7 +13,10 @@ import pytest
 from bench.soak import RUDE_EVERY, demo_pictures, visit
 from rtfilter.controls import Controls
 from rtfilter.serve.options import ServeOptions
+from rtfilter.serve.picture_encoder import PictureEncoder
+from rtfilter.serve.pipeline import FilterPipeline
 from rtfilter.serve.server import Server, make_app
+from rtfilter.serve.sessions import TIDY_AFTER_S
 
 TOKEN = "a-token-of-the-tests"
 FILES = Path("/proc/self/fd")
@@ -33,6 +37,12 @@ def held() -> tuple[int, int, int]:
     return len(asyncio.all_tasks()), len(visit_threads), len(list(FILES.iterdir()))
 
 
+def leftovers() -> list[str]:
+    """Filters and encoders of connections that are still in memory."""
+    held_ones = (FilterPipeline, PictureEncoder)
+    return [type(each).__name__ for each in gc.get_objects() if isinstance(each, held_ones)]
+
+
 async def settled(server: Server) -> tuple[int, int, int]:
     """What is held once the last session is over; a rude visitor is missed after half a minute."""
 
@@ -41,7 +51,7 @@ async def settled(server: Server) -> tuple[int, int, int]:
             await asyncio.sleep(0.2)
 
     await asyncio.wait_for(empty(), SETTLE_S)
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(TIDY_AFTER_S + 1.0)
     return held()
 
 
@@ -56,10 +66,13 @@ async def visits() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
             for number in range(WARM_UP):
                 await visit(client, address, pictures, number)
             before = await settled(server)
+            assert leftovers() == []
             for number in range(VISITS):
                 # The last one leaves without a goodbye.
                 await visit(client, address, pictures, RUDE if number == VISITS - 1 else number)
-            return before, await settled(server)
+            after = await settled(server)
+            assert leftovers() == []
+            return before, after
     finally:
         await server.stop()
 
