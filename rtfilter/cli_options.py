@@ -18,6 +18,7 @@ from rtfilter.config import (
     settings_from_file,
 )
 from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
+from rtfilter.lane.choose import LANES
 from rtfilter.presets import CONTROL_KEYS
 
 CODECS = ("h264", "ffv1")
@@ -31,6 +32,7 @@ def run_options(parser: Parser) -> None:
     control_options(parser)
     _picture_options(parser)
     _live_options(parser)
+    lane_options(parser)
 
 
 def cam_options(parser: Parser) -> None:
@@ -59,6 +61,7 @@ def cam_options(parser: Parser) -> None:
     control_options(parser)
     _picture_options(parser)
     _live_options(parser)
+    lane_options(parser)
 
 
 def demo_options(parser: Parser) -> None:
@@ -69,6 +72,7 @@ def demo_options(parser: Parser) -> None:
     control_options(parser)
     _picture_options(parser)
     _live_options(parser)
+    lane_options(parser)
 
 
 def _output_options(parser: Parser) -> None:
@@ -95,6 +99,7 @@ def inspect_options(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="every frame, as one JSON document")
     parser.add_argument("-o", "--output", metavar="OUT.json", help="write there instead of to the terminal")
     parser.add_argument("--force", "--overwrite", action="store_true", help="replace an output that exists")
+    lane_options(parser)
 
 
 def evaluate_options(parser: Parser) -> None:
@@ -124,6 +129,7 @@ def bench_options(parser: Parser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="as one JSON document")
     control_options(parser)
+    lane_options(parser)
 
 
 def presets_options(parser: Parser) -> None:
@@ -176,6 +182,22 @@ def control_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--smoothing", metavar="S", type=number(0, 1), help="0 follows at once .. 1 calmest (default 0.5)"
+    )
+
+
+def lane_options(parser: argparse.ArgumentParser) -> None:
+    """Which processor does the work."""
+    group = parser.add_argument_group("lane")
+    group.add_argument(
+        "--lane",
+        metavar="LANE",
+        type=one_of("lane", LANES),
+        help="cpu, cuda (an NVIDIA GPU), or auto (default): a GPU where one can be used; says which and why",
+    )
+    group.add_argument(
+        "--allow-cpu",
+        action="store_true",
+        help="with --lane cuda: where the GPU cannot be had, or fails, go on on the CPU and say so",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtfilter.cli_options import LONGEST_S, control_options
+from rtfilter.cli_options import LONGEST_S, control_options, lane_options
 from rtfilter.cli_parser import Parser, count, number, one_of, port
 
 VIDEO_CODECS = ("vp8", "h264")
@@ -39,6 +39,7 @@ def serve_options(parser: Parser) -> None:
         "--sessions-per-address", default=8, type=count, metavar="N", help="at most (default 8)"
     )
     control_options(parser)
+    lane_options(parser)
     more = parser.add_argument_group("more")
     more.add_argument(
         "--osc", metavar="127.0.0.1:9000", help="also take controls as OSC messages there (extra `osc`)"

@@ -20,7 +20,7 @@ from rtfilter.tomlfile import place_of, read_toml
 
 ENVIRONMENT_PREFIX = "RTFILTER_"
 WISH_KEYS = ("emotions", "valence", "arousal")
-TEXT_KEYS = ("preset", "input", "output", "codec", "device")
+TEXT_KEYS = ("preset", "input", "output", "codec", "device", "lane")
 COUNT_KEYS = ("width", "height", "fps")
 KEYS = (*CONTROL_KEYS, *TEXT_KEYS, *COUNT_KEYS)
 
@@ -28,7 +28,7 @@ KEYS = (*CONTROL_KEYS, *TEXT_KEYS, *COUNT_KEYS)
 @dataclass(frozen=True, slots=True)
 class Settings:
     """One layer, or all of them merged. `controls` holds keyword arguments of `Controls`; `values`
-    the rest: preset, input, output, codec, device as text, width, height, fps as counts."""
+    the rest: preset, input, output, codec, device, lane as text, width, height, fps as counts."""
 
     controls: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)

@@ -10,9 +10,11 @@ from typing import Any, Protocol
 
 from rtfilter.cli_options import controls_for, settings_for
 from rtfilter.clock import NS_PER_S, StageSummary, StageTimings
+from rtfilter.commands.lane import announce, chosen_lane, say
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
 from rtfilter.frame import Frame
+from rtfilter.lane.choose import LaneChoice
 from rtfilter.machine import machine_facts, versions
 
 SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
@@ -40,15 +42,18 @@ def bench(arguments: argparse.Namespace) -> int:
     controls = controls_for(settings)
     if not any((controls.emotions, controls.valence, controls.arousal)):
         controls = controls.with_(emotions={"happy": 1.0})
+    lane = chosen_lane(arguments, settings.values)
+    announce(lane, quiet=arguments.json)
     results = {}
     for size in dict.fromkeys(arguments.size or ("720p",)):
-        results[size] = bench_size(*SIZES[size], controls, arguments.seconds)
+        results[size] = bench_size(*SIZES[size], controls, arguments.seconds, lane)
         if not arguments.json:
             print(f"{size}\n{stage_table(results[size]['stages'])}", flush=True)
     if arguments.json:
         document = {
             "machine": machine_facts(),
             "versions": versions(),
+            "lane": {"name": lane.lane, "why": lane.why},
             "controls": controls.as_dict(),
             "sizes": results,
         }
@@ -56,13 +61,15 @@ def bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def bench_size(width: int, height: int, controls: Controls, seconds: float) -> dict[str, Any]:
+def bench_size(
+    width: int, height: int, controls: Controls, seconds: float, lane: LaneChoice
+) -> dict[str, Any]:
     """Latency on demo frames of one size: start-up to the first filtered frame, and every stage."""
     frames = demo_frames(width, height)
     started_ns = time.perf_counter_ns()
     from rtfilter.filter import FaceFilter
 
-    face_filter = FaceFilter()
+    face_filter = FaceFilter(lane=lane, say=say)
     try:
         face_filter.step(frames[0], controls)
         start_up_ms = (time.perf_counter_ns() - started_ns) / 1e6

@@ -67,7 +67,7 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
         sink.close(complete=False)
         raise
     try:
-        recorded = load_filter(sink)
+        recorded = load_filter(sink, job)
     except BaseException:
         source.close()
         raise

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from rtfilter.cli_options import settings_for
+from rtfilter.commands.lane import announce, chosen_lane, say
 from rtfilter.commands.output import refuse_existing, refuse_same, text_output
 from rtfilter.controls import Controls
 from rtfilter.face.blendshapes import BLENDSHAPES
 from rtfilter.filter import FaceFilter, StepReport
 from rtfilter.frame import Frame
+from rtfilter.lane.choose import LaneChoice
 from rtfilter.sources.file import FileSource
 
 
@@ -24,25 +27,27 @@ def inspect(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         refuse_same(Path(arguments.output), "output", Path(arguments.file), "input")
         refuse_existing(Path(arguments.output), arguments.force)
+    lane = chosen_lane(arguments, settings_for(arguments).values)
     source = FileSource(arguments.file)
+    announce(lane, quiet=arguments.json)
     try:
         info = source.info
         head = {"input": info.name, "width": info.width, "height": info.height, "fps": float(info.fps)}
         if arguments.json or arguments.output is not None:
             with text_output(arguments.output) as out:
                 out.write(json.dumps({**head, "blendshapes": BLENDSHAPES})[:-1] + ', "frames": [')
-                for number, described in enumerate(_frames(source)):
+                for number, described in enumerate(_frames(source, lane)):
                     out.write(("," if number else "") + "\n" + json.dumps(described))
                 out.write("\n]}\n")
         else:
-            _summarise(head, list(_frames(source)))
+            _summarise(head, list(_frames(source, lane)))
     finally:
         source.close()
     return 0
 
 
-def _frames(source: FileSource) -> Iterator[dict[str, Any]]:
-    face_filter = FaceFilter()
+def _frames(source: FileSource, lane: LaneChoice) -> Iterator[dict[str, Any]]:
+    face_filter = FaceFilter(lane=lane, say=say)
     try:
         controls = Controls()
         while (frame := source.read()) is not None:

@@ -8,6 +8,7 @@ from rtfilter.clock import StageSummary, StageTimings
 from rtfilter.controls import Controls
 from rtfilter.filter import FaceFilter, StepReport
 from rtfilter.frame import Frame
+from rtfilter.lane.choose import LaneChoice, Say
 
 # Ten minutes at 30 frames a second.
 KEPT_FRAMES = 18_000
@@ -17,12 +18,12 @@ FADE_S = 0.2
 class RecordedFilter:
     """A `FaceFilter` that counts and times what it does.
 
-    fade_s: how long the edit takes to come and go.
+    choice: the lane. fade_s: how long the edit takes to come and go. say: told of a move to another lane.
     frames, with_face, changed: counts of frames so far.
     """
 
-    def __init__(self, fade_s: float = FADE_S) -> None:
-        self._filter = FaceFilter(fade_s=fade_s)
+    def __init__(self, choice: LaneChoice, fade_s: float = FADE_S, say: Say | None = None) -> None:
+        self._filter = FaceFilter(lane=choice, fade_s=fade_s, say=say)
         self._timings = StageTimings(KEPT_FRAMES)
         self.frames = self.with_face = self.changed = 0
 
@@ -30,6 +31,11 @@ class RecordedFilter:
     def last(self) -> StepReport:
         """What the last step saw and did."""
         return self._filter.last
+
+    @property
+    def lane(self) -> dict[str, str]:
+        """Name of the lane that works now, and why it is this one."""
+        return {"name": self._filter.lane, "why": self._filter.lane_why}
 
     def step(self, frame: Frame, controls: Controls) -> Frame:
         """One frame through the filter."""

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from rtfilter.cli_options import CODECS, controls_for, settings_for
 from rtfilter.commands.ends import DEMO, NOTHING, VIRTUAL_CAMERA, is_camera, open_sink, open_source
+from rtfilter.commands.lane import announce, chosen_lane, say
 from rtfilter.commands.live_line import LiveLine
 from rtfilter.commands.output import refuse_existing, refuse_same, write_json
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
 from rtfilter.frame import Frame
+from rtfilter.lane.choose import LaneChoice
 from rtfilter.machine import machine_facts, versions
 from rtfilter.progress import ProgressBar
 from rtfilter.sinks.base import Sink
@@ -40,6 +42,7 @@ class Job:
     values: Mapping[str, Any]
     controls_at: Callable[[Frame], Controls]
     described: Mapping[str, Any]
+    lane: LaneChoice
     compare: bool = False
     force: bool = False
     report: Path | None = None
@@ -72,6 +75,7 @@ def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: 
         report=Path(arguments.report) if arguments.report is not None else None,
         duration_s=arguments.duration,
         quiet=arguments.quiet,
+        lane=chosen_lane(arguments, values),
     )
 
 
@@ -86,7 +90,7 @@ def filter_video(job: Job) -> int:
     try:
         # Before the networks load: a wrong output is told at once.
         sink = open_sink(job.output, job.values, source, compare=job.compare, force=job.force)
-        recorded = load_filter(sink, still=source.info.frame_count == 1)
+        recorded = load_filter(sink, job, still=source.info.frame_count == 1)
         try:
             pass_through = _live if live else _every_frame
             result = pass_through(job, source, recorded, sink)
@@ -110,15 +114,16 @@ def refuse_report(job: Job) -> None:
     refuse_existing(job.report, job.force)
 
 
-def load_filter(sink: Sink, still: bool = False) -> RecordedFilter:
-    """A filter for what goes to `sink`, which is closed when that fails.
+def load_filter(sink: Sink, job: Job, still: bool = False) -> RecordedFilter:
+    """The job's filter for what goes to `sink`, which is closed when that fails.
 
     still: for a single picture, which has no time to fade in.
     """
     try:
         from rtfilter.commands.recorded import FADE_S, RecordedFilter
 
-        return RecordedFilter(0.0 if still else FADE_S)
+        announce(job.lane, job.quiet)
+        return RecordedFilter(job.lane, 0.0 if still else FADE_S, say)
     except BaseException:
         # Ctrl-C while the networks load, too: nothing half-made stays behind.
         sink.close(complete=False)
@@ -167,6 +172,7 @@ def report_of(
         "output": job.output,
         "started": started.isoformat(timespec="seconds"),
         "controls": dict(job.described),
+        "lane": recorded.lane,
         "source": {"name": info.name, "width": info.width, "height": info.height, "fps": float(info.fps)},
         "frames": recorded.frames,
         "frames_with_face": recorded.with_face,

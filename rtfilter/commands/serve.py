@@ -11,13 +11,16 @@ import secrets
 import signal
 import sys
 import webbrowser
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtfilter.cli_options import controls_for, settings_for
+from rtfilter.commands.lane import announce, chosen_lane
 from rtfilter.commands.serve_logs import set_up_logs
 from rtfilter.config import presets_dir
 from rtfilter.errors import MissingExtraError, OutputError, UsageError
+from rtfilter.lane.choose import LaneChoice
 from rtfilter.presets import load_presets
 
 if TYPE_CHECKING:
@@ -34,8 +37,9 @@ def serve(arguments: argparse.Namespace) -> int:
     require_serve_extra()
     options = options_of(arguments)
     set_up_logs(arguments.log_format, quiet=arguments.quiet, token=options.token)
+    lane = chosen_lane(arguments, settings_for(arguments).values)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return asyncio.run(_serve(arguments, options))
+    return asyncio.run(_serve(arguments, options, lane))
 
 
 def require_serve_extra() -> None:
@@ -102,7 +106,8 @@ def kept_token(path: Path) -> str:
     return token
 
 
-async def _serve(arguments: argparse.Namespace, options: ServeOptions) -> int:
+async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: LaneChoice) -> int:
+    from rtfilter.filter import FaceFilter
     from rtfilter.serve.filters import FilterPool
     from rtfilter.serve.server import Server, make_app
 
@@ -113,9 +118,10 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions) -> int:
         if not arguments.quiet:
             print(line, flush=True)
 
-    pool = FilterPool()
+    pool = FilterPool(partial(FaceFilter, lane=lane))
     server = Server(options, make_app(options, presets=load_presets(presets_dir()), pool=pool), say)
     await server.start()
+    announce(lane, arguments.quiet)
     settling = asyncio.create_task(_settle(pool))
     try:
         osc = None

@@ -7,9 +7,9 @@ from typing import Any
 
 UNIT_NAME = "rtfilter-cam.service"
 _VALUES = ("input", "device", "preset", "valence", "arousal", "intensity", "mouth", "smoothing", "width",
-           "height", "fps")  # fmt: skip
+           "height", "fps", "lane")  # fmt: skip
 _OF_PANEL = ("port", "token_file")
-_FLAGS = ("compare", "no_idle", "panel")
+_FLAGS = ("compare", "no_idle", "panel", "allow_cpu")
 
 
 def unit_text(command: Sequence[str]) -> str:

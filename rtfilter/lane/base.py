@@ -1,0 +1,78 @@
+"""`Lane`: one frame in, one frame out, on one kind of processor. What all lanes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.controls import Controls
+from rtfilter.face.fit import FaceState
+from rtfilter.frame import Frame
+from rtfilter.tracking.base import Landmarks
+
+# The CPU lane's stages are track, fit, edit and render. The CUDA lane's are track (which part of the picture,
+# and copying it), device (the whole graph) and render (the changed pixels put into place).
+STAGES = ("track", "fit", "edit", "device", "render", "total")
+LONGEST_FADE_S = 60.0
+FARTHEST_SIDES = 4.0  # landmarks farther from the picture's corner than this many of its longer side are none
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What the last step saw and did.
+
+    landmarks, state: None when there was no face. offset: float64 [52], the edit in blendshapes before
+    fading; None without a face. strength: the fade, 0..1. stage_ns: nanoseconds by stage (STAGES).
+    """
+
+    landmarks: Landmarks | None = None
+    state: FaceState | None = None
+    offset: npt.NDArray[np.float64] | None = None
+    strength: float = 0.0
+    stage_ns: dict[str, int] = field(default_factory=dict)
+
+
+class Lane(Protocol):
+    """Filters one stream of frames; not thread-safe."""
+
+    @property
+    def name(self) -> str:
+        """`cpu` or `cuda`."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """Why it is this one, or on which device, in a few words; "" when there is nothing to say."""
+        ...
+
+    def step(self, frame: Frame, controls: Controls) -> tuple[Frame, StepReport]:
+        """`frame` with the wished expression, and what was done. Frames come in presentation order.
+
+        Raises GpuError when a device is lost or out of memory; the lane is then of no more use.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget the face, its neutral and the smoothing, as if the stream started anew."""
+        ...
+
+    def close(self) -> None:
+        """Release networks, memory and threads. Called once."""
+        ...
+
+
+def is_plausible(points_px: npt.NDArray[np.float32], width: int, height: int) -> bool:
+    """Whether these are numbers near the picture: a tracker's slip must cost neither frame nor identity."""
+    limit_px = FARTHEST_SIDES * max(width, height)
+    return bool(points_px.min() >= -limit_px and points_px.max() <= limit_px)  # False for NaN too
+
+
+def share_inside(points_px: npt.NDArray[np.float32], width: int, height: int) -> float:
+    """Share of the landmarks within the picture."""
+    x, y = points_px[:, 0], points_px[:, 1]
+    if x.min() >= 0 and y.min() >= 0 and x.max() < width and y.max() < height:
+        return 1.0
+    return float(np.mean((x >= 0) & (y >= 0) & (x < width) & (y < height)))
