@@ -21,6 +21,10 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 VIEW_COUNT = 6
+# One-Euro: the offset's cut-off at rest is the user's, the view's (the rotation) is fixed.
+OFFSET_BETA = 0.5
+VIEW_CUTOFF_HZ, VIEW_BETA = 2.0, 8.0
+LONGEST_STEP_S = 0.1  # a fade does not hurry after a pause
 # Beyond these angles half of the face is hidden and its landmarks are guesses.
 YAW_FADE_DEG = (38.0, 58.0)
 PITCH_FADE_DEG = (30.0, 48.0)
@@ -39,8 +43,8 @@ class EditState:
     time_s: float
 
     @classmethod
-    def empty(cls, strength: float = 0.0) -> EditState:
-        return cls(OneEuroState.empty(BLENDSHAPE_COUNT + VIEW_COUNT), strength, 0.0)
+    def empty(cls) -> EditState:
+        return cls(OneEuroState.empty(BLENDSHAPE_COUNT + VIEW_COUNT), 0.0, 0.0)
 
 
 class FaceEditor:
@@ -54,7 +58,7 @@ class FaceEditor:
         self._wish, self._filter = emotion.Wish.of(emotion.mix(Controls())), OneEuro()
 
     def first_state(self) -> EditState:
-        return EditState.empty(1.0 if self._fade_s <= 0.0 else 0.0)
+        return EditState.empty()
 
     def step(
         self, state: EditState, face: FaceState, controls: Controls, inside: float, time_s: float
@@ -94,17 +98,23 @@ class FaceEditor:
         return Displacement(points_px, np.asarray(offset_px, np.float32), pose.scale_px_per_iod)
 
     def _faded(self, state: EditState, target: float, time_s: float) -> float:
-        elapsed_s = min(max(time_s - state.time_s, 0.0), 0.1) if state.motion.valid else 0.0
+        elapsed_s = min(max(time_s - state.time_s, 0.0), LONGEST_STEP_S) if state.motion.valid else 0.0
         reach = elapsed_s / self._fade_s if self._fade_s > 0.0 else 1.0
         return state.strength + min(max(target - state.strength, -reach), reach)
 
 
+def offset_cutoff_hz(controls: Controls) -> float:
+    """Of the offset's smoothing at rest: calm (smoothing 0.5: 0.5 Hz); its beta makes it quick when the user
+    moves a slider or the face changes for good."""
+    return float(12.0 * 0.0017**controls.smoothing)
+
+
 def _smoothing(controls: Controls) -> OneEuro:
-    """Of the offset: calm at rest (0.5: 0.5 Hz), quick when the user moves a slider or the face changes for
-    good. Of the view: always the same."""
-    offset_hz = 12.0 * 0.0017**controls.smoothing
     counts = (BLENDSHAPE_COUNT, VIEW_COUNT)
-    return OneEuro(min_cutoff_hz=np.repeat((offset_hz, 2.0), counts), beta=np.repeat((0.5, 8.0), counts))
+    return OneEuro(
+        min_cutoff_hz=np.repeat((offset_cutoff_hz(controls), VIEW_CUTOFF_HZ), counts),
+        beta=np.repeat((OFFSET_BETA, VIEW_BETA), counts),
+    )
 
 
 def _fall(value: float, span: tuple[float, float]) -> float:

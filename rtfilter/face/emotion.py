@@ -61,6 +61,7 @@ AFFECT: Final = (
 # and edit may reach together.
 ALREADY: Final = 0.5
 LIMIT: Final = 2.0
+LID_SHARE: Final = 1.4  # of a wish for a lid that is lost by blink
 
 # Emotions on the circumplex (Russell 1980): valence, arousal.
 CIRCUMPLEX: Final[Mapping[str, tuple[float, float]]] = {
@@ -92,10 +93,10 @@ def _affect_mask() -> F64:
 
 _ROWS: Final = _direction_rows()
 _AFFECT: Final = _affect_mask()
-_LIDS: Final = [
+LIDS: Final = [
     BLENDSHAPE_INDEX[n] for n in ("eyeWideLeft", "eyeWideRight", "eyeSquintLeft", "eyeSquintRight")
 ]
-_BLINKS: Final = [
+BLINKS: Final = [
     BLENDSHAPE_INDEX[n] for n in ("eyeBlinkLeft", "eyeBlinkRight", "eyeBlinkLeft", "eyeBlinkRight")
 ]
 _NEUTRAL: Final = EMOTIONS.index("neutral")
@@ -150,7 +151,7 @@ class Wish:
         rising = self.rising * (1.0 - ALREADY * expression)
         offset = room * np.tanh(rising / room) - self.falling * expression
         # A lid that is down stays down: it has nothing to widen, and a squint would press it further.
-        offset[_LIDS] *= np.minimum(np.maximum(1.0 - 1.4 * expression[_BLINKS], 0.0), 1.0)
+        offset[LIDS] *= np.minimum(np.maximum(1.0 - LID_SHARE * expression[BLINKS], 0.0), 1.0)
         return np.asarray(offset)
 
 

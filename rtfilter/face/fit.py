@@ -24,6 +24,17 @@ RIDGE = 1e-2
 DEPTH_WEIGHT = 0.3  # the tracker's z is about three times as noisy as its x and y
 IRIS_WEIGHT = 0.5
 
+# What is believed of a person, and how fast. Time, not frames, is evidence: so much weight a second. The cap
+# makes the memory about half a minute.
+WEIGHT_PER_S = 30.0
+FULL_WEIGHT = 900.0
+LONGEST_STEP_S = 0.1
+HALF_TRUST_WEIGHT = 15.0  # with it, half of what the identity basis does not know is believed
+QUIET_POWER = 0.5  # sum of squared coefficients at which a frame counts for 1/e
+FRONTAL_COSINE = 0.05  # 1 - cos(angle off the camera) at which it does
+LEAST_SHARE = 0.05  # what an unquiet frame counts at least
+SURPRISE_IOD = 0.03  # from this distance (root mean square) on, a frame counts the less the farther it is
+
 
 @dataclass(frozen=True, slots=True)
 class IdentityState:
@@ -54,47 +65,66 @@ class FaceState:
     residual: float
 
 
-class FaceFit:
-    """The fit's constants for one model, precomputed."""
+class FitConstants:
+    """What the fit needs of one model, precomputed; N = 1434, the coordinates of all landmarks.
+
+    mean_iod: float64 [478, 3]. rigidity: float64 [478]. basis: float32 [52, N], point_weights: float64 [N].
+    gram_inverse, split_inverse, rho: of the expression's least squares, see `box_least_squares`.
+    identity_basis: float64 [I, N]; identity_shrink: float64 [I], how far its coefficients are believed.
+    """
 
     def __init__(self, model: MorphableModel) -> None:
-        self._model = model
-        self._mean = model.mean_iod.astype(np.float64)
-        self._rigidity = model.rigidity.astype(np.float64)
+        self.mean_iod = model.mean_iod.astype(np.float64)
+        self.rigidity = model.rigidity.astype(np.float64)
         # One float32 copy of the basis serves every product: it has to come from memory each frame.
-        self._basis = model.expression_basis.reshape(BLENDSHAPE_COUNT, -1)
+        self.basis = model.expression_basis.reshape(BLENDSHAPE_COUNT, -1)
         weights = np.ones((LANDMARK_COUNT, 3))
         weights[:, 2] = DEPTH_WEIGHT**2
         weights[SURFACE_COUNT:] *= IRIS_WEIGHT**2
-        self._weights = weights.ravel()
-        basis = self._basis.astype(np.float64)
-        gram = (basis * self._weights) @ basis.T
+        self.point_weights = weights.ravel()
+        basis = self.basis.astype(np.float64)
+        gram = (basis * self.point_weights) @ basis.T
         gram += RIDGE * max(float(np.trace(gram)) / BLENDSHAPE_COUNT, 1e-9) * np.eye(BLENDSHAPE_COUNT)
         power = np.linalg.eigvalsh(gram)
-        self._rho = PENALTY * float(np.sqrt(power[0] * power[-1]))
-        self._gram_inverse = np.linalg.inv(gram)
-        self._split_inverse = np.linalg.inv(gram + self._rho * np.eye(BLENDSHAPE_COUNT))
-        self._identity_basis = model.identity_basis.reshape(len(model.identity_basis), -1).astype(np.float64)
+        self.rho = PENALTY * float(np.sqrt(power[0] * power[-1]))
+        self.gram_inverse = np.linalg.inv(gram)
+        self.split_inverse = np.linalg.inv(gram + self.rho * np.eye(BLENDSHAPE_COUNT))
+        self.identity_basis = model.identity_basis.reshape(len(model.identity_basis), -1).astype(np.float64)
         # Measured: a person's single quiet frame scatters by about 0.012 IOD a coordinate around their
         # average, so a direction of the identity basis is believed in proportion to its own variance.
         noise = 0.012**2 * 3
         variance = model.identity_scale.astype(np.float64) ** 2
-        self._identity_shrink = variance / (variance + noise)
+        self.identity_shrink = variance / (variance + noise)
+
+
+class FaceFit:
+    """The fit for one model. Holds no state of a face."""
+
+    def __init__(self, model: MorphableModel) -> None:
+        self._known = FitConstants(model)
 
     def first_identity(self) -> IdentityState:
         """The state before the first frame: the mean face, worth nothing."""
-        return IdentityState(self._mean, 0.0, 0.0)
+        return IdentityState(self._known.mean_iod, 0.0, 0.0)
+
+    def seed(self, points_px: F32, time_s: float) -> IdentityState:
+        """The state of a person who is seen for the first time.
+
+        The mean face's expression is taken off once, so that a face that starts with a smile is not learned
+        as smiling.
+        """
+        mean = self._known.mean_iod
+        shape = align(mean, points_px, self._known.rigidity).unproject(points_px)
+        return IdentityState(shape - self._moved(self._solve(shape - mean)), 1.0, time_s)
 
     def step(self, state: IdentityState, points_px: F32, time_s: float) -> tuple[FaceState, IdentityState]:
-        """Fit one frame. points_px: float32 [478, 3], finite, z smaller is nearer."""
-        neutral, identity = self._neutral(state)
-        pose = align(neutral, points_px, self._rigidity)
-        shape = pose.unproject(points_px)
+        """Fit one frame; the first one is seeded from. points_px: float32 [478, 3], finite, z smaller is
+        nearer."""
         if state.weight == 0.0:
-            # Without a person yet, take the mean face's expression once, so that a face that starts
-            # with a smile is not learned as smiling.
-            state = IdentityState(shape - self._moved(self._solve(shape - neutral)), 1.0, time_s)
-            neutral, identity = self._neutral(state)
+            state = self.seed(points_px, time_s)
+        neutral, identity = self._neutral(state)
+        pose = align(neutral, points_px, self._known.rigidity)
+        shape = pose.unproject(points_px)
         expression = self._solve(shape - neutral)
         moved = self._moved(expression)
         off = (shape - neutral - moved)[:SURFACE_COUNT]
@@ -110,25 +140,27 @@ class FaceFit:
         Measured on real faces against the converged solution: 0.002 off on average, 0.02 at p99.
         """
         # einsum, not BLAS: a call of this size would wake every thread for microseconds of work.
-        weighted = (difference.ravel() * self._weights).astype(np.float32)
-        target = np.einsum("en,n->e", self._basis, weighted).astype(np.float64)
+        known = self._known
+        weighted = (difference.ravel() * known.point_weights).astype(np.float32)
+        target = np.einsum("en,n->e", known.basis, weighted).astype(np.float64)
         return np.asarray(
             box_least_squares(
-                self._gram_inverse, self._split_inverse, target, self._rho, RELAXATION, SPLIT_STEPS
+                known.gram_inverse, known.split_inverse, target, known.rho, RELAXATION, SPLIT_STEPS
             )
         )
 
     def _moved(self, expression: F64) -> F64:
-        moved = np.einsum("e,en->n", expression.astype(np.float32), self._basis)
+        moved = np.einsum("e,en->n", expression.astype(np.float32), self._known.basis)
         return np.asarray(moved, np.float64).reshape(LANDMARK_COUNT, 3)
 
     def _neutral(self, state: IdentityState) -> tuple[F64, F64]:
         """The person's neutral and its identity coefficients: basis first, free form as evidence grows."""
-        off_mean = (state.shape_iod - self._mean).ravel()
-        identity = self._identity_shrink * np.einsum("in,n->i", self._identity_basis, off_mean)
-        explained = np.einsum("i,in->n", identity, self._identity_basis)
-        trust = state.weight / (state.weight + 15.0)
-        neutral = self._mean + (explained + trust * (off_mean - explained)).reshape(LANDMARK_COUNT, 3)
+        known = self._known
+        off_mean = (state.shape_iod - known.mean_iod).ravel()
+        identity = known.identity_shrink * np.einsum("in,n->i", known.identity_basis, off_mean)
+        explained = np.einsum("i,in->n", identity, known.identity_basis)
+        trust = state.weight / (state.weight + HALF_TRUST_WEIGHT)
+        neutral = known.mean_iod + (explained + trust * (off_mean - explained)).reshape(LANDMARK_COUNT, 3)
         return neutral, identity
 
     def _learn(
@@ -136,13 +168,12 @@ class FaceFit:
     ) -> IdentityState:
         """Average in one expression-free shape; quiet, frontal, plausible frames count most."""
         sideways = 1.0 - float(pose.rotation[2, 2])
-        quiet = float(np.exp(-np.square(expression).sum() / 0.5))
-        frontal = float(np.exp(-sideways / 0.05))
-        surprise = float(np.linalg.norm(sample - state.shape_iod) / np.sqrt(LANDMARK_COUNT)) / 0.03
+        quiet = float(np.exp(-np.square(expression).sum() / QUIET_POWER))
+        frontal = float(np.exp(-sideways / FRONTAL_COSINE))
+        surprise = float(np.linalg.norm(sample - state.shape_iod) / np.sqrt(LANDMARK_COUNT)) / SURPRISE_IOD
         robust = 1.0 / max(surprise, 1.0)
-        elapsed_s = min(max(time_s - state.time_s, 0.0), 0.1)
-        # Time, not frames, is evidence: 30 units a second. The cap makes the memory about half a minute.
-        gain = 30.0 * elapsed_s * (0.05 + 0.95 * quiet) * frontal * robust
+        elapsed_s = min(max(time_s - state.time_s, 0.0), LONGEST_STEP_S)
+        gain = WEIGHT_PER_S * elapsed_s * (LEAST_SHARE + (1.0 - LEAST_SHARE) * quiet) * frontal * robust
         weight = state.weight + gain
         shape = state.shape_iod + (gain / weight) * (sample - state.shape_iod)
-        return IdentityState(shape, min(weight, 900.0), time_s)
+        return IdentityState(shape, min(weight, FULL_WEIGHT), time_s)

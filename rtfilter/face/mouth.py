@@ -51,23 +51,28 @@ _EMOTIVE_COST: Final = 8.0  # smile, frown, dimple, stretch: the wish itself
 
 
 class MouthGuard:
-    """The constraint's constants for one model, precomputed, so that a frame costs a few small products."""
+    """The constraint's constants for one model, precomputed, so that a frame costs a few small products.
+
+    rows: float64 [R, 52], S; gap_rows: its first PAIRS. In the modes of M^1/2 A M^1/2, which has the
+    eigenvalues power [R], to_modes [R, 52] is M^1/2 S and from_modes [52, R] is W^-1 S^T M^1/2. repair: float64
+    [52, PAIRS], the cheapest change of coefficients by excess of a gap.
+    """
 
     def __init__(self, model: MorphableModel) -> None:
         self.rows = speech_rows(model)
-        self._gap_rows = np.ascontiguousarray(self.rows[:PAIRS])
+        self.gap_rows = np.ascontiguousarray(self.rows[:PAIRS])
         spread = (1.0 / _costs())[:, None] * self.rows.T
         a = self.rows @ spread
         count = len(a)
         mean_power = float(np.trace(a)) / count
         # (I + m A M)^-1 for every m at once: M^1/2 A M^1/2 = Q diag(power) Q^T.
         weights = np.sqrt(np.array([1.0] * PAIRS + list(EXTRA_ROWS.values())) * (20.0 / mean_power))
-        self._power, q = np.linalg.eigh(weights[:, None] * a * weights)
-        self._to_modes = (q.T * weights) @ self.rows
-        self._from_modes = spread @ (weights[:, None] * q)
+        self.power, q = np.linalg.eigh(weights[:, None] * a * weights)
+        self.to_modes = (q.T * weights) @ self.rows
+        self.from_modes = spread @ (weights[:, None] * q)
         # Closure is mended with some damping, because single lip pairs barely move alone and a repair
         # that insists on the last hundredth of a millimetre would shake the whole mouth.
-        self._repair = (spread @ np.linalg.inv(a + CLOSURE_DAMPING * mean_power * np.eye(count)))[
+        self.repair = (spread @ np.linalg.inv(a + CLOSURE_DAMPING * mean_power * np.eye(count)))[
             :, :PAIRS
         ].copy()
 
@@ -77,18 +82,23 @@ class MouthGuard:
         wish: float64 [52]. gaps_iod: float64 [9], the inner-lip gaps as they are, in IODs (negative where
         lips overlap). mouth: 0..1, 1 lets speech win everywhere.
         """
-        m = mouth / (1.02 - mouth)
-        share = m / (1.0 + m * self._power)
+        m = mouth_weight(mouth)
+        share = m / (1.0 + m * self.power)
         # (Products this small stay on one thread; larger ones are einsum's, see docs/decisions.md.)
-        offset = wish - self._from_modes @ (share * (self._to_modes @ wish))
+        offset = wish - self.from_modes @ (share * (self.to_modes @ wish))
         # Closure: a pair's gap may change by a share of itself only, so that what is closed stays closed
         # at any m. The weight of speech thus rises as the lips approach each other (m, b, p).
         bound = OPEN_SHARE * np.maximum(gaps_iod, 0.0)
         for _ in range(CLOSURE_STEPS):
-            change = self._gap_rows @ offset
+            change = self.gap_rows @ offset
             over = change - np.minimum(np.maximum(change, -bound), bound)
-            offset = offset - self._repair @ over
+            offset = offset - self.repair @ over
         return np.asarray(offset)
+
+
+def mouth_weight(mouth: float) -> float:
+    """m, the weight of speech against emotion, for the user's trade-off 0..1."""
+    return mouth / (1.02 - mouth)
 
 
 def lip_gaps(shape_iod: F64) -> F64:
