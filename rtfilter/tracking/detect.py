@@ -1,0 +1,139 @@
+"""The face detector's input and output as plain arrays: letterbox in, boxes and key points out.
+
+The network itself is the caller's. Formulas: MediaPipe's TensorsToDetectionsCalculator and
+NonMaxSuppressionCalculator (WEIGHTED) with the options of face_detection_short_range; BlazeFace
+(Bazarevsky et al. 2019, section 3.4) on why boxes are blended and not chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.frame import U8
+from rtfilter.tracking.anchors import INPUT_PX, anchors_px
+from rtfilter.tracking.crossing import Spot
+
+F32 = npt.NDArray[np.float32]
+
+SCORE_MIN: Final = 0.5
+OVERLAP_MIN: Final = 0.3  # intersection over union from which two boxes show one face
+KEYPOINT_COUNT: Final = 6  # right eye, left eye, nose, mouth, right ear, left ear: the subject's own sides
+# Shrunk in two steps: the first, quick one skips pixels, the second averages what is left.
+_FIRST_STEP_PX: Final = 3 * INPUT_PX
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """A whole picture in the detector's square, its middle on the square's, with black bars.
+
+    rgb: uint8 [128, 128, 3]. left, top: of the picture within the square, in its pixels. scale_x, scale_y:
+        pixels of the picture in one of the square (they differ by rounding only).
+    """
+
+    rgb: U8
+    left: int
+    top: int
+    scale_x: float
+    scale_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A face: its box's centre and size in pixels of the picture, score 0..1, float32 [6, 2] key points."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    score: float
+    keypoints_px: F32
+
+    @property
+    def spot(self) -> Spot:
+        """Where it is and how large, for telling people apart."""
+        return Spot(self.x, self.y, max(self.width, self.height))
+
+
+def letterbox(rgb: U8) -> Letterbox:
+    """`rgb` (uint8 [H, W, 3]) as the detector wants it."""
+    height, width = rgb.shape[:2]
+    longest = max(height, width)
+    inner = max(1, round(width * INPUT_PX / longest)), max(1, round(height * INPUT_PX / longest))
+    small = rgb
+    if longest > _FIRST_STEP_PX:
+        first = (
+            max(1, round(width * _FIRST_STEP_PX / longest)),
+            max(1, round(height * _FIRST_STEP_PX / longest)),
+        )
+        small = np.asarray(cv2.resize(small, first, interpolation=cv2.INTER_LINEAR), np.uint8)
+    how = cv2.INTER_AREA if longest > INPUT_PX else cv2.INTER_LINEAR
+    small = np.asarray(cv2.resize(small, inner, interpolation=how), np.uint8)
+    left, top = (INPUT_PX - inner[0]) // 2, (INPUT_PX - inner[1]) // 2
+    square = np.zeros((INPUT_PX, INPUT_PX, 3), np.uint8)
+    square[top : top + inner[1], left : left + inner[0]] = small
+    return Letterbox(square, left, top, width / inner[0], height / inner[1])
+
+
+def detections(boxes: F32, logits: F32, box: Letterbox) -> list[Detection]:
+    """The faces in a letterboxed picture, the surest first.
+
+    boxes: float32 [896, 16], centre x and y, width, height and six key points, in pixels of the square,
+        places relative to the anchors. logits: float32 [896].
+    """
+    found = np.flatnonzero(logits >= math.log(SCORE_MIN / (1.0 - SCORE_MIN)))
+    if len(found) == 0:
+        return []
+    scores = 1.0 / (1.0 + np.exp(-np.clip(logits[found].astype(np.float64), -100.0, 100.0)))
+    found, scores = _surest_first(found, scores)
+    raw = boxes[found].astype(np.float64)
+    anchors = anchors_px()[found]
+    raw[:, 0:2] += anchors
+    raw[:, 4:] += np.tile(anchors, KEYPOINT_COUNT)
+    corners = np.concatenate([raw[:, 0:2] - raw[:, 2:4] / 2, raw[:, 0:2] + raw[:, 2:4] / 2], axis=1)
+    values = np.concatenate([corners, raw[:, 4:]], axis=1)
+    return [_in_picture(mean, score, box) for mean, score in _blended(values, scores)]
+
+
+def _surest_first(
+    found: npt.NDArray[np.intp], scores: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    order = np.argsort(-scores, kind="stable")
+    return found[order], scores[order]
+
+
+def _blended(
+    values: npt.NDArray[np.float64], scores: npt.NDArray[np.float64]
+) -> list[tuple[npt.NDArray[np.float64], float]]:
+    """For each face the mean of the boxes that overlap its surest, weighted by score; the surest's score."""
+    blended = []
+    left = np.arange(len(scores))
+    while len(left) > 0:
+        same = _overlap(values[left], values[left[0]]) > OVERLAP_MIN
+        same[0] = True  # a box without area overlaps nothing, not even itself
+        weights = scores[left[same]]
+        mean = (values[left[same]] * weights[:, None]).sum(0) / weights.sum()
+        blended.append((mean, float(scores[left[0]])))
+        left = left[~same]
+    return blended
+
+
+def _overlap(boxes: npt.NDArray[np.float64], one: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Intersection over union of boxes [N, >= 4] (x0, y0, x1, y1) with one."""
+    low, high = np.maximum(boxes[:, 0:2], one[0:2]), np.minimum(boxes[:, 2:4], one[2:4])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=1)
+    areas = np.prod(np.maximum(boxes[:, 2:4] - boxes[:, 0:2], 0.0), axis=1)
+    area = max(one[2] - one[0], 0.0) * max(one[3] - one[1], 0.0)
+    return np.asarray(shared / np.maximum(areas + area - shared, 1e-12))
+
+
+def _in_picture(values: npt.NDArray[np.float64], score: float, box: Letterbox) -> Detection:
+    points = (values.reshape(-1, 2) - (box.left, box.top)) * (box.scale_x, box.scale_y)
+    (x0, y0), (x1, y1) = points[0].tolist(), points[1].tolist()
+    keypoints = np.asarray(points[2:], np.float32)
+    return Detection((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, score, keypoints)

@@ -1,0 +1,249 @@
+"""Following one person in a world of known people: what a network would see is computed, the rest is real."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from rtfilter.tracking.crossing import Spot
+from rtfilter.tracking.detect import Detection
+from rtfilter.tracking.follow import LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY, Follower, place_of
+from rtfilter.tracking.roi import Roi
+from tests.faces import face_px
+
+FPS = 30.0
+SHAPE = face_px()
+SHAPE_PLACE = place_of(SHAPE)
+
+
+def landmarks_at(spot: Spot) -> np.ndarray:
+    """The mean face with its centre and size at a spot."""
+    scale = spot.size / SHAPE_PLACE.size
+    offset = np.array([spot.x - scale * SHAPE_PLACE.x, spot.y - scale * SHAPE_PLACE.y, 0.0])
+    return (SHAPE * scale + offset).astype(np.float32)
+
+
+def detected(spot: Spot) -> Detection:
+    """A detector's box of that face: smaller than the landmarks, with the eyes as first key points."""
+    points = landmarks_at(spot)
+    keypoints = np.zeros((6, 2), np.float32)
+    keypoints[0], keypoints[1] = points[33, :2], points[263, :2]
+    return Detection(spot.x, spot.y, 0.8 * spot.size, 0.8 * spot.size, 0.9, keypoints)
+
+
+class World:
+    """People at known places; the first of the list stands in front."""
+
+    def __init__(self, follower: Follower | None = None) -> None:
+        self.follower = follower or Follower()
+        self.seq = 0
+        self.detections = 0
+
+    def mesh(self, roi: Roi, people: list[Spot]) -> tuple[np.ndarray | None, float]:
+        """The landmarks of the person nearest the square's middle, if most of the face is in it."""
+        near = [p for p in people if math.dist((p.x, p.y), (roi.x, roi.y)) < 0.45 * roi.side]
+        near = [p for p in near if 0.3 < p.size / roi.side < 1.2]
+        if not near:
+            return None, 0.01
+        return landmarks_at(min(near, key=lambda p: math.dist((p.x, p.y), (roi.x, roi.y)))), 0.99
+
+    def show(self, people: list[Spot], hidden: tuple[Spot, ...] = ()) -> Spot | None:
+        """One picture, as a tracker would go about it; the place of the face that is reported."""
+        time_s, follower = self.seq / FPS, self.follower
+        self.seq += 1
+        faces = [detected(p) for p in people]
+        continued = follower.roi is not None
+        found = self._try(people, time_s)
+        if found is None and continued:
+            found = self._try(people, time_s)
+        if found is not None and follower.look_due:
+            self.detections += 1
+            roi = follower.look(faces, time_s)
+            if roi is not None:
+                found = self._try(people, time_s)
+        return found
+
+    def _try(self, people: list[Spot], time_s: float) -> Spot | None:
+        roi = self.follower.roi
+        if roi is None:
+            self.detections += 1
+            roi = self.follower.start([detected(p) for p in people], time_s)
+        if roi is None:
+            return None
+        points, presence = self.mesh(roi, people)
+        return (
+            place_of(points)
+            if self.follower.observed(points, presence, time_s) and points is not None
+            else None
+        )
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def near(found: Spot | None, person: Spot) -> bool:
+    assert found is not None
+    return math.dist((found.x, found.y), (person.x, person.y)) < 0.05 * person.size
+
+
+ME, OTHER = Spot(300, 200, 120), Spot(800, 200, 90)
+
+
+def test_the_largest_is_taken_and_detected_once(world: World) -> None:
+    for _ in range(LOOK_EVERY_ALONE):
+        assert near(world.show([OTHER, ME]), ME)
+    assert world.detections == 1
+
+
+def test_it_looks_around_now_and_then_and_more_often_in_company(world: World) -> None:
+    for _ in range(1 + 4 * LOOK_EVERY_ALONE):
+        world.show([ME])
+    assert world.detections == 1 + 4
+    company = World()
+    for _ in range(1 + LOOK_EVERY_ALONE + 4 * LOOK_EVERY_IN_COMPANY):
+        company.show([ME, OTHER])
+    assert company.detections == 1 + 1 + 4
+
+
+def test_it_stays_when_another_grows_larger(world: World) -> None:
+    for size in np.linspace(60, 200, 60):
+        assert near(world.show([ME, Spot(OTHER.x, OTHER.y, size)]), ME)
+
+
+def test_across_a_cut_it_is_found_in_the_same_picture(world: World) -> None:
+    for place in [ME] * 3 + [OTHER] * 3 + [ME] * 3:
+        assert near(world.show([place]), place)
+
+
+def test_nothing_is_found_where_nobody_is(world: World) -> None:
+    assert world.show([]) is None
+    assert near(world.show([ME]), ME)
+    assert world.show([]) is None
+    assert world.follower.roi is None
+    assert world.detections == 3
+
+
+def test_who_comes_back_within_a_second_is_the_same_one(world: World) -> None:
+    for _ in range(3):
+        world.show([ME])
+    for _ in range(20):
+        assert world.show([]) is None
+    assert near(world.show([ME, Spot(800, 200, 200)]), ME)
+
+
+def test_after_more_than_a_second_the_largest_is_taken(world: World) -> None:
+    world.show([ME])
+    for _ in range(40):
+        world.show([])
+    larger = Spot(800, 200, 200)
+    assert near(world.show([ME, larger]), larger)
+
+
+def test_a_face_that_slides_onto_another_is_let_go_and_ours_found_again(world: World) -> None:
+    """The network's answer jumps to somebody who came close: not near, so not ours."""
+    world.show([ME])
+    roi = world.follower.roi
+    assert roi is not None
+    stranger = Spot(ME.x + 0.7 * ME.size, ME.y, ME.size)
+    assert not world.follower.observed(landmarks_at(stranger), 0.99, world.seq / FPS)
+    assert world.follower.roi is None
+    assert near(world.show([ME, stranger]), ME)
+
+
+Path = Callable[[float], Spot]
+
+
+def walking(start_x: float, speed: float, size: float = 100.0) -> Path:
+    return lambda time_s: Spot(start_x + speed * time_s, 200.0, size)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (walking(100, 200, 110), walking(900, -200)),
+        (walking(500, 0, 110), walking(100, 220)),
+        (walking(100, 220, 110), walking(500, 0)),
+    ],
+    ids=["both walk", "they pass", "we pass"],
+)
+def test_after_a_crossing_it_is_us_again(world: World, mine: Path, theirs: Path) -> None:
+    """While they overlap only the other is to be seen, and the square goes along with them."""
+    seen = []
+    for seq in range(120):
+        me, they = mine(seq / FPS), theirs(seq / FPS)
+        hidden = abs(me.x - they.x) < 80
+        found = world.show([they] if hidden else [me, they])
+        seen.append(found is not None and abs(found.x - me.x) < abs(found.x - they.x))
+    assert all(seen[:20])
+    assert all(seen[-30:])
+
+
+def test_a_picture_of_another_size_shows_the_same_person_elsewhere(world: World) -> None:
+    world.follower.picture(1000, 500)
+    world.show([ME, OTHER])
+    world.follower.picture(500, 250)
+    halved = [Spot(p.x / 2, p.y / 2, p.size / 2) for p in (ME, Spot(OTHER.x, OTHER.y, 180))]
+    assert world.follower.roi is None
+    assert near(world.show(halved), halved[0])
+    world.follower.picture(500, 250)
+    assert world.follower.roi is not None, "the same size is no news"
+
+
+def test_a_reset_forgets_the_person(world: World) -> None:
+    world.show([ME])
+    world.follower.reset()
+    assert world.follower.roi is None
+    assert world.follower.place is None
+    larger = Spot(800, 200, 200)
+    assert near(world.show([ME, larger]), larger)
+
+
+@pytest.mark.parametrize("presence", [0.0, 0.49, math.nan])
+def test_without_presence_there_is_no_face(world: World, presence: float) -> None:
+    world.show([ME])
+    assert not world.follower.observed(landmarks_at(ME), presence, 1.0)
+    assert world.follower.roi is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_landmarks_that_are_no_numbers_are_no_face(world: World, value: float) -> None:
+    world.show([ME])
+    points = landmarks_at(ME)
+    points[200, 1] = value
+    assert not world.follower.observed(points, 0.99, 1.0)
+    assert world.follower.roi is None
+
+
+def test_a_step_back_in_time_is_a_new_start(world: World) -> None:
+    world.seq = 100
+    world.show([ME])
+    world.follower.observed(None, 0.0, 100 / FPS)
+    larger = Spot(800, 200, 200)
+    world.seq = 0
+    assert near(world.show([ME, larger]), larger)
+
+
+def test_the_square_rests_while_landmarks_shake_and_comes_along_when_the_face_moves() -> None:
+    """Shake of 0.4 % of an IOD, four times that of a still camera picture."""
+    rng = np.random.default_rng(3)
+    follower = Follower()
+    follower.start([detected(ME)], 0.0)
+    still = landmarks_at(ME)
+    iod = float(np.linalg.norm(still[33, :2] - still[263, :2]))
+    assert follower.observed(still, 0.99, 0.0)
+    resting = follower.roi
+    for seq in range(1, 300):
+        shaken = still + rng.normal(0, 0.004 * iod, still.shape).astype(np.float32)
+        assert follower.observed(shaken, 0.99, seq / FPS)
+        assert follower.roi == resting
+    for seq in range(300, 360):
+        moving = still + np.array([2.0 * (seq - 299), 0, 0], np.float32)
+        assert follower.observed(moving, 0.99, seq / FPS)
+    roi, wanted = follower.roi, Roi.of_landmarks(moving)
+    assert roi is not None
+    assert math.dist((roi.x, roi.y), (wanted.x, wanted.y)) < 0.03 * roi.side

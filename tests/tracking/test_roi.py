@@ -1,0 +1,202 @@
+"""Where the mesh network looks: geometry against known squares; a square that neither shakes nor jumps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from rtfilter.sources.demo import DemoSource
+from rtfilter.tracking.detect import Detection
+from rtfilter.tracking.roi import (
+    CROP_PX,
+    MARGIN,
+    SLACK_RAD,
+    SLACK_SHARE,
+    SLACK_SIZE,
+    Roi,
+    crop,
+)
+from tests.faces import face_px
+
+HERE = Roi(300.0, 200.0, 240.0, 0.0)
+
+
+def moved(points_px: np.ndarray, angle_rad: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
+    """Landmarks turned about the origin, scaled and shifted."""
+    cos, sin = math.cos(angle_rad) * scale, math.sin(angle_rad) * scale
+    out = np.empty_like(points_px)
+    out[:, 0] = cos * points_px[:, 0] - sin * points_px[:, 1] + shift[0]
+    out[:, 1] = sin * points_px[:, 0] + cos * points_px[:, 1] + shift[1]
+    out[:, 2] = scale * points_px[:, 2]
+    return out
+
+
+def in_crop(points_px: np.ndarray, roi: Roi) -> np.ndarray:
+    """The inverse of `Roi.project`, by linear algebra."""
+    matrix = roi.picture_from_crop()
+    out = np.empty_like(points_px)
+    out[:, :2] = np.linalg.solve(matrix[:, :2], (points_px[:, :2] - matrix[:, 2]).T).T
+    out[:, 2] = points_px[:, 2] * CROP_PX / roi.side
+    return out
+
+
+def apart(a: Roi, b: Roi) -> tuple[float, float, float]:
+    """How far in shares of the side, in size, and turned."""
+    turned = abs(math.remainder(a.angle_rad - b.angle_rad, 2 * math.pi))
+    return math.hypot(a.x - b.x, a.y - b.y) / a.side, abs(math.log(a.side / b.side)), turned
+
+
+def test_the_square_holds_the_landmarks_with_its_margin() -> None:
+    points = face_px()
+    roi = Roi.of_landmarks(points)
+    assert roi.side == pytest.approx(MARGIN * np.ptp(points[:, :2], axis=0).max(), rel=1e-5)
+    low, high = points[:, :2].min(0), points[:, :2].max(0)
+    assert (roi.x, roi.y) == pytest.approx(tuple((low + high) / 2), rel=1e-5)
+    assert abs(roi.angle_rad) < 1e-3, "the mean face looks straight ahead"
+
+
+@pytest.mark.parametrize("angle_deg", [-170, -90, -20, 35, 90, 180])
+def test_a_turned_face_has_a_turned_square_and_upright_landmarks(angle_deg: int) -> None:
+    upright = face_px()
+    points = moved(upright, math.radians(angle_deg), 1.7, (400.0, -30.0))
+    roi = Roi.of_landmarks(points)
+    assert math.degrees(
+        math.remainder(roi.angle_rad - math.radians(angle_deg), 2 * math.pi)
+    ) == pytest.approx(0.0, abs=0.1)
+    seen = in_crop(points, roi)
+    assert abs(seen[33, 1] - seen[263, 1]) < 0.1, "the eyes are level"
+    assert seen[33, 0] < seen[263, 0]
+    assert seen[10, 1] < seen[152, 1], "the forehead is above the chin"
+
+
+@pytest.mark.parametrize("roi", [HERE, Roi(10.5, 700.25, 33.0, 1.1), Roi(-50.0, 20.0, 900.0, -2.9)])
+def test_projection_is_the_way_back_from_the_crop(roi: Roi) -> None:
+    points = face_px().astype(np.float64)
+    back = roi.project(in_crop(points, roi).astype(np.float32))
+    assert back.dtype == np.float32
+    assert back == pytest.approx(points, abs=0.002)
+
+
+def test_the_corners_of_the_crop_are_those_of_the_square() -> None:
+    roi = Roi(100.0, 50.0, 40.0, math.pi / 2)
+    corners = np.array([[0, 0, 0], [CROP_PX, 0, 0], [CROP_PX, CROP_PX, 0]], np.float32)
+    # A quarter turn clockwise: what is right in the crop is down in the picture.
+    assert roi.project(corners)[:, :2] == pytest.approx(np.array([[120, 30], [120, 70], [80, 70]]), abs=1e-4)
+
+
+def test_depth_is_scaled_with_the_square() -> None:
+    points = np.array([[96.0, 96.0, 12.0]], np.float32)
+    assert HERE.project(points)[0, 2] == pytest.approx(12.0 * HERE.side / CROP_PX)
+
+
+def test_a_detection_gives_a_square_level_with_the_eyes() -> None:
+    keypoints = np.zeros((6, 2), np.float32)
+    keypoints[0], keypoints[1] = (90.0, 100.0), (110.0, 120.0)
+    roi = Roi.of_detection(Detection(100.0, 112.0, 60.0, 50.0, 0.9, keypoints))
+    assert (roi.x, roi.y, roi.side) == (100.0, 112.0, MARGIN * 60.0)
+    assert roi.angle_rad == pytest.approx(math.pi / 4)
+
+
+def test_a_crop_shows_what_lies_under_it() -> None:
+    """A picture whose colours are its coordinates: every pixel of the crop tells where it was read."""
+    y, x = np.mgrid[0:200, 0:250]
+    rgb = np.stack([x, y, np.zeros_like(x)], axis=-1).astype(np.uint8)
+    roi = Roi(120.0, 90.0, 100.0, 0.3)
+    seen = crop(rgb, roi).astype(np.float64)
+    assert seen.shape == (CROP_PX, CROP_PX, 3)
+    rows, columns = np.mgrid[0:CROP_PX, 0:CROP_PX]
+    index = np.stack([columns, rows], axis=-1).reshape(-1, 2)
+    matrix = roi.picture_from_crop()
+    expected = index @ matrix[:, :2].T + matrix[:, 2]
+    error = np.abs(seen[:, :, :2].reshape(-1, 2) - expected)
+    assert error.max() < 0.6, "rounding to whole grey levels, and OpenCV's 1/32 px"
+
+
+def test_beyond_the_picture_its_border_goes_on() -> None:
+    rgb = np.full((50, 60, 3), 7, np.uint8)
+    rgb[:, 0] = 99
+    seen = crop(rgb, Roi(-200.0, 25.0, 40.0, 0.0))
+    assert np.all(seen == 99)
+
+
+def test_within_its_slack_the_square_stands_still() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        angle, reach = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.999) * SLACK_SHARE * HERE.side
+        wanted = Roi(
+            HERE.x + reach * math.cos(angle),
+            HERE.y + reach * math.sin(angle),
+            HERE.side * math.exp(rng.uniform(-0.999, 0.999) * SLACK_SIZE),
+            rng.uniform(-0.999, 0.999) * SLACK_RAD,
+        )
+        assert HERE.followed(wanted) == HERE
+
+
+def test_the_square_follows_to_within_its_slack_and_then_stops() -> None:
+    wanted = Roi(500.0, -20.0, 333.0, 1.0)
+    near = HERE.followed(wanted)
+    far, growth, turned = apart(wanted, near)
+    assert far <= SLACK_SHARE * HERE.side / wanted.side + 1e-9
+    assert growth <= SLACK_SIZE + 1e-9
+    assert turned <= SLACK_RAD + 1e-9
+    assert apart(near.followed(wanted), near) == pytest.approx((0.0, 0.0, 0.0), abs=0.01)
+
+
+def test_a_square_never_moves_farther_than_its_face_and_never_overshoots() -> None:
+    """So noise comes out weaker than it went in, whatever the noise is."""
+    rng = np.random.default_rng(1)
+    roi = before = HERE
+    for _ in range(500):
+        wanted = Roi(
+            HERE.x + rng.normal(0, 8), HERE.y + rng.normal(0, 8), HERE.side * math.exp(rng.normal(0, 0.05)),
+            rng.normal(0, 0.05),
+        )  # fmt: skip
+        roi = roi.followed(wanted)
+        assert math.hypot(roi.x - before.x, roi.y - before.y) <= math.hypot(
+            wanted.x - before.x, wanted.y - before.y
+        )
+        assert abs(roi.side - before.side) <= abs(wanted.side - before.side) + 1e-9
+        assert (roi.side - before.side) * (wanted.side - before.side) >= 0
+        assert abs(roi.angle_rad - before.angle_rad) <= abs(wanted.angle_rad - before.angle_rad) + 1e-12
+        before = roi
+
+
+def test_upside_down_is_no_seam() -> None:
+    roi = Roi(0.0, 0.0, 100.0, math.pi - 0.01)
+    turned = roi.followed(Roi(0.0, 0.0, 100.0, -math.pi + 0.09))
+    assert abs(math.remainder(turned.angle_rad - roi.angle_rad, 2 * math.pi)) == pytest.approx(
+        0.1 - SLACK_RAD
+    )
+    assert abs(turned.angle_rad) <= math.pi
+
+
+def test_landmarks_on_one_spot_still_have_a_square() -> None:
+    roi = Roi.of_landmarks(np.full((478, 3), 5.0, np.float32))
+    assert roi.side > 0
+    assert crop(np.zeros((20, 20, 3), np.uint8), roi).shape == (CROP_PX, CROP_PX, 3)
+    assert HERE.followed(roi).side > 0
+
+
+def test_the_square_is_the_one_that_mediapipe_lays_around_the_same_landmarks() -> None:
+    pytest.importorskip("mediapipe", reason="MediaPipe is not installed")
+    from mediapipe.python.solution_base import SolutionBase
+
+    graph = SolutionBase(
+        binary_graph_path="mediapipe/modules/face_landmark/face_landmark_front_cpu.binarypb",
+        side_inputs={"num_faces": 1, "with_attention": True, "use_prev_landmarks": True},
+        outputs=["multi_face_landmarks", "face_rects_from_landmarks"],
+    )
+    demo = DemoSource(640, 360)
+    for seq in range(3):
+        answer = graph.process(demo.frame(seq).rgb)
+        found = [(p.x * 640, p.y * 360, p.z * 640) for p in answer.multi_face_landmarks[0].landmark]
+        theirs = answer.face_rects_from_landmarks[0]
+        ours = Roi.of_landmarks(np.array(found, np.float32))
+        assert (ours.x, ours.y) == pytest.approx((theirs.x_center * 640, theirs.y_center * 360), abs=0.01)
+        assert ours.side == pytest.approx(theirs.width * 640, abs=0.01)
+        assert ours.side == pytest.approx(theirs.height * 360, abs=0.01)
+        assert ours.angle_rad == pytest.approx(theirs.rotation, abs=1e-5)
+    graph.close()
+    demo.close()
