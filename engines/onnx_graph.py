@@ -1,0 +1,85 @@
+"""An ONNX file under construction: nodes in order, constants, names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from rtfilter.engines.spec import BATCH_NAME, NetworkSpec, TensorSpec
+
+OPSET = 17  # GridSample is there since 16; every TensorRT-RTX reads 17
+IR_VERSION = 8  # the one that belongs to opset 17; older runtimes refuse newer ones
+
+
+class OnnxGraph:
+    """Values are referred to by name. Constants of the same bytes are stored once."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[tuple[Any, ...], str] = {}
+        self._initializers: list[onnx.TensorProto] = []
+
+    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
+        """A constant of that value; its name."""
+        array = np.ascontiguousarray(np.asarray(value, dtype=dtype))
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            name = f"constant_{len(self._constants)}"
+            self._constants[key] = name
+            self._initializers.append(numpy_helper.from_array(array, name))
+        return self._constants[key]
+
+    def add(self, kind: str, inputs: Iterable[str], output: str = "", **attributes: Any) -> str:
+        """One node with one output, called `output` or a name of its own; the name of that output.
+
+        Node names are `kind` and a running number. A None among the attributes is left out.
+        """
+        number = len(self._nodes)
+        name = output or f"value_{number}"
+        given = {key: value for key, value in attributes.items() if value is not None}
+        self._nodes.append(helper.make_node(kind, list(inputs), [name], name=f"{kind}_{number}", **given))
+        return name
+
+    def reshape(self, value: str, shape: Sequence[int], output: str = "") -> str:
+        """`value` in that shape; a 0 keeps the size that the axis had, as the first (the batch) does."""
+        return self.add("Reshape", [value, self.constant(shape, np.int64)], output)
+
+    def slice(self, value: str, axis: int, begin: int, end: int, step: int = 1) -> str:
+        """`value[begin:end:step]` along one axis."""
+        bounds = [self.constant([number], np.int64) for number in (begin, end, axis, step)]
+        return self.add("Slice", [value, *bounds])
+
+    def finish(self, spec: NetworkSpec, comment: str) -> bytes:
+        """The file: inputs and outputs as `spec` says, which must be values of the graph by these names.
+
+        onnx.checker.ValidationError where the graph is not sound; shapes are checked too.
+        """
+        graph = helper.make_graph(
+            self._nodes,
+            spec.name,
+            [_info(tensor) for tensor in spec.inputs],
+            [_info(tensor) for tensor in spec.outputs],
+            self._initializers,
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="rtfilter",
+            doc_string=comment,
+        )
+        onnx.checker.check_model(model, full_check=True)
+        # Deterministic, so that a plan's key (a hash of these bytes) does not change by itself.
+        return bytes(model.SerializeToString(deterministic=True))
+
+
+def _info(tensor: TensorSpec) -> onnx.ValueInfoProto:
+    shape = [BATCH_NAME if size is None else size for size in tensor.shape]
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+    assert kind != TensorProto.UNDEFINED
+    return helper.make_tensor_value_info(tensor.name, kind, shape, doc_string=tensor.meaning)
