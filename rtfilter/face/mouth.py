@@ -54,8 +54,8 @@ class MouthGuard:
     """The constraint's constants for one model, precomputed, so that a frame costs a few small products.
 
     rows: float64 [R, 52], S; gap_rows: its first PAIRS. In the modes of M^1/2 A M^1/2, which has the
-    eigenvalues power [R], to_modes [R, 52] is M^1/2 S and from_modes [52, R] is W^-1 S^T M^1/2. repair: float64
-    [52, PAIRS], the cheapest change of coefficients by excess of a gap.
+    eigenvalues power [R], to_modes [R, 52] is M^1/2 S and from_modes [52, R] is W^-1 S^T M^1/2. repair:
+    float64 [52, PAIRS], the cheapest change of coefficients by excess of a gap.
     """
 
     def __init__(self, model: MorphableModel) -> None:

@@ -17,7 +17,6 @@ from rtfilter.tracking.base import Landmarks
 # and copying it), device (the whole graph) and render (the changed pixels put into place).
 STAGES = ("track", "fit", "edit", "device", "render", "total")
 LONGEST_FADE_S = 60.0
-FARTHEST_SIDES = 4.0  # landmarks farther from the picture's corner than this many of its longer side are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +61,3 @@ class Lane(Protocol):
     def close(self) -> None:
         """Release networks, memory and threads. Called once."""
         ...
-
-
-def is_plausible(points_px: npt.NDArray[np.float32], width: int, height: int) -> bool:
-    """Whether these are numbers near the picture: a tracker's slip must cost neither frame nor identity."""
-    limit_px = FARTHEST_SIDES * max(width, height)
-    return bool(points_px.min() >= -limit_px and points_px.max() <= limit_px)  # False for NaN too
-
-
-def share_inside(points_px: npt.NDArray[np.float32], width: int, height: int) -> float:
-    """Share of the landmarks within the picture."""
-    x, y = points_px[:, 0], points_px[:, 1]
-    if x.min() >= 0 and y.min() >= 0 and x.max() < width and y.max() < height:
-        return 1.0
-    return float(np.mean((x >= 0) & (y >= 0) & (x < width) & (y < height)))

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from rtfilter.controls import Controls
 from rtfilter.face.edit import FaceEditor
 from rtfilter.face.fit import FaceFit, FaceState
+from rtfilter.face.framing import is_plausible, share_inside
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
-from rtfilter.lane.base import StepReport, is_plausible, share_inside
+from rtfilter.lane.base import StepReport
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.tracking.base import Landmarks, Tracker
