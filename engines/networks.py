@@ -67,7 +67,9 @@ EXPRESSION = NetworkSpec(
             "the landmarks to move: these, or those of a lost face while its edit fades, or 0",
         ),
         TensorSpec("offset_px", (None, LANDMARKS, 2), "how far each moves; 0 is an untouched picture"),
-        TensorSpec("iod_px", (None,), "pixels of one frontal inter-ocular distance; 0 where nothing is shown"),
+        TensorSpec(
+            "iod_px", (None,), "pixels of one frontal inter-ocular distance; 0 where nothing is shown"
+        ),
         TensorSpec("new_state", (None, STATE.size), "the next frame's state"),
         TensorSpec("report", (None, REPORT.size), "a row of REPORT"),
     ),
