@@ -176,9 +176,12 @@ async def soak(minutes: float, cycles: int) -> dict[str, Any]:
             before = await settled(client, address, process)
             started_s = time.monotonic()
             number = 0
+            minute_by_minute = [before]
             while number < cycles or time.monotonic() - started_s < minutes * 60:
                 first_s.append(await visit(client, address, pictures, number))
                 number += 1
+                if time.monotonic() - started_s >= 60 * len(minute_by_minute):
+                    minute_by_minute.append(await held(client, address, process))
             took_s = time.monotonic() - started_s
             after = await settled(client, address, process)
     finally:
@@ -194,6 +197,9 @@ async def soak(minutes: float, cycles: int) -> dict[str, Any]:
         },
         "before": asdict(before),
         "after": asdict(after),
+        # With visitors still there, or missed for less than half a minute.
+        "rss_mib_minute_by_minute": [now.rss_mib for now in minute_by_minute],
+        "threads_minute_by_minute": [now.threads for now in minute_by_minute],
         "machine": machine_facts(),
         "versions": versions(),
     }
