@@ -1,0 +1,124 @@
+"""TensorRT in either flavour: `tensorrt_rtx` (GeForce and RTX cards) or `tensorrt` (all of NVIDIA's).
+
+Their Python modules are nearly the same. What differs is told here, so that builder and runner have one code
+path. Nothing is loaded before `Flavour.module` is called: that takes a second and 200 MB.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections import deque
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from rtfilter.errors import GpuError, MissingExtraError
+
+GPU_FIX = 'pip install "rtfilter[gpu]"'
+RTX, FULL = "tensorrt_rtx", "tensorrt"
+
+# Wheels by module: for CUDA 12 and 13 they are of different names and bring the same modules.
+_WHEELS = {
+    RTX: {"tensorrt-rtx-cu12": 12, "tensorrt-rtx-cu13": 13},
+    FULL: {"tensorrt-cu12": 12, "tensorrt-cu13": 13},
+}
+_KEPT_MESSAGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """One installed TensorRT. name: its module's. cuda_major: of the CUDA inside it; None where unknown."""
+
+    name: str
+    version: str
+    cuda_major: int | None
+
+    @property
+    def ahead_of_time(self) -> bool:
+        """Whether it builds for GPUs that are not there; the GPU's own code is then made at loading."""
+        return self.name == RTX
+
+    def module(self) -> Any:
+        """The Python module. GpuError where it does not load."""
+        try:
+            return importlib.import_module(self.name)
+        except (ImportError, OSError, AttributeError) as error:
+            said = " ".join(str(error).split())
+            raise GpuError(
+                f"{self.name} {self.version} does not load ({said}); install it anew: {reinstall(self)}"
+            ) from error
+
+    def __str__(self) -> str:
+        cuda = f" (CUDA {self.cuda_major})" if self.cuda_major is not None else ""
+        return f"{self.name} {self.version}{cuda}"
+
+
+def installed_flavours() -> list[Flavour]:
+    """What is installed, not loaded; the one for GeForce first, as it also builds without a GPU."""
+    return [found for name in (RTX, FULL) if (found := _installed(name)) is not None]
+
+
+def find_flavour(name: str | None = None) -> Flavour:
+    """The TensorRT to use, or the one of that name.
+
+    MissingExtraError with the command that installs one when there is none.
+    """
+    for flavour in installed_flavours():
+        if name in (None, flavour.name):
+            return flavour
+    raise MissingExtraError(
+        f"{name or 'TensorRT'} is not installed, which makes networks into plans for a GPU: {GPU_FIX}"
+    )
+
+
+def mixed_wheels(flavour: Flavour) -> str:
+    """The wheels that overwrite each other's files, as text; "" when there is at most one."""
+    found = [wheel for wheel in _WHEELS[flavour.name] if _version(wheel) is not None]
+    return " and ".join(found) if len(found) > 1 else ""
+
+
+def reinstall(flavour: Flavour) -> str:
+    """The command that replaces a broken installation."""
+    wheel = f"{flavour.name.replace('_', '-')}-cu{flavour.cuda_major or 12}"
+    return f"pip install --force-reinstall {wheel}"
+
+
+def make_log(module: Any) -> Any:
+    """A logger for one builder or runtime. Its `said` gives the last errors as one line, oldest first.
+
+    It must live as long as what was made with it.
+    """
+    levels = module.ILogger.Severity
+
+    class Log(module.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            module.ILogger.__init__(self)
+            self.messages: deque[str] = deque(maxlen=_KEPT_MESSAGES)
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (levels.INTERNAL_ERROR, levels.ERROR):
+                self.messages.append(" ".join(message.split()))
+
+        @property
+        def said(self) -> str:
+            # One cause is often reported by every layer that it passes.
+            return "; ".join(dict.fromkeys(self.messages)) or "it does not say why"
+
+    return Log()
+
+
+def _installed(name: str) -> Flavour | None:
+    if importlib.util.find_spec(name) is None:
+        return None
+    wheels = [(version, cuda) for wheel, cuda in _WHEELS[name].items() if (version := _version(wheel))]
+    # Of two, either may have written its files last; a look at the module itself would load it.
+    version, cuda_major = wheels[0] if len(wheels) == 1 else (_version(name) or "", None)
+    return Flavour(name, version or (wheels[0][0] if wheels else "unknown"), cuda_major)
+
+
+def _version(wheel: str) -> str | None:
+    try:
+        return metadata.version(wheel)
+    except metadata.PackageNotFoundError:
+        return None
