@@ -25,6 +25,8 @@ class OnnxRunner:
     InputError for a file that is no such network.
     """
 
+    capturable = True  # into the host device's graphs
+
     def __init__(self, onnx: Path | bytes, spec: NetworkSpec, batch: int = 1, threads: int = 1) -> None:
         self.spec = spec
         self.batch = batch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,6 +70,15 @@ class PlanCache:
         """Where the plan lies, or would."""
         return self.folder / f"{key.stem}{PLAN}"
 
+    def runtime_path(self, key: PlanKey, gpu_name: str) -> Path:
+        """Where a GPU's own code of the plan is kept. Of two models with the same plans each has its own."""
+        slug = re.sub(r"[^a-z0-9]+", "-", gpu_name.lower()).strip("-") or "gpu"
+        return self.folder / f"{key.stem}-{slug}{RUNTIME}"
+
+    def timing_path(self, key: PlanKey) -> Path:
+        """Where `tensorrt` keeps what it measured on GPUs of that target."""
+        return self.folder / f"{key.flavour}-{key.flavour_version}-{key.target}{TIMING}"
+
     def load(self, key: PlanKey) -> bytes | None:
         """The plan, None when there is no good one; a bad one is told in the log.
 
@@ -105,8 +115,8 @@ class PlanCache:
 
     def discard(self, key: PlanKey) -> None:
         """Forget a plan that turned out not to run, and what was kept for it."""
-        for ending in (PLAN, RUNTIME):
-            (self.folder / f"{key.stem}{ending}").unlink(missing_ok=True)
+        for path in [self.path(key), *self.folder.glob(f"{key.stem}-*{RUNTIME}")]:
+            path.unlink(missing_ok=True)
 
     def entries(self) -> list[PlanEntry]:
         """All plans, by name; also those of other versions. InputError where the folder cannot be read."""

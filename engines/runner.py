@@ -21,6 +21,14 @@ class Runner(Protocol):
     @property
     def batch(self) -> int: ...
 
+    @property
+    def capturable(self) -> bool:
+        """Whether `enqueue` may be captured into a graph; known once memory is bound.
+
+        Where it may not, it must be called anew for every run.
+        """
+        ...
+
     def run(self, **inputs: F32) -> dict[str, F32]:
         """Host arrays in, host arrays out, by name.
 
@@ -34,7 +42,7 @@ class Runner(Protocol):
         ...
 
     def enqueue(self, stream: Stream) -> None:
-        """Run on what is bound, in the stream's order; may be captured into a graph."""
+        """Run on what is bound, in the stream's order."""
         ...
 
     def close(self) -> None:

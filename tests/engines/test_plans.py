@@ -144,7 +144,8 @@ def test_listing_and_clearing(cache: PlanCache) -> None:
 
 def test_a_plan_that_turned_out_not_to_run_is_forgotten_with_what_lies_beside_it(cache: PlanCache) -> None:
     cache.get(key(), lambda: b"one")
-    runtime = cache.folder / f"{key().stem}.runtime"
+    runtime = cache.runtime_path(key(), "NVIDIA GeForce RTX 4070")
+    assert runtime != cache.runtime_path(key(), "NVIDIA GeForce RTX 4090")
     runtime.write_bytes(b"beside it")
     cache.discard(key())
     cache.discard(key())

@@ -1,0 +1,147 @@
+"""Which runtime computes the networks on a GPU, and why; and the runner that it comes to."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rtfilter.engines.driver import Gpu
+from rtfilter.engines.flavour import GPU_FIX, RTX, Flavour, installed_flavours
+from rtfilter.engines.plans import PlanCache, PlanKey, plan_key
+from rtfilter.engines.runner import Runner
+from rtfilter.engines.spec import NetworkSpec
+from rtfilter.engines.targets import PORTABLE, target_for
+from rtfilter.errors import GpuError
+from rtfilter.kernels.device import Device
+
+_log = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """How networks run on `gpu`.
+
+    flavour: the TensorRT; None is ONNX Runtime on CUDA. target: of the plans. why: one sentence for people.
+    second_best: TensorRT is missing or cannot be used; whoever takes this choice must tell `why`.
+    """
+
+    gpu: Gpu
+    flavour: Flavour | None
+    target: str
+    why: str
+    second_best: bool = False
+
+
+def choose_engine(gpu: Gpu) -> EngineChoice:
+    """The best runtime that is installed for this GPU. Nothing is built, no memory is taken.
+
+    GpuError that names the first thing that is missing, and the command that installs it.
+    """
+    if gpu.problem:
+        raise GpuError(f"{gpu.name}: {gpu.problem}")
+    if importlib.util.find_spec("cupy") is None:
+        raise GpuError(f"{gpu.name} is there, CuPy is missing, which runs our kernels on it: {GPU_FIX}")
+    reasons: list[str] = []
+    for flavour, target in _candidates(gpu, reasons):
+        unproven = f"; {gpu.target} has no plans of its own, so it takes those for 'sm80 and later'"
+        why = f"{flavour} runs the networks on {gpu}{unproven if target == PORTABLE else ''}"
+        return EngineChoice(gpu, flavour, target, why)
+    missing = "; ".join(reasons) or "TensorRT is not installed"
+    if _ort_has_cuda():
+        why = f"{missing}: ONNX Runtime runs the networks on {gpu}, slower; for TensorRT: {GPU_FIX}"
+        return EngineChoice(gpu, None, gpu.target, why, second_best=True)
+    raise GpuError(f"{gpu.name} is there, and nothing that runs networks on it: {missing}: {GPU_FIX}")
+
+
+def make_runner(
+    choice: EngineChoice, spec: NetworkSpec, batch: int, device: Device, say: Say = _log.info
+) -> Runner:
+    """A network ready on the chosen GPU, with its ONNX file and plan made where they are missing.
+
+    say: told, in one line each, of what takes a while. InputError for a cache that cannot be used; GpuError
+    where the GPU or its software fails.
+    """
+    from rtfilter.engines.prepare import prepared
+
+    onnx = prepared(spec, say)
+    if choice.flavour is None:
+        from rtfilter.engines.ort_cuda import OrtCudaRunner
+
+        return OrtCudaRunner(_for_ort(onnx.read_bytes(), spec, batch), spec, batch, device)
+    from rtfilter.engines.builder import read_onnx
+    from rtfilter.engines.trt import TensorRtRunner
+    from rtfilter.engines.trt_load import PlanRejectedError
+
+    flavour, cache, data = choice.flavour, PlanCache(), read_onnx(onnx, spec)
+    key = key_for(data, spec, batch, None, choice.target, flavour)
+
+    def load() -> Runner:
+        plan = built(cache, key, data, spec, flavour, say)
+        kept = cache.runtime_path(key, choice.gpu.name)
+        return TensorRtRunner(plan, spec, batch, flavour, device, kept)
+
+    try:
+        return load()
+    except PlanRejectedError as rejected:
+        say(f"{rejected}; it is built anew")
+        cache.discard(key)
+        return load()
+
+
+def key_for(
+    data: bytes, spec: NetworkSpec, batch: int, precision: str | None, target: str, flavour: Flavour
+) -> PlanKey:
+    """The key of the plan that `built` makes. UsageError for a precision that this network must not have."""
+    from rtfilter.engines.builder import check_precision
+
+    made_by = (flavour.name, flavour.version, flavour.cuda_major)
+    return plan_key(spec, data, batch, check_precision(spec, precision), target, made_by)
+
+
+def built(
+    cache: PlanCache, key: PlanKey, data: bytes, spec: NetworkSpec, flavour: Flavour, say: Say = _log.info
+) -> bytes:
+    """The plan of that key, out of the cache or built now. Errors as of `PlanCache.get` and `build_plan`."""
+    from rtfilter.engines.builder import build_plan
+
+    def build() -> bytes:
+        say(f"building {key.network} ({key.precision}, batch {key.batch}) for {key.target}")
+        return build_plan(data, spec, key.batch, key.precision, key.target, flavour, cache.timing_path(key))
+
+    return cache.get(key, build)
+
+
+def _candidates(gpu: Gpu, reasons: list[str]) -> list[tuple[Flavour, str]]:
+    """The flavours that can serve this GPU, best first; why the others cannot goes into `reasons`."""
+    found = []
+    for flavour in installed_flavours():
+        problem = gpu.driver_problem(flavour.cuda_major) if flavour.cuda_major is not None else ""
+        if problem:
+            reasons.append(f"{flavour} cannot be used: {problem}")
+            continue
+        try:
+            found.append((flavour, target_for(gpu.capability, flavour)))
+        except GpuError as error:
+            reasons.append(str(error))
+    # A plan for this very GPU before one for many; then the flavour that starts sooner.
+    return sorted(found, key=lambda pair: (pair[1] == PORTABLE, pair[0].name != RTX))
+
+
+def _ort_has_cuda() -> bool:
+    from rtfilter.engines.ort_cuda import has_cuda
+
+    return has_cuda()
+
+
+def _for_ort(data: bytes, spec: NetworkSpec, batch: int) -> bytes:
+    """The file as ONNX Runtime is to run it on a GPU: in 16 bits where the network may be."""
+    if not spec.half:
+        return data
+    from rtfilter.engines.builder import at_batch, parse_onnx
+    from rtfilter.engines.half import to_half
+
+    return bytes(to_half(at_batch(parse_onnx(data, spec, spec.name), batch)).SerializeToString())
