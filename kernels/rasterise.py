@@ -54,7 +54,13 @@ def rasterise_flow(
                 # A hair of overlap, so that no cell falls between two triangles.
                 if u < -1e-5 or v < -1e-5 or w < -1e-5:
                     continue
-                z = w * vertices[a, 2] + u * vertices[b, 2] + v * vertices[c, 2]
+                # From one corner on, so that a flat triangle has its depth exactly: the ring's are all equal
+                # where a turned head folds it, and the first one must win, not a rounding.
+                z = (
+                    vertices[a, 2]
+                    + u * (vertices[b, 2] - vertices[a, 2])
+                    + v * (vertices[c, 2] - vertices[a, 2])
+                )
                 if z < depth[i, j]:
                     depth[i, j] = z
                     label[i, j] = labels[t]

@@ -45,7 +45,8 @@ ALLOWED: dict[str, set[str]] = {
     "machine": {""},
     "progress": set(),
     "native_logs": set(),
-    "kernels": {"errors", "kernels"},
+    # The cache keeps what was compiled.
+    "kernels": {"errors", "kernels", "engines.cache"},
     # Of the kernels only what memory and streams look like.
     "engines": {"errors", "engines", "kernels.device"},
     "engines.expression": {"errors", "controls", "engines", "face"},

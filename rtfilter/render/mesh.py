@@ -11,6 +11,7 @@ from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
 from rtfilter.kernels.extend import extend_iris, extend_ring
 from rtfilter.kernels.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH, OUTSIDE, SHARP, SKIN
+from rtfilter.kernels.warp import MeshTopology
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -92,6 +93,11 @@ class RingedMesh:
             self._count += len(lids) + 1
         self.triangles = np.ascontiguousarray(np.concatenate([faces for faces, _ in parts]).astype(np.int32))
         self.labels = np.concatenate([labels for _, labels in parts])
+
+    def topology(self) -> MeshTopology:
+        """What of it does not move, for renderers on a device."""
+        eyes = tuple((iris, lids) for iris, lids, _ in self._eyes)
+        return MeshTopology(lm.LANDMARK_COUNT, self.triangles, self.labels, self._oval, _LOOPS, eyes, _CORE)
 
     def extend(self, displacement: Displacement) -> tuple[F32, F32]:
         """Destination vertices [V, 3] and offsets [V, 2] in pixels, ring and irises' cores included."""

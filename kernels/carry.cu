@@ -1,0 +1,27 @@
+// What a stream remembers, out of a table of rows and back: so that streams of a batch come in any order, a step
+// can be taken again from the same state, and forgetting is a number. Twin: kernels/twins.py, carry.
+
+struct CarryParameters {
+    int from;  // row that the state is read from; negative: all zero, a new stream
+    int to;    // row that the new state is written to
+};
+
+constexpr int CARRY_BLOCK = 256;
+
+// table: float32 [rows, size]. state: float32 [batch, size], written.
+extern "C" __global__ void __launch_bounds__(CARRY_BLOCK) carry_out(
+    const CarryParameters* __restrict__ parameters, const float* __restrict__ table, float* __restrict__ state,
+    int size) {
+    const int n = blockIdx.x * CARRY_BLOCK + threadIdx.x, from = parameters[blockIdx.z].from;
+    if (n >= size) return;
+    state[(long long)size * blockIdx.z + n] = from < 0 ? 0.0f : table[(long long)size * from + n];
+}
+
+// state: float32 [batch, size]. table: written.
+extern "C" __global__ void __launch_bounds__(CARRY_BLOCK) carry_back(
+    const CarryParameters* __restrict__ parameters, const float* __restrict__ state, float* __restrict__ table,
+    int size) {
+    const int n = blockIdx.x * CARRY_BLOCK + threadIdx.x;
+    if (n >= size) return;
+    table[(long long)size * parameters[blockIdx.z].to + n] = state[(long long)size * blockIdx.z + n];
+}

@@ -1,0 +1,85 @@
+"""The kernels as a library for this processor: built once by the system's C++ compiler, kept in the cache."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from rtfilter.engines.cache import cache_folder, locked, write_atomically
+from rtfilter.errors import MissingExtraError, RtfilterError
+from rtfilter.kernels import source
+
+COMPILERS = ("c++", "g++", "clang++")
+# No fused multiply-add and nothing of this very processor: the cache may be shared, and results should be.
+OPTIONS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-strict-aliasing",
+           "-U_FORTIFY_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")  # fmt: skip
+INSTALL_FIX = "install one: apt install g++, dnf install gcc-c++, or on macOS xcode-select --install"
+_SHIM = Path(__file__).with_name("host_shim.h")
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """Every kernel as `shim_launch_<name>`; see host_shim.h.
+
+    MissingExtraError where there is no compiler, InputError where the cache cannot be written.
+    """
+    compiler = find_compiler()
+    return ctypes.CDLL(str(_built(compiler, describe(compiler))))
+
+
+def find_compiler() -> str:
+    """The path of a C++ compiler: $CXX, or the first of COMPILERS that is installed."""
+    wished = os.environ.get("CXX")
+    for name in (wished,) if wished else COMPILERS:
+        if found := shutil.which(name):
+            return found
+    what = f"CXX={wished} is no program" if wished else f"none of {', '.join(COMPILERS)} is installed"
+    raise MissingExtraError(
+        f"running GPU kernels on the processor needs a C++ compiler, and {what}: {INSTALL_FIX}"
+    )
+
+
+@cache
+def describe(compiler: str) -> str:
+    """Its first line about itself: name and version."""
+    done = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=60)
+    lines = done.stdout.splitlines()
+    return lines[0] if lines else Path(compiler).name
+
+
+def host_unit() -> str:
+    """The C++ source of the library."""
+    exports = "\n".join(f"SHIM_KERNEL({name})" for name in source.kernel_names())
+    return f'#line 1 "host_shim.h"\n{_SHIM.read_text("utf-8")}\n{source.translation_unit()}\n{exports}\n'
+
+
+def _built(compiler: str, version: str) -> Path:
+    key = source.digest(_SHIM.read_text("utf-8"), version, *OPTIONS)
+    path = cache_folder() / "kernels" / f"host-{key}.so"
+    if path.is_file():
+        return path
+    with locked(path):
+        if not path.is_file():
+            write_atomically(path, compile_unit(compiler, host_unit()))
+    return path
+
+
+def compile_unit(compiler: str, text: str) -> bytes:
+    """The shared library that `compiler` makes of C++ source. RtfilterError with its first complaint."""
+    with tempfile.TemporaryDirectory(prefix="rtfilter-") as folder:
+        unit, made = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
+        unit.write_text(text, "utf-8")
+        command = [compiler, *OPTIONS, str(unit), "-o", str(made)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        if done.returncode != 0 or not made.is_file():
+            lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+            complaint = lines[0].strip() if lines else f"exit code {done.returncode}"
+            raise RtfilterError(
+                f"{compiler} cannot compile the kernels: {complaint}. Name another compiler: CXX=g++"
+            )
+        return made.read_bytes()

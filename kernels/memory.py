@@ -1,0 +1,77 @@
+"""What both devices check alike: shapes, copies, launch sizes and arguments."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.kernels.device import Argument, DeviceArray, Extent, HostArray, Shape
+
+MOST_THREADS = 1024  # of one block, on every GPU
+
+
+def size_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Bytes."""
+    return math.prod(shape) * dtype.itemsize
+
+
+def checked_shape(shape: Shape, dtype: npt.DTypeLike) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Both as they are meant. ValueError for a negative side or Python objects."""
+    dims, kind = (shape,) if isinstance(shape, int) else tuple(int(side) for side in shape), np.dtype(dtype)
+    if min(dims, default=1) < 0 or kind.hasobject:
+        raise ValueError(f"expected numbers of a shape without negative sides, got {kind} {list(dims)}")
+    return dims, kind
+
+
+def part_of(
+    whole: DeviceArray, offset_bytes: int, shape: Shape, dtype: npt.DTypeLike
+) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of `DeviceArray.part`. ValueError unless it lies, aligned, within `whole`."""
+    dims, kind = checked_shape(shape, dtype)
+    end = offset_bytes + size_of(dims, kind)
+    if offset_bytes < 0 or end > whole.nbytes:
+        raise ValueError(f"bytes {offset_bytes} to {end} are not within memory of {whole.nbytes} bytes")
+    if (whole.pointer + offset_bytes) % kind.alignment:
+        raise ValueError(f"offset of {offset_bytes} bytes: {kind} must lie at a multiple of {kind.alignment}")
+    return dims, kind
+
+
+def check_copy(device: DeviceArray, host: HostArray) -> None:
+    """ValueError unless the one can be copied to the other byte by byte."""
+    if device.dtype != host.dtype or device.nbytes != host.nbytes or not host.flags.c_contiguous:
+        raise ValueError(
+            "a copy needs the same type and size in one piece, got "
+            f"{device.dtype} {list(device.shape)} on the device and {host.dtype} {list(host.shape)}"
+            f"{'' if host.flags.c_contiguous else ' (not contiguous)'} on the host"
+        )
+
+
+def checked_extents(kernel: str, grid: Extent, block: Extent) -> Any:
+    """Both as six C unsigned ints. ValueError for what no GPU can launch."""
+    threads = math.prod(block)
+    if min(*grid, *block) < 1 or threads > MOST_THREADS or max(grid[1:]) > 65535 or grid[0] >= 1 << 31:
+        raise ValueError(f"kernel {kernel}: cannot launch {grid} blocks of {block} threads")
+    return (ctypes.c_uint * 6)(*grid, *block)
+
+
+def packed_arguments(arguments: Sequence[Argument]) -> list[bytes]:
+    """The bytes of each argument as a kernel gets them. ValueError for what is none."""
+    return [_packed(argument) for argument in arguments]
+
+
+def _packed(argument: Argument) -> bytes:
+    if isinstance(argument, np.generic):
+        return argument.tobytes()
+    if isinstance(argument, ctypes.Structure):
+        return bytes(argument)
+    pointer = getattr(argument, "pointer", None)
+    if isinstance(pointer, int):
+        return pointer.to_bytes(8, "little")
+    raise ValueError(
+        f"a kernel takes device memory, NumPy scalars and parameter blocks, got {type(argument).__name__}"
+    )

@@ -1,0 +1,97 @@
+// RGB from and to 8-bit 4:2:0, NV12 or I420, with any matrix and range. Twins: `yuv_to_rgb` and `rgb_to_yuv` of
+// rtfilter/colour.py: chroma lies in the middle of its block, bicubic on the way in, the block's mean on the
+// way out; odd sides round up. A thread is a block of 2 x 2 pixels.
+
+struct YuvParameters {
+    long long rgb_offset;    // byte in `rgb` of the first pixel
+    long long luma_offset;   // bytes in `yuv` of the first luma, Cb and Cr
+    long long cb_offset;
+    long long cr_offset;
+    int rgb_pitch;           // bytes from row to row
+    int luma_pitch;
+    int chroma_pitch;
+    int chroma_step;         // bytes from one Cb to the next: 2 for NV12, 1 for I420
+    int width, height;       // of the picture, pixels
+    float matrix[12];        // affine [3, 4] in units of 0..255: rgb_from_yuv or yuv_from_rgb
+};
+
+constexpr int YUV_BLOCK_X = 32;
+constexpr int YUV_BLOCK_Y = 8;
+
+// Keys' cubic with a = -0.75, as OpenCV's, a quarter of a sample off: the tap at hand first.
+constexpr float CUBIC_NEAR = 0.87890625f;   // at 0.25
+constexpr float CUBIC_NEXT = 0.26171875f;   // at 0.75
+constexpr float CUBIC_THIRD = -0.10546875f; // at 1.25
+constexpr float CUBIC_LAST = -0.03515625f;  // at 1.75
+
+// Five samples of one axis to the two places a quarter before and behind the third.
+static __device__ __forceinline__ float2 between(float a, float b, float c, float d, float e) {
+    return {
+        CUBIC_LAST * a + CUBIC_NEXT * b + CUBIC_NEAR * c + CUBIC_THIRD * d,
+        CUBIC_THIRD * b + CUBIC_NEAR * c + CUBIC_NEXT * d + CUBIC_LAST * e};
+}
+
+// Chroma of a block's four pixels: left, right above, then below; whole numbers of 0..255.
+static __device__ float4 upsampled(const unsigned char* plane, const YuvParameters& p, int k, int l) {
+    const int last_x = ((p.width + 1) >> 1) - 1, last_y = ((p.height + 1) >> 1) - 1;
+    float left[5], right[5];
+#pragma unroll
+    for (int n = 0; n < 5; ++n) {
+        const unsigned char* row = plane + (long long)clamped(l + n - 2, 0, last_y) * p.chroma_pitch;
+        float s[5];
+#pragma unroll
+        for (int t = 0; t < 5; ++t) s[t] = row[clamped(k + t - 2, 0, last_x) * p.chroma_step];
+        const float2 two = between(s[0], s[1], s[2], s[3], s[4]);
+        left[n] = two.x, right[n] = two.y;
+    }
+    const float2 a = between(left[0], left[1], left[2], left[3], left[4]);
+    const float2 b = between(right[0], right[1], right[2], right[3], right[4]);
+    return make_float4(to_byte(a.x), to_byte(b.x), to_byte(a.y), to_byte(b.y));
+}
+
+static __device__ __forceinline__ float row_of(const float* matrix, float a, float b, float c) {
+    return matrix[0] * a + matrix[1] * b + matrix[2] * c + matrix[3];
+}
+
+extern "C" __global__ void __launch_bounds__(256) rgb_from_yuv(
+    const YuvParameters* __restrict__ parameters, const unsigned char* __restrict__ yuv,
+    unsigned char* __restrict__ rgb) {
+    const YuvParameters& p = parameters[blockIdx.z];
+    const int k = blockIdx.x * YUV_BLOCK_X + threadIdx.x, l = blockIdx.y * YUV_BLOCK_Y + threadIdx.y;
+    if (2 * k >= p.width || 2 * l >= p.height) return;
+    const float4 cb4 = upsampled(yuv + p.cb_offset, p, k, l), cr4 = upsampled(yuv + p.cr_offset, p, k, l);
+    const float cb[4] = {cb4.x, cb4.y, cb4.z, cb4.w}, cr[4] = {cr4.x, cr4.y, cr4.z, cr4.w};
+#pragma unroll
+    for (int n = 0; n < 4; ++n) {
+        const int x = 2 * k + n % 2, y = 2 * l + n / 2;
+        if (x >= p.width || y >= p.height) continue;
+        const float luma = yuv[p.luma_offset + (long long)y * p.luma_pitch + x];
+        unsigned char* pixel = rgb + p.rgb_offset + (long long)y * p.rgb_pitch + 3 * x;
+        for (int c = 0; c < 3; ++c) pixel[c] = to_byte(row_of(p.matrix + 4 * c, luma, cb[n], cr[n]));
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256) yuv_from_rgb(
+    const YuvParameters* __restrict__ parameters, const unsigned char* __restrict__ rgb,
+    unsigned char* __restrict__ yuv) {
+    const YuvParameters& p = parameters[blockIdx.z];
+    const int k = blockIdx.x * YUV_BLOCK_X + threadIdx.x, l = blockIdx.y * YUV_BLOCK_Y + threadIdx.y;
+    if (2 * k >= p.width || 2 * l >= p.height) return;
+    float cb = 0.0f, cr = 0.0f;
+#pragma unroll
+    for (int n = 0; n < 4; ++n) {
+        // A block cut by the far edge repeats what it has.
+        const int x = 2 * k + n % 2, y = 2 * l + n / 2;
+        const int from_x = min(x, p.width - 1), from_y = min(y, p.height - 1);
+        const unsigned char* pixel = rgb + p.rgb_offset + (long long)from_y * p.rgb_pitch + 3 * from_x;
+        const float r = pixel[0], g = pixel[1], b = pixel[2];
+        cb += to_byte(row_of(p.matrix + 4, r, g, b));
+        cr += to_byte(row_of(p.matrix + 8, r, g, b));
+        if (x == from_x && y == from_y) {
+            yuv[p.luma_offset + (long long)y * p.luma_pitch + x] = to_byte(row_of(p.matrix, r, g, b));
+        }
+    }
+    const long long at = (long long)l * p.chroma_pitch + (long long)k * p.chroma_step;
+    yuv[p.cb_offset + at] = to_byte(0.25f * cb);
+    yuv[p.cr_offset + at] = to_byte(0.25f * cr);
+}

@@ -1,0 +1,93 @@
+"""The device contract on the processor, as the kernels' tests use it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rtfilter.kernels import blocks
+from rtfilter.kernels.host_device import HostDevice, HostDeviceArray, HostStream
+from rtfilter.kernels.resample import filter_weights
+from rtfilter.kernels.warp import MeshTopology, Warp, weight_table
+
+TABLE = weight_table(filter_weights(4), filter_weights(6))
+Box = tuple[int, int, int, int]
+
+
+class Bench:
+    """A host device with a stream. backwards: threads and blocks in the opposite order."""
+
+    def __init__(self, backwards: bool = False) -> None:
+        self.device = HostDevice(backwards)
+        self.stream: HostStream = self.device.stream()
+
+    def put(self, array: Any) -> HostDeviceArray:
+        """A copy on the device."""
+        of = np.ascontiguousarray(array)
+        to = self.device.empty(of.shape, of.dtype)
+        self.stream.upload(to, of)
+        self.stream.wait()
+        return to
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> HostDeviceArray:
+        return self.device.empty(shape, dtype)
+
+
+def in_both_orders() -> list[Bench]:
+    """What a kernel does must not depend on who comes first."""
+    return [Bench(), Bench(backwards=True)]
+
+
+def block(dtype: np.dtype[Any], **values: Any) -> np.ndarray:
+    """One parameter block [1] with these fields; the others are 0."""
+    made = np.zeros(1, dtype)
+    for name, value in values.items():
+        made[name] = value
+    return made
+
+
+def padded_rows(rgb: np.ndarray, spare: int = 0) -> np.ndarray:
+    """uint8 [H, pitch] of a picture [H, W, 3]: rows begin at whole words, `spare` more words behind each."""
+    height, width = rgb.shape[:2]
+    rows = np.full((height, (3 * width + 3) // 4 * 4 + 4 * spare), 77, np.uint8)
+    rows[:, : 3 * width] = rgb.reshape(height, -1)
+    return rows
+
+
+class Warped:
+    """One face through the warp's kernels: the report, the soft flow, and the picture with its box pasted."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        mesh: MeshTopology,
+        rgb: np.ndarray,
+        points_px: np.ndarray,
+        offset_px: np.ndarray,
+        iod_px: float,
+        region: Box | None = None,
+    ) -> None:
+        height, width = rgb.shape[:2]
+        x0, y0, x1, y1 = region or (0, 0, width, height)
+        where = {"region_x": x0, "region_y": y0, "region_width": x1 - x0, "region_height": y1 - y0}
+        source = padded_rows(rgb[y0:y1, x0:x1])
+        pitch = source.shape[1]
+        warp = Warp(bench.device, bench.stream, mesh, TABLE)
+        changed = bench.empty(source.shape, np.uint8)
+        soften = block(blocks.SOFTEN, picture_width=width, picture_height=height, **where)
+        resample = block(blocks.RESAMPLE, source_pitch=pitch, changed_pitch=pitch, **where)
+        moved = (bench.put(points_px[None]), bench.put(offset_px[None]), bench.put(np.float32([iod_px])))
+        warp.find_flow(bench.stream, *moved, bench.put(soften))
+        warp.resample(bench.stream, bench.put(resample), bench.put(source), changed)
+        bench.stream.wait()
+        self.report = warp.reports.array[0]
+        cells = (int(self.report["rows"]), int(self.report["columns"]))
+        self.flow = warp.soft.array[0, : cells[0] * cells[1]].reshape(*cells, 2)
+        self.box: Box = tuple(int(self.report[name]) for name in ("x0", "y0", "x1", "y1"))
+        self.wanted: Box = tuple(int(self.report[f"wanted_{name}"]) for name in ("x0", "y0", "x1", "y1"))
+        self.rgb = rgb.copy()
+        x0, y0, x1, y1 = self.box
+        if x1 > x0:
+            inside = changed.array[: y1 - y0, : 3 * (x1 - x0)]
+            self.rgb[y0:y1, x0:x1] = inside.reshape(y1 - y0, x1 - x0, 3)
