@@ -46,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     "progress": set(),
     "native_logs": set(),
     # The cache keeps what was compiled.
-    "kernels": {"errors", "kernels", "engines.cache"},
+    "kernels": {"errors", "kernels", "engines.cache", "engines.sealed"},
     # Of the kernels only what memory and streams look like.
     "engines": {"errors", "engines", "kernels.device"},
     "engines.expression": {"errors", "controls", "engines", "face"},
@@ -55,8 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "render": RENDER,
     # What is decided before anything is loaded, and the lanes themselves.
     "lane": STAGES | {"lane"},
-    "lane.choose": {"errors", "face.model", "lane", "tracking.base"},
-    "lane.gpu": {"errors"},
+    "lane.choose": {"engines", "errors", "face.model", "lane", "tracking.base"},
     "filter": STAGES | {"lane"},
     "sources": WORLD | {"sources"},
     "sources.demo": WORLD | {"sources", "face", "render"},
@@ -75,7 +74,7 @@ ALLOWED: dict[str, set[str]] = {
     "learn": STAGES | ENDS | {"learn"},
 }
 # The command line knows all of the product, and nothing of the product knows the command line.
-TOP = {"__main__", "cli", "cli_options", "cli_parser", "cli_serve", "commands"}
+TOP = {"__main__", "cli", "cli_engines", "cli_options", "cli_parser", "cli_serve", "commands"}
 
 
 def module_of(path: Path) -> str:

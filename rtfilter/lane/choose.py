@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rtfilter.engines.driver import Gpu, NoGpuError, find_gpus
 from rtfilter.errors import GpuError, UsageError, nearest
-from rtfilter.lane.gpu import Gpu, NoGpuError, find_gpus
 
 if TYPE_CHECKING:
     from rtfilter.face.model import MorphableModel

@@ -11,11 +11,11 @@ import pytest
 from rtfilter.cli import main
 from rtfilter.config import settings_from_environment, settings_from_file
 from rtfilter.controls import Controls
+from rtfilter.engines.driver import Gpu, NoGpuError, find_gpus
 from rtfilter.errors import GpuError, UsageError
 from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
 from rtfilter.lane.choose import LaneChoice, choose_lane
-from rtfilter.lane.gpu import Gpu, NoGpuError, find_gpus
 from tests.faces import ScriptedTracker, builtin, face_px, texture
 
 CARD = Gpu(0, "NVIDIA Test 4090", (8, 9), 24 << 30, (12, 4))

@@ -1,0 +1,159 @@
+"""The CUDA lane: one stream of frames on a device. The host says where to look, and pastes what changed.
+
+Everything between is one graph (`FramePipeline`). Written against protocols, so the host device runs it too.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+
+import numpy as np
+
+from rtfilter.controls import Controls
+from rtfilter.engines.expression.host import StreamTimes, WishWriter, face_state
+from rtfilter.engines.expression.layout import REPORT
+from rtfilter.engines.spec import F32
+from rtfilter.face.model import MorphableModel
+from rtfilter.frame import Box, Frame
+from rtfilter.lane.base import StepReport
+from rtfilter.lane.picture import Step
+from rtfilter.lane.region import holds, region_in, region_of, region_with
+from rtfilter.lane.seat import Seat
+from rtfilter.render.cuda import changed_box, wanted_box
+from rtfilter.tracking.base import Landmarks
+from rtfilter.tracking.follow import Follower
+from rtfilter.tracking.roi import Roi
+
+
+class CudaLane:
+    """Filters one stream. seat: its place on a device; closed with the lane."""
+
+    name = "cuda"
+
+    def __init__(self, seat: Seat, model: MorphableModel, fade_s: float, why: str = "") -> None:
+        self.why = why
+        self._seat = seat
+        self._identity_count = len(model.identity_scale)
+        self._wish = WishWriter(fade_s)
+        self._times = StreamTimes()
+        self._follower = Follower()
+        self.reset()
+
+    def step(self, frame: Frame, controls: Controls) -> tuple[Frame, StepReport]:
+        """See `Lane.step`."""
+        start = perf_counter_ns()
+        step = Step(frame, controls, frame.pts_ns * 1e-9, self._changes)
+        self._seat.fit(frame.width, frame.height)
+        self._follower.picture(frame.width, frame.height)
+        if not self._find(step):
+            if not self._held:
+                spent = perf_counter_ns() - start
+                return frame.filtered(frame.rgb, None), StepReport(stage_ns={"track": spent, "total": spent})
+            self._run(step, None)
+        self._believe(step.time_s)
+        found = perf_counter_ns()
+        out = self._painted(step)
+        done = perf_counter_ns()
+        stages = {
+            "track": found - start - step.device_ns,
+            "device": step.device_ns,
+            "render": done - found,
+            "total": done - start,
+        }
+        return out, self._report(stages)
+
+    def reset(self) -> None:
+        """See `Lane.reset`."""
+        self._follower.reset()
+        self._times.reset()
+        self._row, self._is_new, self._held, self._changes = 0, True, False, False
+        self._region = Box(0, 0, 1, 1)
+
+    def close(self) -> None:
+        """See `Lane.close`; also after a failure, and twice."""
+        self._seat.close()
+
+    def _find(self, step: Step) -> bool:
+        """Run the step where our person is; False when there is nobody."""
+        follower = self._follower
+        followed = follower.roi is not None
+        roi = follower.roi or self._start(step)
+        while roi is not None:
+            self._run(step, roi)
+            if self._observed(step.time_s):
+                instead = self._look(step) if follower.look_due else None
+                if instead is None:
+                    break
+                roi, followed = instead, False
+            else:
+                # A cut, say: one try at finding them anew in the same picture.
+                roi, followed = self._start(step) if followed else None, False
+        if roi is not None and self._times.seeding and self._number("present"):
+            # That run made the first state of a new person. Now the frame itself, from this state.
+            self._believe(step.time_s)
+            self._run(step, roi)
+        return roi is not None
+
+    def _start(self, step: Step) -> Roi | None:
+        return self._follower.start(self._seat.detect(step.frame.rgb), step.time_s)
+
+    def _look(self, step: Step) -> Roi | None:
+        return self._follower.look(self._seat.detect(step.frame.rgb), step.time_s)
+
+    def _observed(self, time_s: float) -> bool:
+        results = self._seat.results
+        points = results["points_px"][0] if results["present"][0] else None
+        return self._follower.observed(points, float(results["presence"][0]), time_s)
+
+    def _run(self, step: Step, roi: Roi | None) -> None:
+        """The whole step at `roi`, or without a face, from the state that is believed."""
+        width, height = step.frame.width, step.frame.height
+        # Without a face, what fades is where it was last seen.
+        region = region_in(self._region, width, height) if roi is None else region_of(roi, width, height)
+        self._launch(step, roi, region)
+        wanted = wanted_box(self._seat.box)
+        if wanted is not None and not holds(region, wanted):
+            region = region_with(region, wanted, width, height)
+            self._launch(step, roi, region)
+        self._region = region
+
+    def _launch(self, step: Step, roi: Roi | None, region: Box) -> None:
+        seat, frame = self._seat, step.frame
+        row = seat.wish_row
+        self._wish.write(row, step.controls, self._times, step.time_s, frame.width, frame.height)
+        started = seat.launch(step, roi, region, -1 if self._is_new else self._row, 1 - self._row)
+        if step.changes:
+            step.copy()  # while the device works
+        seat.wait()
+        step.device_ns += perf_counter_ns() - started
+
+    def _believe(self, time_s: float) -> None:
+        """Go on from the state that the last run made."""
+        self._times.ran(time_s, bool(self._number("present")))
+        self._row, self._is_new = 1 - self._row, False
+        self._held = bool(self._number("shown"))
+
+    def _painted(self, step: Step) -> Frame:
+        """The frame with the changed box in its place."""
+        box = changed_box(self._seat.box)
+        self._changes = box is not None
+        if box is None:
+            return step.frame.filtered(step.frame.rgb, None)
+        out = step.copy()
+        self._seat.paste(out, box, self._region)
+        return step.frame.filtered(out, box)
+
+    def _number(self, field: str) -> float:
+        """A number of the last run's report."""
+        return float(self._seat.results["report"][0, REPORT[field].start])
+
+    def _report(self, stages: dict[str, int]) -> StepReport:
+        """What the last run did; everything is copied."""
+        strength = self._number("strength")
+        if not self._number("present"):
+            return StepReport(strength=strength, stage_ns=stages)
+        results = self._seat.results
+        row: F32 = results["report"][0]
+        landmarks = Landmarks(results["points_px"][0].copy(), float(results["presence"][0]))
+        offset = REPORT.of(row, "offset").astype(np.float64)
+        return StepReport(landmarks, face_state(row, self._identity_count), offset, strength, stages)

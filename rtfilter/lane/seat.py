@@ -1,0 +1,165 @@
+"""`Seat`: what one stream has on a device, and its one graph a frame. Closing it gives all of that back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.engines.expression.layout import STATE
+from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.runner import Runner
+from rtfilter.engines.spec import F32, NetworkSpec
+from rtfilter.frame import U8, Box
+from rtfilter.kernels.device import Device
+from rtfilter.lane.detector import DetectorPipeline
+from rtfilter.lane.picture import Step, rows_of
+from rtfilter.lane.pipeline import FramePipeline
+from rtfilter.lane.region import pitch_of, region_bytes, stepped_bytes
+from rtfilter.lane.slots import fill_slot
+from rtfilter.render.cuda import CudaRenderer
+from rtfilter.render.mesh import RingedMesh
+from rtfilter.tracking.detect import Detection
+from rtfilter.tracking.roi import Roi
+
+STATE_ROWS = 2  # of the table: what is believed, and what the running step makes of it
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=Closable)
+
+
+class Runtime(Protocol):
+    """Runs networks on one device."""
+
+    @property
+    def name(self) -> str:
+        """For people: `TensorRT-RTX 1.7`."""
+        ...
+
+    def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner:
+        """A runner for one stream, its memory made by `device`."""
+        ...
+
+
+class Seat:
+    """Memory, networks and graphs for one stream.
+
+    open_device: gives a device whose closing frees what was made with it; called twice, and again when a
+    larger picture comes. mapped: see `FramePipeline`.
+    """
+
+    def __init__(
+        self, open_device: Callable[[], Device], runtime: Runtime, mesh: RingedMesh, *, mapped: bool = True
+    ) -> None:
+        self._open_device, self._mapped = open_device, mapped
+        self._pictures: Device | None = None
+        self._pipeline: FramePipeline | None = None
+        self._closing: list[Callable[[], None]] = []
+        try:
+            device = self._closed_later(open_device())
+            self._stream = device.stream()
+            self._runners = (
+                self._closed_later(runtime.runner(FACE_MESH, 1, device)),
+                self._closed_later(runtime.runner(EXPRESSION, 1, device)),
+            )
+            detector = self._closed_later(runtime.runner(FACE_DETECTOR, 1, device))
+            self._detector = self._closed_later(DetectorPipeline(device, self._stream, detector))
+            self._renderer = CudaRenderer(device, self._stream, mesh)
+            self._table = device.empty((STATE_ROWS, STATE.size), np.float32)
+        except BaseException:
+            self.close()
+            raise
+
+    def fit(self, width: int, height: int) -> None:
+        """Make room for pictures of this size; what was made for larger ones will do."""
+        needed = stepped_bytes(region_bytes(Box(0, 0, width, height)))
+        if self._pipeline is not None and self._pipeline.slot_bytes >= needed:
+            return
+        self._drop_pictures()  # before: both together may be more than there is
+        self._pictures = self._open_device()
+        self._pipeline = FramePipeline(
+            self._pictures,
+            self._stream,
+            self._runners,
+            self._renderer,
+            self._table,
+            needed,
+            mapped=self._mapped,
+        )
+
+    def detect(self, rgb: U8) -> list[Detection]:
+        """The faces of a picture, uint8 [H, W, 3]."""
+        return self._detector.detect(rgb)
+
+    @property
+    def wish_row(self) -> F32:
+        """The row WISH of the next launch, to be written."""
+        row: F32 = self._ready.parameters["wish"][0]
+        return row
+
+    def launch(self, step: Step, roi: Roi | None, region: Box, row_from: int, row_to: int) -> int:
+        """Start the graph on a region of the picture; roi None: nobody is there.
+
+        row_from, row_to: the state's rows; -1 is a new stream. Returns when it was started, in nanoseconds.
+        """
+        pipeline, rgb = self._ready, step.frame.rgb
+        pitch = pitch_of(region.x1 - region.x0)
+        pixels = pipeline.region(0, region.y1 - region.y0, pitch)
+        np.copyto(pixels[:, : 3 * (region.x1 - region.x0)], rows_of(rgb, region))
+        fill_slot(pipeline.parameters, 0, roi, region, (rgb.shape[1], rgb.shape[0]), pitch, 0)
+        pipeline.parameters["carry"][0] = (row_from, row_to)
+        started = perf_counter_ns()
+        pipeline.launch(stepped_bytes(region_bytes(region)))
+        return started
+
+    def wait(self) -> None:
+        """Until the launched graph is done."""
+        self._ready.wait()
+
+    @property
+    def results(self) -> dict[str, F32]:
+        """See `FramePipeline.results`; overwritten by the next launch."""
+        return self._ready.results
+
+    @property
+    def box(self) -> npt.NDArray[np.void]:
+        """The last run's `blocks.REPORT`."""
+        report: npt.NDArray[np.void] = self._ready.boxes[0]
+        return report
+
+    def paste(self, out: U8, box: Box, region: Box) -> None:
+        """Put the changed box into a picture. region: that was launched."""
+        changed = self._ready.changed(0, box.y1 - box.y0, pitch_of(region.x1 - region.x0))
+        np.copyto(rows_of(out, box), changed[:, : 3 * (box.x1 - box.x0)])
+
+    def close(self) -> None:
+        """Give everything back; also after a failure, and twice."""
+        try:
+            self._drop_pictures()
+        finally:
+            while self._closing:
+                self._closing.pop()()
+
+    @property
+    def _ready(self) -> FramePipeline:
+        assert self._pipeline is not None, "fit() comes first"
+        return self._pipeline
+
+    def _drop_pictures(self) -> None:
+        pictures, pipeline = self._pictures, self._pipeline
+        self._pictures = self._pipeline = None
+        if pipeline is not None:
+            pipeline.close()
+        if pictures is not None:
+            pictures.close()
+
+    def _closed_later(self, made: T) -> T:
+        self._closing.append(made.close)
+        return made
