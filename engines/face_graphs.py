@@ -2,62 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH, LANDMARKS
 from rtfilter.engines.onnx_graph import OnnxGraph
-from rtfilter.engines.refinement import IRIS_DEPTHS, MESH_LANDMARKS, SOURCES
-from rtfilter.engines.tflite.attention import WRITERS
-from rtfilter.engines.tflite.convert import convert
+from rtfilter.engines.refinement import IRIS_DEPTHS, MESH_LANDMARKS, PARTS, sources
+from rtfilter.engines.tflite.attention import IN_LANES
+from rtfilter.engines.tflite.convert import Lane, Writers, convert
 from rtfilter.engines.tflite.operators import STOCK
 from rtfilter.engines.tflite.reader import Model, read_model
+from rtfilter.engines.tflite.style import Plain, Style
 from rtfilter.errors import InputError
 
 _COMMENT = "Converted by rtfilter from MediaPipe's {name} (Apache-2.0, copyright The MediaPipe Authors)."
 
 
-def face_detector(tflite: bytes, name: str) -> bytes:
+def face_detector(tflite: bytes, name: str, style: Style | None = None) -> bytes:
     """FACE_DETECTOR from face_detection_short_range.tflite. InputError for any other model."""
     model = read_model(tflite, name)
     _expect_outputs(model, name, ("regressors", "classificators"))
     graph = OnnxGraph()
-    boxes, scores = convert(model, graph, ["pixels"], STOCK)
-    graph.add("Identity", [boxes], "boxes")
-    graph.reshape(scores, [0, model.tensors[model.outputs[1]].shape[1]], "scores")
+    boxes, scores = convert(model, graph, ["pixels"], Writers(STOCK), style or Plain())
+    graph.add("Identity", [boxes.value], "boxes")
+    graph.reshape(scores.value, [0, model.tensors[model.outputs[1]].shape[1]], "scores")
     return graph.finish(FACE_DETECTOR, _COMMENT.format(name=name))
 
 
-def face_mesh(tflite: bytes, name: str) -> bytes:
+def face_mesh(tflite: bytes, name: str, style: Style | None = None, writers: Writers = IN_LANES) -> bytes:
     """FACE_MESH from face_landmark_with_attention.tflite. InputError for any other model.
 
     Lips, eyes and irises replace what the mesh says of them, as in MediaPipe's LandmarksRefinementCalculator:
     x and y of the last source that has the landmark; z of the mesh, the irises' as the mean around their eye.
     """
     model = read_model(tflite, name)
-    parts = ("lips", "left_eye", "right_eye", "left_iris", "right_iris")
-    _expect_outputs(
-        model, name, ("output_mesh_identity", *(f"output_{part}" for part in parts), "conv_faceflag")
-    )
+    outputs = ("output_mesh_identity", *(f"output_{part}" for part in PARTS), "conv_faceflag")
+    _expect_outputs(model, name, outputs)
     graph = OnnxGraph()
-    mesh, *refined, flag = convert(model, graph, ["pixels"], WRITERS)
+    mesh, *parts, flag = convert(model, graph, ["pixels"], writers, style or Plain())
 
-    mesh = graph.reshape(mesh, [0, MESH_LANDMARKS, 3])
-    mesh_xy, mesh_z = graph.slice(mesh, 2, 0, 2), graph.slice(mesh, 2, 2, 3)
-    points = [graph.reshape(part, [0, -1, 2]) for part in refined]
-    all_xy = graph.add("Concat", [mesh_xy, *points], axis=1)
-    xy = graph.add("Gather", [all_xy, graph.constant(SOURCES, np.int64)], axis=1)
+    points = graph.reshape(mesh.value, [0, MESH_LANDMARKS, 3])
+    z = graph.slice(points, 2, 2, 3)
+    all_xy, starts = _joined(graph, graph.slice(points, 2, 0, 2), parts)
+    xy = graph.add("Gather", [all_xy, graph.constant(sources(starts), np.int64)], axis=1)
 
-    depths = [mesh_z]
+    depths = [z]
     for around in IRIS_DEPTHS:
-        rim = graph.add("Gather", [mesh_z, graph.constant(around, np.int64)], axis=1)
+        rim = graph.add("Gather", [z, graph.constant(around, np.int64)], axis=1)
         depths.append(graph.add("ReduceMean", [rim], axes=[1], keepdims=1))
-    z = graph.add("Concat", depths, axis=1)
     own = [*range(MESH_LANDMARKS), *(MESH_LANDMARKS + i // 5 for i in range(LANDMARKS - MESH_LANDMARKS))]
-    z = graph.add("Gather", [z, graph.constant(own, np.int64)], axis=1)
+    all_z = graph.add("Concat", depths, axis=1)
+    z = graph.add("Gather", [all_z, graph.constant(own, np.int64)], axis=1)
 
     graph.add("Concat", [xy, z], "landmarks", axis=2)
-    graph.add("Sigmoid", [graph.reshape(flag, [-1])], "presence")
+    graph.add("Sigmoid", [graph.reshape(flag.value, [-1])], "presence")
     return graph.finish(FACE_MESH, _COMMENT.format(name=name))
+
+
+def _joined(graph: OnnxGraph, mesh_xy: str, parts: Sequence[Lane]) -> tuple[str, list[int]]:
+    """The mesh's points and those of all parts, end to end [B, n, 2]; where each part begins."""
+    values, starts = [mesh_xy], []
+    end, begin_of = MESH_LANDMARKS, dict[str, int]()
+    for part, landmarks in zip(parts, PARTS.values(), strict=True):
+        if part.value not in begin_of:
+            begin_of[part.value] = end
+            values.append(graph.reshape(part.value, [0, -1, 2]))
+            end += part.count * (part.width or len(landmarks))
+        starts.append(begin_of[part.value] + part.number * part.width)
+    return graph.add("Concat", values, axis=1), starts
 
 
 def _expect_outputs(model: Model, name: str, wanted: tuple[str, ...]) -> None:

@@ -16,20 +16,26 @@ from rtfilter.errors import UsageError, nearest
 
 _log = logging.getLogger(__name__)
 
-CONVERTER_VERSION = 1  # counts what changes the ONNX files made of the same models
+CONVERTER_VERSION = 2  # counts what changes the ONNX files made of the same models
+
+
+PLAIN, PROCESSOR = "plain", "processor"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one network's file is made.
+    """How one file is made.
 
-    source: names everything that the result depends on, besides the network's version.
+    source: names everything that the file depends on, besides the network's version and the form.
     make: the bytes; slow, and imports what it needs.
+    form: PLAIN is for GPUs, and for all where there is no other; PROCESSOR computes the same, and ONNX
+        Runtime is quick with it on a processor.
     """
 
     spec: NetworkSpec
     source: str
     make: Callable[[Progress], bytes]
+    form: str = PLAIN
 
 
 def _face_detector(progress: Progress) -> bytes:
@@ -44,36 +50,52 @@ def _face_mesh(progress: Progress) -> bytes:
     return face_mesh(tflite_model(MESH, progress), MESH.name)
 
 
+def _face_mesh_for_processor(progress: Progress) -> bytes:
+    from rtfilter.engines.face_graphs import face_mesh
+    from rtfilter.engines.tflite.style import ForProcessor
+
+    return face_mesh(tflite_model(MESH, progress), MESH.name, ForProcessor())
+
+
+_DETECTOR_SOURCE = f"converter {CONVERTER_VERSION}, model {DETECTOR.sha256}"
+_MESH_SOURCE = f"converter {CONVERTER_VERSION}, model {MESH.sha256}"
 RECIPES: tuple[Recipe, ...] = (
-    Recipe(FACE_DETECTOR, f"converter {CONVERTER_VERSION}, model {DETECTOR.sha256}", _face_detector),
-    Recipe(FACE_MESH, f"converter {CONVERTER_VERSION}, model {MESH.sha256}", _face_mesh),
+    Recipe(FACE_DETECTOR, _DETECTOR_SOURCE, _face_detector),
+    Recipe(FACE_MESH, _MESH_SOURCE, _face_mesh),
+    Recipe(FACE_MESH, _MESH_SOURCE, _face_mesh_for_processor, PROCESSOR),
 )
 
 
 def prepare(progress: Progress | None = None) -> dict[str, Path]:
-    """The ONNX file of every network, by the network's name; missing and damaged ones are made.
+    """The plain ONNX file of every network, by the network's name; missing and damaged files are made.
 
-    progress: is told, in one line each, what takes long. Safe in several processes at once. InputError where
-    a model cannot be had or the cache cannot be written.
+    The other forms are made too, so that nothing is left to do later. progress: is told, in one line each,
+    what takes long. Safe in several processes at once. InputError where a model cannot be had or the cache
+    cannot be written.
     """
-    return {recipe.spec.name: _ready(recipe, progress or _quiet) for recipe in RECIPES}
+    paths = [(recipe, ready(recipe, progress)) for recipe in RECIPES]
+    return {recipe.spec.name: path for recipe, path in paths if recipe.form == PLAIN}
 
 
-def prepared(spec: NetworkSpec, progress: Progress | None = None) -> Path:
-    """The ONNX file of one network; see `prepare`."""
-    for recipe in RECIPES:
-        if recipe.spec.name == spec.name:
-            return _ready(recipe, progress or _quiet)
-    raise UsageError(f"no recipe for {spec.name!r}.{nearest(spec.name, [r.spec.name for r in RECIPES])}")
+def prepared(spec: NetworkSpec, progress: Progress | None = None, form: str = PLAIN) -> Path:
+    """The ONNX file of one network; see `prepare`. form: where the network has no such one, PLAIN."""
+    found = {recipe.form: recipe for recipe in RECIPES if recipe.spec.name == spec.name}
+    if not found:
+        names = {recipe.spec.name for recipe in RECIPES}
+        raise UsageError(f"no recipe for the network {spec.name!r}.{nearest(spec.name, names)}")
+    return ready(found.get(form, found[PLAIN]), progress)
 
 
 def onnx_path(recipe: Recipe) -> Path:
     """Where the file of a recipe lies, made or not: another source or version is another file."""
     key = hashlib.sha256(recipe.source.encode()).hexdigest()[:12]
-    return cache_folder() / "onnx" / f"{recipe.spec.name}-v{recipe.spec.version}-{key}.onnx"
+    form = "" if recipe.form == PLAIN else f"-{recipe.form}"
+    return cache_folder() / "onnx" / f"{recipe.spec.name}-v{recipe.spec.version}{form}-{key}.onnx"
 
 
-def _ready(recipe: Recipe, progress: Progress) -> Path:
+def ready(recipe: Recipe, progress: Progress | None = None) -> Path:
+    """The file of a recipe, made where it is missing or damaged; see `prepare`."""
+    say = progress or _quiet
     path = onnx_path(recipe)
     if _is_whole(path):
         return path
@@ -82,8 +104,8 @@ def _ready(recipe: Recipe, progress: Progress) -> Path:
             return path
         if path.exists():
             _log.warning("%s is damaged and is made again", path)
-        progress(f"making {path.name}")
-        content = recipe.make(progress)
+        say(f"making {path.name}")
+        content = recipe.make(say)
         write_atomically(path, content)
         write_atomically(_digest_path(path), _digest_line(path, content))
     return path

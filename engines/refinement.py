@@ -5,6 +5,8 @@ The tables are those of MediaPipe's graph tensors_to_face_landmarks_with_attenti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 MESH_LANDMARKS = 468
 
 # In the order of each network's own points: lower contour, then upper, from the inside out.
@@ -36,14 +38,21 @@ RIGHT_IRIS = (473, 474, 475, 476, 477)
 IRIS_DEPTHS = (LEFT_EYE[:16], RIGHT_EYE[:16])
 
 
-def _sources() -> tuple[int, ...]:
-    """For each of the 478 landmarks, its place in mesh, lips, eyes and irises laid end to end.
+PARTS = {
+    "lips": LIPS,
+    "left_eye": LEFT_EYE,
+    "right_eye": RIGHT_EYE,
+    "left_iris": LEFT_IRIS,
+    "right_iris": RIGHT_IRIS,
+}
 
-    Their order is that of the TFLite model's outputs. The last source that has a landmark wins.
+
+def sources(starts: Sequence[int]) -> list[int]:
+    """For each of the 478 landmarks, where it lies among the mesh's points and then those of the parts.
+
+    starts: where the points of each part begin. The last part that has a landmark wins.
     """
-    joined = (*range(MESH_LANDMARKS), *LIPS, *LEFT_EYE, *RIGHT_EYE, *LEFT_IRIS, *RIGHT_IRIS)
-    place = {landmark: i for i, landmark in enumerate(joined)}
-    return tuple(place[landmark] for landmark in range(len(place)))
-
-
-SOURCES = _sources()
+    place = {landmark: landmark for landmark in range(MESH_LANDMARKS)}
+    for start, landmarks in zip(starts, PARTS.values(), strict=True):
+        place.update((landmark, start + i) for i, landmark in enumerate(landmarks))
+    return [place[landmark] for landmark in range(len(place))]

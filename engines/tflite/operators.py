@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rtfilter.engines.onnx_graph import OnnxGraph
 from rtfilter.engines.tflite.convert import ONNX_FROM_TFLITE, TFLITE_FROM_ONNX, Conversion, Writer
 from rtfilter.engines.tflite.reader import Operator
+
+Array = npt.NDArray[Any]
 
 _ACTIVATIONS: dict[str, Callable[[OnnxGraph, str], str]] = {
     "NONE": lambda graph, value: value,
@@ -36,50 +39,62 @@ def dequantize(at: Conversion, operator: Operator) -> None:
 
 def convolution(at: Conversion, operator: Operator) -> None:
     """CONV_2D: weights [out, row, column, in]."""
-    data, weights, bias = operator.inputs
-    kernel = at.array(weights)
-    if kernel.shape[3] != at.tensor(data).shape[3]:
-        raise ValueError(f"{kernel.shape[3]} weights a pixel for {at.tensor(data).shape[3]} channels")
-    _convolve(at, operator, kernel.transpose(0, 3, 1, 2), bias, groups=1)
+    value = convolve(at, operator, at.name(operator.inputs[0]), *kernel_and_bias(at, operator), groups=1)
+    define_activated(at, operator, value)
 
 
 def depthwise_convolution(at: Conversion, operator: Operator) -> None:
     """DEPTHWISE_CONV_2D: weights [1, row, column, in * multiplier], one channel's multiples side by side."""
+    channels = at.tensor(operator.inputs[0]).shape[3]
+    data = at.name(operator.inputs[0])
+    value = convolve(at, operator, data, *kernel_and_bias(at, operator), groups=channels)
+    define_activated(at, operator, value)
+
+
+def kernel_and_bias(at: Conversion, operator: Operator) -> tuple[Array, Array]:
+    """The weights of a convolution in ONNX's order, [out, in, row, column], and its bias [out]."""
     data, weights, bias = operator.inputs
-    kernel = at.array(weights)
-    channels = at.tensor(data).shape[3]
+    kernel, channels = at.array(weights), at.tensor(data).shape[3]
+    if operator.kind == "CONV_2D":
+        if kernel.shape[3] != channels:
+            raise ValueError(f"{kernel.shape[3]} weights a pixel for {channels} channels")
+        return kernel.transpose(0, 3, 1, 2), at.array(bias)
     if kernel.shape[3] != channels * operator.options["DepthMultiplier"]:
         raise ValueError(f"{kernel.shape[3]} filters for {channels} channels")
-    _convolve(at, operator, kernel.transpose(3, 0, 1, 2), bias, groups=channels)
+    return kernel.transpose(3, 0, 1, 2), at.array(bias)
 
 
-def _convolve(at: Conversion, operator: Operator, kernel: Any, bias: int, groups: int) -> None:
+def convolve(at: Conversion, operator: Operator, data: str, kernel: Array, bias: Array, groups: int) -> str:
+    """The convolution of `data` with the options of `operator`, not activated."""
     options = operator.options
     dilation = (options["DilationHFactor"], options["DilationWFactor"])
-    value = at.graph.add(
+    return at.graph.add(
         "Conv",
-        [at.name(operator.inputs[0]), at.graph.constant(kernel), at.name(bias)],
+        [data, at.graph.constant(kernel), at.graph.constant(bias)],
         kernel_shape=kernel.shape[2:],
         strides=[options["StrideH"], options["StrideW"]],
         dilations=dilation,
         group=groups,
         pads=_pads(at, operator, [(k - 1) * d + 1 for k, d in zip(kernel.shape[2:], dilation, strict=True)]),
     )
-    _define_activated(at, operator, value)
 
 
 def max_pool(at: Conversion, operator: Operator) -> None:
     """MAX_POOL_2D; what SAME adds at the border never wins."""
+    define_activated(at, operator, pool(at, operator, at.name(operator.inputs[0])))
+
+
+def pool(at: Conversion, operator: Operator, data: str) -> str:
+    """The largest of each window of `data`, with the options of `operator`, not activated."""
     options = operator.options
     window = [options["FilterHeight"], options["FilterWidth"]]
-    value = at.graph.add(
+    return at.graph.add(
         "MaxPool",
-        [at.name(operator.inputs[0])],
+        [data],
         kernel_shape=window,
         strides=[options["StrideH"], options["StrideW"]],
         pads=_pads(at, operator, window),
     )
-    _define_activated(at, operator, value)
 
 
 def _pads(at: Conversion, operator: Operator, reach: list[int]) -> list[int]:
@@ -111,8 +126,7 @@ def prelu(at: Conversion, operator: Operator) -> None:
     slopes = at.array(slope)
     if slopes.size != slopes.shape[-1]:
         raise ValueError(f"expected one slope a channel, got the shape {slopes.shape}")
-    value = at.graph.add("PRelu", [at.name(data), at.graph.constant(slopes.reshape(-1, 1, 1))])
-    at.define(operator.outputs[0], value)
+    at.define(operator.outputs[0], at.style.prelu(at.graph, at.name(data), slopes.reshape(-1)))
 
 
 def _elementwise(kind: str) -> Writer:
@@ -120,7 +134,7 @@ def _elementwise(kind: str) -> Writer:
         shapes = [at.tensor(i).shape for i in operator.inputs]
         if len(shapes) != 2 or (len(shapes[0]) != len(shapes[1]) and (1,) not in shapes):
             raise ValueError(f"expected two values with as many axes, got {shapes}")
-        _define_activated(at, operator, at.graph.add(kind, [at.name(i) for i in operator.inputs]))
+        define_activated(at, operator, at.graph.add(kind, [at.name(i) for i in operator.inputs]))
 
     return write
 
@@ -143,7 +157,7 @@ def concatenation(at: Conversion, operator: Operator) -> None:
     if rank == 4:
         axis = ONNX_FROM_TFLITE.index(axis)
     value = at.graph.add("Concat", [at.name(i) for i in operator.inputs], axis=axis)
-    _define_activated(at, operator, value)
+    define_activated(at, operator, value)
 
 
 def reshape(at: Conversion, operator: Operator) -> None:
@@ -191,11 +205,16 @@ def strided_slice(at: Conversion, operator: Operator) -> None:
     at.define(operator.outputs[0], value)
 
 
-def _define_activated(at: Conversion, operator: Operator, value: str) -> None:
+def activated(at: Conversion, operator: Operator, value: str) -> str:
+    """`value` through the activation that is fused into `operator`."""
     activation = _ACTIVATIONS.get(operator.options["FusedActivationFunction"])
     if activation is None:
         raise ValueError(f"the activation {operator.options['FusedActivationFunction']} is not known")
-    at.define(operator.outputs[0], activation(at.graph, value))
+    return activation(at.graph, value)
+
+
+def define_activated(at: Conversion, operator: Operator, value: str) -> None:
+    at.define(operator.outputs[0], activated(at, operator, value))
 
 
 STOCK: Mapping[str, Writer] = {
