@@ -20,10 +20,13 @@ class Landmarks:
     points_px: float32 [478, 3]; x right, y down in image pixels, z in the same unit, smaller is
         nearer. Pixel centres are at integer + 0.5.
     score: 0..1, how sure the tracker is.
+    person: who it is, where a tracker follows several: a number that stays with somebody as long as they are
+        followed, and is not used again.
     """
 
     points_px: npt.NDArray[np.float32]
     score: float
+    person: int = 0
 
 
 class Tracker(Protocol):

@@ -57,6 +57,16 @@ class Follower:
         """Where our face was last seen; None before the first time."""
         return self._place
 
+    def remembers(self, time_s: float) -> bool:
+        """Whether our face was seen so lately that one that comes back is the same."""
+        return self._place is not None and 0.0 <= time_s - self._seen_s <= REMEMBER_S
+
+    def expected(self, time_s: float) -> tuple[float, float] | None:
+        """Where our face should be: where it was going when somebody passed, else where it was last seen."""
+        if self._place is None:
+            return None
+        return self._crossing.expected(time_s) or (self._place.x, self._place.y)
+
     @property
     def look_due(self) -> bool:
         """Whether it is time to detect all faces although ours is being followed."""
@@ -81,8 +91,8 @@ class Follower:
         if not faces:
             return None
         wanted = max(faces, key=lambda face: face.spot.size)
-        if self._place is not None and 0.0 <= time_s - self._seen_s <= REMEMBER_S:
-            there = self._crossing.expected(time_s) or (self._place.x, self._place.y)
+        there = self.expected(time_s)
+        if there is not None and self.remembers(time_s):
             wanted = min(faces, key=lambda face: math.dist((face.x, face.y), there))
         return self._begin(wanted)
 
@@ -119,6 +129,10 @@ class Follower:
         spots = [face.spot for face in faces]
         ours = self._crossing.look(self._place, spots, time_s)
         return None if ours is None else self._begin(faces[spots.index(ours)])
+
+    def let_go(self) -> None:
+        """What is followed is not our face after all; the person is remembered."""
+        self._roi = None
 
     def reset(self) -> None:
         """Forget the person."""

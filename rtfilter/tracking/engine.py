@@ -1,0 +1,139 @@
+"""Our own tracker: MediaPipe's two networks, run by an engine of choice, and nothing else of MediaPipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.errors import UsageError
+from rtfilter.frame import U8, Frame
+from rtfilter.tracking.anchors import INPUT_PX
+from rtfilter.tracking.base import Landmarks
+from rtfilter.tracking.crowd import Crowd
+from rtfilter.tracking.detect import Detection, detections, letterbox
+from rtfilter.tracking.follow import Follower
+from rtfilter.tracking.roi import CROP_PX, Roi, crop
+
+if TYPE_CHECKING:
+    from rtfilter.engines.runner import Runner
+
+F32 = npt.NDArray[np.float32]
+
+PICTURE_SIDE_MIN_PX = 16
+PEOPLE_MAX = 64
+
+
+class FaceNetworks:
+    """Detector and mesh network on pictures: the arrays that they want are made and kept here.
+
+    detector, mesh: runners of FACE_DETECTOR and FACE_MESH for a batch of one; closed with this.
+    """
+
+    def __init__(self, detector: Runner, mesh: Runner) -> None:
+        self._detector, self._mesh = detector, mesh
+        self._whole = np.zeros((1, 3, INPUT_PX, INPUT_PX), np.float32)
+        self._square = np.zeros((1, 3, CROP_PX, CROP_PX), np.float32)
+
+    def detect(self, rgb: U8) -> list[Detection]:
+        """All faces of a picture, the surest first."""
+        box = letterbox(rgb)
+        _planes(box.rgb, self._whole[0], 2.0 / 255.0)
+        self._whole -= 1.0
+        out = self._detector.run(pixels=self._whole)
+        return detections(out["boxes"][0], out["scores"][0], box)
+
+    def mesh(self, rgb: U8, roi: Roi) -> tuple[F32, float]:
+        """Landmarks float32 [478, 3] in pixels of the picture, and presence 0..1, of the face in a square."""
+        _planes(crop(rgb, roi), self._square[0], 1.0 / 255.0)
+        out = self._mesh.run(pixels=self._square)
+        return roi.project(out["landmarks"][0]), float(out["presence"][0])
+
+    def close(self) -> None:
+        self._detector.close()
+        self._mesh.close()
+
+
+class EngineTracker:
+    """Follows one face, the largest at first and the same one through crossings; or several.
+
+    networks: by default ONNX Runtime's on the processor, one thread; made on first use, with `progress` told.
+    """
+
+    def __init__(
+        self, networks: FaceNetworks | None = None, progress: Callable[[str], None] | None = None
+    ) -> None:
+        self._networks = networks if networks is not None else _on_the_processor(progress)
+        self._follower = Follower()
+        self._crowd = Crowd()
+
+    def track(self, frame: Frame) -> Landmarks | None:
+        """See `Tracker`."""
+        if min(frame.width, frame.height) < PICTURE_SIDE_MIN_PX:
+            return None
+        time_s = frame.pts_ns * 1e-9
+        self._follower.picture(frame.width, frame.height)
+        continued = self._follower.roi is not None
+        found = self._found(frame.rgb, time_s)
+        if found is None and continued:
+            # The person jumped, as by a cut: looked for anew in the same picture.
+            found = self._found(frame.rgb, time_s)
+        if found is not None and self._follower.look_due:
+            faces = self._networks.detect(frame.rgb)
+            if self._follower.look(faces, time_s) is not None:
+                found = self._found(frame.rgb, time_s)
+        return found
+
+    def track_all(self, frame: Frame, limit: int) -> list[Landmarks]:
+        """The landmarks of up to `limit` people, 1..64, longest followed first; `person` tells who is who.
+
+        Use either this or `track` on one stream. UsageError for another limit.
+        """
+        if not 1 <= limit <= PEOPLE_MAX:
+            raise UsageError(f"limit: expected 1 to {PEOPLE_MAX} people, got {limit}")
+        if min(frame.width, frame.height) < PICTURE_SIDE_MIN_PX:
+            return []
+
+        def mesh(rois: Sequence[Roi]) -> list[tuple[F32, float]]:
+            return [self._networks.mesh(frame.rgb, roi) for roi in rois]
+
+        size, time_s = (frame.width, frame.height), frame.pts_ns * 1e-9
+        return self._crowd.step(limit, size, time_s, lambda: self._networks.detect(frame.rgb), mesh)
+
+    def reset(self) -> None:
+        """See `Tracker`."""
+        self._follower.reset()
+        self._crowd.reset()
+
+    def close(self) -> None:
+        """See `Tracker`. May be called twice."""
+        self._networks.close()
+
+    def _found(self, rgb: U8, time_s: float) -> Landmarks | None:
+        """Our face where it should be, or where a detection says when nobody is followed."""
+        roi = self._follower.roi
+        if roi is None:
+            roi = self._follower.start(self._networks.detect(rgb), time_s)
+        if roi is None:
+            return None
+        points_px, presence = self._networks.mesh(rgb, roi)
+        ours = self._follower.observed(points_px, presence, time_s)
+        return Landmarks(points_px, presence) if ours else None
+
+
+def _on_the_processor(progress: Callable[[str], None] | None) -> FaceNetworks:
+    from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
+    from rtfilter.engines.ort import OnnxRunner
+    from rtfilter.engines.prepare import prepared
+
+    detector, mesh = prepared(FACE_DETECTOR, progress), prepared(FACE_MESH, progress)
+    return FaceNetworks(OnnxRunner(detector, FACE_DETECTOR), OnnxRunner(mesh, FACE_MESH))
+
+
+def _planes(rgb: U8, out: F32, scale: float) -> None:
+    """uint8 [H, W, 3] times `scale` as float32 [3, H, W]."""
+    for plane, values in zip(out, cv2.split(rgb), strict=True):
+        np.multiply(values, np.float32(scale), out=plane)
