@@ -39,11 +39,20 @@ class OnnxGraph:
 
         Node names are `kind` and a running number. A None among the attributes is left out.
         """
+        return self.add_many(kind, inputs, [output], **attributes)[0]
+
+    def add_many(
+        self, kind: str, inputs: Iterable[str], outputs: Sequence[str], **attributes: Any
+    ) -> list[str]:
+        """One node with several outputs, called so or, for "", with a name of its own; see `add`."""
         number = len(self._nodes)
-        name = output or f"value_{number}"
+        names = [
+            output or (f"value_{number}_{index}" if index else f"value_{number}")
+            for index, output in enumerate(outputs)
+        ]
         given = {key: value for key, value in attributes.items() if value is not None}
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], name=f"{kind}_{number}", **given))
-        return name
+        self._nodes.append(helper.make_node(kind, list(inputs), names, name=f"{kind}_{number}", **given))
+        return names
 
     def reshape(self, value: str, shape: Sequence[int], output: str = "") -> str:
         """`value` in that shape; a 0 keeps the size that the axis had, as the first (the batch) does."""

@@ -93,9 +93,9 @@ STATE: Final = Row(
     ("held_iod_px", 1, "pixels of one inter-ocular distance when the face was last seen"),
     ("motion_value", MOTION_COUNT, "One-Euro over the wished offset [52] and the rotation's rows 0, 1 [6]"),
     ("motion_slope", MOTION_COUNT, "its speed, per second"),
-    ("off_mean_iod", 3 * LANDMARK_COUNT, "the person's neutral less the mean face, [478, 3]"),
     ("held_points_px", 3 * LANDMARK_COUNT, "the landmarks when the face was last seen, [478, 3]"),
     ("held_offset_px", 2 * LANDMARK_COUNT, "where they went at strength 1, [478, 2]"),
+    ("off_mean_iod", 3 * LANDMARK_COUNT, "the person's neutral less the mean face, [478, 3]"),
 )
 
 REPORT: Final = Row(

@@ -1,0 +1,111 @@
+"""The edit of one face as a graph: `rtfilter.face.edit.FaceEditor` for a batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.engines.expression.values import Formula, Value
+from rtfilter.face import edit as reference
+from rtfilter.face import emotion
+from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
+from rtfilter.face.edit import VIEW_COUNT
+from rtfilter.face.landmarks import LANDMARK_COUNT, LIPS_INNER_LOWER, LIPS_INNER_UPPER
+from rtfilter.face.mouth import CLOSURE_STEPS, OPEN_SHARE, PAIRS, MouthGuard
+from rtfilter.face.smooth import OneEuro
+
+F64 = npt.NDArray[np.float64]
+
+_COUNTS = (BLENDSHAPE_COUNT, VIEW_COUNT)
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """One-Euro's value and slope, [B, 58] each: the wished offset and the rotation's first two rows."""
+
+    value: Value
+    slope: Value
+
+
+def wished(rising: Value, falling: Value, expression: Value) -> Value:
+    """`emotion.Wish.on`: the wished offset [B, 52] on top of `expression` [B, 52]."""
+    room = emotion.LIMIT - expression
+    more = rising * (1.0 - emotion.ALREADY * expression)
+    offset = (more / room).function("Tanh") * room - falling * expression
+    blink, share = list(range(BLENDSHAPE_COUNT)), np.zeros((1, BLENDSHAPE_COUNT))
+    for lid, lowered in zip(emotion.LIDS, emotion.BLINKS, strict=True):
+        blink[lid], share[0, lid] = lowered, emotion.LID_SHARE
+    return offset * (1.0 - expression.columns(blink) * share).clip(0.0, 1.0)
+
+
+def smoothed(motion: Motion, held: Value, sample: Value, offset_cutoff_hz: Value, since_s: Value) -> Motion:
+    """`OneEuro.step` on `sample` [B, 58]. held: [B, 1], 1 where there was a sample. since_s: [B, 1], raw."""
+    euro = OneEuro()
+    safe_s = since_s.clip(0.0, euro.gap_s)
+    keep = held * (since_s >= 0.0).both(since_s <= euro.gap_s).number()
+    off = sample - motion.value
+    speed = off * ((safe_s > 0.0).number() / safe_s.at_least(1e-6))
+    slope = motion.slope + (speed - motion.slope) * _share(safe_s * euro.slope_cutoff_hz)
+    is_view = np.repeat((0.0, 1.0), _COUNTS)[None]
+    cutoff_hz = offset_cutoff_hz * (1.0 - is_view) + reference.VIEW_CUTOFF_HZ * is_view
+    cutoff_hz = (
+        slope.function("Abs") * np.repeat((reference.OFFSET_BETA, reference.VIEW_BETA), _COUNTS)[None]
+        + cutoff_hz
+    )
+    # keep 0: the sample as it comes, at rest.
+    away = off * (1.0 - _share(cutoff_hz * safe_s)) * keep
+    return Motion(sample - away, slope * keep)
+
+
+def _share(cycles: Value) -> Value:
+    """The weight of a new sample, for cut-off times interval."""
+    reach = cycles * (2.0 * math.pi)
+    return reach / (reach + 1.0)
+
+
+def guarded(guard: MouthGuard, wish: Value, shape_iod: Value, mouth_weight: Value) -> Value:
+    """`MouthGuard.solve`: the permitted offset [B, 52]. wish: [B, 52]; shape_iod: [B, 1434].
+
+    What the offset does to the lip gaps is carried along with it: each row of `[offset, change of gaps]`.
+    """
+    modes = len(guard.power)
+    seen: F64 = np.concatenate([np.eye(BLENDSHAPE_COUNT), guard.gap_rows.T, guard.to_modes.T], axis=1)
+    state, speech = (wish @ seen).split(BLENDSHAPE_COUNT + PAIRS, modes)
+    share = mouth_weight / (mouth_weight * guard.power[None] + 1.0)
+    taken: F64 = np.concatenate([guard.from_modes.T, (guard.gap_rows @ guard.from_modes).T], axis=1)
+    state = state - (speech * share) @ taken
+    gaps = np.zeros((3 * LANDMARK_COUNT, PAIRS))
+    gaps[3 * np.array(LIPS_INNER_LOWER) + 1, range(PAIRS)] = OPEN_SHARE
+    gaps[3 * np.array(LIPS_INNER_UPPER) + 1, range(PAIRS)] = -OPEN_SHARE
+    bound = (shape_iod @ gaps).at_least(0.0)
+    mended: F64 = np.concatenate([guard.repair.T, (guard.gap_rows @ guard.repair).T], axis=1)
+    for _ in range(CLOSURE_STEPS):
+        change = state.part(BLENDSHAPE_COUNT, BLENDSHAPE_COUNT + PAIRS)
+        over = change - change.at_most(bound).at_least(-bound)
+        state = state - over @ mended
+    return state.part(0, BLENDSHAPE_COUNT)
+
+
+def visibility(f: Formula, rotation: Value, inside: Value) -> Value:
+    """How far the face can be edited, 0..1, [B, 1]. inside: [B, 1], share of the landmarks in the picture."""
+    x, y, z = rotation.columns([2, 5, 8]).split(1, 1, 1)  # the head's own "away", a unit vector
+    # Turned away from the camera, z is negative: the angle is 90 degrees or more, wherever x points.
+    yaw = (x.function("Abs").at_least(-z) / z.at_least(1e-6)).function("Atan")
+    pitch = y.function("Abs").at_most(1.0).function("Asin")
+    angles = np.radians([reference.YAW_FADE_DEG, reference.PITCH_FADE_DEG])
+    # Of each the span from where all is left to where nothing is.
+    spans: F64 = np.vstack([angles, reference.INSIDE_FADE[::-1]]).T[:, None]
+    start, end = (np.asarray(span, np.float64) for span in spans)
+    left = ((end - f.joined(yaw, pitch, inside)) * (1.0 / (end - start))).clip(0.0, 1.0)
+    return (left * left * (3.0 - left * 2.0)).reduce("ReduceProd", [1])
+
+
+def fade(strength: Value, target: Value, held: Value, fade_s: Value, since_s: Value) -> Value:
+    """`FaceEditor._faded`: by how much the strength [B, 1] changes."""
+    elapsed_s = since_s.clip(0.0, reference.LONGEST_STEP_S) * held
+    at_once = (fade_s <= 0.0).number()
+    reach = (elapsed_s / fade_s.at_least(1e-9)).at_least(at_once)
+    return (target - strength).at_most(reach).at_least(-reach)

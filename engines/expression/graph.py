@@ -1,0 +1,148 @@
+"""The expression graph whole: landmarks, wish and state in; what is shown, and the next state, out.
+
+It is what `rtfilter.lane.cpu.CpuLane` does between tracker and renderer, for a batch of faces at once,
+without branches: what is not to happen is multiplied by 0, or not selected.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rtfilter.engines.expression import edit, fit
+from rtfilter.engines.expression.key import model_key
+from rtfilter.engines.expression.layout import IDENTITY_ROOM, STATE, WISH, Row
+from rtfilter.engines.expression.pose import align
+from rtfilter.engines.expression.values import Formula, Value
+from rtfilter.engines.networks import EXPRESSION
+from rtfilter.engines.onnx_graph import OnnxGraph
+from rtfilter.errors import InputError
+from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
+from rtfilter.face.edit import VIEW_COUNT
+from rtfilter.face.fit import FitConstants
+from rtfilter.face.framing import FARTHEST_SIDES
+from rtfilter.face.landmarks import LANDMARK_COUNT
+from rtfilter.face.model import MorphableModel
+from rtfilter.face.mouth import MouthGuard
+
+_STAND_IN_PX = 100.0
+_HELD = ("held_iod_px", "motion_value", "motion_slope", "held_points_px", "held_offset_px")
+
+
+def expression_graph(model: MorphableModel) -> bytes:
+    """The ONNX file for one face model. InputError for a model with too many identity directions."""
+    identities = len(model.identity_basis)
+    if identities > IDENTITY_ROOM:
+        raise InputError(
+            f"the face model has {identities} identity directions, expected at most {IDENTITY_ROOM}: "
+            "build it with fewer, or use --lane cpu"
+        )
+    graph = OnnxGraph()
+    _Whole(Formula(graph), model).build()
+    return graph.finish(EXPRESSION, model_key(model))
+
+
+class _Whole:
+    """The parts in order; a value of one frame is an attribute where several parts need it."""
+
+    def __init__(self, f: Formula, model: MorphableModel) -> None:
+        self._f = f
+        self._known, self._guard = FitConstants(model), MouthGuard(model)
+        self._wish, self._state = _fields(f, WISH), _fields(f, STATE)
+
+    def build(self) -> None:
+        f, wish, state = self._f, self._wish, self._state
+        seeding = wish["seeding"]
+        face, points = self._checked()
+        person = fit.Learned(state["weight"], state["off_mean_iod"])
+        neutral, identity = fit.neutral(f, self._known, person, seeding)
+        pose = align(f, neutral, points, self._known.rigidity)
+        difference = (pose.turned_iod - pose.neutral_iod).reshape(-1, fit.NUMBERS)
+        coefficients = fit.expression(f, self._known, difference)
+        shape = (pose.turned_iod + pose.neutral_mean_iod).reshape(-1, fit.NUMBERS)
+        motion, offset = self._edited(coefficients, pose.rotation, shape)
+        # One reading of the basis for both.
+        both = f.joined(coefficients, offset).reshape(-1, 2, BLENDSHAPE_COUNT) @ self._known.basis
+        moved, edited = both.reshape(-1, 2 * fit.NUMBERS).split(fit.NUMBERS, fit.NUMBERS)
+
+        sample = shape - moved - self._known.mean_iod.reshape(1, -1)
+        learned = fit.learn(person, sample, coefficients, pose, wish["since_fit_s"], seeding, face)
+        # Only the rotation is smoothed; landmarks and size are this frame's own.
+        view = motion.value.part(BLENDSHAPE_COUNT, BLENDSHAPE_COUNT + VIEW_COUNT) * pose.scale
+        base = edited.reshape(-1, LANDMARK_COUNT, 3) @ view.reshape(-1, 2, 3).turned()
+        now = f.joined(
+            pose.scale,
+            motion.value,
+            motion.slope,
+            points.reshape(-1, fit.NUMBERS),
+            base.reshape(-1, 2 * LANDMARK_COUNT),
+        )
+        visible = edit.visibility(f, pose.rotation, self._inside(points)) * face
+        held, strength, shown = self._shown(now, face, visible)
+        shown_iod, _, _, shown_points, shown_base = shown.split(*(STATE[name].size for name in _HELD))
+        shown_points.reshape(-1, LANDMARK_COUNT, 3).called("shown_points_px")
+        (shown_base * strength).reshape(-1, LANDMARK_COUNT, 2).called("offset_px")
+        shown_iod.reshape(-1).called("iod_px")
+        f.joined(learned.weight, held, strength, shown, learned.off_mean_iod).called("new_state")
+        body = f.joined(
+            fit.residual(difference - moved),
+            pose.scale,
+            pose.rotation,
+            pose.translation_px(),
+            coefficients,
+            offset,
+            identity @ np.eye(len(self._known.identity_basis), IDENTITY_ROOM),
+            shape,
+            neutral.reshape(-1, fit.NUMBERS),
+        )
+        f.joined(face, held, strength, body * face).called("report")
+
+    def _checked(self) -> tuple[Value, Value]:
+        """1 or 0 [B, 1], whether there is a face, and its landmarks, or a stand-in's: never NaN."""
+        f = self._f
+        points, present = f.input("points_px"), f.input("present").reshape(-1, 1)
+        limit = self._wish["width_px"].at_least(self._wish["height_px"]) * FARTHEST_SIDES
+        near = (points.function("Abs") <= limit.reshape(-1, 1, 1)).number()  # false for NaN
+        face = near.reduce("ReduceMin", [1, 2], keep=False).reshape(-1, 1) * (present > 0.5).number()
+        stand_in = _STAND_IN_PX * self._known.mean_iod[None]
+        return face, f.where((face > 0.5).reshape(-1, 1, 1), points, stand_in)
+
+    def _inside(self, points: Value) -> Value:
+        """Share of the landmarks within the picture, [B, 1]."""
+        flat = points.part(0, 2, axis=2)
+        size = self._f.joined(self._wish["width_px"], self._wish["height_px"]).reshape(-1, 1, 2)
+        inside = (flat >= 0.0).both(flat < size).number().reduce("ReduceMin", [2], keep=False)
+        return inside.reduce("ReduceMean", [1])
+
+    def _edited(self, coefficients: Value, rotation: Value, shape: Value) -> tuple[edit.Motion, Value]:
+        """The smoothed motion, and the offset [B, 52] before fading."""
+        wish, state = self._wish, self._state
+        sample = self._f.joined(
+            edit.wished(wish["rising"], wish["falling"], coefficients), rotation.part(0, VIEW_COUNT)
+        )
+        motion = edit.smoothed(
+            edit.Motion(state["motion_value"], state["motion_slope"]),
+            state["held"],
+            sample,
+            wish["offset_cutoff_hz"],
+            wish["since_motion_s"],
+        )
+        wanted = motion.value.part(0, BLENDSHAPE_COUNT)
+        return motion, edit.guarded(self._guard, wanted, shape, wish["mouth_weight"])
+
+    def _shown(self, now: Value, face: Value, visible: Value) -> tuple[Value, Value, Value]:
+        """held and strength, [B, 1] each, and the fields _HELD: this frame's, or those of a lost face while
+        it fades, or nothing. When seeding, all as it was.
+        """
+        f, wish, state = self._f, self._wish, self._state
+        seeding, held, strength = wish["seeding"], state["held"], state["strength"]
+        change = edit.fade(strength, visible, held, wish["fade_s"], wish["since_edit_s"])
+        strength = strength + change * (1.0 - seeding)
+        fresh = face * (1.0 - seeding)
+        kept = fresh.at_least(seeding, (strength > 0.0).number())
+        before = f.input(STATE.name).part(STATE[_HELD[0]].start, STATE[_HELD[-1]].slice.stop)
+        return fresh.at_least(held * kept), strength, f.where(fresh > 0.5, now, before) * kept
+
+
+def _fields(f: Formula, row: Row) -> dict[str, Value]:
+    values = f.input(row.name).split(*(field.size for field in row))
+    return dict(zip((field.name for field in row), values, strict=True))

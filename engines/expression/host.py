@@ -1,0 +1,113 @@
+"""The host's side of the expression graph for one stream: when what happened, the wish's row, the report."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.controls import Controls
+from rtfilter.engines.expression.layout import REPORT, WISH
+from rtfilter.face import emotion
+from rtfilter.face.edit import offset_cutoff_hz
+from rtfilter.face.fit import FaceState
+from rtfilter.face.landmarks import LANDMARK_COUNT
+from rtfilter.face.mouth import mouth_weight
+from rtfilter.face.pose import Pose
+from rtfilter.face.smooth import OneEuro
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+
+class StreamTimes:
+    """When the stream's state last changed, in seconds of presentation time.
+
+    seeding: whether the next frame with a face has to be run twice: once only to seed the state of a new
+    person, then, with that state, as every other frame.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """As if the stream started anew; its state row is to be set to zero."""
+        self.seeding = True
+        self._face_s = self._edit_s = self._fit_s = 0.0
+
+    def since(self, time_s: float) -> tuple[float, float, float]:
+        """Seconds since the last frame that taught, that had a face, and that showed an edit."""
+        return time_s - self._fit_s, time_s - self._face_s, time_s - self._edit_s
+
+    def ran(self, time_s: float, present: bool) -> None:
+        """To be told after every run, of the frame's time and the report's `present`."""
+        if self.seeding:
+            if present:
+                self.seeding, self._fit_s = False, time_s
+            return
+        self._edit_s = time_s
+        if present:
+            self._fit_s = self._face_s = time_s
+
+
+class WishWriter:
+    """Fills the row WISH. fade_s: how long the edit takes to come and go."""
+
+    def __init__(self, fade_s: float) -> None:
+        self._fade_s = fade_s
+        self._controls: Controls | None = None
+        self._asked = WISH.zeros()
+
+    def write(
+        self, row: F32, controls: Controls, times: StreamTimes, time_s: float, width_px: int, height_px: int
+    ) -> None:
+        """Into `row`, float32 [WISH.size], for the frame at `time_s` of that size."""
+        if controls is not self._controls:
+            self._controls, self._asked = controls, _asked(controls, self._fade_s)
+        row[:] = self._asked
+        since_fit_s, since_face_s, since_edit_s = times.since(time_s)
+        row[WISH["since_fit_s"].start] = since_fit_s
+        row[WISH["since_motion_s"].start] = _beyond(since_face_s, OneEuro().gap_s)
+        row[WISH["since_edit_s"].start] = since_edit_s
+        row[WISH["width_px"].start] = width_px
+        row[WISH["height_px"].start] = height_px
+        row[WISH["seeding"].start] = times.seeding
+
+
+def _asked(controls: Controls, fade_s: float) -> F32:
+    """A row with all that depends on the user alone."""
+    row, wish = WISH.zeros(), emotion.Wish.of(emotion.mix(controls))
+    WISH.of(row, "rising")[:] = wish.rising
+    WISH.of(row, "falling")[:] = wish.falling
+    WISH.of(row, "mouth_weight")[:] = mouth_weight(controls.mouth)
+    WISH.of(row, "offset_cutoff_hz")[:] = offset_cutoff_hz(controls)
+    WISH.of(row, "fade_s")[:] = fade_s
+    return row
+
+
+def _beyond(interval_s: float, limit_s: float) -> np.float32:
+    """In float32, and still on the same side of the limit: half a second of lost frames lies right on it."""
+    rounded = np.float32(interval_s)
+    if interval_s > limit_s >= float(rounded):
+        return np.float32(np.nextafter(np.float32(limit_s), np.float32(np.inf)))
+    return rounded
+
+
+def face_state(row: F32, identity_count: int) -> FaceState:
+    """What the report [REPORT.size] says of the face; only of a frame that had one (`present`).
+
+    identity_count: I, of the face model.
+    """
+
+    def field(name: str, *shape: int) -> F64:
+        return REPORT.of(row, name).astype(np.float64).reshape(shape or -1)
+
+    pose = Pose(field("rotation", 3, 3), field("translation_px"), float(field("scale_px_per_iod")[0]))
+    shapes = (LANDMARK_COUNT, 3)
+    return FaceState(
+        pose,
+        field("identity")[:identity_count],
+        field("expression"),
+        field("shape_iod", *shapes),
+        field("neutral_iod", *shapes),
+        float(field("residual")[0]),
+    )
