@@ -15,7 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 # What only moves, scales or sums features. Anything else, and what these do to coordinates, stays as it is.
-_FEATURE_KINDS = {"Add", "Clip", "Concat", "Conv", "MaxPool", "PRelu", "Pad", "Relu"}
+_FEATURE_KINDS = {"Add", "Clip", "Concat", "Conv", "Gather", "MaxPool", "PRelu", "Pad", "Relu"}
 _HALF_MAX = float(np.finfo(np.float16).max)
 
 
