@@ -48,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     # The cache keeps what was compiled.
     "kernels": {"errors", "kernels", "engines.cache", "engines.sealed"},
     # Of the kernels only what memory and streams look like.
-    "engines": {"errors", "engines", "kernels.device"},
+    "engines": {"errors", "engines", "face.model", "kernels.device"},
     "engines.expression": {"errors", "controls", "engines", "face"},
     "tracking": TRACKING,
     "face": FACE,
