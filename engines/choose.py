@@ -14,6 +14,7 @@ from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.targets import PORTABLE, target_for
 from rtfilter.errors import GpuError
+from rtfilter.face.model import MorphableModel
 from rtfilter.kernels.device import Device
 
 _log = logging.getLogger(__name__)
@@ -58,16 +59,22 @@ def choose_engine(gpu: Gpu) -> EngineChoice:
 
 
 def make_runner(
-    choice: EngineChoice, spec: NetworkSpec, batch: int, device: Device, say: Say = _log.info
+    choice: EngineChoice,
+    spec: NetworkSpec,
+    batch: int,
+    device: Device,
+    say: Say = _log.info,
+    model: MorphableModel | None = None,
 ) -> Runner:
     """A network ready on the chosen GPU, with its ONNX file and plan made where they are missing.
 
-    say: told, in one line each, of what takes a while. InputError for a cache that cannot be used; GpuError
-    where the GPU or its software fails.
+    say: told, in one line each, of what takes a while. model: the face model that `expression` is to hold;
+    default the built-in one. InputError for a cache that cannot be used; GpuError where the GPU or its
+    software fails.
     """
     from rtfilter.engines.prepare import prepared
 
-    onnx = prepared(spec, say)
+    onnx = prepared(spec, say, model=model)
     if choice.flavour is None:
         from rtfilter.engines.ort_cuda import OrtCudaRunner
 

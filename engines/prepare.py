@@ -10,9 +10,10 @@ from pathlib import Path
 
 from rtfilter.engines.cache import cache_folder, locked, write_atomically
 from rtfilter.engines.models import DETECTOR, MESH, Progress, tflite_model
-from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import UsageError, nearest
+from rtfilter.face.model import MorphableModel
 
 _log = logging.getLogger(__name__)
 
@@ -59,11 +60,26 @@ def _face_mesh_for_processor(progress: Progress) -> bytes:
 
 _DETECTOR_SOURCE = f"converter {CONVERTER_VERSION}, model {DETECTOR.sha256}"
 _MESH_SOURCE = f"converter {CONVERTER_VERSION}, model {MESH.sha256}"
+# Those of the networks that hold no face model.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(FACE_DETECTOR, _DETECTOR_SOURCE, _face_detector),
     Recipe(FACE_MESH, _MESH_SOURCE, _face_mesh),
     Recipe(FACE_MESH, _MESH_SOURCE, _face_mesh_for_processor, PROCESSOR),
 )
+
+
+def expression_recipe(model: MorphableModel | None = None) -> Recipe:
+    """Of the expression graph, which holds a face model; default the built-in one."""
+    from rtfilter.engines.expression.key import model_key
+
+    held = model or MorphableModel.builtin()
+
+    def make(progress: Progress) -> bytes:
+        from rtfilter.engines.expression.graph import expression_graph
+
+        return expression_graph(held)
+
+    return Recipe(EXPRESSION, model_key(held), make)
 
 
 def prepare(progress: Progress | None = None) -> dict[str, Path]:
@@ -73,15 +89,25 @@ def prepare(progress: Progress | None = None) -> dict[str, Path]:
     what takes long. Safe in several processes at once. InputError where a model cannot be had or the cache
     cannot be written.
     """
-    paths = [(recipe, ready(recipe, progress)) for recipe in RECIPES]
+    paths = [(recipe, ready(recipe, progress)) for recipe in (*RECIPES, expression_recipe())]
     return {recipe.spec.name: path for recipe, path in paths if recipe.form == PLAIN}
 
 
-def prepared(spec: NetworkSpec, progress: Progress | None = None, form: str = PLAIN) -> Path:
-    """The ONNX file of one network; see `prepare`. form: where the network has no such one, PLAIN."""
+def prepared(
+    spec: NetworkSpec,
+    progress: Progress | None = None,
+    form: str = PLAIN,
+    model: MorphableModel | None = None,
+) -> Path:
+    """The ONNX file of one network; see `prepare`.
+
+    form: where the network has no such one, PLAIN. model: see `expression_recipe`; others have none.
+    """
+    if spec.name == EXPRESSION.name:
+        return ready(expression_recipe(model), progress)
     found = {recipe.form: recipe for recipe in RECIPES if recipe.spec.name == spec.name}
     if not found:
-        names = {recipe.spec.name for recipe in RECIPES}
+        names = {recipe.spec.name for recipe in RECIPES} | {EXPRESSION.name}
         raise UsageError(f"no recipe for the network {spec.name!r}.{nearest(spec.name, names)}")
     return ready(found.get(form, found[PLAIN]), progress)
 
