@@ -19,7 +19,17 @@ import numpy.typing as npt
 from rtfilter.errors import GpuError
 from rtfilter.kernels import host_build, source
 from rtfilter.kernels.device import Argument, DeviceArray, Extent, Graph, HostArray, Mark, Shape
-from rtfilter.kernels.memory import check_copy, checked_extents, packed_arguments, part_of, size_of
+from rtfilter.kernels.memory import (
+    Pinned,
+    capturing,
+    check_copy,
+    check_no_capture,
+    checked_extents,
+    checked_shape,
+    packed_arguments,
+    part_of,
+    size_of,
+)
 
 GUARD_BYTES = 256
 _GUARD_VALUE = 0xA5
@@ -106,10 +116,12 @@ class HostStream:
 
     def upload(self, to: DeviceArray, of: HostArray) -> None:
         check_copy(to, of)
+        self._device.pins.check(of)
         self.queue([partial(ctypes.memmove, to.pointer, of.ctypes.data, of.nbytes), partial(_keep, to, of)])
 
     def download(self, to: HostArray, of: DeviceArray) -> None:
         check_copy(of, to)
+        self._device.pins.check(to)
         self.queue([partial(ctypes.memmove, to.ctypes.data, of.pointer, to.nbytes), partial(_keep, of, to)])
 
     def launch(self, kernel: str, grid: Extent, block: Extent, *arguments: Argument) -> None:
@@ -129,25 +141,22 @@ class HostStream:
         self.queue([work])
 
     def capture(self, record: Callable[[], None]) -> Graph:
-        if self._recorded is not None:
-            raise ValueError("this stream is being captured already")
-        self._recorded = []
-        self._device.capturing += 1
-        try:
-            record()
-            return HostGraph(self, self._recorded)
-        finally:
-            self._device.capturing -= 1
-            self._recorded = None
+        with capturing():
+            self._recorded = []
+            try:
+                record()
+                return HostGraph(self, self._recorded)
+            finally:
+                self._recorded = None
 
     def mark(self) -> Mark:
+        check_no_capture("a mark")
         mark = HostMark()
         self.queue([mark.reach])
         return mark
 
     def wait(self) -> None:
-        if self._recorded is not None:
-            raise ValueError("a stream that is being captured cannot be waited for")
+        check_no_capture("waiting")
         work, self._queue = self._queue, []
         for step in work:
             step()
@@ -159,7 +168,7 @@ class HostDevice:
     def __init__(self, backwards: bool = False) -> None:
         self._backwards = backwards
         self._open = True
-        self.capturing = 0
+        self.pins = Pinned()
         compiler = host_build.describe(host_build.find_compiler())
         self.name = f"host ({compiler})"
 
@@ -169,9 +178,8 @@ class HostDevice:
 
     def empty(self, shape: Shape, dtype: npt.DTypeLike) -> HostDeviceArray:
         self.check_open()
-        if self.capturing:
-            raise ValueError("memory cannot be made while a stream is being captured: make it before")
-        dims, kind = (shape,) if isinstance(shape, int) else tuple(shape), np.dtype(dtype)
+        check_no_capture("making memory")
+        dims, kind = checked_shape(shape, dtype)
         size = size_of(dims, kind)
         whole = np.full(size + 2 * GUARD_BYTES + GUARD_BYTES, _GUARD_VALUE, np.uint8)
         first = -(whole.ctypes.data + GUARD_BYTES) % GUARD_BYTES
@@ -181,10 +189,11 @@ class HostDevice:
         return HostDeviceArray(inside.view(kind).reshape(dims), guarded)
 
     def pinned(self, shape: Shape, dtype: npt.DTypeLike) -> HostArray:
-        return self.empty(shape, dtype).array
+        return self.mapped(shape, dtype)[0]
 
     def mapped(self, shape: Shape, dtype: npt.DTypeLike) -> tuple[HostArray, DeviceArray]:
         memory = self.empty(shape, dtype)
+        self.pins.add(memory.array)
         return memory.array, memory
 
     def stream(self) -> HostStream:

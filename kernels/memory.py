@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Sequence
+from bisect import bisect_right, insort
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,46 @@ import numpy.typing as npt
 from rtfilter.kernels.device import Argument, DeviceArray, Extent, HostArray, Shape
 
 MOST_THREADS = 1024  # of one block, on every GPU
+
+# A thread records on one stream at a time; other threads may go on making memory.
+_capturing: ContextVar[bool] = ContextVar("rtfilter_capturing", default=False)
+
+
+@contextmanager
+def capturing() -> Iterator[None]:
+    """Inside, `check_no_capture` refuses. ValueError where this thread is recording already."""
+    check_no_capture("recording")
+    token = _capturing.set(True)
+    try:
+        yield
+    finally:
+        _capturing.reset(token)
+
+
+def check_no_capture(what: str) -> None:
+    """ValueError while this thread records a graph."""
+    if _capturing.get():
+        raise ValueError(f"{what} is not possible while a graph is being recorded: do it before")
+
+
+class Pinned:
+    """Which host memory is pinned: copies of other memory are slow, and never asynchronous."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[int, int]] = []
+
+    def add(self, array: HostArray) -> None:
+        first, end = array.ctypes.data, array.ctypes.data + array.nbytes
+        # What overlaps was let go, and its place given out again.
+        self._spans = [span for span in self._spans if span[1] <= first or span[0] >= end]
+        insort(self._spans, (first, end))
+
+    def check(self, array: HostArray) -> None:
+        """ValueError unless all of it was made by the device."""
+        first = array.ctypes.data
+        at = bisect_right(self._spans, (first, 1 << 64)) - 1
+        if array.nbytes and (at < 0 or first + array.nbytes > self._spans[at][1]):
+            raise ValueError(f"{array.dtype} {list(array.shape)} is not memory of Device.pinned or mapped")
 
 
 def size_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:

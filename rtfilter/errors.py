@@ -42,6 +42,14 @@ class GpuError(RtfilterError):
     """A GPU, its driver or its software that is missing, too old, out of memory, or gone."""
 
 
+class GpuMemoryError(GpuError):
+    """The GPU's memory, or the share of it that is ours, does not suffice. The GPU itself goes on working."""
+
+
+class GpuLostError(GpuError):
+    """The GPU failed while it worked: what it held is gone, and this process may never reach it again."""
+
+
 class OutputError(RtfilterError):
     """A destination that exists, cannot be written, or ran out of space."""
 
