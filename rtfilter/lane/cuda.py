@@ -21,6 +21,7 @@ from rtfilter.lane.region import holds, region_in, region_of, region_with
 from rtfilter.lane.seat import Seat
 from rtfilter.render.cuda import changed_box, wanted_box
 from rtfilter.tracking.base import Landmarks
+from rtfilter.tracking.engine import PICTURE_SIDE_MIN_PX
 from rtfilter.tracking.follow import Follower
 from rtfilter.tracking.roi import Roi
 
@@ -43,8 +44,6 @@ class CudaLane:
         """See `Lane.step`."""
         start = perf_counter_ns()
         step = Step(frame, controls, frame.pts_ns * 1e-9, self._changes)
-        self._seat.fit(frame.width, frame.height)
-        self._follower.picture(frame.width, frame.height)
         if not self._find(step):
             if not self._held:
                 spent = perf_counter_ns() - start
@@ -75,7 +74,10 @@ class CudaLane:
 
     def _find(self, step: Step) -> bool:
         """Run the step where our person is; False when there is nobody."""
-        follower = self._follower
+        follower, frame = self._follower, step.frame
+        if min(frame.width, frame.height) < PICTURE_SIDE_MIN_PX:
+            return False
+        follower.picture(frame.width, frame.height)
         followed = follower.roi is not None
         roi = follower.roi or self._start(step)
         while roi is not None:
@@ -119,8 +121,8 @@ class CudaLane:
 
     def _launch(self, step: Step, roi: Roi | None, region: Box) -> None:
         seat, frame = self._seat, step.frame
-        row = seat.wish_row
-        self._wish.write(row, step.controls, self._times, step.time_s, frame.width, frame.height)
+        seat.fit(region)
+        self._wish.write(seat.wish_row, step.controls, self._times, step.time_s, frame.width, frame.height)
         started = seat.launch(step, roi, region, -1 if self._is_new else self._row, 1 - self._row)
         if step.changes:
             step.copy()  # while the device works

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from time import perf_counter_ns
 from typing import Protocol, TypeVar
 
@@ -25,6 +26,8 @@ from rtfilter.render.mesh import RingedMesh
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import Roi
 
+# What regions get at first: a face that fills half the height of a 1080p picture.
+FIRST_BYTES = 1 << 20
 STATE_ROWS = 2  # of the table: what is believed, and what the running step makes of it
 
 
@@ -51,19 +54,18 @@ class Runtime(Protocol):
 class Seat:
     """Memory, networks and graphs for one stream.
 
-    open_device: gives a device whose closing frees what was made with it; called twice, and again when a
-    larger picture comes. mapped: see `FramePipeline`.
+    open_device: gives a device, which is closed with the seat: that frees what was made with it. mapped: see
+    `FramePipeline`.
     """
 
     def __init__(
         self, open_device: Callable[[], Device], runtime: Runtime, mesh: RingedMesh, *, mapped: bool = True
     ) -> None:
-        self._open_device, self._mapped = open_device, mapped
-        self._pictures: Device | None = None
+        self._mapped = mapped
         self._pipeline: FramePipeline | None = None
         self._closing: list[Callable[[], None]] = []
         try:
-            device = self._closed_later(open_device())
+            self._device = device = self._closed_later(open_device())
             self._stream = device.stream()
             self._runners = (
                 self._closed_later(runtime.runner(FACE_MESH, 1, device)),
@@ -77,22 +79,17 @@ class Seat:
             self.close()
             raise
 
-    def fit(self, width: int, height: int) -> None:
-        """Make room for pictures of this size; what was made for larger ones will do."""
-        needed = stepped_bytes(region_bytes(Box(0, 0, width, height)))
-        if self._pipeline is not None and self._pipeline.slot_bytes >= needed:
-            return
-        self._drop_pictures()  # before: both together may be more than there is
-        self._pictures = self._open_device()
-        self._pipeline = FramePipeline(
-            self._pictures,
-            self._stream,
-            self._runners,
-            self._renderer,
-            self._table,
-            needed,
-            mapped=self._mapped,
-        )
+    def fit(self, region: Box) -> None:
+        """Make room for a region of that size, before the `wish_row` for its launch is written."""
+        needed, before = stepped_bytes(region_bytes(region)), self._pipeline
+        if before is not None:
+            if before.slot_bytes >= needed:
+                return
+            # The smaller room's memory is free only when the device is closed, so each is twice the last.
+            needed = max(needed, 2 * before.slot_bytes)
+            before.close()
+        parts = (self._device, self._stream, self._runners, self._renderer, self._table)
+        self._pipeline = FramePipeline(*parts, max(needed, FIRST_BYTES), mapped=self._mapped)
 
     def detect(self, rgb: U8) -> list[Detection]:
         """The faces of a picture, uint8 [H, W, 3]."""
@@ -141,24 +138,17 @@ class Seat:
 
     def close(self) -> None:
         """Give everything back; also after a failure, and twice."""
-        try:
-            self._drop_pictures()
-        finally:
-            while self._closing:
-                self._closing.pop()()
+        closing, self._closing = self._closing, []
+        with ExitStack() as stack:  # all of it, whatever one of them says
+            for close in closing:
+                stack.callback(close)
+            if self._pipeline is not None:
+                stack.callback(self._pipeline.close)
 
     @property
     def _ready(self) -> FramePipeline:
         assert self._pipeline is not None, "fit() comes first"
         return self._pipeline
-
-    def _drop_pictures(self) -> None:
-        pictures, pipeline = self._pictures, self._pipeline
-        self._pictures = self._pipeline = None
-        if pipeline is not None:
-            pipeline.close()
-        if pictures is not None:
-            pictures.close()
 
     def _closed_later(self, made: T) -> T:
         self._closing.append(made.close)

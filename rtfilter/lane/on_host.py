@@ -1,0 +1,40 @@
+"""The CUDA lane without a GPU: its kernels run by the processor through a shim, its networks by ONNX Runtime.
+
+For tests and for looking at it: all of the lane's own work is done for real, and slowly.
+"""
+
+from __future__ import annotations
+
+from rtfilter.engines.expression.graph import expression_graph
+from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.prepare import prepared
+from rtfilter.engines.runner import Runner
+from rtfilter.engines.spec import NetworkSpec
+from rtfilter.face.model import MorphableModel
+from rtfilter.kernels.device import Device
+from rtfilter.kernels.host_device import HostDevice
+from rtfilter.lane.cuda import CudaLane
+from rtfilter.lane.seat import Seat
+from rtfilter.render.mesh import RingedMesh
+
+
+class HostRuntime:
+    """The networks on one core; reads them from the cache once, or makes them. Errors as of `prepared`."""
+
+    name = "ONNX Runtime on the processor"
+
+    def __init__(self, model: MorphableModel) -> None:
+        self._onnx = {spec.name: prepared(spec).read_bytes() for spec in (FACE_DETECTOR, FACE_MESH)}
+        self._onnx[EXPRESSION.name] = expression_graph(model)
+
+    def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner:
+        """See `seat.Runtime`."""
+        del device
+        return OnnxRunner(self._onnx[spec.name], spec, batch)
+
+
+def open_on_host(model: MorphableModel, fade_s: float, runtime: HostRuntime | None = None) -> CudaLane:
+    """The CUDA lane on the host device. Raises MissingExtraError without a C++ compiler."""
+    seat = Seat(HostDevice, runtime or HostRuntime(model), RingedMesh(model.triangles, model.holes))
+    return CudaLane(seat, model, fade_s, "the host device: slow, for tests")
