@@ -24,7 +24,7 @@ PRECISIONS = (FP16, FP32)
 BATCH_MAX = 256
 
 # What a network may use beside its weights and tensors while it runs; all of ours need far less.
-_WORKSPACE_BYTES = 256 << 20
+_WORKSPACE_BYTES = 1 << 30
 _REPAIR = "Remove it and run 'rtfilter engines prepare'"
 
 

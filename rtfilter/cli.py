@@ -13,6 +13,7 @@ from typing import TextIO
 
 import rtfilter
 from rtfilter import cli_options
+from rtfilter.cli_engines import engines_options
 from rtfilter.cli_parser import Parser
 from rtfilter.cli_serve import serve_options
 from rtfilter.errors import RtfilterError, UsageError, nearest
@@ -77,6 +78,12 @@ def _presets(arguments: argparse.Namespace) -> int:
     return presets(arguments)
 
 
+def _engines(arguments: argparse.Namespace) -> int:
+    from rtfilter.commands.engines import engines
+
+    return engines(arguments)
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
     from rtfilter.commands.doctor import doctor
 
@@ -97,6 +104,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": ("what an edit did to a video", cli_options.evaluate_options, _evaluate),
     "bench": ("latency of this machine, stage by stage", cli_options.bench_options, _bench),
     "presets": ("list, show, save and remove named mixes", cli_options.presets_options, _presets),
+    "engines": ("networks and their plans for GPUs", engines_options, _engines),
     "doctor": ("what works here and how to mend what does not", cli_options.doctor_options, _doctor),
 }
 

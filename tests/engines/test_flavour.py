@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -25,13 +24,6 @@ class Without(PathFinder):
         return None if hidden else super().find_spec(name, path, target)
 sys.meta_path[sys.meta_path.index(PathFinder)] = Without
 """
-
-
-@pytest.fixture(scope="module")
-def rtx() -> Flavour:
-    if importlib.util.find_spec(RTX) is None:
-        pytest.skip("needs TensorRT for RTX: pip install tensorrt-rtx-cu12")
-    return find_flavour(RTX)
 
 
 def test_it_is_found_without_being_loaded(rtx: Flavour, root: Path) -> None:
