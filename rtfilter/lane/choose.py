@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtfilter.engines.driver import Gpu, NoGpuError, find_gpus
-from rtfilter.errors import GpuError, UsageError, nearest
+from rtfilter.errors import GpuError, InputError, UsageError, nearest
 
 if TYPE_CHECKING:
+    from rtfilter.engines.choose import EngineChoice
     from rtfilter.face.model import MorphableModel
     from rtfilter.lane.base import Lane
     from rtfilter.tracking.base import Tracker
 
 AUTO, CPU, CUDA = "auto", "cpu", "cuda"
 LANES = (AUTO, CPU, CUDA)
-GPU_FIX = 'install it with: pip install "rtfilter[gpu]"'
 
 Say = Callable[[str], None]
 FindGpus = Callable[[], list[Gpu]]
@@ -30,13 +29,15 @@ _log = logging.getLogger("rtfilter.lane")
 class LaneChoice:
     """lane: `cpu` or `cuda`. why: in a few words. loud: a GPU is used, or is there and is not used.
 
-    fall_back: the CPU lane may take over, with a word about it, when the device fails.
+    fall_back: the CPU lane may take over, with a word about it, when the device fails. engine: how networks
+    run, of a CUDA lane.
     """
 
     lane: str
     why: str
     loud: bool = False
     fall_back: bool = False
+    engine: EngineChoice | None = None
 
     @property
     def line(self) -> str:
@@ -48,14 +49,16 @@ def choose_lane(wish: str, *, fall_back: bool = False, gpus: FindGpus | None = N
     """The lane that `wish`, one of LANES, means on this machine. Loads no network and takes no memory.
 
     fall_back: a CUDA lane that cannot be had, or fails later, may become the CPU lane; `auto` implies it.
-    Raises UsageError for another wish, GpuError for a CUDA lane that cannot be had.
+    gpus: default the driver's. Raises UsageError for another wish, GpuError for a CUDA lane that cannot be
+    had.
     """
     if wish not in LANES:
         raise UsageError(f"unknown lane {str(wish)[:40]!r}:{nearest(str(wish)[:40], LANES)}")
     if wish == CPU:
         return LaneChoice(CPU, "as asked for")
     try:
-        return LaneChoice(CUDA, usable_gpu(gpus), True, fall_back or wish == AUTO)
+        engine = usable_engine((gpus or find_gpus)())
+        return LaneChoice(CUDA, engine.why, True, fall_back or wish == AUTO, engine)
     except NoGpuError as error:
         if wish == AUTO:
             return LaneChoice(CPU, "no NVIDIA GPU")
@@ -63,23 +66,24 @@ def choose_lane(wish: str, *, fall_back: bool = False, gpus: FindGpus | None = N
     except GpuError as error:
         missing = error
     if wish == CUDA and not fall_back:
-        raise GpuError(
-            f"the CUDA lane cannot be had: {missing}; or take --lane cpu, or auto, which takes what there is"
-        ) from missing
+        raise GpuError(f"the CUDA lane cannot be had: {missing}") from missing
     return LaneChoice(CPU, f"the CUDA lane cannot be had: {missing}", True)
 
 
-def usable_gpu(gpus: FindGpus | None = None) -> str:
-    """The GPU that the CUDA lane would use, in a few words.
+def usable_engine(gpus: list[Gpu]) -> EngineChoice:
+    """The first GPU that will do, and what runs networks on it.
 
-    Raises GpuError naming the first thing that is missing, and what to do.
+    Raises GpuError, of the first GPU, with what is missing and the command that installs it.
     """
-    gpu = (gpus or find_gpus)()[0]
-    if gpu.problem:
-        raise GpuError(f"{gpu.name}: {gpu.problem}")
-    if importlib.util.find_spec("cupy") is None:
-        raise GpuError(f"{gpu.name} is there, CuPy is missing: {GPU_FIX}")
-    raise GpuError(f"{gpu.name} is there, and this version has no CUDA lane yet")
+    from rtfilter.engines.choose import choose_engine
+
+    first: GpuError | None = None
+    for gpu in gpus:
+        try:
+            return choose_engine(gpu)
+        except GpuError as error:
+            first = first or error
+    raise first or NoGpuError("there is no NVIDIA GPU")
 
 
 def open_lane(
@@ -89,13 +93,32 @@ def open_lane(
     fade_s: float,
     say: Say | None = None,
 ) -> Lane:
-    """The chosen lane, loaded. say: told of a move to another lane; the log by default.
+    """The chosen lane, loaded. say: told of what takes a while, and of a move to another lane; the log by
+    default.
 
-    Raises GpuError when the device cannot be used and the CPU lane was not allowed.
+    Raises GpuError or InputError where the CUDA lane cannot be loaded and the CPU lane was not allowed.
     """
     from rtfilter.lane.cpu import CpuLane
+    from rtfilter.lane.fallback import FallingBack
 
-    return CpuLane(tracker, model, fade_s, choice.why)
+    tell = say or _log.warning
+
+    def on_cpu(why: str) -> Lane:
+        return CpuLane(tracker, model, fade_s, why)
+
+    if choice.lane == CPU or choice.engine is None:
+        return on_cpu(choice.why)
+    from rtfilter.lane.open_cuda import open_cuda
+
+    try:
+        lane = open_cuda(choice.engine, model, fade_s, say or _log.info)
+    except (GpuError, InputError) as error:
+        if not choice.fall_back:
+            raise
+        reason = " ".join(str(error).split())
+        tell(f"the CUDA lane cannot be loaded ({reason}): the CPU lane is used")
+        return on_cpu(f"the CUDA lane cannot be loaded: {reason}")
+    return FallingBack(lane, on_cpu, tell) if choice.fall_back else lane
 
 
 def log_choice(choice: LaneChoice) -> None:

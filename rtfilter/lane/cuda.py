@@ -83,6 +83,9 @@ class CudaLane:
         while roi is not None:
             self._run(step, roi)
             if self._observed(step.time_s):
+                if follower.rough:
+                    roi = follower.roi
+                    continue
                 instead = self._look(step) if follower.look_due else None
                 if instead is None:
                     break

@@ -223,7 +223,9 @@ def test_a_region_that_turns_out_too_small_is_taken_again(
     monkeypatch.setattr(both.cuda._seat, "launch", counted)
     for seq in range(8):
         both.step(at(demo[0], seq), HAPPY)
-    assert len(launched) == 9, "once a frame, and once more to see a new person"
+    assert len(launched) == 10, (
+        "once a frame; once more out of the detector's square; and to see a new person"
+    )
     jumped = Frame.from_rgb(np.roll(demo[0].rgb, 32, axis=1), pts=round(8e9 / FPS), seq=8)
     ours, _ = both.step(jumped, HAPPY)
     assert len(launched) == 11, "it did not jump far enough to test anything"
