@@ -10,9 +10,9 @@ struct CropParameters {
     int chroma_step;           // bytes from one Cb to the next: 2 for NV12, 1 for I420, 0 for RGB
     int region_x, region_y;    // the region's corner in the picture, even
     int region_width;          // of the region, pixels
-    int region_height;
+    int region_height;         // likewise
     int picture_width;         // of the whole picture, pixels
-    int picture_height;
+    int picture_height;        // likewise
     int border;                // what lies outside the picture: BORDER_REPLICATE or BORDER_ZERO
     float picture_from_crop[6];  // affine [2, 3], centres of pixels at + 0.5 on both sides
     float rgb_from_yuv[12];    // affine [3, 4] in units of 0..255; unused for RGB

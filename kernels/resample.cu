@@ -6,7 +6,7 @@ struct ResampleParameters {
     int source_pitch;          // bytes from row to row of the region; a multiple of 4
     int region_x, region_y;    // the region's corner in the picture; samples beyond the region take its edge
     int region_width;          // of the region, pixels
-    int region_height;
+    int region_height;         // likewise
     long long changed_offset;  // byte in `changed` of the box's first pixel, RGB; a multiple of 4
     int changed_pitch;         // bytes from row to row of the box; a multiple of 4
 };

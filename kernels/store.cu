@@ -8,7 +8,7 @@ struct StoreParameters {
     long long target_offset;    // byte in `target` of its first pixel, RGB; anything
     int target_x, target_y;     // the picture's pixel that is the target's first
     int target_width;           // of the target, pixels; what lies outside is not written
-    int target_height;
+    int target_height;          // likewise
 };
 
 constexpr int STORE_BLOCK = 256;

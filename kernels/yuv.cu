@@ -4,12 +4,12 @@
 
 struct YuvParameters {
     long long rgb_offset;    // byte in `rgb` of the first pixel
-    long long luma_offset;   // bytes in `yuv` of the first luma, Cb and Cr
-    long long cb_offset;
-    long long cr_offset;
-    int rgb_pitch;           // bytes from row to row
-    int luma_pitch;
-    int chroma_pitch;
+    long long luma_offset;   // byte in `yuv` of the first luma
+    long long cb_offset;     // of the first Cb
+    long long cr_offset;     // of the first Cr
+    int rgb_pitch;           // bytes from row to row of RGB
+    int luma_pitch;          // of luma
+    int chroma_pitch;        // of chroma
     int chroma_step;         // bytes from one Cb to the next: 2 for NV12, 1 for I420
     int width, height;       // of the picture, pixels
     float matrix[12];        // affine [3, 4] in units of 0..255: rgb_from_yuv or yuv_from_rgb

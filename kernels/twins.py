@@ -1,0 +1,98 @@
+"""What crop, points and store mean, in plain NumPy and float64: for tests, and to read beside the .cu files.
+
+The warp's twins are the CPU lane's own kernels: extend.py, rasterise.py and resample.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.kernels.blocks import BORDER_ZERO
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+U8 = npt.NDArray[np.uint8]
+
+
+def crop(rgb: U8, picture_from_crop: F64, side: int, border: int, scale: float, bias: float) -> F64:
+    """float64 [3, side, side] of a whole picture [H, W, 3]; see CropParameters."""
+    x, y = _places(picture_from_crop, side)
+    return sampled(rgb.astype(np.float64), x, y, border).transpose(2, 0, 1) * scale + bias
+
+
+def crop_yuv(
+    planes: list[U8],
+    rgb_from_yuv: F64,
+    picture_from_crop: F64,
+    side: int,
+    border: int,
+    scale: float,
+    bias: float,
+) -> F64:
+    """As `crop`, of a picture in Y [H, W] and Cb, Cr [h, w] of half its size, rounded up.
+
+    Luma and chroma are sampled apart, chroma in the middle of its 2 x 2 pixels; then converted, and clipped.
+    What of the sample lies outside the picture is black, where the border is zero.
+    """
+    x, y = _places(picture_from_crop, side)
+    luma, cb, cr = (plane.astype(np.float64) for plane in planes)
+    yuv = [sampled(luma, x, y, border), *(sampled(plane, x / 2, y / 2, 0) for plane in (cb, cr))]
+    inside = sampled(np.ones(luma.shape), x, y, border)
+    rows = [m[0] * yuv[0] + inside * (m[1] * yuv[1] + m[2] * yuv[2] + m[3]) for m in rgb_from_yuv]
+    return np.stack(rows).clip(0.0, 255.0) * scale + bias
+
+
+def sampled(plane: F64, x: F64, y: F64, border: int) -> F64:
+    """Bilinear samples of [H, W] or [H, W, C] at places of any shape, pixel centres at + 0.5. Beyond the
+    border lies its last pixel, or zero."""
+    height, width = plane.shape[:2]
+    # Far outside is outside, for NaN too: it is taken for the left and upper border's.
+    across = np.clip(np.nan_to_num(x - 0.5, nan=-2.0), -2.0, width + 1.0)
+    down = np.clip(np.nan_to_num(y - 0.5, nan=-2.0), -2.0, height + 1.0)
+    left, top = np.floor(across).astype(int), np.floor(down).astype(int)
+    total: Any = 0.0
+    for step_y in (0, 1):
+        for step_x in (0, 1):
+            j, i = left + step_x, top + step_y
+            weight = np.abs(1 - step_x - (across - left)) * np.abs(1 - step_y - (down - top))
+            if border == BORDER_ZERO:
+                weight = weight * ((j >= 0) & (j < width) & (i >= 0) & (i < height))
+            found = plane[i.clip(0, height - 1), j.clip(0, width - 1)]
+            total = total + (weight[..., None] if plane.ndim == 3 else weight) * found
+    return np.asarray(total, np.float64)
+
+
+def points(
+    landmarks: F32, presence: F32, picture_from_crop: F64, z_scale: float, threshold: float
+) -> tuple[F64, F64]:
+    """Landmarks [B, N, 3] in the picture, all matrices alike, and float64 [B] whether there is a face."""
+    moved = np.einsum("rc,bnc->bnr", picture_from_crop[:, :2], landmarks[:, :, :2].astype(np.float64))
+    moved = moved + picture_from_crop[:, 2]
+    out = np.concatenate([moved, landmarks[:, :, 2:].astype(np.float64) * z_scale], axis=2)
+    whole = (np.abs(np.nan_to_num(out, nan=np.inf)) < 1e9).all((1, 2))
+    out[~whole] = 0.0
+    return out, (whole & (presence >= threshold)).astype(np.float64)
+
+
+def store(target: U8, corner: tuple[int, int], box: tuple[int, int, int, int], changed: U8) -> None:
+    """Write `changed` [h, w, 3], the picture's `box`, into `target` [H, W, 3], whose first pixel is the
+    picture's `corner`; what lies to the right of or below the target is left out. A box that begins to the
+    left of the target is not written at all."""
+    x0, y0, x1, y1 = box
+    skipped = max(corner[1] - y0, 0)
+    inside = changed[skipped : y1 - y0, : x1 - x0]
+    if x0 < corner[0]:
+        return
+    place = target[y0 + skipped - corner[1] :, x0 - corner[0] :]
+    rows, columns = min(len(inside), len(place)), min(inside.shape[1], place.shape[1])
+    place[:rows, :columns] = inside[:rows, :columns]
+
+
+def _places(picture_from_crop: F64, side: int) -> tuple[F64, F64]:
+    """Where the crop's pixel centres lie in the picture: x and y, [side, side] each."""
+    v, u = np.mgrid[:side, :side] + 0.5
+    m = picture_from_crop
+    return m[0, 0] * u + m[0, 1] * v + m[0, 2], m[1, 0] * u + m[1, 1] * v + m[1, 2]

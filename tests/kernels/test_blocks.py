@@ -1,0 +1,119 @@
+"""Python's idea of the kernels (types, constants, block sizes) is that of the compiled .cu files."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtfilter.kernels import blocks, host_build, launch, rasterise, resample, source, warp
+from rtfilter.render import cpu
+
+CONSTANT = re.compile(r"^constexpr (?:int|float) (\w+) = ([^;]+);", re.M)
+
+
+def constants() -> dict[str, float]:
+    """Every named constant of the .cu files, evaluated in their order."""
+    known: dict[str, float] = {}
+    for name, text in CONSTANT.findall(source.translation_unit()):
+        expression = re.sub(r"(?<=[\d.])f\b", "", text)
+        known[name] = eval(expression, {"__builtins__": {}}, dict(known))
+    return known
+
+
+def structs() -> dict[str, list[str]]:
+    """The fields of each struct that comes from the host, in order, without their sizes."""
+    found = {}
+    for name, body in re.findall(
+        r"struct (\w+(?:Parameters|Report)) \{(.*?)\};", source.translation_unit(), re.S
+    ):
+        lines = [re.sub(r"//.*", "", line) for line in body.splitlines()]
+        fields = re.sub(r"\b(long long|int|float)\b", "", " ".join(lines))
+        found[name] = [
+            re.sub(r"\[.*?\]", "", field).strip() for field in re.split("[,;]", fields) if field.strip()
+        ]
+    return found
+
+
+def test_the_structs_have_the_fields_of_the_types() -> None:
+    carried = {"CarryParameters"}  # kernels/carry.py looks after it
+    assert set(structs()) - carried == set(blocks.STRUCTS)
+    for name, dtype in blocks.STRUCTS.items():
+        assert structs()[name] == list(dtype.names or ()), name
+
+
+def test_every_field_says_what_it_is() -> None:
+    for name, body in re.findall(r"struct (\w+Parameters) \{(.*?)\n\};", source.translation_unit(), re.S):
+        for line in body.strip().splitlines():
+            assert "//" in line, f"{name}: {line.strip()!r} has no comment"
+
+
+def test_the_compiled_structs_lie_as_the_types(tmp_path: Path) -> None:
+    """Sizes and places, as the host's compiler lays them out; NVRTC follows the host's rules on purpose."""
+    lines = []
+    for name, dtype in blocks.STRUCTS.items():
+        assert dtype.fields is not None
+        lines.append(f"static_assert(sizeof({name}) == {dtype.itemsize});")
+        for field, (kind, offset, *_) in dtype.fields.items():
+            lines.append(f"static_assert(__builtin_offsetof({name}, {field}) == {offset});")
+            lines.append(f"static_assert(sizeof({name}::{field}) == {kind.itemsize});")
+    text = host_build.host_unit() + "\n".join(lines) + "\n"
+    assert host_build.compile_unit(host_build.find_compiler(), text)
+    with pytest.raises(Exception, match="static assertion"):
+        host_build.compile_unit(
+            host_build.find_compiler(), text + "static_assert(sizeof(WarpReport) == 1);\n"
+        )
+
+
+@pytest.mark.parametrize("module", [launch, warp, blocks, resample], ids=lambda module: module.__name__)
+def test_constants_are_named_and_worth_the_same(module: object) -> None:
+    known = constants()
+    shared = {name for name in vars(module) if name in known}
+    for name in shared:
+        assert getattr(module, name) == known[name], name
+    wanted = {
+        launch: {"CROP_BLOCK_X", "CROP_BLOCK_Y", "POINTS_BLOCK", "YUV_BLOCK_X", "YUV_BLOCK_Y", "STORE_BLOCK"},
+        warp: {"MESH_BLOCK", "MESH_VERTICES_MAX", "GRID_CELLS", "RASTER_BLOCK", "RASTER_LANES", "FLOW_BLOCK",
+               "RESAMPLE_TILE_X", "RESAMPLE_TILE_Y", "PHASES", "WEIGHTS_ROW", "WEIGHTS_OF_SIX",
+               "MESH_OVAL_MAX", "MESH_LOOPS_MAX", "MESH_EYES_MAX", "MESH_LIDS_MAX"},
+        blocks: {"BORDER_REPLICATE", "BORDER_ZERO"},
+        resample: {"PHASES", "PHASE_BITS"},
+    }  # fmt: skip
+    assert wanted[module] <= shared
+
+
+def test_the_cpu_renderers_choices_are_the_kernels() -> None:
+    known = constants()
+    assert known["GRID_MAX"] == cpu.GRID_MAX
+    assert known["CELLS_PER_IOD"] == cpu.CELLS_PER_IOD
+    assert known["LARGE_IOD_PX"] == cpu.LARGE_IOD_PX
+    assert np.float32(known["STILL_PX"]) == np.float32(cpu.STILL_PX)
+    assert known["LABEL_SKIN"] == rasterise.SKIN
+    assert known["MESH_LOOPS_MAX"] == blocks.LOOPS_MAX
+
+
+def test_the_kernels_stay_plain() -> None:
+    text = source.translation_unit()
+    assert "#include" not in text
+    assert "asm" not in text
+    listed = {path.name for path in Path(source.__file__).parent.glob("*.cu")}
+    assert listed == set(source.FILES), "kernels/source.py names every .cu file"
+    assert len(set(source.kernel_names())) == text.count("__global__")
+
+
+def test_the_units_compile_without_a_warning_for_another_compiler_too() -> None:
+    """Clang's rules are others than GCC's; what both take is plain C++."""
+    clang = host_build.shutil.which("clang++")
+    if clang is None:
+        pytest.skip("clang++ is not installed")
+    done = subprocess.run(
+        [clang, "-std=c++17", "-fsyntax-only", "-Wall", "-x", "c++", "-"],
+        input=host_build.host_unit(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,199 @@
+"""The crop kernel on the processor against its twin, for every kind of picture, border and region."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtfilter.colour import MATRICES, YuvSpec
+from rtfilter.kernels import blocks, launch, twins
+from rtfilter.kernels.blocks import BORDER_REPLICATE, BORDER_ZERO
+from tests.kernels.on_host import Bench, block, in_both_orders, padded_rows
+
+# Of 0..1. Measured over these tests: below 1e-5, where a place's rounding (4e-6 of a pixel at 60 px) meets
+# the full contrast of noise.
+APART = 4e-5
+
+
+def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def affine(side: int, middle: tuple[float, float], size: float, turn_deg: float) -> np.ndarray:
+    """Picture from crop of a square around `middle`, `size` pixels wide."""
+    angle, scale = np.radians(turn_deg), size / side
+    rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.column_stack([rotation, np.array(middle) - rotation @ np.full(2, side / 2)])
+
+
+def cropped(
+    bench: Bench, source: np.ndarray, parameters: np.ndarray, side_x: int, side_y: int | None = None
+) -> np.ndarray:
+    pixels = bench.empty((len(parameters), 3, side_y or side_x, side_x), np.float32)
+    launch.crop(bench.stream, bench.put(parameters), bench.put(source), pixels)
+    bench.stream.wait()
+    return pixels.array.copy()
+
+
+def of_rgb(rgb: np.ndarray, matrix: np.ndarray, region: tuple[int, int, int, int] | None = None) -> tuple:
+    """Source bytes and CROP block of a picture, of which `region` (default: all of it) is uploaded."""
+    height, width = rgb.shape[:2]
+    x0, y0, x1, y1 = region or (0, 0, width, height)
+    rows = padded_rows(rgb[y0:y1, x0:x1], spare=2)
+    made = block(
+        blocks.CROP,
+        pitch=rows.shape[1],
+        region_x=x0,
+        region_y=y0,
+        region_width=x1 - x0,
+        region_height=y1 - y0,
+        picture_width=width,
+        picture_height=height,
+        picture_from_crop=matrix.ravel(),
+        scale=1 / 255,
+    )
+    return rows, made
+
+
+def of_yuv(planes: list[np.ndarray], spec: YuvSpec, matrix: np.ndarray, nv12: bool) -> tuple:
+    height, width = planes[0].shape
+    made = block(
+        blocks.CROP,
+        region_width=width,
+        region_height=height,
+        picture_width=width,
+        picture_height=height,
+        picture_from_crop=matrix.ravel(),
+        rgb_from_yuv=spec.rgb_from_yuv.ravel(),
+        scale=1 / 255,
+    )
+    luma, cb, cr = planes
+    chroma = np.stack([cb, cr], axis=2).ravel() if nv12 else np.concatenate([cb.ravel(), cr.ravel()])
+    end = (blocks.set_nv12 if nv12 else blocks.set_i420)(made, width, height, 7)
+    source = np.concatenate([np.zeros(7, np.uint8), luma.ravel(), chroma])
+    assert len(source) == end
+    return source, made
+
+
+SQUARES = {
+    "inside": (32, (20.0, 17.0), 24.0, 0.0),
+    "turned, larger than the picture": (24, (20.0, 15.0), 90.0, 33.0),
+    "beyond a corner": (17, (-3.0, 31.0), 20.0, -71.0),
+    "far away": (8, (5000.0, -9000.0), 20.0, 10.0),
+    "a point": (9, (11.3, 12.9), 0.0, 0.0),
+    "one to one": (31, (15.5, 15.5), 31.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("border", [BORDER_REPLICATE, BORDER_ZERO])
+@pytest.mark.parametrize("name", SQUARES)
+def test_a_crop_of_rgb_is_its_twin(name: str, border: int) -> None:
+    side, middle, size, turn = SQUARES[name]
+    rgb, matrix = picture(41, 33), affine(side, middle, size, turn)
+    source, parameters = of_rgb(rgb, matrix)
+    parameters["border"], parameters["scale"], parameters["bias"] = border, 2 / 255, -1.0
+    want = twins.crop(rgb, matrix, side, border, 2 / 255, -1.0)
+    for bench in in_both_orders():
+        assert np.abs(cropped(bench, source, parameters, side)[0] - want).max() < 2 * APART
+
+
+def test_a_crop_without_scaling_is_the_picture_itself() -> None:
+    rgb = picture(31, 31)
+    source, parameters = of_rgb(rgb, affine(31, (15.5, 15.5), 31.0, 0.0))
+    parameters["scale"] = 1.0
+    assert np.array_equal(cropped(Bench(), source, parameters, 31)[0].transpose(1, 2, 0), rgb)
+
+
+def test_where_the_region_begins_does_not_show() -> None:
+    rgb, matrix = picture(80, 60), affine(16, (40.0, 30.0), 20.0, 15.0)
+    bench = Bench()
+    whole = cropped(bench, *of_rgb(rgb, matrix), 16)
+    part = cropped(bench, *of_rgb(rgb, matrix, (22, 12, 58, 48)), 16)
+    assert np.array_equal(whole, part)
+
+
+@pytest.mark.parametrize("border", [BORDER_REPLICATE, BORDER_ZERO])
+@pytest.mark.parametrize("size", [(40, 30), (41, 33), (1, 1), (2, 3)])
+@pytest.mark.parametrize("nv12", [True, False], ids=["NV12", "I420"])
+def test_a_crop_of_yuv_is_its_twin(nv12: bool, size: tuple[int, int], border: int) -> None:
+    width, height = size
+    rng = np.random.default_rng(width)
+    small = ((height + 1) // 2, (width + 1) // 2)
+    planes = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((height, width), small, small)]
+    matrix = affine(19, (width / 2, height / 2), 1.3 * max(size), 20.0)
+    for name in MATRICES:
+        for full_range in (False, True):
+            spec = YuvSpec(name, full_range)
+            source, parameters = of_yuv(planes, spec, matrix, nv12)
+            parameters["border"] = border
+            want = twins.crop_yuv(planes, spec.rgb_from_yuv, matrix, 19, border, 1 / 255, 0.0)
+            assert np.abs(cropped(Bench(), source, parameters, 19)[0] - want).max() < APART
+
+
+def test_grey_yuv_outside_is_black() -> None:
+    planes = [np.full((8, 8), 126, np.uint8), *(np.full((4, 4), 128, np.uint8) for _ in range(2))]
+    source, parameters = of_yuv(planes, YuvSpec("bt709", False), affine(8, (100.0, 4.0), 8.0, 0.0), True)
+    assert cropped(Bench(), source, parameters, 8).min() == pytest.approx((126 - 16) / 219, abs=1e-5)
+    parameters["border"] = BORDER_ZERO
+    assert not cropped(Bench(), source, parameters, 8).any()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38])
+def test_a_matrix_of_no_numbers_reads_nothing_outside(bad: float) -> None:
+    matrix = affine(16, (20.0, 15.0), 20.0, 0.0)
+    matrix[0, 2] = matrix[1, 0] = bad
+    got = cropped(Bench(), *of_rgb(picture(41, 33), matrix), 16)  # the memory's guards are looked at
+    assert np.isfinite(got).all()
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (31, 9), (32, 8), (33, 7), (65, 17)])
+def test_sides_around_the_blocks_size(sides: tuple[int, int]) -> None:
+    rgb, matrix = picture(50, 40), affine(40, (25.0, 20.0), 30.0, 5.0)
+    got = cropped(Bench(), *of_rgb(rgb, matrix), *sides)[0]
+    wide = max(sides)
+    want = twins.crop(rgb, matrix, wide, BORDER_REPLICATE, 1 / 255, 0.0)[:, : sides[1], : sides[0]]
+    assert np.abs(got - want).max() < APART
+
+
+def test_three_at_once_are_three_alone() -> None:
+    rgb = picture(64, 48)
+    one = [of_rgb(rgb, affine(20, (30.0 + 4 * n, 20.0), 20.0 + n, 9.0 * n)) for n in range(3)]
+    parameters = np.concatenate([made for _, made in one])
+    source = np.concatenate([rows.ravel() for rows, _ in one])
+    parameters["rgb_offset"] = [n * one[0][0].size for n in range(3)]
+    together = cropped(Bench(), source, parameters, 20)
+    alone = np.concatenate([cropped(Bench(), *single, 20) for single in one])
+    assert np.array_equal(together, alone)
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.floats(-60, 100),
+    st.floats(-60, 100),
+    st.floats(0, 200),
+    st.floats(-180, 180),
+    st.sampled_from([BORDER_REPLICATE, BORDER_ZERO]),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_square_of_any_picture(
+    width: int, height: int, x: float, y: float, size: float, turn: float, border: int
+) -> None:
+    rgb, matrix = picture(width, height), affine(13, (x, y), size, turn).astype(np.float32).astype(float)
+    source, parameters = of_rgb(rgb, matrix)
+    parameters["border"] = border
+    got = cropped(Bench(), source, parameters, 13)[0]
+    assert np.abs(got - twins.crop(rgb, matrix, 13, border, 1 / 255, 0.0)).max() < APART
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    bench = Bench()
+    source, parameters = of_rgb(picture(8, 8), affine(8, (4, 4), 8, 0))
+    of, made = bench.put(source), bench.put(parameters)
+    for pixels in (bench.empty((1, 3, 8, 8), np.float64), bench.empty((2, 3, 8, 8), np.float32)):
+        with pytest.raises(ValueError, match=r"pixels: expected float32 \[1, 3, side, side\]"):
+            launch.crop(bench.stream, made, of, pixels)
+    with pytest.raises(ValueError, match="parameters: expected"):
+        launch.crop(bench.stream, of, of, bench.empty((1, 3, 8, 8), np.float32))
