@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtfilter.engines.driver import Gpu
-from rtfilter.engines.flavour import GPU_FIX, RTX, Flavour, installed_flavours
+from rtfilter.engines.flavour import GPU_FIX, RTX, Flavour, installed_flavours, package_version
 from rtfilter.engines.plans import PlanCache, PlanKey, plan_key
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
@@ -46,6 +46,10 @@ def choose_engine(gpu: Gpu) -> EngineChoice:
         raise GpuError(f"{gpu.name}: {gpu.problem}")
     if importlib.util.find_spec("cupy") is None:
         raise GpuError(f"{gpu.name} is there, CuPy is missing, which runs our kernels on it: {GPU_FIX}")
+    if package_version("cupy-cuda13x") and (problem := gpu.driver_problem(13)):
+        raise GpuError(
+            f"{gpu.name}: cupy-cuda13x cannot be used: {problem}; or {GPU_FIX}, which takes CUDA 12"
+        )
     reasons: list[str] = []
     for flavour, target in _candidates(gpu, reasons):
         unproven = f"; {gpu.target} has no plans of its own, so it takes those for 'sm80 and later'"
@@ -94,9 +98,13 @@ def make_runner(
     try:
         return load()
     except PlanRejectedError as rejected:
-        say(f"{rejected}; it is built anew")
         cache.discard(key)
+        say(f"{rejected}; it is built anew")
+    try:
         return load()
+    except PlanRejectedError:
+        cache.discard(key)
+        raise
 
 
 def key_for(

@@ -74,7 +74,7 @@ def find_flavour(name: str | None = None) -> Flavour:
 
 def mixed_wheels(flavour: Flavour) -> str:
     """The wheels that overwrite each other's files, as text; "" when there is at most one."""
-    found = [wheel for wheel in _WHEELS[flavour.name] if _version(wheel) is not None]
+    found = [wheel for wheel in _WHEELS[flavour.name] if package_version(wheel) is not None]
     return " and ".join(found) if len(found) > 1 else ""
 
 
@@ -111,13 +111,14 @@ def make_log(module: Any) -> Any:
 def _installed(name: str) -> Flavour | None:
     if importlib.util.find_spec(name) is None:
         return None
-    wheels = [(version, cuda) for wheel, cuda in _WHEELS[name].items() if (version := _version(wheel))]
+    wheels = [(version, cuda) for wheel, cuda in _WHEELS[name].items() if (version := package_version(wheel))]
     # Of two, either may have written its files last; a look at the module itself would load it.
-    version, cuda_major = wheels[0] if len(wheels) == 1 else (_version(name) or "", None)
+    version, cuda_major = wheels[0] if len(wheels) == 1 else (package_version(name) or "", None)
     return Flavour(name, version or (wheels[0][0] if wheels else "unknown"), cuda_major)
 
 
-def _version(wheel: str) -> str | None:
+def package_version(wheel: str) -> str | None:
+    """The installed version of a distribution, None when it is not installed."""
     try:
         return metadata.version(wheel)
     except metadata.PackageNotFoundError:

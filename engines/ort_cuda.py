@@ -94,6 +94,8 @@ class OrtCudaRunner:
     def _make_session(self, stream: Stream) -> Any:
         settings: dict[str, str] = {}
         if self._provider == PROVIDER:
+            if not has_cuda():
+                raise GpuError(f"the installed ONNX Runtime has no CUDA: {INSTALL}")
             settings = {"user_compute_stream": str(stream.pointer), "use_tf32": "0"}
             try:
                 return self._open({**settings, "enable_cuda_graph": "1"})

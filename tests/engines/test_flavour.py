@@ -114,7 +114,7 @@ def test_one_that_does_not_load_says_how_to_install_it_anew(
 
 def test_wheels_that_overwrite_each_other_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"tensorrt-rtx-cu12": "1.7", "tensorrt-rtx-cu13": "1.8"}
-    monkeypatch.setattr(flavour, "_version", versions.get)
+    monkeypatch.setattr(flavour, "package_version", versions.get)
     assert flavour.mixed_wheels(Flavour(RTX, "1.7", None)) == "tensorrt-rtx-cu12 and tensorrt-rtx-cu13"
     del versions["tensorrt-rtx-cu13"]
     assert flavour.mixed_wheels(Flavour(RTX, "1.7", 12)) == ""

@@ -1,0 +1,196 @@
+"""The TensorRT runner: what the real one says without a GPU, and what ours does with one that answers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtfilter.engines.builder import at_batch, build_plan, parse_onnx
+from rtfilter.engines.flavour import Flavour
+from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.trt import TensorRtRunner
+from rtfilter.engines.trt_load import PlanRejectedError, cuda_problem, load_engine
+from rtfilter.errors import GpuError, UsageError
+from tests.engines.small import SMALL, small_onnx
+from tests.fakes.immediate import ImmediateArray, ImmediateDevice, ImmediateStream
+from tests.fakes.tensorrt_like import PLAN, SCRATCH_BYTES, Diagnostics, TensorRtLike
+
+LIKE = Flavour("tensorrt_like", "1.7", 12)
+BATCH = 2
+
+
+@pytest.fixture
+def like(monkeypatch: pytest.MonkeyPatch) -> TensorRtLike:
+    module = TensorRtLike(LIKE.name)
+    monkeypatch.setitem(sys.modules, LIKE.name, module)
+    return module
+
+
+def plan(batch: int = BATCH, seed: int = 0) -> bytes:
+    return PLAN + at_batch(parse_onnx(small_onnx(seed), SMALL, "small"), batch).SerializeToString()
+
+
+def pixels(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=SMALL.inputs[0].at(BATCH)).astype(np.float32)
+
+
+def expected(given: np.ndarray) -> np.ndarray:
+    return OnnxRunner(small_onnx(), SMALL, BATCH).run(pixels=given)["sums"]
+
+
+def memory(device: ImmediateDevice) -> dict[str, ImmediateArray]:
+    return {tensor.name: device.empty(tensor.at(BATCH), tensor.dtype) for tensor in SMALL.tensors()}
+
+
+# --- the real TensorRT-RTX, which finds no GPU here ---
+
+
+def test_the_real_one_says_that_there_is_no_driver(rtx: Flavour) -> None:
+    good = build_plan(small_onnx(), SMALL, 1, "fp32", "sm89", rtx)
+    with pytest.raises(
+        GpuError, match=r"cannot load small: there is no NVIDIA driver.*nvidia\.com"
+    ) as caught:
+        load_engine(good, SMALL, 1, rtx)
+    assert not isinstance(caught.value, PlanRejectedError)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "first byte"])
+def test_the_real_one_rejects_what_is_no_plan(damage: str, rtx: Flavour) -> None:
+    good = build_plan(small_onnx(), SMALL, 1, "fp32", "sm89", rtx)
+    bad = {"cut": good[:-100], "empty": b"", "text": b"text" * 500, "first byte": b"?" + good[1:]}[damage]
+    with pytest.raises(PlanRejectedError, match="rejects its plan of small"):
+        load_engine(bad, SMALL, 1, rtx)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("Error Code 1: Cuda Runtime (cudaError 35: ...)", "no NVIDIA driver, or it is too old"),
+        ("Requested size was 1: OutOfMemory", "out of memory"),
+        ("(cudaError 2: out of memory)", "out of memory"),
+        ("(cudaError 719: unspecified launch failure)", "lost to this process"),
+        ("something else", ""),
+    ],
+)
+def test_what_cuda_says_becomes_what_to_do(said: str, problem: str) -> None:
+    assert problem in cuda_problem(said)
+    assert bool(problem) == bool(cuda_problem(said))
+
+
+# --- one that answers ---
+
+
+@pytest.mark.parametrize(
+    ("flags", "error", "said"),
+    [
+        (Diagnostics.UNSUPPORTED_CC, PlanRejectedError, "built for another GPU"),
+        (Diagnostics.VERSION_MISMATCH, PlanRejectedError, "built by another version"),
+        (Diagnostics.MALFORMED_ENGINE, PlanRejectedError, "not a plan"),
+        (Diagnostics.OLD_CUDA_DRIVER | Diagnostics.UNSUPPORTED_CC, GpuError, "driver is too old"),
+        (Diagnostics.INSUFFICIENT_GPU_MEMORY, GpuError, "too little free memory"),
+        (Diagnostics.CUDA_ERROR, GpuError, "no NVIDIA driver, or it does not work"),
+    ],
+)
+def test_why_a_plan_is_not_loaded(flags: int, error: type[GpuError], said: str, like: TensorRtLike) -> None:
+    like.diagnostics = int(flags)
+    with pytest.raises(GpuError, match=said) as caught:
+        load_engine(plan(), SMALL, BATCH, LIKE)
+    assert type(caught.value) is error
+
+
+def test_a_plan_of_another_network_or_batch_is_rejected(like: TensorRtLike) -> None:
+    with pytest.raises(PlanRejectedError, match=r"expected a plan with .*rtfilter engines clear"):
+        load_engine(plan(batch=3), SMALL, BATCH, LIKE)
+
+
+def test_host_arrays_in_and_out(like: TensorRtLike) -> None:
+    device = ImmediateDevice()
+    runner = TensorRtRunner(plan(), SMALL, BATCH, LIKE, device)
+    for seed in (1, 2):
+        np.testing.assert_allclose(runner.run(pixels=pixels(seed))["sums"], expected(pixels(seed)), atol=1e-5)
+    with pytest.raises(UsageError, match="pixels must be float32"):
+        runner.run(pixels=pixels()[:1])
+    # Scratch and one pair of tensors: nothing more is made, however often it runs.
+    assert device.made_bytes == SCRATCH_BYTES + sum(tensor.nbytes(BATCH) for tensor in SMALL.tensors())
+
+
+def test_bound_memory_is_used_where_it_lies(like: TensorRtLike) -> None:
+    device, stream = ImmediateDevice(), ImmediateStream()
+    runner = TensorRtRunner(plan(), SMALL, BATCH, LIKE, device)
+    tensors = memory(device)
+    made = device.made_bytes
+    runner.bind(tensors)
+    (context,) = like.contexts
+    assert context.addresses == {name: array.pointer for name, array in tensors.items()}
+    assert context.calls.count("run on 7") >= 1  # warm before it is captured
+    for seed in (3, 4):
+        tensors["pixels"].array[...] = pixels(seed)
+        calls = len(context.calls)
+        runner.enqueue(stream)
+        assert context.calls[calls:] == ["run on 7"]  # no addresses, nothing else: that is what is captured
+        np.testing.assert_allclose(tensors["sums"].array, expected(pixels(seed)), atol=1e-5)
+    assert stream.waits == 0
+    assert device.made_bytes == made
+    # A check in between takes memory of its own, and leaves what is bound alone.
+    before = tensors["sums"].array.copy()
+    runner.run(pixels=pixels(9))
+    np.testing.assert_array_equal(tensors["sums"].array, before)
+    runner.enqueue(stream)
+    assert context.addresses["sums"] == tensors["sums"].pointer
+
+
+def test_whether_it_may_be_captured_is_asked(like: TensorRtLike) -> None:
+    for answer in (True, False):
+        like.capturable = answer
+        device = ImmediateDevice()
+        runner = TensorRtRunner(plan(), SMALL, BATCH, LIKE, device)
+        runner.bind(memory(device))
+        assert runner.capturable is answer
+
+
+def test_it_must_be_bound_to_all_of_its_memory(like: TensorRtLike) -> None:
+    device = ImmediateDevice()
+    runner = TensorRtRunner(plan(), SMALL, BATCH, LIKE, device)
+    with pytest.raises(ValueError, match="bind its memory"):
+        runner.enqueue(ImmediateStream())
+    with pytest.raises(UsageError, match="expected memory for pixels, sums"):
+        runner.bind({"pixels": memory(device)["pixels"]})
+
+
+def test_a_gpu_that_vanishes_is_one_clear_line(like: TensorRtLike) -> None:
+    device = ImmediateDevice()
+    runner = TensorRtRunner(plan(), SMALL, BATCH, LIKE, device)
+    runner.bind(memory(device))
+    like.breaks = "Cuda Runtime (In enqueue: (cudaError 719:\n unspecified launch failure))"
+    with pytest.raises(GpuError, match="cannot run small: the GPU failed while it computed") as caught:
+        runner.enqueue(ImmediateStream())
+    assert "\n" not in str(caught.value)
+    runner.close()
+    runner.close()
+
+
+def test_the_gpus_own_code_is_kept_between_starts(like: TensorRtLike, tmp_path: Path) -> None:
+    kept = tmp_path / "plans" / "small.runtime"
+    for _ in range(2):
+        device = ImmediateDevice()
+        runner = TensorRtRunner(plan(), SMALL, BATCH, LIKE, device, kept)
+        runner.bind(memory(device))
+        runner.close()
+    assert like.compiled == 1
+    kept.write_bytes(kept.read_bytes()[:-3])  # damaged: it is made anew, and kept again
+    for _ in range(2):
+        TensorRtRunner(plan(), SMALL, BATCH, LIKE, ImmediateDevice(), kept).run(pixels=pixels())
+    assert like.compiled == 2
+
+
+def test_code_that_cannot_be_kept_costs_time_and_nothing_else(
+    like: TensorRtLike, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "plans").write_text("a file where the folder should be")
+    runner = TensorRtRunner(plan(), SMALL, BATCH, LIKE, ImmediateDevice(), tmp_path / "plans" / "a.runtime")
+    runner.run(pixels=pixels())
+    assert "the next start will take seconds longer" in caplog.text
