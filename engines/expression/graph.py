@@ -25,6 +25,7 @@ from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import MouthGuard
 
 _STAND_IN_PX = 100.0
+_NOTHING = 1e-6  # of the strength: what rounding leaves of a fade that is over
 _HELD = ("held_iod_px", "motion_value", "motion_slope", "held_points_px", "held_offset_px")
 
 
@@ -138,9 +139,9 @@ class _Whole:
         change = edit.fade(strength, visible, held, wish["fade_s"], wish["since_edit_s"])
         strength = strength + change * (1.0 - seeding)
         fresh = face * (1.0 - seeding)
-        kept = fresh.at_least(seeding, (strength > 0.0).number())
+        kept = fresh.at_least(seeding, (strength > _NOTHING).number())
         before = f.input(STATE.name).part(STATE[_HELD[0]].start, STATE[_HELD[-1]].slice.stop)
-        return fresh.at_least(held * kept), strength, f.where(fresh > 0.5, now, before) * kept
+        return fresh.at_least(held * kept), strength * kept, f.where(fresh > 0.5, now, before) * kept
 
 
 def _fields(f: Formula, row: Row) -> dict[str, Value]:
