@@ -98,11 +98,13 @@ class Crowd:
     ) -> dict[int, Landmarks]:
         """Run the mesh on these people's squares; those found before, and those found now, each face once."""
         found = dict(found or {})
+        rough = []
         expected = {person: self._people[person].expected(time_s) for person in self._people}
         answers = mesh(self._rois(people)) if people else ()
         for person, (points_px, presence) in zip(people, answers, strict=True):
             if self._people[person].observed(points_px, presence, time_s):
                 found[person] = Landmarks(points_px, presence, person)
+                rough += [person] if self._people[person].rough else []
         for person in sorted(found):
             for other in sorted(found):
                 if person < other and person in found and other in found:
@@ -110,7 +112,8 @@ class Crowd:
                     if wrong is not None:
                         self._people[wrong].let_go()
                         del found[wrong]
-        return found
+        again = [person for person in rough if found.pop(person, None) is not None]
+        return self._observe(again, time_s, mesh, found) if again else found
 
 
 def _intruder(

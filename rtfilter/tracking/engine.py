@@ -114,22 +114,24 @@ class EngineTracker:
 
     def _found(self, rgb: U8, time_s: float) -> Landmarks | None:
         """Our face where it should be, or where a detection says when nobody is followed."""
-        roi = self._follower.roi
-        if roi is None:
-            roi = self._follower.start(self._networks.detect(rgb), time_s)
-        if roi is None:
-            return None
-        points_px, presence = self._networks.mesh(rgb, roi)
-        ours = self._follower.observed(points_px, presence, time_s)
-        return Landmarks(points_px, presence) if ours else None
+        follower = self._follower
+        roi = follower.roi or follower.start(self._networks.detect(rgb), time_s)
+        while roi is not None:
+            points_px, presence = self._networks.mesh(rgb, roi)
+            if not follower.observed(points_px, presence, time_s):
+                return None
+            if not follower.rough:
+                return Landmarks(points_px, presence)
+            roi = follower.roi
+        return None
 
 
 def _on_the_processor(progress: Callable[[str], None] | None) -> FaceNetworks:
     from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
     from rtfilter.engines.ort import OnnxRunner
-    from rtfilter.engines.prepare import prepared
+    from rtfilter.engines.prepare import PROCESSOR, prepared
 
-    detector, mesh = prepared(FACE_DETECTOR, progress), prepared(FACE_MESH, progress)
+    detector, mesh = (prepared(spec, progress, PROCESSOR) for spec in (FACE_DETECTOR, FACE_MESH))
     return FaceNetworks(OnnxRunner(detector, FACE_DETECTOR), OnnxRunner(mesh, FACE_MESH))
 
 

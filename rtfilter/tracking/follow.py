@@ -4,6 +4,8 @@ Logic only, the same for both lanes: whoever has the networks shows it what they
 
     roi = follower.roi or follower.start(faces, time_s)             # faces: detected in this picture
     ours = follower.observed(points_px, presence, time_s)           # what the mesh network says of `roi`
+    if ours and follower.rough:
+        ...                                                         # mesh at `follower.roi`, observe again
     if ours and follower.look_due:
         roi = follower.look(faces, time_s)                          # not None: mesh there, observe again
 
@@ -45,6 +47,7 @@ class Follower:
         self._seen_s = -math.inf
         self._looked = 0
         self._fresh = True  # the square is a detector's, not yet one laid around landmarks
+        self._rough = False
         self._crossing = CrossingWatch()
 
     @property
@@ -56,6 +59,15 @@ class Follower:
     def place(self) -> Spot | None:
         """Where our face was last seen; None before the first time."""
         return self._place
+
+    @property
+    def rough(self) -> bool:
+        """Whether the landmarks just observed were found in a detector's square.
+
+        Such landmarks lie 0.7 to 1.8 % of an IOD from where they settle; `roi` is laid around them now, and
+        what is found there in the same picture lies 0.2 to 0.9 % from there (measured on nine pictures).
+        """
+        return self._rough
 
     def remembers(self, time_s: float) -> bool:
         """Whether our face was seen so lately that one that comes back is the same."""
@@ -102,6 +114,7 @@ class Follower:
         points_px: float32 [478, 3], or None for nothing. presence: 0..1.
         """
         roi, fresh = self._roi, self._fresh
+        self._rough = False
         self._roi = None
         if roi is None or points_px is None or not presence >= PRESENCE_MIN:
             return False
@@ -112,9 +125,9 @@ class Follower:
             # The square slid onto somebody else: let go, and look again where our person was.
             return False
         around = Roi.of_landmarks(points_px)
-        self._roi = around if fresh else roi.followed(around)
+        self._roi = around if fresh else roi.followed(around, time_s - self._seen_s)
         self._looked = 0 if fresh else self._looked + 1
-        self._place, self._seen_s, self._fresh = place, time_s, False
+        self._place, self._seen_s, self._fresh, self._rough = place, time_s, False, fresh
         return True
 
     def look(self, faces: Sequence[Detection], time_s: float) -> Roi | None:

@@ -12,9 +12,8 @@ from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import (
     CROP_PX,
     MARGIN,
-    SLACK_RAD,
-    SLACK_SHARE,
-    SLACK_SIZE,
+    REACH,
+    REST,
     Roi,
     crop,
 )
@@ -43,9 +42,9 @@ def in_crop(points_px: np.ndarray, roi: Roi) -> np.ndarray:
 
 
 def apart(a: Roi, b: Roi) -> tuple[float, float, float]:
-    """How far in shares of the side, in size, and turned."""
+    """How far in shares of HERE's side, in size, and turned."""
     turned = abs(math.remainder(a.angle_rad - b.angle_rad, 2 * math.pi))
-    return math.hypot(a.x - b.x, a.y - b.y) / a.side, abs(math.log(a.side / b.side)), turned
+    return math.hypot(a.x - b.x, a.y - b.y) / HERE.side, abs(math.log(a.side / b.side)), turned
 
 
 def test_the_square_holds_the_landmarks_with_its_margin() -> None:
@@ -121,27 +120,45 @@ def test_beyond_the_picture_its_border_goes_on() -> None:
     assert np.all(seen == 99)
 
 
-def test_within_its_slack_the_square_stands_still() -> None:
+def some_near(rng: np.random.Generator, reach: tuple[float, float, float]) -> Roi:
+    """A square that is off HERE by less than `reach` in everything."""
+    angle, far = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.999) * reach[0] * HERE.side
+    return Roi(
+        HERE.x + far * math.cos(angle),
+        HERE.y + far * math.sin(angle),
+        HERE.side * math.exp(rng.uniform(-0.999, 0.999) * reach[1]),
+        rng.uniform(-0.999, 0.999) * reach[2],
+    )
+
+
+@pytest.mark.parametrize("elapsed_s", [0.0, 0.033, 10.0])
+def test_where_little_is_left_to_go_the_square_rests(elapsed_s: float) -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):
-        angle, reach = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.999) * SLACK_SHARE * HERE.side
-        wanted = Roi(
-            HERE.x + reach * math.cos(angle),
-            HERE.y + reach * math.sin(angle),
-            HERE.side * math.exp(rng.uniform(-0.999, 0.999) * SLACK_SIZE),
-            rng.uniform(-0.999, 0.999) * SLACK_RAD,
-        )
-        assert HERE.followed(wanted) == HERE
+        assert HERE.followed(some_near(rng, REST), elapsed_s) == HERE
 
 
-def test_the_square_follows_to_within_its_slack_and_then_stops() -> None:
+@pytest.mark.parametrize("elapsed_s", [-1.0, 0.0, 0.033])
+def test_the_square_is_never_farther_off_than_its_reach(elapsed_s: float) -> None:
     wanted = Roi(500.0, -20.0, 333.0, 1.0)
-    near = HERE.followed(wanted)
-    far, growth, turned = apart(wanted, near)
-    assert far <= SLACK_SHARE * HERE.side / wanted.side + 1e-9
-    assert growth <= SLACK_SIZE + 1e-9
-    assert turned <= SLACK_RAD + 1e-9
-    assert apart(near.followed(wanted), near) == pytest.approx((0.0, 0.0, 0.0), abs=0.01)
+    far, growth, turned = apart(HERE.followed(wanted, elapsed_s), wanted)
+    assert far <= REACH[0] + 1e-9
+    assert growth <= REACH[1] + 1e-9
+    assert turned <= REACH[2] + 1e-9
+
+
+@pytest.mark.parametrize("fps", [10, 20, 30, 60, 240])
+def test_the_square_glides_at_one_speed_at_any_frame_rate(fps: int) -> None:
+    """A second after a small step it has come to rest beside it; after 0.1 s it has gone four fifths."""
+    wanted = Roi(HERE.x + 0.015 * HERE.side, HERE.y, HERE.side * 1.02, math.radians(1.5))
+    roi = HERE
+    for _ in range(fps // 10):
+        roi = roi.followed(wanted, 1 / fps)
+    assert (roi.x - HERE.x) / (wanted.x - HERE.x - REST[0] * HERE.side) == pytest.approx(0.81, abs=0.02)
+    for _ in range(fps):
+        roi = roi.followed(wanted, 1 / fps)
+    left = apart(roi, wanted)
+    assert all(value <= rest * 1.05 for value, rest in zip(left, REST, strict=True))
 
 
 def test_a_square_never_moves_farther_than_its_face_and_never_overshoots() -> None:
@@ -153,10 +170,9 @@ def test_a_square_never_moves_farther_than_its_face_and_never_overshoots() -> No
             HERE.x + rng.normal(0, 8), HERE.y + rng.normal(0, 8), HERE.side * math.exp(rng.normal(0, 0.05)),
             rng.normal(0, 0.05),
         )  # fmt: skip
-        roi = roi.followed(wanted)
-        assert math.hypot(roi.x - before.x, roi.y - before.y) <= math.hypot(
-            wanted.x - before.x, wanted.y - before.y
-        )
+        roi = roi.followed(wanted, rng.uniform(0.0, 0.1))
+        left_px = math.dist((wanted.x, wanted.y), (before.x, before.y))
+        assert math.dist((roi.x, roi.y), (before.x, before.y)) <= left_px
         assert abs(roi.side - before.side) <= abs(wanted.side - before.side) + 1e-9
         assert (roi.side - before.side) * (wanted.side - before.side) >= 0
         assert abs(roi.angle_rad - before.angle_rad) <= abs(wanted.angle_rad - before.angle_rad) + 1e-12
@@ -165,10 +181,8 @@ def test_a_square_never_moves_farther_than_its_face_and_never_overshoots() -> No
 
 def test_upside_down_is_no_seam() -> None:
     roi = Roi(0.0, 0.0, 100.0, math.pi - 0.01)
-    turned = roi.followed(Roi(0.0, 0.0, 100.0, -math.pi + 0.09))
-    assert abs(math.remainder(turned.angle_rad - roi.angle_rad, 2 * math.pi)) == pytest.approx(
-        0.1 - SLACK_RAD
-    )
+    turned = roi.followed(Roi(0.0, 0.0, 100.0, -math.pi + 0.09), 0.0)
+    assert abs(math.remainder(turned.angle_rad - roi.angle_rad, 2 * math.pi)) == pytest.approx(0.1 - REACH[2])
     assert abs(turned.angle_rad) <= math.pi
 
 
@@ -176,7 +190,7 @@ def test_landmarks_on_one_spot_still_have_a_square() -> None:
     roi = Roi.of_landmarks(np.full((478, 3), 5.0, np.float32))
     assert roi.side > 0
     assert crop(np.zeros((20, 20, 3), np.uint8), roi).shape == (CROP_PX, CROP_PX, 3)
-    assert HERE.followed(roi).side > 0
+    assert HERE.followed(roi, 0.033).side > 0
 
 
 def test_the_square_is_the_one_that_mediapipe_lays_around_the_same_landmarks() -> None:
