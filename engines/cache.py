@@ -60,6 +60,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # noqa: PTH101 (mkstemp makes it private; a cache may be shared)
         os.replace(temporary, path)  # noqa: PTH105
     except OSError as error:
         if temporary is not None:

