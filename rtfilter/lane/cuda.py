@@ -21,7 +21,9 @@ from rtfilter.lane.region import holds, region_in, region_of, region_with
 from rtfilter.lane.seat import Seat
 from rtfilter.render.cuda import changed_box, wanted_box
 from rtfilter.tracking.base import Landmarks
+from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.engine import PICTURE_SIDE_MIN_PX
+from rtfilter.tracking.find import find_person
 from rtfilter.tracking.follow import Follower
 from rtfilter.tracking.roi import Roi
 
@@ -74,41 +76,35 @@ class CudaLane:
 
     def _find(self, step: Step) -> bool:
         """Run the step where our person is; False when there is nobody."""
-        follower, frame = self._follower, step.frame
+        frame, time_s = step.frame, step.time_s
         if min(frame.width, frame.height) < PICTURE_SIDE_MIN_PX:
             return False
-        follower.picture(frame.width, frame.height)
-        followed = follower.roi is not None
-        roi = follower.roi or self._start(step)
-        while roi is not None:
-            self._run(step, roi)
-            if self._observed(step.time_s):
-                if follower.rough:
-                    roi = follower.roi
-                    continue
-                instead = self._look(step) if follower.look_due else None
-                if instead is None:
-                    break
-                roi, followed = instead, False
-            else:
-                # A cut, say: one try at finding them anew in the same picture.
-                roi, followed = self._start(step) if followed else None, False
+        self._follower.picture(frame.width, frame.height)
+        roi = find_person(
+            self._follower,
+            time_s,
+            lambda: self._detected(step),
+            lambda square: self._seen(step, square),
+        )
         if roi is not None and self._times.seeding and self._number("present"):
             # That run made the first state of a new person. Now the frame itself, from this state.
-            self._believe(step.time_s)
+            self._believe(time_s)
             self._run(step, roi)
         return roi is not None
 
-    def _start(self, step: Step) -> Roi | None:
-        return self._follower.start(self._seat.detect(step.frame.rgb), step.time_s)
+    def _detected(self, step: Step) -> list[Detection]:
+        """All faces of the picture: detected now, unless that was seen coming."""
+        if not step.detected:
+            self._seat.detector.start(step.frame.rgb)
+            self._seat.wait()
+            step.detected = True
+        return self._seat.detector.found()
 
-    def _look(self, step: Step) -> Roi | None:
-        return self._follower.look(self._seat.detect(step.frame.rgb), step.time_s)
-
-    def _observed(self, time_s: float) -> bool:
+    def _seen(self, step: Step, roi: Roi) -> tuple[F32 | None, float]:
+        """What the mesh network sees at `roi`; all of the step is run there."""
+        self._run(step, roi)
         results = self._seat.results
-        points = results["points_px"][0] if results["present"][0] else None
-        return self._follower.observed(points, float(results["presence"][0]), time_s)
+        return results["points_px"][0] if results["present"][0] else None, float(results["presence"][0])
 
     def _run(self, step: Step, roi: Roi | None) -> None:
         """The whole step at `roi`, or without a face, from the state that is believed."""
@@ -127,8 +123,12 @@ class CudaLane:
         seat.fit(region)
         self._wish.write(seat.wish_row, step.controls, self._times, step.time_s, frame.width, frame.height)
         started = seat.launch(step, roi, region, -1 if self._is_new else self._row, 1 - self._row)
+        # While the device works:
+        if self._follower.look_next and not step.detected:
+            seat.detector.start(frame.rgb)
+            step.detected = True
         if step.changes:
-            step.copy()  # while the device works
+            step.copy()
         seat.wait()
         step.device_ns += perf_counter_ns() - started
 

@@ -9,7 +9,7 @@ from rtfilter.engines.runner import Runner
 from rtfilter.frame import U8
 from rtfilter.kernels.device import Device, Stream
 from rtfilter.lane.replay import Part, Work, queue_parts, replay_of
-from rtfilter.tracking.detect import Detection, detections, letterbox
+from rtfilter.tracking.detect import Detection, Letterbox, detections, letterbox
 
 
 class DetectorPipeline:
@@ -26,12 +26,13 @@ class DetectorPipeline:
             "scores": device.empty(scores, np.float32),
         }
         runner.bind(self._on_device)
+        self._box: Letterbox | None = None
         self._replay: Work | None = None
         self._warm = False
 
-    def detect(self, rgb: U8) -> list[Detection]:
-        """The faces of a picture, uint8 [H, W, 3]; the surest first."""
-        box = letterbox(rgb)
+    def start(self, rgb: U8) -> None:
+        """Queue the detection of a picture's faces, uint8 [H, W, 3]."""
+        self._box = box = letterbox(rgb)
         pixels = self._pixels[0]
         np.multiply(box.rgb.transpose(2, 0, 1), np.float32(2.0 / 255.0), out=pixels)
         pixels -= 1.0
@@ -42,8 +43,11 @@ class DetectorPipeline:
         else:
             queue_parts(self._parts())
             self._warm = True
-        self._stream.wait()
-        return detections(self._boxes[0], self._scores[0], box)
+
+    def found(self) -> list[Detection]:
+        """The faces, the surest first; after a `start` and the stream's `wait`."""
+        assert self._box is not None, "start() comes first"
+        return detections(self._boxes[0], self._scores[0], self._box)
 
     def close(self) -> None:
         """Let go of the graph. The memory is the device's."""

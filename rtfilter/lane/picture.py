@@ -11,13 +11,14 @@ from rtfilter.frame import U8, Box, Frame
 @dataclass(slots=True)
 class Step:
     """changes: whether the frame before was changed, so that this one probably is. device_ns: nanoseconds
-    spent with the device so far."""
+    spent with the device so far. detected: whether all faces of the picture were asked for already."""
 
     frame: Frame
     controls: Controls
     time_s: float
     changes: bool
     device_ns: int = 0
+    detected: bool = False
     _copy: U8 | None = None
 
     def copy(self) -> U8:

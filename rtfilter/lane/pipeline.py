@@ -31,7 +31,7 @@ GRAPHS_KEPT: Final = 8
 
 
 class FramePipeline:
-    """Steps `batch` frames at once. The slots' parameters are filled in place, then `launch` and `wait`.
+    """Steps `batch` frames at once: parameters are filled in place, then `launch`, and the stream's `wait`.
 
     slot_bytes: the most that a region may take, and the changed box of it. Slot n begins at byte n times the
     number that is launched. mapped: changed boxes are written over the bus into the host's memory as they are
@@ -126,10 +126,6 @@ class FramePipeline:
                 self._replays.popitem(last=False)
             self._replays[slot_bytes] = replay_of(self._stream, self.parts(slot_bytes))
             self._replays[slot_bytes]()
-
-    def wait(self) -> None:
-        """Until all of it is done."""
-        self._stream.wait()
 
     def parts(self, slot_bytes: int) -> list[Part]:
         """All that a launch consists of, in order."""

@@ -23,7 +23,6 @@ from rtfilter.lane.region import pitch_of, region_bytes, stepped_bytes
 from rtfilter.lane.slots import fill_slot
 from rtfilter.render.cuda import CudaRenderer
 from rtfilter.render.mesh import RingedMesh
-from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import Roi
 
 # What regions get at first: a face that fills half the height of a 1080p picture.
@@ -91,9 +90,10 @@ class Seat:
         parts = (self._device, self._stream, self._runners, self._renderer, self._table)
         self._pipeline = FramePipeline(*parts, max(needed, FIRST_BYTES), mapped=self._mapped)
 
-    def detect(self, rgb: U8) -> list[Detection]:
-        """The faces of a picture, uint8 [H, W, 3]."""
-        return self._detector.detect(rgb)
+    @property
+    def detector(self) -> DetectorPipeline:
+        """Finds faces; waited for by `wait`, as everything of the seat."""
+        return self._detector
 
     @property
     def wish_row(self) -> F32:
@@ -117,8 +117,8 @@ class Seat:
         return started
 
     def wait(self) -> None:
-        """Until the launched graph is done."""
-        self._ready.wait()
+        """Until all that was started is done."""
+        self._stream.wait()
 
     @property
     def results(self) -> dict[str, F32]:

@@ -15,6 +15,7 @@ from rtfilter.tracking.anchors import INPUT_PX
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.crowd import Crowd
 from rtfilter.tracking.detect import Detection, detections, letterbox
+from rtfilter.tracking.find import find_person
 from rtfilter.tracking.follow import Follower
 from rtfilter.tracking.roi import CROP_PX, Roi, crop
 
@@ -76,16 +77,14 @@ class EngineTracker:
             return None
         time_s = frame.pts_ns * 1e-9
         self._follower.picture(frame.width, frame.height)
-        continued = self._follower.roi is not None
-        found = self._found(frame.rgb, time_s)
-        if found is None and continued:
-            # The person jumped, as by a cut: looked for anew in the same picture.
-            found = self._found(frame.rgb, time_s)
-        if found is not None and self._follower.look_due:
-            faces = self._networks.detect(frame.rgb)
-            if self._follower.look(faces, time_s) is not None:
-                found = self._found(frame.rgb, time_s)
-        return found
+        seen: list[Landmarks] = []
+
+        def mesh(roi: Roi) -> tuple[F32, float]:
+            seen.append(Landmarks(*self._networks.mesh(frame.rgb, roi)))
+            return seen[-1].points_px, seen[-1].score
+
+        found = find_person(self._follower, time_s, lambda: self._networks.detect(frame.rgb), mesh)
+        return None if found is None else seen[-1]
 
     def track_all(self, frame: Frame, limit: int) -> list[Landmarks]:
         """The landmarks of up to `limit` people, 1..64, longest followed first; `person` tells who is who.
@@ -111,19 +110,6 @@ class EngineTracker:
     def close(self) -> None:
         """See `Tracker`. May be called twice."""
         self._networks.close()
-
-    def _found(self, rgb: U8, time_s: float) -> Landmarks | None:
-        """Our face where it should be, or where a detection says when nobody is followed."""
-        follower = self._follower
-        roi = follower.roi or follower.start(self._networks.detect(rgb), time_s)
-        while roi is not None:
-            points_px, presence = self._networks.mesh(rgb, roi)
-            if not follower.observed(points_px, presence, time_s):
-                return None
-            if not follower.rough:
-                return Landmarks(points_px, presence)
-            roi = follower.roi
-        return None
 
 
 def _on_the_processor(progress: Callable[[str], None] | None) -> FaceNetworks:

@@ -85,6 +85,12 @@ class Follower:
         every = LOOK_EVERY_IN_COMPANY if self._crossing.company else LOOK_EVERY_ALONE
         return self._roi is not None and self._looked >= every
 
+    @property
+    def look_next(self) -> bool:
+        """Whether `look_due` will hold after the next picture, should our face be found in it."""
+        every = LOOK_EVERY_IN_COMPANY if self._crossing.company else LOOK_EVERY_ALONE
+        return self._roi is not None and not self._fresh and self._looked + 1 >= every
+
     def picture(self, width: int, height: int) -> None:
         """Tell the size of the picture that comes; when it is another one, the place is scaled along."""
         before, self._size = self._size, (width, height)

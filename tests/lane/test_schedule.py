@@ -83,6 +83,17 @@ def test_a_frame_is_one_graph_and_one_wait(
         assert watch.events == ["graph", "picture copied", "wait"]
 
 
+def test_looking_for_others_costs_no_second_wait(warm: CudaLane, watch: Watch, demo: list[Frame]) -> None:
+    """Every fifteenth frame; queued behind the frame's own work."""
+    looked = []
+    for seq in range(4, 30):
+        watch.forget()
+        warm.step(Frame.from_rgb(demo[seq % 8].rgb, pts=seq * 33_333_333, seq=seq), HAPPY)
+        assert watch.events.count("wait") == 1
+        looked.append(watch.events[0] == "graph" and watch.events[1:2] != ["wait"])
+    assert sum(looked) == 2
+
+
 def test_a_picture_that_stays_as_it_is_is_not_even_copied(
     warm: CudaLane, watch: Watch, demo: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
