@@ -74,7 +74,7 @@ def find_flavour(name: str | None = None) -> Flavour:
 
 def mixed_wheels(flavour: Flavour) -> str:
     """The wheels that overwrite each other's files, as text; "" when there is at most one."""
-    found = [wheel for wheel in _WHEELS[flavour.name] if package_version(wheel) is not None]
+    found = [wheel for wheel in _WHEELS.get(flavour.name, ()) if package_version(wheel) is not None]
     return " and ".join(found) if len(found) > 1 else ""
 
 

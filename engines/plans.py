@@ -148,7 +148,9 @@ class PlanCache:
 
     def _files(self) -> Iterator[Path]:
         try:
-            found = sorted(self.folder.iterdir()) if self.folder.exists() else []
+            found = sorted(self.folder.iterdir())
+        except FileNotFoundError:
+            found = []
         except OSError as error:
             raise InputError(
                 f"{self.folder}: cannot be read: {error.strerror or error}. Let your user read it, or set "

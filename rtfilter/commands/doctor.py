@@ -14,6 +14,7 @@ from pathlib import Path
 
 import rtfilter
 from rtfilter.commands.check import FAIL, OK, WARN, Check
+from rtfilter.commands.doctor_gpu import check_gpu
 from rtfilter.commands.doctor_serve import check_server
 from rtfilter.commands.doctor_virtualcam import check_virtual_camera
 from rtfilter.config import (
@@ -25,7 +26,7 @@ from rtfilter.config import (
     settings_from_file,
 )
 from rtfilter.errors import RtfilterError
-from rtfilter.machine import gpus, machine_facts, package_version, versions
+from rtfilter.machine import machine_facts, package_version, versions
 from rtfilter.presets import load_presets
 from rtfilter.v4l2 import holders, video_nodes
 
@@ -149,11 +150,6 @@ def check_cameras() -> list[Check]:
         "cameras", WARN, "none", "plug one in, or use a file or the demo: rtfilter run --input demo"
     )
     return found or [nothing]
-
-
-def check_gpu() -> list[Check]:
-    """The graphics card; not needed."""
-    return [Check("gpu", OK, "; ".join(gpus()) or "no NVIDIA card or driver: the CPU is used")]
 
 
 def check_numba_cache() -> list[Check]:
