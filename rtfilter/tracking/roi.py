@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.frame import U8
+from rtfilter.frame import U8, Box
 from rtfilter.tracking.detect import Detection
 
 F32 = npt.NDArray[np.float32]
@@ -52,7 +52,8 @@ class Roi:
     @classmethod
     def of_landmarks(cls, points_px: F32) -> Roi:
         """Around float32 [478, 3] landmarks, upright to the outer corners of the eyes."""
-        (x0, y0), (x1, y1) = points_px[:, :2].min(0).tolist(), points_px[:, :2].max(0).tolist()
+        columns = np.ascontiguousarray(points_px.T)  # a minimum along the first axis takes six times as long
+        (x0, y0, _), (x1, y1, _) = columns.min(1).tolist(), columns.max(1).tolist()
         right, left = points_px[RIGHT_EYE].tolist(), points_px[LEFT_EYE].tolist()
         side = max(MARGIN * max(x1 - x0, y1 - y0), SIDE_MIN_PX)
         angle_rad = math.atan2(left[1] - right[1], left[0] - right[0])
@@ -91,21 +92,32 @@ class Roi:
     def project(self, points_crop: F32) -> F32:
         """Landmarks [478, 3] in crop pixels (z in their unit) as new float32 [478, 3] in picture pixels."""
         (a, minus_b, x0), (b, _, y0) = self.picture_from_crop().tolist()
-        x, y = points_crop[:, 0], points_crop[:, 1]
-        out = np.empty_like(points_crop, np.float32)
-        out[:, 0] = x * np.float32(a) + y * np.float32(minus_b) + np.float32(x0)
-        out[:, 1] = x * np.float32(b) + y * np.float32(a) + np.float32(y0)
-        out[:, 2] = points_crop[:, 2] * np.float32(self.side / CROP_PX)
-        return out
+        turn = np.array([[a, b, 0.0], [minus_b, a, 0.0], [0.0, 0.0, self.side / CROP_PX]], np.float32)
+        out = np.einsum("nc,cd->nd", points_crop, turn)
+        out += np.array([x0, y0, 0.0], np.float32)
+        return np.asarray(out, np.float32)
+
+    def box(self, width: int, height: int) -> Box:
+        """The pixels of a picture that a crop reads, at least one."""
+        half = self.side / 2 * (abs(math.cos(self.angle_rad)) + abs(math.sin(self.angle_rad)))
+        x0 = min(max(math.floor(self.x - half) - 1, 0), width - 1)
+        y0 = min(max(math.floor(self.y - half) - 1, 0), height - 1)
+        x1 = max(min(math.ceil(self.x + half) + 2, width), x0 + 1)
+        y1 = max(min(math.ceil(self.y + half) + 2, height), y0 + 1)
+        return Box(x0, y0, x1, y1)
 
 
 def crop(rgb: U8, roi: Roi) -> U8:
     """The square as the network sees it: uint8 [192, 192, 3], bilinear; beyond the picture, its border."""
+    x0, y0, x1, y1 = roi.box(rgb.shape[1], rgb.shape[0])
+    # Row by row into the cache first: read crosswise out of main memory, the warp takes twice as long.
+    near = np.ascontiguousarray(rgb[y0:y1, x0:x1])
+    matrix = roi.picture_from_crop()
+    matrix[:, 2] -= (x0, y0)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = (CROP_PX, CROP_PX)
-    matrix = roi.picture_from_crop()
     return np.asarray(
-        cv2.warpAffine(rgb, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.warpAffine(near, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
 
 
