@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,15 +13,19 @@ from rtfilter.kernels.host_device import HostDevice, HostDeviceArray, HostStream
 from rtfilter.kernels.resample import filter_weights
 from rtfilter.kernels.warp import MeshTopology, Warp, weight_table
 
+KERNELS_ON = os.environ.get("KERNELS_ON", "host")
 TABLE = weight_table(filter_weights(4), filter_weights(6))
 Box = tuple[int, int, int, int]
 
 
 class Bench:
-    """A host device with a stream. backwards: threads and blocks in the opposite order."""
+    """A host device with a stream. backwards: threads and blocks in the opposite order.
+
+    With KERNELS_ON=cuda in the environment it is a GPU, in whatever order that likes.
+    """
 
     def __init__(self, backwards: bool = False) -> None:
-        self.device = HostDevice(backwards)
+        self.device: Any = _gpu() if KERNELS_ON == "cuda" else HostDevice(backwards)
         self.stream: HostStream = self.device.stream()
 
     def put(self, array: Any) -> HostDeviceArray:
@@ -33,6 +39,15 @@ class Bench:
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> HostDeviceArray:
         return self.device.empty(shape, dtype)
+
+
+@cache
+def _gpu() -> Any:
+    """One for all tests: its memory is freed with the process."""
+    from rtfilter.kernels.cuda_device import CudaDevice
+    from tests.kernels.readable import ReadableDevice
+
+    return ReadableDevice(CudaDevice())
 
 
 def in_both_orders() -> list[Bench]:
@@ -82,6 +97,7 @@ class Warped:
         warp.find_flow(bench.stream, *moved, bench.put(soften))
         warp.resample(bench.stream, bench.put(resample), bench.put(source), changed)
         bench.stream.wait()
+        self.vertices, self.flows = warp._vertices.array[0], warp._flows.array[0]
         self.report = warp.reports.array[0]
         cells = (int(self.report["rows"]), int(self.report["columns"]))
         self.flow = warp.soft.array[0, : cells[0] * cells[1]].reshape(*cells, 2)
