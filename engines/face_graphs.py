@@ -9,6 +9,7 @@ import numpy as np
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH, LANDMARKS
 from rtfilter.engines.onnx_graph import OnnxGraph
 from rtfilter.engines.refinement import IRIS_DEPTHS, MESH_LANDMARKS, PARTS, sources
+from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.tflite.attention import IN_LANES
 from rtfilter.engines.tflite.convert import Lane, Writers, convert
 from rtfilter.engines.tflite.operators import STOCK
@@ -27,7 +28,7 @@ def face_detector(tflite: bytes, name: str, style: Style | None = None) -> bytes
     boxes, scores = convert(model, graph, ["pixels"], Writers(STOCK), style or Plain())
     graph.add("Identity", [boxes.value], "boxes")
     graph.reshape(scores.value, [0, model.tensors[model.outputs[1]].shape[1]], "scores")
-    return graph.finish(FACE_DETECTOR, _COMMENT.format(name=name))
+    return _finished(graph, FACE_DETECTOR, name)
 
 
 def face_mesh(tflite: bytes, name: str, style: Style | None = None, writers: Writers = IN_LANES) -> bytes:
@@ -57,7 +58,7 @@ def face_mesh(tflite: bytes, name: str, style: Style | None = None, writers: Wri
 
     graph.add("Concat", [xy, z], "landmarks", axis=2)
     graph.add("Sigmoid", [graph.reshape(flag.value, [-1])], "presence")
-    return graph.finish(FACE_MESH, _COMMENT.format(name=name))
+    return _finished(graph, FACE_MESH, name)
 
 
 def _joined(graph: OnnxGraph, mesh_xy: str, parts: Sequence[Lane]) -> tuple[str, list[int]]:
@@ -71,6 +72,14 @@ def _joined(graph: OnnxGraph, mesh_xy: str, parts: Sequence[Lane]) -> tuple[str,
             end += part.count * (part.width or len(landmarks))
         starts.append(begin_of[part.value] + part.number * part.width)
     return graph.add("Concat", values, axis=1), starts
+
+
+def _finished(graph: OnnxGraph, spec: NetworkSpec, name: str) -> bytes:
+    try:
+        return graph.finish(spec, _COMMENT.format(name=name))
+    except Exception as error:  # ONNX's own types share no other base
+        said = " ".join(str(error).split())[:200]
+        raise InputError(f"{name}: the model's operators do not fit each other: {said}") from error
 
 
 def _expect_outputs(model: Model, name: str, wanted: tuple[str, ...]) -> None:

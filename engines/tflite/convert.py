@@ -146,7 +146,7 @@ def convert(
                 writers.group[kind](conversion, group)
             else:
                 writers.single[kind](conversion, group[0])
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except Exception as error:  # a model whose operators do not fit can raise nearly anything
             made = conversion.tensor(group[0].outputs[0]).name
             raise InputError(f"the TFLite operator {kind} that makes {made}: {error}") from error
     return [conversion.lane(index) for index in model.outputs]

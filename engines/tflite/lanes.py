@@ -57,6 +57,8 @@ def pads(at: Conversion, group: Group) -> None:
     if any((i != widths[0]).any() or i[:3].any() or i[3, 0] for i in widths):
         raise ValueError(f"only channels can be added to lanes, got {[i.tolist() for i in widths]}")
     new = width + int(widths[0][3, 1])
+    if new != at.tensor(group[0].outputs[0]).shape[3]:
+        raise ValueError(f"{new} channels for the shape {at.tensor(group[0].outputs[0]).shape}")
     ones = at.graph.constant(np.tile(np.eye(new, width), (len(group), 1))[:, :, None, None])
     value = at.graph.add("Conv", [value, ones], group=len(group), kernel_shape=[1, 1])
     _define(at, group, value, new)

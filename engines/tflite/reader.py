@@ -15,6 +15,7 @@ from flatbuffers import flexbuffers
 from rtfilter.errors import InputError
 
 IDENTIFIER = b"TFL3"
+_NUMBERS_MAX = 1 << 26  # in one tensor; the largest of the face networks has 147 456
 _DTYPES: dict[int, npt.DTypeLike] = {
     tflite.TensorType.FLOAT32: np.float32,
     tflite.TensorType.FLOAT16: np.float16,
@@ -141,7 +142,7 @@ class _Reader:
             raise ValueError(f"tensor {name} has the unknown type {tensor.Type()}")
         dtype = np.dtype(_DTYPES[tensor.Type()])
         shape = self._indices(tensor.ShapeLength(), tensor.ShapeAsNumpy())
-        if any(size < 1 for size in shape):
+        if any(size < 1 for size in shape) or prod(shape) > _NUMBERS_MAX:
             raise ValueError(f"tensor {name} has the shape {shape}")
         buffer = self._model.Buffers(tensor.Buffer())
         if not buffer.DataLength():
