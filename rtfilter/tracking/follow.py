@@ -120,6 +120,7 @@ class Follower:
         points_px: float32 [478, 3], or None for nothing. presence: 0..1.
         """
         roi, fresh = self._roi, self._fresh
+        starting = fresh or self._rough
         self._rough = False
         self._roi = None
         if roi is None or points_px is None or not presence >= PRESENCE_MIN:
@@ -132,7 +133,7 @@ class Follower:
             return False
         around = Roi.of_landmarks(points_px)
         self._roi = around if fresh else roi.followed(around, time_s - self._seen_s)
-        self._looked = 0 if fresh else self._looked + 1
+        self._looked = 0 if starting else self._looked + 1
         self._place, self._seen_s, self._fresh, self._rough = place, time_s, False, fresh
         return True
 

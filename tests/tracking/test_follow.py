@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from rtfilter.tracking.crossing import Spot
 from rtfilter.tracking.detect import Detection
+from rtfilter.tracking.find import find_person
 from rtfilter.tracking.follow import LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY, Follower, place_of
 from rtfilter.tracking.roi import Roi
-from tests.faces import face_px
-
-FPS = 30.0
-SHAPE = face_px()
-SHAPE_PLACE = place_of(SHAPE)
-
-
-def landmarks_at(spot: Spot) -> np.ndarray:
-    """The mean face with its centre and size at a spot."""
-    scale = spot.size / SHAPE_PLACE.size
-    offset = np.array([spot.x - scale * SHAPE_PLACE.x, spot.y - scale * SHAPE_PLACE.y, 0.0])
-    return (SHAPE * scale + offset).astype(np.float32)
-
-
-def detected(spot: Spot) -> Detection:
-    """A detector's box of that face: smaller than the landmarks, with the eyes as first key points."""
-    points = landmarks_at(spot)
-    keypoints = np.zeros((6, 2), np.float32)
-    keypoints[0], keypoints[1] = points[33, :2], points[263, :2]
-    return Detection(spot.x, spot.y, 0.8 * spot.size, 0.8 * spot.size, 0.9, keypoints)
+from tests.tracking.worlds import FPS, Path, detected, landmarks_at, seen_in, walking
 
 
 class World:
@@ -42,43 +23,23 @@ class World:
         self.seq = 0
         self.detections = 0
 
-    def mesh(self, roi: Roi, people: list[Spot]) -> tuple[np.ndarray | None, float]:
-        """The landmarks of the person nearest the square's middle, if most of the face is in it."""
-        near = [p for p in people if math.dist((p.x, p.y), (roi.x, roi.y)) < 0.45 * roi.side]
-        near = [p for p in near if 0.3 < p.size / roi.side < 1.2]
-        if not near:
-            return None, 0.01
-        return landmarks_at(min(near, key=lambda p: math.dist((p.x, p.y), (roi.x, roi.y)))), 0.99
-
-    def show(self, people: list[Spot], hidden: tuple[Spot, ...] = ()) -> Spot | None:
+    def show(self, people: list[Spot]) -> Spot | None:
         """One picture, as a tracker would go about it; the place of the face that is reported."""
-        time_s, follower = self.seq / FPS, self.follower
-        self.seq += 1
-        faces = [detected(p) for p in people]
-        continued = follower.roi is not None
-        found = self._try(people, time_s)
-        if found is None and continued:
-            found = self._try(people, time_s)
-        if found is not None and follower.look_due:
-            self.detections += 1
-            roi = follower.look(faces, time_s)
-            if roi is not None:
-                found = self._try(people, time_s)
-        return found
+        seen: list[np.ndarray] = []
 
-    def _try(self, people: list[Spot], time_s: float) -> Spot | None:
-        roi = self.follower.roi
-        if roi is None:
+        def detect() -> list[Detection]:
             self.detections += 1
-            roi = self.follower.start([detected(p) for p in people], time_s)
-        if roi is None:
-            return None
-        points, presence = self.mesh(roi, people)
-        return (
-            place_of(points)
-            if self.follower.observed(points, presence, time_s) and points is not None
-            else None
-        )
+            return [detected(p) for p in people]
+
+        def mesh(roi: Roi) -> tuple[np.ndarray, float]:
+            points_px, presence = seen_in(roi, people)
+            seen.append(points_px)
+            return points_px, presence
+
+        time_s = self.seq / FPS
+        self.seq += 1
+        found = find_person(self.follower, time_s, detect, mesh)
+        return None if found is None else place_of(seen[-1])
 
 
 @pytest.fixture
@@ -153,13 +114,6 @@ def test_a_face_that_slides_onto_another_is_let_go_and_ours_found_again(world: W
     assert not world.follower.observed(landmarks_at(stranger), 0.99, world.seq / FPS)
     assert world.follower.roi is None
     assert near(world.show([ME, stranger]), ME)
-
-
-Path = Callable[[float], Spot]
-
-
-def walking(start_x: float, speed: float, size: float = 100.0) -> Path:
-    return lambda time_s: Spot(start_x + speed * time_s, 200.0, size)
 
 
 @pytest.mark.parametrize(

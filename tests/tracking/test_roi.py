@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -214,3 +215,30 @@ def test_the_square_is_the_one_that_mediapipe_lays_around_the_same_landmarks() -
         assert ours.angle_rad == pytest.approx(theirs.rotation, abs=1e-5)
     graph.close()
     demo.close()
+
+
+@pytest.mark.parametrize(
+    "roi",
+    [
+        Roi(120.0, 90.0, 60.0, 0.4),
+        Roi(10.0, 5.0, 80.0, -1.0),
+        Roi(240.0, 195.0, 150.0, 2.0),
+        Roi(-300.0, 90.0, 50.0, 0.2),
+        Roi(120.0, 900.0, 50.0, 0.2),
+        Roi(125.0, 100.0, 5000.0, 0.1),
+    ],
+)
+def test_of_a_picture_only_the_part_near_the_square_is_needed(roi: Roi) -> None:
+    rgb = np.random.default_rng(4).integers(0, 256, (200, 250, 3), np.uint8)
+    x0, y0, x1, y1 = roi.box(250, 200)
+    assert 0 <= x0 < x1 <= 250
+    assert 0 <= y0 < y1 <= 200
+    whole = cv2.warpAffine(
+        rgb,
+        roi.picture_from_crop(),
+        (CROP_PX, CROP_PX),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    assert np.abs(crop(rgb, roi).astype(int) - whole).max() <= 8, "OpenCV rounds places to 1/32 px"
+    assert np.mean(crop(rgb, roi) == whole) > 0.9
