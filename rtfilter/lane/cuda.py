@@ -29,13 +29,13 @@ from rtfilter.tracking.roi import Roi
 
 
 class CudaLane:
-    """Filters one stream. seat: its place on a device; closed with the lane."""
+    """Filters one stream. seat: its place on a device, closed with the lane."""
 
     name = "cuda"
 
     def __init__(self, seat: Seat, model: MorphableModel, fade_s: float, why: str = "") -> None:
         self.why = why
-        self._seat = seat
+        self.seat = seat
         self._identity_count = len(model.identity_scale)
         self._wish = WishWriter(fade_s)
         self._times = StreamTimes()
@@ -72,7 +72,7 @@ class CudaLane:
 
     def close(self) -> None:
         """See `Lane.close`; also after a failure, and twice."""
-        self._seat.close()
+        self.seat.close()
 
     def _find(self, step: Step) -> bool:
         """Run the step where our person is; False when there is nobody."""
@@ -95,15 +95,15 @@ class CudaLane:
     def _detected(self, step: Step) -> list[Detection]:
         """All faces of the picture: detected now, unless that was seen coming."""
         if not step.detected:
-            self._seat.detector.start(step.frame.rgb)
-            self._seat.wait()
+            self.seat.detector.start(step.frame.rgb)
+            self.seat.wait()
             step.detected = True
-        return self._seat.detector.found()
+        return self.seat.detector.found()
 
     def _seen(self, step: Step, roi: Roi) -> tuple[F32 | None, float]:
         """What the mesh network sees at `roi`; all of the step is run there."""
         self._run(step, roi)
-        results = self._seat.results
+        results = self.seat.results
         return results["points_px"][0] if results["present"][0] else None, float(results["presence"][0])
 
     def _run(self, step: Step, roi: Roi | None) -> None:
@@ -112,14 +112,14 @@ class CudaLane:
         # Without a face, what fades is where it was last seen.
         region = region_in(self._region, width, height) if roi is None else region_of(roi, width, height)
         self._launch(step, roi, region)
-        wanted = wanted_box(self._seat.box)
+        wanted = wanted_box(self.seat.box)
         if wanted is not None and not holds(region, wanted):
             region = region_with(region, wanted, width, height)
             self._launch(step, roi, region)
         self._region = region
 
     def _launch(self, step: Step, roi: Roi | None, region: Box) -> None:
-        seat, frame = self._seat, step.frame
+        seat, frame = self.seat, step.frame
         seat.fit(region)
         self._wish.write(seat.wish_row, step.controls, self._times, step.time_s, frame.width, frame.height)
         started = seat.launch(step, roi, region, -1 if self._is_new else self._row, 1 - self._row)
@@ -140,24 +140,24 @@ class CudaLane:
 
     def _painted(self, step: Step) -> Frame:
         """The frame with the changed box in its place."""
-        box = changed_box(self._seat.box)
+        box = changed_box(self.seat.box)
         self._changes = box is not None
         if box is None:
             return step.frame.filtered(step.frame.rgb, None)
         out = step.copy()
-        self._seat.paste(out, box, self._region)
+        self.seat.paste(out, box, self._region)
         return step.frame.filtered(out, box)
 
     def _number(self, field: str) -> float:
         """A number of the last run's report."""
-        return float(self._seat.results["report"][0, REPORT[field].start])
+        return float(self.seat.results["report"][0, REPORT[field].start])
 
     def _report(self, stages: dict[str, int]) -> StepReport:
         """What the last run did; everything is copied."""
         strength = self._number("strength")
         if not self._number("present"):
             return StepReport(strength=strength, stage_ns=stages)
-        results = self._seat.results
+        results = self.seat.results
         row: F32 = results["report"][0]
         landmarks = Landmarks(results["points_px"][0].copy(), float(results["presence"][0]))
         offset = REPORT.of(row, "offset").astype(np.float64)

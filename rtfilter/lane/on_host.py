@@ -34,7 +34,15 @@ class HostRuntime:
         return OnnxRunner(self._onnx[spec.name], spec, batch)
 
 
-def open_on_host(model: MorphableModel, fade_s: float, runtime: HostRuntime | None = None) -> CudaLane:
+def open_on_host(
+    model: MorphableModel,
+    fade_s: float,
+    runtime: HostRuntime | None = None,
+    *,
+    mapped: bool = True,
+    graphs: bool = True,
+) -> CudaLane:
     """The CUDA lane on the host device. Raises MissingExtraError without a C++ compiler."""
-    seat = Seat(HostDevice, runtime or HostRuntime(model), RingedMesh(model.triangles, model.holes))
+    mesh = RingedMesh(model.triangles, model.holes)
+    seat = Seat(HostDevice, runtime or HostRuntime(model), mesh, mapped=mapped, graphs=graphs)
     return CudaLane(seat, model, fade_s, "the host device: slow, for tests")

@@ -28,13 +28,20 @@ class EngineRuntime:
 
 
 def open_cuda(
-    choice: EngineChoice, model: MorphableModel, fade_s: float, say: Say, *, mapped: bool = True
+    choice: EngineChoice,
+    model: MorphableModel,
+    fade_s: float,
+    say: Say,
+    *,
+    mapped: bool = True,
+    graphs: bool = True,
 ) -> CudaLane:
     """The lane, loaded: networks are prepared and plans built where they are missing, which `say` is told.
 
+    mapped, graphs: see `FramePipeline`.
     Raises GpuError where the GPU or its software fails or has no room, InputError for an unusable cache.
     """
     runtime = EngineRuntime(choice, model, say)
     mesh = RingedMesh(model.triangles, model.holes)
-    seat = Seat(lambda: CudaDevice(choice.gpu.index), runtime, mesh, mapped=mapped)
+    seat = Seat(lambda: CudaDevice(choice.gpu.index), runtime, mesh, mapped=mapped, graphs=graphs)
     return CudaLane(seat, model, fade_s, choice.why)

@@ -35,7 +35,8 @@ class FramePipeline:
 
     slot_bytes: the most that a region may take, and the changed box of it. Slot n begins at byte n times the
     number that is launched. mapped: changed boxes are written over the bus into the host's memory as they are
-    made, and no more than these; else all of a slot is copied.
+    made, and no more than these; else all of a slot is copied. graphs: False queues everything anew each
+    time, to measure what graphs are worth.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class FramePipeline:
         slot_bytes: int,
         *,
         mapped: bool = True,
+        graphs: bool = True,
     ) -> None:
         """runners: of FACE_MESH and EXPRESSION, for the batch of `renderer`; they are bound here. table:
         float32 [rows, STATE.size], what the streams remember."""
@@ -80,7 +82,7 @@ class FramePipeline:
         self._boxes = device.pinned((batch,), blocks.REPORT)
         self._regions = self._up.memory.part(self._up.tail_offset, (batch * slot_bytes,), np.uint8)
         self._changed_host, self._changed = _changed_memory(device, batch * slot_bytes, mapped)
-        self._mapped = mapped
+        self._mapped, self._graphs = mapped, graphs
         self._bind(device)
         self._replays: OrderedDict[int, Work] = OrderedDict()
         self._warm = False
@@ -118,7 +120,7 @@ class FramePipeline:
         if replay is not None:
             self._replays.move_to_end(slot_bytes)
             replay()
-        elif not self._warm:
+        elif not (self._warm and self._graphs):
             self._warm = True
             queue_parts(self.parts(slot_bytes))
         else:
@@ -126,6 +128,12 @@ class FramePipeline:
                 self._replays.popitem(last=False)
             self._replays[slot_bytes] = replay_of(self._stream, self.parts(slot_bytes))
             self._replays[slot_bytes]()
+
+    def bytes_moved(self, slot_bytes: int, changed_bytes: int) -> tuple[int, int]:
+        """What a launch copies up, and down with that much changed in all slots."""
+        up = self._up.tail_offset + self.batch * slot_bytes
+        down = self._down.pinned.nbytes + self._boxes.nbytes
+        return up, down + (changed_bytes if self._mapped else self.batch * slot_bytes)
 
     def parts(self, slot_bytes: int) -> list[Part]:
         """All that a launch consists of, in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import pairwise
 from time import perf_counter_ns
 from typing import Protocol, TypeVar
 
@@ -20,8 +21,9 @@ from rtfilter.lane.detector import DetectorPipeline
 from rtfilter.lane.picture import Step, rows_of
 from rtfilter.lane.pipeline import FramePipeline
 from rtfilter.lane.region import pitch_of, region_bytes, stepped_bytes
+from rtfilter.lane.replay import queue_parts
 from rtfilter.lane.slots import fill_slot
-from rtfilter.render.cuda import CudaRenderer
+from rtfilter.render.cuda import CudaRenderer, changed_box
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.tracking.roi import Roi
 
@@ -53,14 +55,21 @@ class Runtime(Protocol):
 class Seat:
     """Memory, networks and graphs for one stream.
 
-    open_device: gives a device, which is closed with the seat: that frees what was made with it. mapped: see
-    `FramePipeline`.
+    open_device: gives a device, which is closed with the seat: that frees what was made with it. mapped,
+    graphs: see `FramePipeline`.
     """
 
     def __init__(
-        self, open_device: Callable[[], Device], runtime: Runtime, mesh: RingedMesh, *, mapped: bool = True
+        self,
+        open_device: Callable[[], Device],
+        runtime: Runtime,
+        mesh: RingedMesh,
+        *,
+        mapped: bool = True,
+        graphs: bool = True,
     ) -> None:
-        self._mapped = mapped
+        self._mapped, self._graphs = mapped, graphs
+        self._launched_bytes = 0
         self._pipeline: FramePipeline | None = None
         self._closing: list[Callable[[], None]] = []
         try:
@@ -88,7 +97,9 @@ class Seat:
             needed = max(needed, 2 * before.slot_bytes)
             before.close()
         parts = (self._device, self._stream, self._runners, self._renderer, self._table)
-        self._pipeline = FramePipeline(*parts, max(needed, FIRST_BYTES), mapped=self._mapped)
+        self._pipeline = FramePipeline(
+            *parts, max(needed, FIRST_BYTES), mapped=self._mapped, graphs=self._graphs
+        )
 
     @property
     def detector(self) -> DetectorPipeline:
@@ -113,7 +124,8 @@ class Seat:
         fill_slot(pipeline.parameters, 0, roi, region, (rgb.shape[1], rgb.shape[0]), pitch, 0)
         pipeline.parameters["carry"][0] = (row_from, row_to)
         started = perf_counter_ns()
-        pipeline.launch(stepped_bytes(region_bytes(region)))
+        self._launched_bytes = stepped_bytes(region_bytes(region))
+        pipeline.launch(self._launched_bytes)
         return started
 
     def wait(self) -> None:
@@ -135,6 +147,27 @@ class Seat:
         """Put the changed box into a picture. region: that was launched."""
         changed = self._ready.changed(0, box.y1 - box.y0, pitch_of(region.x1 - region.x0))
         np.copyto(rows_of(out, box), changed[:, : 3 * (box.x1 - box.x0)])
+
+    def timed_ms(self) -> dict[str, float]:
+        """The last launch once more, without a graph: milliseconds of device time by stage; and as `graph`,
+        all of it as it is launched for a frame. Changes no state."""
+        stream, pipeline = self._stream, self._ready
+        marks = [("", stream.mark())]
+        parts = pipeline.parts(self._launched_bytes)
+        queue_parts(parts, lambda stage: marks.append((stage, stream.mark())))
+        stream.wait()
+        spent = {stage: here.since_ms(before) for (_, before), (stage, here) in pairwise(marks)}
+        first = stream.mark()
+        pipeline.launch(self._launched_bytes)
+        last = stream.mark()
+        stream.wait()
+        return {**spent, "graph": last.since_ms(first)}
+
+    def bytes_moved(self) -> tuple[int, int]:
+        """What the last launch copied up and down."""
+        box = changed_box(self.box)
+        changed = 3 * (box.x1 - box.x0) * (box.y1 - box.y0) if box is not None else 0
+        return self._ready.bytes_moved(self._launched_bytes, changed)
 
     def close(self) -> None:
         """Give everything back; also after a failure, and twice."""

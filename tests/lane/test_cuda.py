@@ -197,7 +197,7 @@ def test_a_huge_picture_is_not_uploaded_whole(
     lane = on_host()
     # What a detector that sees 128 pixels of it would miss.
     there = Detection(5160.0, 1105.0, 87.0, 87.0, 1.0, np.array([[5140, 1090], [5180, 1090]], np.float32))
-    monkeypatch.setattr(lane._seat.detector, "found", lambda: [there])
+    monkeypatch.setattr(lane.seat.detector, "found", lambda: [there])
     frame = Frame.from_rgb(canvas)
     out, report = lane.step(frame, HAPPY)
     assert report.landmarks is not None
@@ -211,7 +211,7 @@ def test_a_region_that_turns_out_too_small_is_taken_again(
 ) -> None:
     """As with a face that jumps; here the regions are cut on purpose. (The network then sees less, too.)"""
     launched: list[Box] = []
-    launch = both.cuda._seat.launch
+    launch = both.cuda.seat.launch
 
     def noted(step: Step, roi: Roi | None, region: Box, *rows: int) -> int:
         launched.append(region)
@@ -224,7 +224,7 @@ def test_a_region_that_turns_out_too_small_is_taken_again(
     for frame in demo[:3]:
         both.step(frame, HAPPY)
     monkeypatch.setattr(cuda_module, "region_of", cut)
-    monkeypatch.setattr(both.cuda._seat, "launch", noted)
+    monkeypatch.setattr(both.cuda.seat, "launch", noted)
     for frame in demo[3:]:
         launched.clear()
         ours, _ = both.step(frame, HAPPY)
