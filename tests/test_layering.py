@@ -156,6 +156,7 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
         ("onnx", {"engines"}),
         ("onnxruntime", {"engines"}),
         ("tflite", {"engines.tflite.reader"}),
+        ("flatbuffers", {"engines.tflite.reader"}),
         # The renderer's second row band; see docs/decisions.md.
         ("concurrent", {"render.cpu", "render.helper", "serve"}),
         # learn/ builds the committed assets from tracked footage, with a MediaPipe model as teacher.
@@ -196,7 +197,7 @@ def loaded_after(statement: str) -> set[str]:
 @pytest.mark.parametrize("statement", ["import rtfilter", "import rtfilter.cli; rtfilter.cli.build_parser()"])
 def test_importing_loads_nothing_heavy(statement: str) -> None:
     heavy = {"torch", "cupy", "tensorrt", "tensorrt_rtx", "mediapipe", "cv2", "av", "numba", "pyvirtualcam",
-             "onnx", "onnxruntime", "tflite", "skimage", "jax", "scipy", "matplotlib"}  # fmt: skip
+             "onnx", "onnxruntime", "tflite", "flatbuffers", "skimage", "jax", "scipy", "matplotlib"}  # fmt: skip
     loaded = loaded_after(statement)
     assert "rtfilter" in loaded
     assert not loaded & heavy
