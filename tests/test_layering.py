@@ -197,7 +197,8 @@ def loaded_after(statement: str) -> set[str]:
 @pytest.mark.parametrize("statement", ["import rtfilter", "import rtfilter.cli; rtfilter.cli.build_parser()"])
 def test_importing_loads_nothing_heavy(statement: str) -> None:
     heavy = {"torch", "cupy", "tensorrt", "tensorrt_rtx", "mediapipe", "cv2", "av", "numba", "pyvirtualcam",
-             "onnx", "onnxruntime", "tflite", "flatbuffers", "skimage", "jax", "scipy", "matplotlib"}  # fmt: skip
+             "onnx", "onnxruntime", "tflite", "flatbuffers", "skimage", "jax", "scipy",
+             "matplotlib"}  # fmt: skip
     loaded = loaded_after(statement)
     assert "rtfilter" in loaded
     assert not loaded & heavy
