@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# What bench/gpu_session.sh needs on a machine without a network, in parts that can be carried one by one.
+#
+#     bench/gpu_pack.sh [FOLDER]          default .gpu; git does not see it
+#
+# FOLDER/1, FOLDER/2, ... hold the networks as ONNX files and TensorRT-RTX's wheels, the large one split. Set
+# PYTHON to an interpreter that has rtfilter and its packages, PART_MB (default 48), TARGET_PYTHON (3.12) and
+# CUDA (13: 12 or 13, as the other machine's CuPy), TENSORRT (the version).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+folder=${1:-.gpu}
+python=${PYTHON:-.venv/bin/python}
+part_mb=${PART_MB:-48}
+cuda=${CUDA:-13}
+target=${TARGET_PYTHON:-3.12}
+version=${TENSORRT:-$("$python" -c 'from importlib.metadata import distributions as d
+print(next((x.version for x in d() if x.metadata["Name"].startswith("tensorrt-rtx-cu") or x.metadata["Name"].startswith("tensorrt_rtx_cu")), "1.7.1.116"))')}
+
+rm -rf "$folder"
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
+printf '*\n' >"$folder/.gitignore"
+staging=$(mktemp -d)
+trap 'rm -rf "$staging"' EXIT
+
+echo "networks ..." >&2
+RTFILTER_CACHE=$staging/cache PYTHONPATH=$PWD "$python" -c 'from rtfilter.engines.prepare import prepare; prepare(print)' >&2
+rm -f "$staging"/cache/onnx/*.lock
+
+echo "TensorRT-RTX $version for CUDA $cuda, Python $target ..." >&2
+mkdir "$staging/wheels"
+for name in libs bindings; do
+    "$python" -m pip download --quiet --no-deps --only-binary=:all: --dest "$staging/wheels" \
+        --python-version "$target" --implementation cp --platform manylinux_2_28_x86_64 \
+        "tensorrt-rtx-cu$cuda-$name==$version"
+done
+# The package that brings the name `tensorrt_rtx` is pure Python and comes as source.
+"$python" -m pip wheel --quiet --no-deps --wheel-dir "$staging/wheels" "tensorrt-rtx-cu$cuda==$version"
+
+number=1
+mkdir "$folder/1"
+cp -r "$staging/cache" "$folder/1/cache"
+mkdir "$folder/1/wheels"
+for wheel in "$staging"/wheels/*.whl; do
+    size_mb=$(($(stat -c %s "$wheel") >> 20))
+    if [ "$size_mb" -lt 8 ]; then
+        cp "$wheel" "$folder/1/wheels/"
+        continue
+    fi
+    split --bytes="${part_mb}M" --numeric-suffixes=1 --suffix-length=2 "$wheel" "$staging/$(basename "$wheel").part"
+    for part in "$staging/$(basename "$wheel")".part*; do
+        number=$((number + 1))
+        mkdir -p "$folder/$number/wheels"
+        mv "$part" "$folder/$number/wheels/"
+    done
+done
+du -sm "$folder"/[0-9]* >&2
+echo "carry each part and keep it there: bash bench/gpu_session.sh --keep $(basename "$folder")/1; then, with the last one:" >&2
+echo "    bash bench/gpu_session.sh $(basename "$folder")/$number" >&2

@@ -1,0 +1,159 @@
+"""Whether the device does what the processor does: kernels, networks, whole lanes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.gpu_machine import CUDA, SIZES, Machine, demo_frames
+from rtfilter.controls import Controls
+from rtfilter.engines.expression.layout import WISH
+from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH, NETWORKS
+from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.prepare import prepared
+from rtfilter.engines.spec import F32, NetworkSpec
+from rtfilter.frame import Frame
+from rtfilter.lane.cpu import CpuLane
+from rtfilter.tracking.detect import letterbox
+from rtfilter.tracking.engine import EngineTracker
+from rtfilter.tracking.roi import Roi, crop
+
+ROOT = Path(__file__).resolve().parents[1]
+WISHES = {
+    "happy": Controls({"happy": 1.0}),
+    "surprised and angry": Controls({"surprised": 1.2, "angry": 0.3}, mouth=0.3, smoothing=0.0),
+}
+# Of a float32 network; 16 bits keep about three decimals.
+RUNS = 8
+
+
+def kernels(machine: Machine) -> dict[str, Any]:
+    """The kernels' own tests, on this device: each kernel against its twin."""
+    words = [sys.executable, "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", "tests/kernels"]
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "KERNELS_ON": "cuda" if machine.device == CUDA else "host"},
+        timeout=400,
+    )
+    lines = done.stdout.splitlines()
+    counts = {what: int(number) for number, what in re.findall(r"(\d+) (\w+)", lines[-1] if lines else "")}
+    failures = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    return {"exit_code": done.returncode, "counts": counts, "failures": failures[:40]}
+
+
+def engines(machine: Machine) -> dict[str, Any]:
+    """Each network on the device against ONNX Runtime on the processor, on the demo's face."""
+    device = machine.open_device()
+    try:
+        return {spec.name: _engine(machine, spec, device) for spec in NETWORKS}
+    finally:
+        device.close()
+
+
+def _engine(machine: Machine, spec: NetworkSpec, device: Any) -> dict[str, Any]:
+    reference = OnnxRunner(prepared(spec), spec)
+    runner = machine.runner(spec, 1, device)
+    apart: dict[str, float] = {}
+    largest: dict[str, float] = {}
+    try:
+        for inputs in _inputs(spec):
+            wanted = {name: values.copy() for name, values in reference.run(**inputs).items()}
+            for name, values in runner.run(**inputs).items():
+                off = float(np.abs(values - wanted[name]).max())
+                apart[name] = max(apart.get(name, 0.0), off)
+                largest[name] = max(largest.get(name, 0.0), float(np.abs(wanted[name]).max()))
+    finally:
+        runner.close()
+        reference.close()
+    return {
+        name: {"largest_difference": apart[name], "largest_value": largest[name]} for name in sorted(apart)
+    }
+
+
+def _inputs(spec: NetworkSpec) -> list[dict[str, F32]]:
+    """What the network sees of the demo, frame by frame."""
+    frames = demo_frames(640, 480, RUNS)
+    if spec is FACE_DETECTOR:
+        return [{"pixels": _planes(letterbox(frame.rgb).rgb) * 2.0 - 1.0} for frame in frames]
+    squares = [Roi(320.0, 220.0, 260.0, 0.02 * number) for number in range(RUNS)]
+    pairs = list(zip(frames, squares, strict=True))
+    seen = [_planes(crop(frame.rgb, square)) for frame, square in pairs]
+    if spec is FACE_MESH:
+        return [{"pixels": pixels} for pixels in seen]
+    assert spec is EXPRESSION
+    mesh = OnnxRunner(prepared(FACE_MESH), FACE_MESH)
+    rows: list[dict[str, F32]] = []
+    for pixels, (_, square) in zip(seen, pairs, strict=True):
+        wish = WISH.zeros(1)
+        WISH.of(wish, "rising")[:] = 0.3
+        for name, value in (("offset_cutoff_hz", 1.0), ("width_px", 640.0), ("height_px", 480.0)):
+            WISH.of(wish, name)[:] = value
+        WISH.of(wish, "seeding")[:] = 1.0 if not rows else 0.0
+        points = square.project(mesh.run(pixels=pixels)["landmarks"][0])[None]
+        state = np.zeros(EXPRESSION.inputs[3].at(1), np.float32)
+        rows.append({"points_px": points, "present": np.ones(1, np.float32), "wish": wish, "state": state})
+    mesh.close()
+    return rows
+
+
+def _planes(rgb: Any) -> F32:
+    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255.0))
+
+
+def lanes(machine: Machine) -> dict[str, Any]:
+    """Whole frames of the demo through the device's lane and the CPU lane, each with its own tracking."""
+    found: dict[str, Any] = {}
+    for size in machine.effort.sizes:
+        frames = demo_frames(*SIZES[size], min(machine.effort.compared, 60 if size != "2160p" else 12))
+        for wish, controls in WISHES.items():
+            found[f"{size}, {wish}"] = _compared(machine, frames, controls)
+    return found
+
+
+def _compared(machine: Machine, frames: list[Frame], controls: Controls) -> dict[str, Any]:
+    lane = machine.open_lane(0.2)
+    cpu = CpuLane(EngineTracker(), machine.model, 0.2)
+    levels, worst, landmarks_iod, background = np.zeros(256, np.int64), 0.0, 0.0, True
+    changed = 0
+    try:
+        for frame in frames:
+            ours, report = lane.step(frame, controls)
+            theirs, expected = cpu.step(frame, controls)
+            apart = np.abs(ours.rgb.astype(np.int16) - theirs.rgb).max(2)
+            counts = np.bincount(apart.ravel(), minlength=256)
+            levels += counts
+            worst = max(worst, float(counts[3:].sum() / counts.sum()))
+            changed += ours.changed is not None
+            outside = np.ones(apart.shape, bool)
+            if ours.changed is not None:
+                x0, y0, x1, y1 = ours.changed
+                outside[y0:y1, x0:x1] = False
+            background &= bool(np.array_equal(ours.rgb[outside], frame.rgb[outside]))
+            if report.landmarks is not None and expected.landmarks is not None and expected.state is not None:
+                off = np.abs(report.landmarks.points_px - expected.landmarks.points_px)[:, :2].max()
+                landmarks_iod = max(landmarks_iod, float(off) / expected.state.pose.scale_px_per_iod)
+        lane.reset()
+        untouched = all(lane.step(frame, Controls())[0].rgb is frame.rgb for frame in frames[:5])
+    finally:
+        lane.close()
+        cpu.close()
+    return {
+        "frames": len(frames),
+        "frames_changed": changed,
+        "share_over_2_levels": round(float(levels[3:].sum() / levels.sum()), 7),
+        "worst_frame_share_over_2_levels": round(worst, 6),
+        "share_over_0_levels": round(float(levels[1:].sum() / levels.sum()), 5),
+        "largest_difference": int(np.flatnonzero(levels).max()),
+        "landmarks_largest_difference_iod": round(landmarks_iod, 5),
+        "background_bit_exact": background,
+        "no_wish_bit_exact": untouched,
+    }

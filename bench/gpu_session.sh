@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU, in one command, on a machine that has Python, CuPy, NumPy, ONNX Runtime, OpenCV and
+# Numba, and no network. Results: bench/results/gpu-session.json, and $OUT where that is set.
+#
+#     bash bench/gpu_session.sh --keep PART        only keep a part of what gpu_pack.sh made, for the next call
+#     bash bench/gpu_session.sh [PART] [options]   keep that one too, then measure; see python -m bench.gpu_session -h
+#
+# Without TensorRT among the parts, ONNX Runtime on CUDA is measured, where it is installed; without either, kernels
+# alone. `--device host` runs all of it on the processor, to see that the script works. Set PYTHON to choose one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=${PYTHON:-$(command -v python3)}
+kept=${RTFILTER_GPU_KEPT:-${TMPDIR:-/tmp}/rtfilter-gpu}
+only_keep=
+if [ "${1:-}" = --keep ]; then
+    only_keep=yes
+    shift
+fi
+mkdir -p "$kept/wheels" "$kept/cache"
+if [ $# -gt 0 ] && [ -d "$1" ]; then
+    cp -r "$1/." "$kept/"
+    shift
+elif [ -z "$only_keep" ] && [ -d .gpu/1 ] && [ ! -d "$kept/cache/onnx" ]; then
+    for part in .gpu/[0-9]*; do cp -r "$part/." "$kept/"; done
+fi
+if [ -n "$only_keep" ]; then
+    du -sm "$kept"
+    exit 0
+fi
+
+# Wheels that came in parts, put together.
+for first in "$kept"/wheels/*.whl.part01; do
+    [ -e "$first" ] || continue
+    whole=${first%.part01}
+    [ -e "$whole" ] || cat "$whole".part* >"$whole"
+done
+site=$kept/site
+if compgen -G "$kept/wheels/*.whl" >/dev/null && [ ! -d "$site" ]; then
+    if ! "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --target "$site" \
+        "$kept"/wheels/*.whl; then
+        echo "gpu_session: the wheels in $kept/wheels cannot be installed here; going on without them" >&2
+        rm -rf "$site"
+    fi
+fi
+[ -d "$site" ] || echo "gpu_session: no TensorRT was brought along" >&2
+
+export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
+[ -d "$site" ] && PYTHONPATH=$site:$PYTHONPATH
+if [ -d "$kept/cache/onnx" ]; then
+    export RTFILTER_CACHE=$kept/cache
+fi
+export PYTHONUNBUFFERED=1 NUMBA_CACHE_DIR=$kept/numba
+exec "$python" -m bench.gpu_session "$@"

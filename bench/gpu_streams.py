@@ -1,0 +1,131 @@
+"""Many streams on one device: frames a second, how late they are at 30 a second, and their memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from time import perf_counter_ns
+from typing import Any
+
+from bench.gpu_machine import SIZES, Machine, demo_frames
+from bench.gpu_timing import percentiles
+from rtfilter.controls import Controls
+from rtfilter.errors import RtfilterError
+from rtfilter.frame import Frame
+from rtfilter.lane.base import Lane
+
+HAPPY = Controls({"happy": 1.0})
+FPS = 30
+DISTINCT = 8
+MIB = 1 << 20
+
+
+def streams(machine: Machine) -> dict[str, Any]:
+    """By number of streams, each with a thread: flat out, and paced at 30 frames a second."""
+    frames = demo_frames(*SIZES["720p"], DISTINCT if machine.effort.seconds > 2 else 2)
+    found: dict[str, Any] = {}
+    for count in machine.effort.streams:
+        free = machine.free_bytes()
+        lanes: list[Lane] = []
+        try:
+            for _ in range(count):
+                lanes.append(machine.open_lane())
+                lanes[-1].step(frames[0], HAPPY)
+        except RtfilterError as error:
+            found[str(count)] = {"failed": str(error)}
+            _close(lanes)
+            break
+        try:
+            flat = _run(lanes, frames, machine.effort.seconds, paced=False)
+            paced = _run(lanes, frames, machine.effort.seconds, paced=True)
+            now_free = machine.free_bytes()
+        finally:
+            _close(lanes)
+        found[str(count)] = {
+            "flat_out": flat,
+            "paced_at_30": paced,
+            "memory_mib": None if free is None or now_free is None else (free - now_free) // MIB,
+        }
+    return found
+
+
+def memory(machine: Machine) -> dict[str, Any]:
+    """Device memory by streams opened, and what is left of it after they are closed."""
+    frame = demo_frames(*SIZES["1080p"], 1)[0]
+    free = machine.free_bytes()
+    used: dict[str, Any] = {}
+    lanes: list[Lane] = []
+    for count in range(1, 9):
+        lanes.append(machine.open_lane())
+        lanes[-1].step(frame, HAPPY)
+        used[str(count)] = _less(free, machine.free_bytes())
+        if count == max(machine.effort.streams):
+            break
+    _close(lanes)
+    closed = _less(free, machine.free_bytes())
+    for _ in range(20 if free is not None else 2):
+        lane = machine.open_lane()
+        lane.step(frame, HAPPY)
+        lane.close()
+    return {
+        "mib_by_streams": used,
+        "mib_after_closing": closed,
+        "mib_after_opening_and_closing_again": _less(free, machine.free_bytes()),
+    }
+
+
+def _less(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else (before - after) // MIB
+
+
+def _close(lanes: list[Lane]) -> None:
+    for lane in lanes:
+        lane.close()
+
+
+def _run(lanes: list[Lane], frames: list[Frame], seconds: float, *, paced: bool) -> dict[str, Any]:
+    """Every lane in a thread of its own, for so long. A paced frame that is over a period late is dropped."""
+    spent_ms: list[list[float]] = [[] for _ in lanes]
+    dropped = [0] * len(lanes)
+    failed: list[str] = []
+    begin = time.perf_counter() + 0.2
+
+    def stream(number: int) -> None:
+        try:
+            step_all(number)
+        except RtfilterError as error:
+            failed.append(str(error))
+
+    def step_all(number: int) -> None:
+        lane, due, seq = lanes[number], begin + number / len(lanes) / FPS, 1
+        while True:
+            now = time.perf_counter()
+            if now >= begin + seconds or failed:
+                return
+            if now < due:
+                time.sleep(due - now)
+                continue
+            if paced and now > due + 1 / FPS:
+                dropped[number] += 1
+            else:
+                frame = Frame.from_rgb(frames[seq % len(frames)].rgb, pts=seq * 33_333_333, seq=seq)
+                start = perf_counter_ns() if not paced else int(due * 1e9)
+                lane.step(frame, HAPPY)
+                spent_ms[number].append((perf_counter_ns() - start) / 1e6)
+            seq += 1
+            if paced:
+                due += 1 / FPS
+
+    threads = [threading.Thread(target=stream, args=(number,)) for number in range(len(lanes))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done = [ms for one in spent_ms for ms in one]
+    result: dict[str, Any] = {
+        "frames_per_s": round(len(done) / seconds, 1),
+        "latency_ms": percentiles(done) if done else None,
+        "dropped": sum(dropped),
+        "frames": len(done),
+    }
+    return {**result, "failed": failed[:3]} if failed else result
