@@ -17,7 +17,7 @@ from rtfilter.face.model import MorphableModel
 
 _log = logging.getLogger(__name__)
 
-CONVERTER_VERSION = 2  # counts what changes the ONNX files made of the same models
+CONVERTER_VERSION = 3  # counts what changes the ONNX files made of the same models
 
 
 PLAIN, PROCESSOR = "plain", "processor"
