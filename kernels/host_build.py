@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import shutil
 import subprocess
@@ -28,8 +29,7 @@ def library() -> ctypes.CDLL:
 
     MissingExtraError where there is no compiler, InputError where the cache cannot be written.
     """
-    compiler = find_compiler()
-    return ctypes.CDLL(str(_built(compiler, describe(compiler))))
+    return ctypes.CDLL(str(built(find_compiler())))
 
 
 def find_compiler() -> str:
@@ -58,15 +58,28 @@ def host_unit() -> str:
     return f'#line 1 "host_shim.h"\n{_SHIM.read_text("utf-8")}\n{source.translation_unit()}\n{exports}\n'
 
 
-def _built(compiler: str, version: str) -> Path:
-    key = source.digest(_SHIM.read_text("utf-8"), version, *OPTIONS)
+def built(compiler: str) -> Path:
+    """The library in the cache, compiled when it is not there, or not whole."""
+    key = source.digest(_SHIM.read_text("utf-8"), describe(compiler), *OPTIONS)
     path = cache_folder() / "kernels" / f"host-{key}.so"
-    if path.is_file():
+    if _whole(path):
         return path
     with locked(path):
-        if not path.is_file():
-            write_atomically(path, compile_unit(compiler, host_unit()))
+        if not _whole(path):
+            content = compile_unit(compiler, host_unit())
+            # A loader does not mind what follows a library's last section.
+            write_atomically(path, content + hashlib.sha256(content).digest())
     return path
+
+
+def _whole(path: Path) -> bool:
+    """Whether the file is there and ends with the checksum of the rest. A damaged one ends the process."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    size = hashlib.sha256().digest_size
+    return hashlib.sha256(content[:-size]).digest() == content[-size:]
 
 
 def compile_unit(compiler: str, text: str, *options: str) -> bytes:

@@ -20,7 +20,8 @@ U8 = npt.NDArray[np.uint8]
 def crop(rgb: U8, picture_from_crop: F64, side: int, border: int, scale: float, bias: float) -> F64:
     """float64 [3, side, side] of a whole picture [H, W, 3]; see CropParameters."""
     x, y = _places(picture_from_crop, side)
-    return sampled(rgb.astype(np.float64), x, y, border).transpose(2, 0, 1) * scale + bias
+    planes = sampled(rgb.astype(np.float64), x, y, border).transpose(2, 0, 1)
+    return np.asarray(planes * scale + bias)
 
 
 def crop_yuv(
@@ -42,7 +43,7 @@ def crop_yuv(
     yuv = [sampled(luma, x, y, border), *(sampled(plane, x / 2, y / 2, 0) for plane in (cb, cr))]
     inside = sampled(np.ones(luma.shape), x, y, border)
     rows = [m[0] * yuv[0] + inside * (m[1] * yuv[1] + m[2] * yuv[2] + m[3]) for m in rgb_from_yuv]
-    return np.stack(rows).clip(0.0, 255.0) * scale + bias
+    return np.asarray(np.stack(rows).clip(0.0, 255.0) * scale + bias)
 
 
 def sampled(plane: F64, x: F64, y: F64, border: int) -> F64:
