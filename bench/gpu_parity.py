@@ -47,7 +47,9 @@ def kernels(machine: Machine) -> dict[str, Any]:
     lines = done.stdout.splitlines()
     counts = {what: int(number) for number, what in re.findall(r"(\d+) (\w+)", lines[-1] if lines else "")}
     failures = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
-    return {"exit_code": done.returncode, "counts": counts, "failures": failures[:40]}
+    found = {"exit_code": done.returncode, "counts": counts, "failures": failures[:40]}
+    failed = counts.get("failed", 0) + counts.get("errors", 0)
+    return {"error": f"{failed} of the kernels' tests failed", **found} if done.returncode else found
 
 
 def engines(machine: Machine) -> dict[str, Any]:
