@@ -68,7 +68,8 @@ class CudaDevice:
             cupy.cuda.runtime.getDeviceCount()
             found = cupy.cuda.runtime.getDeviceProperties(index)
         self.capability = int(found["major"]), int(found["minor"])
-        card = found["name"].decode("utf-8", "replace")
+        name = found["name"]
+        card = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
         self.name = f"{card} (sm_{self.capability[0]}{self.capability[1]})"
         if self.capability < LEAST_CAPABILITY:
             raise GpuError(
@@ -84,6 +85,10 @@ class CudaDevice:
             module = cupy.cuda.function.Module()
             module.load(compiled.image)
             self._functions = {name: module.get_function(name) for name in source.kernel_names()}
+            driver = cupy.cuda.driver
+            for function in self._functions.values():
+                # Loads it. Drivers load a kernel when it is first needed, which must not be in a recording.
+                driver.funcGetAttribute(driver.CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, function.ptr)
 
     def check_usable(self) -> None:
         if not self._open:
@@ -150,8 +155,13 @@ class CudaDevice:
         for block in self._blocks:
             block.memory = None
         self._functions = {}
-        with self.native, gpu_errors("freeing the GPU's memory"):
-            self._pool.free_all_blocks()
+        try:
+            with self.native, gpu_errors("freeing the GPU's memory"):
+                self._pool.free_all_blocks()
+        except GpuError:
+            # What a lost GPU held is gone, and whoever closes has been told.
+            if self.lost is None:
+                raise
 
 
 def _cupy() -> Any:

@@ -33,6 +33,7 @@ class Gpu:
         self.fail = self.late = 0
         self.current = 0
         self.loaded: bytes = b""
+        self.loads: list[int] = []  # functions that were asked about, which loads them
 
     def check(self) -> None:
         if self.fail:
@@ -141,7 +142,7 @@ class MemoryPointer:
 
 class Function:
     def __init__(self, gpu: Gpu, name: str) -> None:
-        self.gpu, self.name = gpu, name
+        self.gpu, self.name, self.ptr = gpu, name, id(self)
 
     def __call__(
         self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...], *, stream: Stream
@@ -190,15 +191,9 @@ def pretend(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     from cupy.cuda import runtime as true_runtime
 
     streams: dict[int, Stream] = {}
-    cupy, cuda, runtime, pinned, function = (
-        ModuleType(name)
-        for name in (
-            "cupy",
-            "cupy.cuda",
-            "cupy.cuda.runtime",
-            "cupy.cuda.pinned_memory",
-            "cupy.cuda.function",
-        )
+    cupy, cuda, runtime, pinned, function, driver = (
+        ModuleType(f"cupy{part}")
+        for part in ("", ".cuda", ".cuda.runtime", ".cuda.pinned_memory", ".cuda.function", ".cuda.driver")
     )
 
     def make_stream(non_blocking: bool = False) -> Stream:
@@ -236,11 +231,13 @@ def pretend(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     runtime.deviceSynchronize = gpu.check
     pinned.PinnedMemory, pinned.PinnedMemoryPointer = pinned_memory, pinned_pointer
     function.Module = partial(Module, gpu)
-    cuda.runtime, cuda.pinned_memory, cuda.function = runtime, pinned, function
+    driver.CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES = 3
+    driver.funcGetAttribute = lambda attribute, function: gpu.loads.append(function)
+    cuda.runtime, cuda.pinned_memory, cuda.function, cuda.driver = runtime, pinned, function, driver
     cuda.Stream, cuda.Event, cuda.Device = make_stream, Event, partial(Device, gpu)
     cuda.MemoryPool = partial(MemoryPool, gpu)
     cuda.get_elapsed_time = lambda first, last: 1e3 * (last.at_s - first.at_s)
     cupy.cuda = cuda
-    for module in (cupy, cuda, runtime, pinned, function):
+    for module in (cupy, cuda, runtime, pinned, function, driver):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     return cupy

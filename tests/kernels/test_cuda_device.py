@@ -6,13 +6,14 @@ import gc
 import importlib
 import re
 import sys
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rtfilter.errors import GpuError, GpuMemoryError
-from rtfilter.kernels import blocks
+from rtfilter.kernels import blocks, source
 from rtfilter.kernels.cuda_device import CudaDevice
 from rtfilter.kernels.host_device import HostDevice
 from rtfilter.kernels.warp import Warp
@@ -32,8 +33,14 @@ def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_the_pretended_cupy_has_only_names_of_the_true_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("cupy", "cupy.cuda", *(f"cupy.cuda.{part}" for part in ("runtime", "pinned_memory", "function")))
-    true = {name: importlib.import_module(name) for name in names}
+    names = (
+        "cupy",
+        "cupy.cuda",
+        *(f"cupy.cuda.{part}" for part in ("runtime", "pinned_memory", "function", "driver")),
+    )
+    import cupy
+
+    true = {name: reduce(getattr, name.split(".")[1:], cupy) for name in names}
     pretending.pretend(pretending.Gpu(), monkeypatch)
     for name, module in true.items():
         for used in vars(sys.modules[name]):
@@ -99,6 +106,7 @@ def test_the_warp_runs_as_on_the_host(gpu: object) -> None:
 def test_it_says_what_it_is(gpu: object) -> None:
     device = CudaDevice()
     assert device.name == "NVIDIA Pretended (sm_89)"
+    assert len(gpu.loads) == len(source.kernel_names()), "a kernel would be loaded within a recording"
     assert device.stream().pointer != 0
     first, last = (device.stream().mark() for _ in range(2))
     assert isinstance(last.since_ms(first), float)

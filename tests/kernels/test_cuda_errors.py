@@ -94,7 +94,15 @@ def test_every_call_explains_its_failure_and_a_lost_gpu_stays_lost(operation: st
         with pytest.raises(GpuLostError, match="a kernel failed"):
             later(device, stream)
     assert gpu.current == 0, "the thread's device is what it was"
+    gpu.fail = 719  # a lost GPU answers nothing any more
     device.close()
+
+
+def test_closing_a_gpu_that_fails_then_tells(gpu: object) -> None:
+    device = CudaDevice()
+    gpu.fail = 719
+    with pytest.raises(GpuLostError, match="freeing the GPU's memory"):
+        device.close()
 
 
 def test_a_kernel_that_fails_shows_when_it_is_waited_for(gpu: object) -> None:
