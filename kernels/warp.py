@@ -5,6 +5,7 @@ The same as `RingedMesh.extend` and `CpuRenderer.render` of the CPU lane, for a 
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,6 +128,16 @@ class Warp:
             _uploaded(device, stream, table) for table in tables
         )
         stream.wait()
+
+    def for_fewer(self, batch: int) -> Warp:
+        """The same for a smaller batch, in the same memory: only one of them may be at work at a time."""
+        if not 1 <= batch <= self.batch:
+            raise ValueError(f"batch: expected 1..{self.batch}, got {batch}")
+        fewer = copy(self)
+        fewer.batch = batch
+        fewer.reports = self.reports.part(0, batch, blocks.REPORT)
+        fewer._mesh = self._mesh.part(0, batch, blocks.MESH)
+        return fewer
 
     def find_flow(
         self,

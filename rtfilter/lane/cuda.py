@@ -6,19 +6,20 @@ Everything between is one graph (`FramePipeline`). Written against protocols, so
 from __future__ import annotations
 
 from time import perf_counter_ns
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from rtfilter.controls import Controls
 from rtfilter.engines.expression.host import StreamTimes, WishWriter, face_state
 from rtfilter.engines.expression.layout import REPORT
 from rtfilter.engines.spec import F32
 from rtfilter.face.model import MorphableModel
-from rtfilter.frame import Box, Frame
+from rtfilter.frame import U8, Box, Frame
 from rtfilter.lane.base import StepReport
 from rtfilter.lane.picture import Step
 from rtfilter.lane.region import holds, region_in, region_of, region_with
-from rtfilter.lane.seat import Seat
 from rtfilter.render.cuda import changed_box, wanted_box
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.detect import Detection
@@ -28,12 +29,61 @@ from rtfilter.tracking.follow import Follower
 from rtfilter.tracking.roi import Roi
 
 
+class Place(Protocol):
+    """What one stream has on a device: `Seat`, or `SharedSeat` of a batch."""
+
+    @property
+    def detector(self) -> FaceFinder: ...
+
+    @property
+    def wish_row(self) -> F32:
+        """The row WISH of the next launch, to be written after `fit`."""
+        ...
+
+    @property
+    def results(self) -> dict[str, F32]:
+        """See `FramePipeline.results`; overwritten by the next launch."""
+        ...
+
+    @property
+    def box(self) -> npt.NDArray[np.void]:
+        """The last run's `blocks.REPORT`."""
+        ...
+
+    def fit(self, region: Box) -> None: ...
+
+    def launch(self, step: Step, roi: Roi | None, region: Box, read: int, written: int) -> int:
+        """Start the step on a region of the picture; roi None: nobody is there.
+
+        read, written: which of the stream's two states; -1 is a new stream. Returns when, in nanoseconds.
+        """
+        ...
+
+    def wait(self) -> None:
+        """Until all that was started is done. Raises GpuError where it failed."""
+        ...
+
+    def paste(self, out: U8, box: Box, region: Box) -> None:
+        """Put the changed box into a picture. region: that was launched."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class FaceFinder(Protocol):
+    def start(self, rgb: U8) -> None:
+        """Queue the detection of a picture's faces; `Place.wait` waits for it too."""
+        ...
+
+    def found(self) -> list[Detection]: ...
+
+
 class CudaLane:
     """Filters one stream. seat: its place on a device, closed with the lane."""
 
     name = "cuda"
 
-    def __init__(self, seat: Seat, model: MorphableModel, fade_s: float, why: str = "") -> None:
+    def __init__(self, seat: Place, model: MorphableModel, fade_s: float, why: str = "") -> None:
         self.why = why
         self.seat = seat
         self._identity_count = len(model.identity_scale)

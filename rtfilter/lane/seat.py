@@ -112,17 +112,14 @@ class Seat:
         row: F32 = self._ready.parameters["wish"][0]
         return row
 
-    def launch(self, step: Step, roi: Roi | None, region: Box, row_from: int, row_to: int) -> int:
-        """Start the graph on a region of the picture; roi None: nobody is there.
-
-        row_from, row_to: the state's rows; -1 is a new stream. Returns when it was started, in nanoseconds.
-        """
+    def launch(self, step: Step, roi: Roi | None, region: Box, read: int, written: int) -> int:
+        """See `cuda.Place`."""
         pipeline, rgb = self._ready, step.frame.rgb
         pitch = pitch_of(region.x1 - region.x0)
         pixels = pipeline.region(0, region.y1 - region.y0, pitch)
         np.copyto(pixels[:, : 3 * (region.x1 - region.x0)], rows_of(rgb, region))
         fill_slot(pipeline.parameters, 0, roi, region, (rgb.shape[1], rgb.shape[0]), pitch, 0)
-        pipeline.parameters["carry"][0] = (row_from, row_to)
+        pipeline.parameters["carry"][0] = (read, written)
         started = perf_counter_ns()
         self._launched_bytes = stepped_bytes(region_bytes(region))
         pipeline.launch(self._launched_bytes)

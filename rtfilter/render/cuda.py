@@ -6,6 +6,8 @@ captured into a graph; nothing of it waits.
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +24,12 @@ class CudaRenderer:
     def __init__(self, device: Device, stream: Stream, mesh: RingedMesh, batch: int = 1) -> None:
         weights = weight_table(filter_weights(4), filter_weights(6))
         self._warp = Warp(device, stream, mesh.topology(), weights, batch)
+
+    def for_fewer(self, batch: int) -> CudaRenderer:
+        """One for a smaller batch, in the same memory: only one of them may be at work at a time."""
+        fewer = copy(self)
+        fewer._warp = self._warp.for_fewer(batch)
+        return fewer
 
     @property
     def reports(self) -> DeviceArray:
