@@ -11,6 +11,7 @@ import secrets
 import signal
 import sys
 import webbrowser
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,7 +119,9 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: Lan
         if not arguments.quiet:
             print(line, flush=True)
 
-    pool = FilterPool(partial(FaceFilter, lane=lane))
+    # A session's filter, and one that is loaded ahead.
+    shared = replace(lane, streams=options.limits.sessions + 1)
+    pool = FilterPool(partial(FaceFilter, lane=shared))
     server = Server(options, make_app(options, presets=load_presets(presets_dir()), pool=pool), say)
     await server.start()
     announce(lane, arguments.quiet)

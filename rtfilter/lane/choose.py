@@ -30,7 +30,7 @@ class LaneChoice:
     """lane: `cpu` or `cuda`. why: in a few words. loud: a GPU is used, or is there and is not used.
 
     fall_back: the CPU lane may take over, with a word about it, when the device fails. engine: how networks
-    run, of a CUDA lane.
+    run, of a CUDA lane. streams: how many of this process's filters share the device; 1: each has its own.
     """
 
     lane: str
@@ -38,6 +38,7 @@ class LaneChoice:
     loud: bool = False
     fall_back: bool = False
     engine: EngineChoice | None = None
+    streams: int = 1
 
     @property
     def line(self) -> str:
@@ -108,10 +109,14 @@ def open_lane(
 
     if choice.lane == CPU or choice.engine is None:
         return on_cpu(choice.why)
-    from rtfilter.lane.open_cuda import open_cuda
+    from rtfilter.lane.open_cuda import open_cuda, open_shared
 
+    inform = say or _log.info
     try:
-        lane = open_cuda(choice.engine, model, fade_s, say or _log.info)
+        if choice.streams > 1:
+            lane = open_shared(choice.engine, model, fade_s, inform, choice.streams)
+        else:
+            lane = open_cuda(choice.engine, model, fade_s, inform)
     except (GpuError, InputError) as error:
         if not choice.fall_back:
             raise

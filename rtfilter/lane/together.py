@@ -41,7 +41,7 @@ class _Sizes:
 
 
 class Together:
-    """One device for up to `seats` streams. most: frames a launch, rounded up to a power of two.
+    """One device for up to `seats` streams. most: frames a launch, rounded down to a power of two.
 
     All networks are loaded here, for every size of batch, so that no stream waits for them later. Errors as
     of the runtime and the device.
@@ -57,7 +57,7 @@ class Together:
         most: int = MOST,
         mapped: bool = True,
     ) -> None:
-        self.most = 1 << (min(most, seats, MOST) - 1).bit_length()
+        self.most = 1 << (min(most, seats, MOST).bit_length() - 1)
         self.failed: GpuError | None = None
         self._mapped = mapped
         self._sizes = _Sizes()

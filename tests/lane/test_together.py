@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
+from rtfilter.engines.choose import EngineChoice
+from rtfilter.engines.driver import Gpu
 from rtfilter.errors import GpuError, GpuLostError, UsageError
 from rtfilter.frame import Frame
+from rtfilter.lane.asked import FacesAsked
 from rtfilter.lane.cpu import CpuLane
 from rtfilter.lane.cuda import CudaLane
 from rtfilter.lane.fallback import FallingBack
 from rtfilter.lane.on_host import HostRuntime
+from rtfilter.lane.open_cuda import open_shared
 from rtfilter.lane.shared_seat import SharedSeat
 from rtfilter.lane.together import Together
 from rtfilter.render.mesh import RingedMesh
@@ -193,6 +197,45 @@ def test_a_failure_is_everybodys_and_the_cpu_lane_takes_over_where_allowed(
         lane_at(one).step(clips[0][1], WISHES[0])
     allowed.close()
     strict.close()
+
+
+def test_lanes_of_one_process_share_a_device_until_the_last_leaves(
+    together: MakeTogether, clips: list[list[Frame]]
+) -> None:
+    gpu = Gpu(0, "NVIDIA Test 4090", (8, 9), 24 << 30, (12, 4))
+    choice = EngineChoice(gpu, None, "sm89", "a test")
+    opened: list[Together] = []
+
+    def open_device(*asked: object) -> Together:
+        opened.append(together(seats=2))
+        return opened[-1]
+
+    def lane() -> CudaLane:
+        return open_shared(choice, builtin(), 0.0, lambda line: None, 2, open_device)
+
+    one, other = lane(), lane()
+    assert len(opened) == 1
+    with pytest.raises(UsageError):
+        lane()
+    one.close()
+    one.close()
+    other.step(clips[0][0], WISHES[0])
+    third = lane()
+    other.close()
+    third.step(clips[0][0], WISHES[0])
+    assert len(opened) == 1
+    third.close()
+    closed = FacesAsked(clips[0][0].rgb)
+    opened[0].ask(closed)
+    with pytest.raises(GpuError, match="closed"):
+        closed.wait()
+    last = lane()
+    assert len(opened) == 2
+    opened[1].failed = GpuLostError("gone")
+    after = lane()
+    assert len(opened) == 3, "a device that failed is not handed out again"
+    last.close()
+    after.close()
 
 
 def test_closing_with_frames_under_way_leaves_nobody_waiting(
