@@ -11,6 +11,7 @@ struct SoftenParameters {
 constexpr int RASTER_BLOCK = 256;
 constexpr int RASTER_LANES = 32;  // threads that share one triangle
 constexpr int FLOW_BLOCK = 256;
+constexpr int EXTENT_GROUPS = 16;
 constexpr int LABEL_SKIN = 1;     // cells with a higher label keep their edges
 
 struct Triangle {
@@ -103,6 +104,10 @@ static __device__ __forceinline__ float2 added(float2 a, float2 b, float share) 
     return {a.x + share * b.x, a.y + share * b.y};
 }
 
+static __device__ __forceinline__ int4 least(int4 a, int4 b) {
+    return {min(a.x, b.x), min(a.y, b.y), min(a.z, b.z), min(a.w, b.w)};
+}
+
 // A row's binomial sum around a cell.
 static __device__ __forceinline__ float2 row_sum(const float2* cell) {
     return added(added(cell[-1], cell[0], 2.0f), cell[1], 1.0f);
@@ -152,16 +157,17 @@ extern "C" __global__ void __launch_bounds__(FLOW_BLOCK) soften_flow(
             extent = {min(extent.x, j), min(extent.y, i), min(extent.z, -j), min(extent.w, -i)};
         }
     }
+    // In two steps: the block's 256 to 16, and those to one.
     reduced[threadIdx.x] = extent;
-    for (int half = FLOW_BLOCK / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if ((int)threadIdx.x < half) {
-            const int4 a = reduced[threadIdx.x], b = reduced[threadIdx.x + half];
-            reduced[threadIdx.x] = {min(a.x, b.x), min(a.y, b.y), min(a.z, b.z), min(a.w, b.w)};
-        }
+    __syncthreads();
+    if (threadIdx.x < EXTENT_GROUPS) {
+        for (int n = threadIdx.x; n < FLOW_BLOCK; n += EXTENT_GROUPS) extent = least(extent, reduced[n]);
+        reduced[threadIdx.x] = extent;
     }
+    __syncthreads();
     if (threadIdx.x != 0) return;
-    const int4 all = reduced[0];
+    int4 all = reduced[0];
+    for (int n = 1; n < EXTENT_GROUPS; ++n) all = least(all, reduced[n]);
     if (all.x < GRID_SIDE) {
         atomicMin(&report.left, all.x), atomicMin(&report.top, all.y);
         atomicMax(&report.right, -all.z), atomicMax(&report.bottom, -all.w);
