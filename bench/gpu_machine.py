@@ -18,7 +18,9 @@ from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
 from rtfilter.kernels.device import Device
 from rtfilter.lane.cuda import CudaLane
+from rtfilter.lane.together import Together
 from rtfilter.machine import machine_facts, package_version, versions
+from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
 
 HOST, CUDA = "host", "cuda"
@@ -92,6 +94,18 @@ class Machine:
         from rtfilter.lane.open_cuda import open_cuda
 
         return open_cuda(self.engine, self.model, fade_s, tell, mapped=mapped, graphs=graphs)
+
+    def open_together(self, seats: int) -> Together:
+        """A device for several streams."""
+        if self.device == HOST:
+            from rtfilter.kernels.host_device import HostDevice
+            from rtfilter.lane.on_host import HostRuntime
+
+            mesh = RingedMesh(self.model.triangles, self.model.holes)
+            return Together(HostDevice, HostRuntime(self.model), mesh, seats=seats)
+        from rtfilter.lane.open_cuda import open_together
+
+        return open_together(self.engine, self.model, tell, seats)
 
     def free_bytes(self) -> int | None:
         """Memory of the GPU that nobody uses; None where it is not told."""

@@ -13,40 +13,55 @@ from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError
 from rtfilter.frame import Frame
 from rtfilter.lane.base import Lane
+from rtfilter.lane.cuda import CudaLane
+from rtfilter.lane.shared_seat import SharedSeat
+from rtfilter.lane.together import Together
 
 HAPPY = Controls({"happy": 1.0})
 FPS = 30
 DISTINCT = 8
+OWN_MOST = 16
 MIB = 1 << 20
 
 
 def streams(machine: Machine) -> dict[str, Any]:
-    """By number of streams, each with a thread: flat out, and paced at 30 frames a second."""
+    """By number of streams, each with a thread: flat out, and paced at 30 frames a second.
+
+    `together`: in one device's launches. `own`: each with its own networks, memory and graphs.
+    """
     frames = demo_frames(*SIZES["720p"], DISTINCT if machine.effort.seconds > 2 else 2)
-    found: dict[str, Any] = {}
-    for count in machine.effort.streams:
-        free = machine.free_bytes()
-        lanes: list[Lane] = []
-        try:
-            for _ in range(count):
-                lanes.append(machine.open_lane())
-                lanes[-1].step(frames[0], HAPPY)
-        except RtfilterError as error:
-            found[str(count)] = {"failed": str(error)}
-            _close(lanes)
-            break
-        try:
-            flat = _run(lanes, frames, machine.effort.seconds, paced=False)
-            paced = _run(lanes, frames, machine.effort.seconds, paced=True)
-            now_free = machine.free_bytes()
-        finally:
-            _close(lanes)
-        found[str(count)] = {
-            "flat_out": flat,
-            "paced_at_30": paced,
-            "memory_mib": None if free is None or now_free is None else (free - now_free) // MIB,
-        }
+    found: dict[str, Any] = {"together": {}, "own": {}}
+    for way, results in found.items():
+        for count in machine.effort.streams:
+            if way == "own" and count > OWN_MOST:
+                break
+            results[str(count)] = _with_streams(machine, frames, count, together=way == "together")
+            if "failed" in results[str(count)]:
+                break
     return found
+
+
+def _with_streams(machine: Machine, frames: list[Frame], count: int, *, together: bool) -> dict[str, Any]:
+    free = machine.free_bytes()
+    lanes: list[Lane] = []
+    shared: Together | None = None
+    try:
+        shared = machine.open_together(count) if together else None
+        for _ in range(count):
+            lane = machine.open_lane() if shared is None else CudaLane(SharedSeat(shared), machine.model, 0.0)
+            lanes.append(lane)
+            lane.step(frames[0], HAPPY)
+        flat = _run(lanes, frames, machine.effort.seconds, paced=False)
+        paced = _run(lanes, frames, machine.effort.seconds, paced=True)
+        now_free = machine.free_bytes()
+    except RtfilterError as error:
+        return {"failed": str(error)}
+    finally:
+        _close(lanes)
+        if shared is not None:
+            shared.close()
+    used = _less(free, now_free)
+    return {"flat_out": flat, "paced_at_30": paced, "memory_mib": used}
 
 
 def memory(machine: Machine) -> dict[str, Any]:
