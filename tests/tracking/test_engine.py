@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -206,6 +209,30 @@ def test_frames_without_times_are_followed_all_the_same(engine: EngineTracker) -
     for place in range(200, 500, 20):
         found = engine.track(Frame.from_rgb(scene(((place, 160), 280))))
         assert is_at(found, ((place, 160), 280))
+
+
+def test_nothing_of_mediapipe_is_loaded_once_the_networks_are_made(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from rtfilter.sources.demo import DemoSource\n"
+        "from rtfilter.tracking.engine import EngineTracker\n"
+        "found = EngineTracker().track(DemoSource(320, 240).frame(0))\n"
+        "print(found is not None, *sorted({'mediapipe', 'onnx', 'tflite', 'torch'} & set(sys.modules)))\n"
+    )
+    environment = {**os.environ, "RTFILTER_CACHE": str(tmp_path)}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    assert said[0][0] == said[1][0] == "True"
+    assert said[1][1:] == []
 
 
 def test_it_may_be_closed_twice(make_engine_tracker: MakeTracker) -> None:
