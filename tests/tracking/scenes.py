@@ -46,3 +46,15 @@ def is_at(landmarks: Landmarks | None, person: Person) -> bool:
     expected = np.array([x + FACE_FROM_TILE[0] * side, y + FACE_FROM_TILE[1] * side])
     width = float(np.ptp(landmarks.points_px[:, 0]))
     return bool(np.linalg.norm(centre - expected) < 0.1 * side and 0.3 < width / side < 0.42)
+
+
+def iod_px(points_px: np.ndarray) -> float:
+    return float(np.linalg.norm(points_px[33, :2] - points_px[263, :2]))
+
+
+def apart_iod(one: Landmarks | None, other: Landmarks | None) -> np.ndarray:
+    """How far each landmark of one lies from the other's, in inter-ocular distances."""
+    assert one is not None
+    assert other is not None
+    difference = (one.points_px - other.points_px)[:, :2]
+    return np.asarray(np.linalg.norm(difference, axis=1) / iod_px(other.points_px))
