@@ -10,8 +10,10 @@ from typing import Any
 
 from rtfilter.cli_options import controls_for, settings_for
 from rtfilter.commands.bench import SIZES
+from rtfilter.commands.lane import announce, chosen_lane
 from rtfilter.commands.serve import require_serve_extra
 from rtfilter.controls import Controls
+from rtfilter.lane.choose import LaneChoice
 from rtfilter.machine import machine_facts, versions
 
 # Two turns: enough to see whether the machine was quiet, and short.
@@ -24,13 +26,16 @@ INSIDE_PICTURES = 200
 def bench_webrtc(arguments: argparse.Namespace) -> int:
     """Measure and print tables, or JSON with machine and commit."""
     require_serve_extra()
-    controls = controls_for(settings_for(arguments))
+    settings = settings_for(arguments)
+    controls = controls_for(settings)
     if not any((controls.emotions, controls.valence, controls.arousal)):
         controls = controls.with_(emotions=EMOTION)
+    lane = chosen_lane(arguments, settings.values)
+    announce(lane, quiet=arguments.json)
     results = {}
     for size in dict.fromkeys(arguments.size or ("720p",)):
         results[size] = bench_size(
-            *SIZES[size], controls=controls, seconds=arguments.seconds, minutes=arguments.minutes
+            *SIZES[size], controls=controls, seconds=arguments.seconds, minutes=arguments.minutes, lane=lane
         )
         if not arguments.json:
             print(f"{size}, glass to glass, ms\n{table(results[size])}", flush=True)
@@ -38,6 +43,7 @@ def bench_webrtc(arguments: argparse.Namespace) -> int:
         document = {
             "machine": machine_facts(),
             "versions": versions(),
+            "lane": {"name": lane.lane, "why": lane.why},
             "controls": controls.as_dict(),
             "sizes": results,
         }
@@ -46,19 +52,20 @@ def bench_webrtc(arguments: argparse.Namespace) -> int:
 
 
 def bench_size(
-    width: int, height: int, *, controls: Controls, seconds: float, minutes: float | None
+    width: int, height: int, *, controls: Controls, seconds: float, minutes: float | None, lane: LaneChoice
 ) -> dict[str, Any]:
     """All boundaries at one size; the long run only where `minutes` are given. Raises DeviceError."""
     # Here, not above: they need the extra, whose absence is told in one line.
-    from rtfilter.serve.bench.contenders import USUAL, Ring
+    from rtfilter.serve.bench.contenders import ECHO, FILTER, USUAL, Ring
     from rtfilter.serve.bench.inside import inside
     from rtfilter.serve.bench.measure import compare, endure, wish
+    from rtfilter.serve.bench.processes import echo_server, filter_server
     from rtfilter.serve.bench.record import ClientSpec
 
     base = ClientSpec("", width=width, height=height, seconds=seconds, controls=controls.as_dict())
-    with Ring() as ring:
+    with Ring({ECHO: echo_server(), FILTER: filter_server("--lane", lane.lane)}) as ring:
         result: dict[str, Any] = {
-            "inside": inside(width, height, controls, INSIDE_PICTURES),
+            "inside": inside(width, height, controls, INSIDE_PICTURES, lane=lane),
             "webrtc": compare(ring, USUAL, base, ROUNDS, tell),
             "wishes": wish(ring, base, tell, times=1),
         }

@@ -11,6 +11,7 @@ import numpy as np
 from rtfilter.clock import NS_PER_MS
 from rtfilter.controls import Controls
 from rtfilter.filter import FaceFilter
+from rtfilter.lane.choose import AUTO, LaneChoice
 from rtfilter.serve.bench.camera import RTP_HZ, demo_pictures
 from rtfilter.serve.bench.figures import percentiles
 from rtfilter.serve.pictures import copy_of, frame_of, picture_of
@@ -25,12 +26,19 @@ WARM_UP = 15
 DISTINCT = 30
 
 
-def inside(width: int, height: int, controls: Controls, count: int, fps: int = 30) -> dict[str, Any]:
+def inside(
+    width: int,
+    height: int,
+    controls: Controls,
+    count: int,
+    fps: int = 30,
+    lane: str | LaneChoice = AUTO,
+) -> dict[str, Any]:
     """Percentiles of both boundaries over `count` pictures, as fast as they go."""
     pictures = demo_pictures(width, height, DISTINCT)
     period = [*pictures, *pictures[-2:0:-1]]
     took_ms: dict[str, list[float]] = {MODEL: [], PICTURE: []}
-    face_filter = FaceFilter()
+    face_filter = FaceFilter(lane=lane)
     try:
         for number in range(WARM_UP + count):
             # As a decoder gives it: planes that no cache holds any more.

@@ -84,7 +84,8 @@ export class Latency {
       capture: capture_ms,
       network: trip_ms + of("wait") + of("pacing") + of("buffer"),
       encode: of("encode") + of("decode") + of("decode_rgb") + of("encode_yuv"),
-      tracking: of("track") + of("fit"),
+      // On a GPU one graph finds, edits and draws; most of it are the networks.
+      tracking: of("track") + of("fit") + of("device"),
       edit: of("edit"),
       render: of("render"),
     };
