@@ -85,6 +85,13 @@ def tflite_model(model: ModelFile, progress: Progress, python: str = sys.executa
     return kept.read_bytes()
 
 
+def at_hand(model: ModelFile) -> bool:
+    """Whether the model's bytes are here, so that nothing needs fetching."""
+    installed = _installed_folder()
+    places = [_kept(model)] if installed is None else [installed / model.path, _kept(model)]
+    return any(_is(_read(place), model) for place in places)
+
+
 def _installed_folder() -> Path | None:
     spec = importlib.util.find_spec("mediapipe")
     places = list(spec.submodule_search_locations or []) if spec else []

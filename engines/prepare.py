@@ -137,6 +137,11 @@ def ready(recipe: Recipe, progress: Progress | None = None) -> Path:
     return path
 
 
+def is_ready(recipe: Recipe) -> bool:
+    """Whether the file is there, whole."""
+    return _is_whole(onnx_path(recipe))
+
+
 def _is_whole(path: Path) -> bool:
     """Whether the file is there and is what was written; reading it all takes a few milliseconds."""
     try:

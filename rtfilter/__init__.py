@@ -1,6 +1,6 @@
 """rtfilter: a real-time video filter that changes the expression and keeps every word on the lips.
 
-Importing this package loads NumPy and nothing heavier; MediaPipe, OpenCV and Numba load when a
+Importing this package loads NumPy and nothing heavier; ONNX Runtime, OpenCV and Numba load when a
 `FaceFilter` is made.
 """
 

@@ -170,10 +170,10 @@ def _neutral_of(tracks: Tracks, fit: FaceFit) -> IdentityState:
 def _observe(
     source: FileSource, edited: FileSource, progress: Progress | None
 ) -> tuple[Tracks, PixelMeasure]:
-    from rtfilter.tracking.mediapipe import MediaPipeTracker
+    from rtfilter.tracking.engine import EngineTracker
 
     tracks, pixels = Tracks(), measures.Pixels()
-    source_tracker, edited_tracker = MediaPipeTracker(), MediaPipeTracker()
+    source_tracker, edited_tracker = EngineTracker(), EngineTracker()
     try:
         for before, after in _together(source, edited):
             before_px, after_px = _points(source_tracker, before), _points(edited_tracker, after)

@@ -14,7 +14,16 @@ from typing import Any
 
 import rtfilter
 
-PACKAGES = ("numpy", "mediapipe", "opencv-contrib-python", "av", "numba", "scikit-image", "pyvirtualcam")
+PACKAGES = (
+    "numpy",
+    "onnxruntime",
+    "mediapipe",
+    "opencv-contrib-python",
+    "av",
+    "numba",
+    "scikit-image",
+    "pyvirtualcam",
+)
 PROBE_TIMEOUT_S = 5.0
 
 

@@ -7,14 +7,14 @@ venv=${1:-.venv}
 # The first interpreter that the dependencies have wheels for; PYTHON overrides it.
 find_python() {
     local candidate
-    for candidate in ${PYTHON:-} python3.12 python3.11 python3.10 python3; do
+    for candidate in ${PYTHON:-} python3.12 python3.11 python3.13 python3.10 python3; do
         if command -v "$candidate" >/dev/null 2>&1 &&
-            "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))'; then
+            "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))'; then
             echo "$candidate"
             return
         fi
     done
-    echo "setup: no Python 3.10, 3.11 or 3.12 found (MediaPipe 0.10.21 has wheels for these);" \
+    echo "setup: no Python 3.10 to 3.13 found;" \
         "install one, or name it: make setup PYTHON=/path/to/python3.12" >&2
     return 1
 }
@@ -47,15 +47,16 @@ make_venv() {
     return 1
 }
 
-# OpenCV and MediaPipe load these system libraries; a bare server image lacks them.
+# OpenCV, and MediaPipe where it is installed, load these system libraries; a bare server image lacks them.
 check_shared_libraries() {
-    local libraries=(libgl1 libglib2.0-0 libegl1 libgles2) probe='import cv2, mediapipe' said
+    local libraries=(libgl1 libglib2.0-0 libegl1 libgles2) said
+    local probe='import cv2, importlib.util as u; u.find_spec("mediapipe") and __import__("mediapipe")'
     if said=$("$venv/bin/python" -c "$probe" 2>&1); then return; fi
     case $said in
     *"cannot open shared object file"*) ;;
     *)
         echo "$said" >&2
-        echo "setup: OpenCV and MediaPipe do not load in $venv; see above" >&2
+        echo "setup: OpenCV or MediaPipe does not load in $venv; see above" >&2
         return 1
         ;;
     esac
@@ -72,4 +73,6 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 "$venv/bin/python" -m pip install --quiet --editable '.[dev]'
 check_shared_libraries
+# Now rather than before the first picture; a failure is told again there.
+"$venv/bin/rtfilter" engines prepare >/dev/null || echo "setup: the networks will be made on first use" >&2
 echo "setup: done, in $venv"

@@ -70,10 +70,9 @@ def test_the_wheel_holds_the_tree_and_nothing_else(built: Path) -> None:
     assert {name.split("/")[0] for name in installed} == {"rtfilter"}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert "rtfilter = rtfilter.cli:main" in scripts
-    assert "Requires-Dist: mediapipe==0.10.21\n" in described
     for line in described.splitlines():
-        if line.startswith("Requires-Dist: pyvirtualcam"):
-            assert "extra ==" in line, "pyvirtualcam is GPL: an extra only"
+        if line.startswith(("Requires-Dist: pyvirtualcam", "Requires-Dist: mediapipe")):
+            assert "extra ==" in line, "pyvirtualcam is GPL, mediapipe holds NumPy back: extras only"
 
 
 def test_the_sdist_builds_the_same_wheel(built: Path) -> None:

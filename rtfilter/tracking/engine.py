@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from rtfilter.engines.runner import Runner
 
 F32 = npt.NDArray[np.float32]
+
+_log = logging.getLogger(__name__)
 
 PICTURE_SIDE_MIN_PX = 16
 PEOPLE_MAX = 64
@@ -61,7 +64,8 @@ class FaceNetworks:
 class EngineTracker:
     """Follows one face, the largest at first and the same one through crossings; or several.
 
-    networks: by default ONNX Runtime's on the processor, one thread; made on first use, with `progress` told.
+    networks: by default ONNX Runtime's on the processor, one thread; made on first use. progress: told what
+    takes long then; by default the log is.
     """
 
     def __init__(
@@ -117,7 +121,9 @@ def _on_the_processor(progress: Callable[[str], None] | None) -> FaceNetworks:
     from rtfilter.engines.ort import OnnxRunner
     from rtfilter.engines.prepare import PROCESSOR, prepared
 
-    detector, mesh = (prepared(spec, progress, PROCESSOR) for spec in (FACE_DETECTOR, FACE_MESH))
+    detector, mesh = (
+        prepared(spec, progress or _log.warning, PROCESSOR) for spec in (FACE_DETECTOR, FACE_MESH)
+    )
     return FaceNetworks(OnnxRunner(detector, FACE_DETECTOR), OnnxRunner(mesh, FACE_MESH))
 
 

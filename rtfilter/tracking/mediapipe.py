@@ -1,4 +1,4 @@
-"""The default tracker: MediaPipe FaceMesh with refined lips, eyes and irises."""
+"""MediaPipe FaceMesh with refined lips, eyes and irises: what our own tracker is measured against."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class MediaPipeTracker:
             from rtfilter.tracking.face_mesh import FaceMeshGraph
         except ImportError as error:
             raise MissingExtraError(
-                f"face tracking needs mediapipe 0.10.21 (found: {error}); install it with: "
-                'pip install "mediapipe==0.10.21" (Python 3.10 to 3.12)'
+                f"MediaPipe's tracker needs mediapipe 0.10.21 (found: {error}); install it with: "
+                'pip install "rtfilter[mediapipe]" (Python 3.10 to 3.12), or use EngineTracker'
             ) from error
         self._mesh = FaceMeshGraph()
         self._detector: Any = face_detection.FaceDetection(model_selection=0, min_detection_confidence=0.5)

@@ -70,7 +70,7 @@ def test_a_clip_is_filtered_and_reported(
     assert document["stages"]["total"]["count"] == FRAMES
     assert document["stages"]["total"]["p50_ms"] <= document["stages"]["total"]["p99_ms"]
     assert document["machine"]["cpu"]
-    assert document["versions"]["mediapipe"]
+    assert document["versions"]["onnxruntime"]
     assert f"{FRAMES} frames, a face in {FRAMES}" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mkv", "r.json"]
 

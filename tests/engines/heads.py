@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rtfilter.face.pose import Pose
 from rtfilter.sources.file import FileSource
-from rtfilter.tracking.mediapipe import MediaPipeTracker
+from rtfilter.tracking.engine import EngineTracker
 from tests.faces import coefficients, noisy, person, rotation, with_expression
 
 F32 = npt.NDArray[np.float32]
@@ -43,7 +43,7 @@ def head(seed: int, frames: int) -> list[F32]:
 @lru_cache(maxsize=8)
 def tracked(path: Path, frames: int) -> tuple[list[F32], tuple[int, int]]:
     """What MediaPipe sees in the first frames of a clip, and the clip's width and height."""
-    source, tracker, answers = FileSource(path), MediaPipeTracker(), []
+    source, tracker, answers = FileSource(path), EngineTracker(), []
     try:
         while len(answers) < frames and (frame := source.read()) is not None:
             landmarks = tracker.track(frame)

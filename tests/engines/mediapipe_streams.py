@@ -8,11 +8,15 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pytest
+
+from rtfilter.engines.networks import MESH_SIDE_PX
+
+pytest.importorskip("mediapipe", reason="MediaPipe is not installed")
+
 from mediapipe.python import packet_creator, packet_getter
 from mediapipe.python._framework_bindings import calculator_graph, image_frame
 from mediapipe.python.solutions.face_mesh import FaceMesh
-
-from rtfilter.engines.networks import MESH_SIDE_PX
 
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]

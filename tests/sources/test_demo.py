@@ -16,7 +16,7 @@ from rtfilter.face.blendshapes import BLENDSHAPE_INDEX
 from rtfilter.face.fit import FaceFit
 from rtfilter.sources.demo import LOOP_S, DemoSource, DemoTruth, expression_at, portrait_rgb
 from rtfilter.tracking.base import Landmarks
-from rtfilter.tracking.mediapipe import MediaPipeTracker
+from rtfilter.tracking.engine import EngineTracker
 from tests.faces import builtin
 
 FPS = 15
@@ -40,7 +40,7 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(demo: DemoSource) -> Seen:
-    tracker, fit = MediaPipeTracker(), FaceFit(builtin())
+    tracker, fit = EngineTracker(), FaceFit(builtin())
     identity = fit.first_identity()
     tracked, truth, fitted = [], [], []
     for seq in range(6 * FPS):

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from mediapipe.python.solutions.face_mesh import FaceMesh
+import pytest
 
 from rtfilter.sources.demo import DemoSource
+
+pytest.importorskip("mediapipe", reason="MediaPipe is not installed")
+
+from mediapipe.python.solutions.face_mesh import FaceMesh
+
 from rtfilter.tracking.face_mesh import FaceMeshGraph
 from rtfilter.tracking.mediapipe import _points
 
