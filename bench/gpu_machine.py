@@ -24,6 +24,7 @@ from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
 
 HOST, CUDA = "host", "cuda"
+BEST, ORT = "best", "ort"
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "2160p": (3840, 2160)}
 PACKAGES = ("cupy-cuda12x", "cupy-cuda13x", "tensorrt-rtx-cu12", "tensorrt-rtx-cu13", "tensorrt-cu12",
             "tensorrt-cu13", "onnxruntime", "onnxruntime-gpu", "onnx", "torch", "llvmlite")  # fmt: skip
@@ -47,9 +48,10 @@ SHORT = Effort(6, 6, 1.0, ("720p",), (1, 2))
 
 @dataclass(frozen=True)
 class Machine:
-    """device: `cuda` or `host`."""
+    """device: `cuda` or `host`. runtime: `best`, or `ort` for ONNX Runtime on CUDA though there is TensorRT."""
 
     device: str
+    runtime: str = BEST
 
     @cached_property
     def model(self) -> MorphableModel:
@@ -58,7 +60,10 @@ class Machine:
     @cached_property
     def engine(self) -> EngineChoice:
         """What runs the networks. Raises GpuError where nothing does."""
-        return choose_engine(find_gpus()[0])
+        best = choose_engine(find_gpus()[0])
+        if self.runtime == BEST:
+            return best
+        return EngineChoice(best.gpu, None, best.gpu.target, "ONNX Runtime on CUDA, as asked for", True)
 
     @property
     def effort(self) -> Effort:

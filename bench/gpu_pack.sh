@@ -5,7 +5,8 @@
 #
 # FOLDER/1, FOLDER/2, ... hold the networks as ONNX files and TensorRT-RTX's wheels, the large one split. Set
 # PYTHON to an interpreter that has rtfilter and its packages, PART_MB (default 48), TARGET_PYTHON (3.12) and
-# CUDA (13: 12 or 13, as the other machine's CuPy), TENSORRT (the version).
+# CUDA (13: 12 or 13, as the other machine's CuPy), TENSORRT (the version; "" for none). ORT_GPU=1.31.1 packs that
+# ONNX Runtime for CUDA too, 250 MB, for a GPU on which TensorRT-RTX does not run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,8 +15,8 @@ python=${PYTHON:-.venv/bin/python}
 part_mb=${PART_MB:-48}
 cuda=${CUDA:-13}
 target=${TARGET_PYTHON:-3.12}
-version=${TENSORRT:-$("$python" -c 'from importlib.metadata import distributions as d
-print(next((x.version for x in d() if x.metadata["Name"].startswith("tensorrt-rtx-cu") or x.metadata["Name"].startswith("tensorrt_rtx_cu")), "1.7.1.116"))')}
+version=${TENSORRT-1.7.1.116}
+ort_gpu=${ORT_GPU:-}
 
 rm -rf "$folder"
 mkdir -p "$folder"
@@ -28,21 +29,30 @@ echo "networks ..." >&2
 RTFILTER_CACHE=$staging/cache PYTHONPATH=$PWD "$python" -c 'from rtfilter.engines.prepare import prepare; prepare(print)' >&2
 rm -f "$staging"/cache/onnx/*.lock
 
-echo "TensorRT-RTX $version for CUDA $cuda, Python $target ..." >&2
 mkdir "$staging/wheels"
-for name in libs bindings; do
+fetch() {
     "$python" -m pip download --quiet --no-deps --only-binary=:all: --dest "$staging/wheels" \
-        --python-version "$target" --implementation cp --platform manylinux_2_28_x86_64 \
-        "tensorrt-rtx-cu$cuda-$name==$version"
-done
-# The package that brings the name `tensorrt_rtx` is pure Python and comes as source.
-"$python" -m pip wheel --quiet --no-deps --wheel-dir "$staging/wheels" "tensorrt-rtx-cu$cuda==$version"
+        --python-version "$target" --implementation cp \
+        --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 "$1"
+}
+if [ -n "$version" ]; then
+    echo "TensorRT-RTX $version for CUDA $cuda, Python $target ..." >&2
+    fetch "tensorrt-rtx-cu$cuda-libs==$version"
+    fetch "tensorrt-rtx-cu$cuda-bindings==$version"
+    # The package that brings the name `tensorrt_rtx` is pure Python and comes as source.
+    "$python" -m pip wheel --quiet --no-deps --wheel-dir "$staging/wheels" "tensorrt-rtx-cu$cuda==$version"
+fi
+if [ -n "$ort_gpu" ]; then
+    echo "ONNX Runtime $ort_gpu for CUDA ..." >&2
+    fetch "onnxruntime-gpu==$ort_gpu"
+fi
 
 number=1
 mkdir "$folder/1"
 cp -r "$staging/cache" "$folder/1/cache"
 mkdir "$folder/1/wheels"
 for wheel in "$staging"/wheels/*.whl; do
+    [ -e "$wheel" ] || continue
     size_mb=$(($(stat -c %s "$wheel") >> 20))
     if [ "$size_mb" -lt 8 ]; then
         cp "$wheel" "$folder/1/wheels/"

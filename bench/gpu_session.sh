@@ -46,9 +46,14 @@ fi
 [ -d "$site" ] || echo "gpu_session: no TensorRT was brought along" >&2
 
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
-[ -d "$site" ] && PYTHONPATH=$site:$PYTHONPATH
+[ ! -d "$site" ] || PYTHONPATH=$site:$PYTHONPATH
 if [ -d "$kept/cache/onnx" ]; then
     export RTFILTER_CACHE=$kept/cache
 fi
+# ONNX Runtime on CUDA looks for CUDA and cuDNN where the system does, and not in NVIDIA's wheels.
+nvidia=$("$python" -c 'import glob, importlib.util as u
+spec = u.find_spec("nvidia")
+print(":".join(path for place in (spec.submodule_search_locations if spec else ()) for path in sorted(glob.glob(place + "/*/lib"))))')
+[ -z "$nvidia" ] || export LD_LIBRARY_PATH=$nvidia${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export PYTHONUNBUFFERED=1 NUMBA_CACHE_DIR=$kept/numba
 exec "$python" -m bench.gpu_session "$@"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +108,8 @@ class OrtCudaRunner:
         return self._open(settings)
 
     def _open(self, settings: dict[str, str]) -> Any:
+        if self._provider == PROVIDER:
+            _load_libraries()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.add_free_dimension_override_by_name(BATCH_NAME, self.batch)
@@ -147,6 +152,19 @@ class OrtCudaRunner:
             self._session.run_with_iobinding(binding, options)
         except Exception as error:  # as above
             raise GpuError(f"ONNX Runtime cannot run {self.spec.name}: {_said(error)}") from error
+
+
+@cache
+def _load_libraries() -> None:
+    """CUDA and cuDNN out of NVIDIA's wheels, where ONNX Runtime does not look by itself."""
+    preload = getattr(onnxruntime, "preload_dlls", None)
+    if preload is None:
+        return
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):  # it prints what it misses; what matters is said when it is used
+        preload()
+    if said.getvalue().strip():
+        _log.info("ONNX Runtime: %s", " ".join(said.getvalue().split()))
 
 
 def _said(error: Exception) -> str:
