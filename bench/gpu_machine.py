@@ -48,7 +48,7 @@ SHORT = Effort(6, 6, 1.0, ("720p",), (1, 2))
 
 @dataclass(frozen=True)
 class Machine:
-    """device: `cuda` or `host`. runtime: `best`, or `ort` for ONNX Runtime on CUDA though there is TensorRT."""
+    """device: `cuda` or `host`. runtime: `best`, or `ort`: ONNX Runtime on CUDA, TensorRT or not."""
 
     device: str
     runtime: str = BEST
