@@ -9,7 +9,7 @@ find_python() {
     local candidate
     for candidate in ${PYTHON:-} python3.12 python3.11 python3.13 python3.10 python3; do
         if command -v "$candidate" >/dev/null 2>&1 &&
-            "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))'; then
+            "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
