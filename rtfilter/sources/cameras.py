@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 
+from rtfilter.sources.quiet import silence_opencv
 from rtfilter.v4l2 import DEVICES, SYSFS, Ioctl, kernel_ioctl, video_nodes
 
 # Elsewhere than on Linux a camera is found by opening it, so few are tried.
@@ -63,7 +64,7 @@ def known_cameras() -> str:
 
 
 def _probed() -> list[CameraInfo]:
-    cv2.setLogLevel(0)
+    silence_opencv()
     found = []
     for index in range(PROBED_INDICES):
         video = cv2.VideoCapture(index)

@@ -14,6 +14,7 @@ from rtfilter.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
 from rtfilter.errors import DeviceError
 from rtfilter.frame import U8
 from rtfilter.sources.cameras import camera_name, known_cameras
+from rtfilter.sources.quiet import silence_opencv
 from rtfilter.v4l2 import DEVICES, Ioctl, holders, kernel_ioctl, node_index, query_node
 
 # Two buffers: the driver fills one while the other is decoded. With one it has nowhere to put the frame
@@ -105,7 +106,7 @@ def open_camera(target: int | str, width: int, height: int, fps: float) -> Captu
     Raises DeviceError, saying why and what to do: absent, no permission, in use, not a camera.
     """
     # OpenCV tells its troubles on stderr in its own words; ours follow.
-    cv2.setLogLevel(0)
+    silence_opencv()
     if sys.platform == "linux":
         path = device_path(target)
         refuse_unusable(path, target)

@@ -65,7 +65,7 @@ def test_left_for_a_while_it_waits() -> None:
 def test_frames_at_rest_are_thrown_away_and_leave_no_gap() -> None:
     resting = [False, True, True, False]
     source = SwitchableSource(ListSource([frame(n) for n in range(5)], live=True), lambda: resting.pop(0))
-    assert source.read() == frame(0)
+    assert source.read().seq == 0
     after = source.read()
     assert after is not None
     assert (after.pts, after.seq) == (3, 1)

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from rtfilter.sources.quiet import silence_opencv
 from tests.vm import stamps
 
 DEVICE = "/dev/video0"
@@ -120,7 +121,7 @@ def opencv(width: int, height: int, frames: int) -> Seen:
 
 def picture() -> np.ndarray | None:
     """The next picture as any program gets it, RGB."""
-    cv2.setLogLevel(0)
+    silence_opencv()
     video = cv2.VideoCapture(0, cv2.CAP_V4L2)
     taken, bgr = video.read()
     video.release()
