@@ -70,8 +70,8 @@ async def visits() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
                 # The last one leaves without a goodbye.
                 await visit(client, address, pictures, RUDE if number == VISITS - 1 else number)
             after = await settled(server)
-            # Both ends of a visit are in this process: a filter and two encoders. The last one's may have
-            # come free after the server's last collection, on a busy machine, and wait for the next visitor's.
+            # Both ends of a visit are in this process: a filter and two encoders. On a busy machine the last
+            # one's may come free after the server's last collection, and wait for the next visitor's.
             assert leftovers() <= left_before + 3
             return before, after
     finally:
