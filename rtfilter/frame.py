@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from rtfilter.errors import FrameError
+
+if TYPE_CHECKING:
+    from rtfilter.planes import Planes
 
 U8 = npt.NDArray[np.uint8]
 
@@ -30,18 +33,19 @@ class Box(NamedTuple):
 class Frame:
     """One picture.
 
-    rgb: uint8 [H, W, 3], C-contiguous, RGB. Treat as read-only: it may be shared.
+    pixels: uint8 [H, W, 3], C-contiguous, RGB; or the YUV planes that a decoder gave (`rtfilter.planes`),
+        which stay what they are wherever nothing is edited. Treat as read-only: it may be shared.
     pts: presentation timestamp in units of `time_base` seconds.
     captured_ns: `time.monotonic_ns()` when the picture was taken; a file's is its pts in ns.
     seq: 0, 1, 2, ... from the source; a gap means frames that were dropped on purpose.
     native: the decoded picture as the source had it (an `av.VideoFrame` for files), so that a
-        sink can keep its untouched bytes; None when there is none.
+        sink can keep its format and tags; None when there is none.
     original: the frame that this one was filtered from; None for a frame out of a source.
-    changed: an even-aligned box holding every pixel that differs from `original`; None
-        when `rgb` is `original.rgb`, bit for bit (or when there is no original).
+    changed: an even-aligned box holding every sample of `pixels` that differs from `original`; None
+        when they are `original.pixels`, bit for bit (or when there is no original).
     """
 
-    rgb: U8
+    pixels: U8 | Planes
     pts: int = 0
     time_base: Fraction = NANOSECONDS
     captured_ns: int = 0
@@ -51,21 +55,37 @@ class Frame:
     changed: Box | None = None
 
     @property
+    def rgb(self) -> U8:
+        """uint8 [H, W, 3]; made of the planes once, when first asked for. Read-only."""
+        return self.pixels if isinstance(self.pixels, np.ndarray) else self.pixels.rgb
+
+    @property
+    def planes(self) -> Planes | None:
+        """The picture as YUV planes; None where it came as RGB."""
+        return None if isinstance(self.pixels, np.ndarray) else self.pixels
+
+    @property
     def height(self) -> int:
-        return int(self.rgb.shape[0])
+        """Pixels."""
+        return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
-        return int(self.rgb.shape[1])
+        """Pixels."""
+        return int(self.pixels.shape[1])
 
     @property
     def pts_ns(self) -> int:
         """Presentation time in nanoseconds."""
         return int(self.pts * self.time_base / NANOSECONDS)
 
-    def filtered(self, rgb: U8, changed: Box | None) -> Frame:
+    def filtered(self, pixels: U8 | Planes, changed: Box | None) -> Frame:
         """This frame's timing with other pixels; remembers this frame as the original."""
-        return replace(self, rgb=rgb, original=self, changed=changed)
+        return replace(self, pixels=pixels, original=self, changed=changed)
+
+    def unchanged(self) -> Frame:
+        """What a filter returns that changed nothing: these very pixels, this frame as the original."""
+        return self.filtered(self.pixels, None)
 
     @classmethod
     def from_rgb(cls, rgb: npt.NDArray[Any], pts: int = 0, seq: int = 0) -> Frame:

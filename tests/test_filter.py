@@ -260,7 +260,7 @@ def test_a_trackers_garbage_is_no_face(scripted: MakeFilter, kind: str) -> None:
     for seq in range(3):
         out, expected = between.step(frame(seq), HAPPY), alone.step(frame(seq), HAPPY)
         assert np.array_equal(out.rgb, expected.rgb)
-    assert is_untouched(frame(1), replace(expected, rgb=PICTURE, changed=None))
+    assert is_untouched(frame(1), replace(expected, pixels=PICTURE, changed=None))
     assert not is_untouched(frame(2), out)
 
 

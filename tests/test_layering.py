@@ -20,12 +20,12 @@ FILES = sorted(
 )
 
 FOUNDATION = {"errors", "frame", "controls", "clock"}
-TRACKING = {"errors", "frame", "clock", "engines", "tracking"}
+TRACKING = {"errors", "frame", "clock", "colour", "planes", "engines", "kernels.crop", "tracking"}
 FACE = {"errors", "controls", "clock", "face", "kernels.solve"}
-RENDER = {"errors", "frame", "clock", "kernels", "face", "render"}
+RENDER = {"errors", "frame", "clock", "colour", "planes", "kernels", "face", "render"}
 STAGES = FOUNDATION | TRACKING | FACE | RENDER
 # Devices, files and threads, which no stage knows.
-WORLD = FOUNDATION | {"threads", "colour", "v4l2"}
+WORLD = FOUNDATION | {"threads", "colour", "planes", "v4l2"}
 ENDS = WORLD | {"sources", "sinks"}
 
 # By the longest listed start of a module's name below rtfilter: the parts, or single modules, that
@@ -33,11 +33,13 @@ ENDS = WORLD | {"sources", "sinks"}
 ALLOWED: dict[str, set[str]] = {
     "": {"controls", "errors", "frame", "filter"},
     "errors": set(),
-    "frame": {"errors"},
+    # What its planes are; looked at, never made.
+    "frame": {"errors", "planes"},
     "controls": {"errors"},
     "clock": {"errors"},
     "threads": set(),
     "colour": {"errors", "frame"},
+    "planes": {"colour", "frame"},
     "v4l2": set(),
     "tomlfile": {"errors"},
     "presets": {"controls", "errors", "tomlfile"},

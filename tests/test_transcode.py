@@ -67,7 +67,7 @@ class Kept(NullSink):
 
 
 def same(frame: Frame) -> Frame:
-    return frame.filtered(frame.rgb, None)
+    return frame.unchanged()
 
 
 def workers() -> list[threading.Thread]:

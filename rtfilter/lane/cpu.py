@@ -86,11 +86,11 @@ class CpuLane:
     def _without_face(self, frame: Frame, time_s: float) -> Frame:
         """The last edit where the face was last seen, fading; then the frame as it is."""
         if self._held is None:
-            return frame.filtered(frame.rgb, None)
+            return frame.unchanged()
         self._edit = self._editor.fade_out(self._edit, time_s)
         if self._edit.strength <= 0.0:
             self._edit, self._held = self._editor.first_state(), None
-            return frame.filtered(frame.rgb, None)
+            return frame.unchanged()
         state, landmarks, offset = self._held
         displacement = self._editor.displace(self._edit, state.pose, landmarks.points_px, offset)
         return self._renderer.render(frame, displacement)

@@ -99,7 +99,7 @@ class CudaLane:
         if not self._find(step):
             if not self._held:
                 spent = perf_counter_ns() - start
-                return frame.filtered(frame.rgb, None), StepReport(stage_ns={"track": spent, "total": spent})
+                return frame.unchanged(), StepReport(stage_ns={"track": spent, "total": spent})
             self._run(step, None)
         self._believe(step.time_s)
         found = perf_counter_ns()
@@ -193,7 +193,7 @@ class CudaLane:
         box = changed_box(self.seat.box)
         self._changes = box is not None
         if box is None:
-            return step.frame.filtered(step.frame.rgb, None)
+            return step.frame.unchanged()
         out = step.copy()
         self.seat.paste(out, box, self._region)
         return step.frame.filtered(out, box)

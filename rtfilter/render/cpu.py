@@ -55,11 +55,11 @@ class CpuRenderer:
     def render(self, frame: Frame, displacement: Displacement) -> Frame:
         """`frame` with the face moved; the very same pixels where nothing moves."""
         if float(np.abs(displacement.offset_px).max(initial=0.0)) < STILL_PX:
-            return frame.filtered(frame.rgb, None)
+            return frame.unchanged()
         flow, origin = self.flow(displacement)
         box = _moved_box(flow, origin, frame.width, frame.height)
         if box is None:
-            return frame.filtered(frame.rgb, None)
+            return frame.unchanged()
         reach = _grown(box, 1 / 16, frame.width, frame.height)
         source, out, corner = self._copies_of(frame, reach)
         self._prepare_reach = _grown(box, 1 / 4, frame.width, frame.height)

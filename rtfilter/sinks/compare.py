@@ -35,7 +35,7 @@ class CompareSink:
             original = original.original
         both = np.concatenate([original.rgb, frame.rgb], axis=1)
         # Without the native picture: it is half as wide, and this one has been composed.
-        self._inner.write(replace(frame, rgb=both, native=None, original=None, changed=None))
+        self._inner.write(replace(frame, pixels=both, native=None, original=None, changed=None))
 
     def close(self, complete: bool) -> None:
         """Close `inner`."""

@@ -53,7 +53,7 @@ class PaintingFilter:
         strength = 0.0 if controls.bypass else controls.emotions.get("happy", 0.0)
         self.last = StepReport(strength=strength, stage_ns={"track": 1_000_000})
         if not strength:
-            return frame.filtered(frame.rgb, None)
+            return frame.unchanged()
         rgb = frame.rgb.copy()
         rgb[PAINT.y0 : PAINT.y1, PAINT.x0 : PAINT.x1] = 250
         return frame.filtered(rgb, PAINT)

@@ -31,7 +31,7 @@ def brightened(frame: Frame) -> Frame:
 
 
 def untouched(frame: Frame) -> Frame:
-    return frame.filtered(frame.rgb, None)
+    return frame.unchanged()
 
 
 def convert(source_path: Path, target: Path, step=untouched, **options) -> list[Frame]:
