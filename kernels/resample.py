@@ -75,8 +75,8 @@ def resample_rows(
     origin: float32 [3], picture coordinates of the grid's corner and the size of a cell, in pixels.
     weights, lanes: of `filter_weights` and `lane_weights`.
     still_px: where the flow is shorter, the pixel is left as it is.
-    box: int32 [6], x0, y0, x1, y1 of what to paint, and the corner of `rgbx` in the picture.
-    out: uint8 [H, W, 3], written in place.
+    box: int32 [8], x0, y0, x1, y1 of what to paint, and the corners of `rgbx` and of `out` in the picture.
+    out: uint8 [h, w, 3], the picture or a part of it, written in place.
     """
     grid_rows, grid_columns = flow.shape[0], flow.shape[1]
     inverse = np.float32(1.0) / origin[2]
@@ -107,7 +107,7 @@ def resample_rows(
         for k in range(count):
             moves_x[k] = row_x[cell[k]] + (row_x[cell[k] + 1] - row_x[cell[k]]) * part[k]
             moves_y[k] = row_y[cell[k]] + (row_y[cell[k] + 1] - row_y[cell[k]]) * part[k]
-        line = (y * out.shape[1] + x0) * 3
+        line = ((y - box[7]) * out.shape[1] + x0 - box[6]) * 3
         for k in range(count):
             dx, dy = moves_x[k], moves_y[k]
             if dx * dx + dy * dy < still:

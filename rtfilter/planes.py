@@ -6,6 +6,7 @@ part of all bytes by a level. So what is not edited stays in its planes, and onl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
 _REACH_PX = 4
 # Strips of this size take two thirds of the time of a whole picture (fresh pages), smaller ones more again.
 _STRIP_PX = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a picture in planes, its own memory, contiguous.
+
+    corner: x and y in the picture, even. luma, cb, cr: its samples. rgb: uint8 [h, w, 3], exact but for the
+    outermost pixels where the picture goes on.
+    """
+
+    corner: tuple[int, int]
+    luma: U8
+    cb: U8
+    cr: U8
+    rgb: U8
 
 
 class Planes:
@@ -69,11 +85,17 @@ class Planes:
         """RGB of a part of the picture, uint8 [h, w, 3]: the same bytes as there in `rgb`."""
         if self._rgb is not None:
             return self._rgb[box.y0 : box.y1, box.x0 : box.x1]
+        part = self.around(box)
+        x0, y0 = part.corner
+        return part.rgb[box.y0 - y0 : box.y1 - y0, box.x0 - x0 : box.x1 - x0]
+
+    def around(self, box: Box) -> Part:
+        """A part of the picture that holds `box`, and around it what its RGB is made of; newly made."""
         height, width = self.shape
         x0, y0 = max(box.x0 - _REACH_PX, 0) & ~1, max(box.y0 - _REACH_PX, 0) & ~1
-        part = self.part(Box(x0, y0, min(box.x1 + _REACH_PX, width), min(box.y1 + _REACH_PX, height)))
-        rgb = yuv_to_rgb(part, self.spec)
-        return rgb[box.y0 - y0 : box.y1 - y0, box.x0 - x0 : box.x1 - x0]
+        whole = Box(x0, y0, min(box.x1 + _REACH_PX, width), min(box.y1 + _REACH_PX, height))
+        luma, cb, cr = (np.array(plane, order="C") for plane in self.part(whole))
+        return Part((x0, y0), luma, cb, cr, yuv_to_rgb([luma, cb, cr], self.spec))
 
     def part(self, box: Box) -> list[U8]:
         """Views of Y, Cb and Cr within a box of the picture, whose corner lies between chroma samples."""

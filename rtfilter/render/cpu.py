@@ -6,23 +6,24 @@ import math
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.colour import YuvSpec
 from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
 from rtfilter.frame import Box, Frame
 from rtfilter.kernels import rasterise, resample
 from rtfilter.kernels.extend import place_on_grid
+from rtfilter.planes import Planes
 from rtfilter.render.helper import HelperThread
 from rtfilter.render.mesh import RingedMesh
+from rtfilter.render.surface import STILL_PX, Surface, Warp, surface_of
 
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 
 CELLS_PER_IOD = 48  # one grid cell is about 1.9 mm of face, whatever the resolution
-STILL_PX = 1 / 24  # a shorter shift changes no pixel by what an eye could tell, and costs as much
 GRID_MAX = 512
 # A face larger than this carries no detail at the scale of single pixels (lens, compression), so that four
 # filter taps keep its sharpness as six do, at a third of the cost.
@@ -39,7 +40,7 @@ class CpuRenderer:
         self._helper = HelperThread("rtfilter-render")
         self._memory = _Grids.of(160 * 128)
         self._prepare_reach: Box | None = None
-        self._prepared: tuple[Frame, Box, Future[tuple[U8, U8]]] | None = None
+        self._prepared: tuple[Frame, Box, Future[Surface]] | None = None
 
     def close(self) -> None:
         self._helper.close()
@@ -49,8 +50,11 @@ class CpuRenderer:
         points = np.zeros((lm.LANDMARK_COUNT, 3), np.float32)
         points[:, :2] = np.linspace(8, 56, 2 * lm.LANDMARK_COUNT, dtype=np.float32).reshape(-1, 2)
         offset = np.full((lm.LANDMARK_COUNT, 2), 1.0, np.float32)
-        frame = Frame(np.zeros((64, 64, 3), np.uint8))
-        self.render(frame, Displacement(points, offset, 16.0))
+        rgb = np.zeros((64, 64, 3), np.uint8)
+        chroma = np.zeros((32, 32), np.uint8)
+        planes = Planes(rgb[:, :, 0].copy(), chroma, chroma, (1, 1), YuvSpec("bt709", full_range=False))
+        for pixels in (rgb, planes):
+            self.render(Frame(pixels), Displacement(points, offset, 16.0))
 
     def render(self, frame: Frame, displacement: Displacement) -> Frame:
         """`frame` with the face moved; the very same pixels where nothing moves."""
@@ -61,17 +65,13 @@ class CpuRenderer:
         if box is None:
             return frame.unchanged()
         reach = _grown(box, 1 / 16, frame.width, frame.height)
-        source, out, corner = self._copies_of(frame, reach)
+        surface = self._surface_of(frame, reach)
         self._prepare_reach = _grown(box, 1 / 4, frame.width, frame.height)
-        bounds = np.array([*box, *corner], np.int32)
-        weights, lanes = self._filters[4 if displacement.iod_px > LARGE_IOD_PX else 6]
-
+        warp = Warp(flow, origin, *self._filters[4 if displacement.iod_px > LARGE_IOD_PX else 6])
         progress = np.array([box.y0, box.y1], np.int32)
 
         def paint(from_top: bool) -> None:
-            resample.resample_shared(
-                source, flow, origin, weights, lanes, STILL_PX, bounds, out, progress, from_top
-            )
+            surface.paint(warp, box, progress, from_top)
 
         self._helper.step_aside()
         below = self._helper.submit(paint, False)
@@ -79,19 +79,20 @@ class CpuRenderer:
         # A helper that has not even woken up by now has nothing left to do.
         if not below.cancel():
             below.result()
-        return frame.filtered(out, box)
+        return frame.filtered(surface.painted, box)
 
     def prepare(self, frame: Frame) -> None:
-        """Start copying `frame`, which `render` will be given next, while the tracker looks at it."""
+        """Start copying `frame`, which `render` will be given next, while the tracker looks at it; and
+        converting its planes where they are needed."""
         reach = self._prepare_reach
         self._prepared = None
         if reach is not None:
-            self._prepared = (frame, reach, self._helper.submit(_copies, frame.rgb, reach))
+            self._prepared = (frame, reach, self._helper.submit(surface_of, frame, reach))
 
-    def _copies_of(self, frame: Frame, reach: Box) -> tuple[U8, U8, tuple[int, int]]:
-        """`_copies` of at least `reach`, and the corner of the first in the picture."""
+    def _surface_of(self, frame: Frame, reach: Box) -> Surface:
+        """The frame's surface with at least `reach` made ready."""
         if self._prepared is not None and self._prepared[0] is frame:
-            _, ready, copies = self._prepared
+            _, ready, surface = self._prepared
             if (
                 ready.x0 <= reach.x0
                 and ready.y0 <= reach.y0
@@ -99,8 +100,8 @@ class CpuRenderer:
                 and ready.y1 >= reach.y1
             ):
                 self._prepared = None
-                return *copies.result(), ready[:2]
-        return *_copies(frame.rgb, reach), reach[:2]
+                return surface.result()
+        return surface_of(frame, reach)
 
     def _grids(self, rows: int, columns: int) -> tuple[F32, F32, U8, F32]:
         """Flow, softened flow, labels and depth for a grid; the next call hands out the same memory."""
@@ -162,17 +163,6 @@ def _grown(box: Box, share: float, width: int, height: int) -> Box:
         min(box.x1 + margin, width),
         min(box.y1 + margin, height),
     )
-
-
-def _copies(rgb: U8, reach: Box) -> tuple[U8, U8]:
-    """The picture within `reach` with four bytes a pixel and its edges repeated, as uint8 [h, 4 * w]; and
-    all of it, to be painted on."""
-    inside = rgb[reach.y0 : reach.y1, reach.x0 : reach.x1]
-    pad = resample.MARGIN_PX
-    rgbx = cv2.copyMakeBorder(
-        cv2.cvtColor(inside, cv2.COLOR_RGB2RGBA), pad, pad, pad, pad, cv2.BORDER_REPLICATE
-    )
-    return np.asarray(rgbx, np.uint8).reshape(rgbx.shape[0], -1), rgb.copy()
 
 
 def _moved_box(flow: F32, origin: F32, width: int, height: int) -> Box | None:

@@ -50,7 +50,7 @@ def resampled(
     rgbx = np.concatenate([part, np.full((*part.shape[:2], 1), 255, np.uint8)], axis=2)
     flat = np.ascontiguousarray(rgbx).reshape(rgbx.shape[0], -1)
     target = rgb.copy() if out is None else out
-    bounds, place = np.array([x0, y0, x1, y1, sx0, sy0], np.int32), np.array(origin, np.float32)
+    bounds, place = np.array([x0, y0, x1, y1, sx0, sy0, 0, 0], np.int32), np.array(origin, np.float32)
     filters = (WEIGHTS[taps], LANES[taps], STILL_PX)
     middle = (y0 + y1) // 2
     for first, last in ((y0, middle), (middle, y1)):
@@ -244,7 +244,7 @@ def test_two_workers_paint_what_one_does(late: float) -> None:
     weights, lanes = WEIGHTS[6], LANES[6]
     padded = np.pad(rgb, ((MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX), (0, 0)), mode="edge")
     flat = np.concatenate([padded, np.zeros_like(padded[..., :1])], axis=2).reshape(len(padded), -1)
-    bounds = np.array([0, 0, 200, 160, 0, 0], np.int32)
+    bounds = np.array([0, 0, 200, 160, 0, 0, 0, 0], np.int32)
     alone = rgb.copy()
     resample_rows(flat, flow, place, weights, lanes, 0.01, bounds, alone, 0, 160)
     for _ in range(50):

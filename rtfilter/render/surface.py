@@ -1,0 +1,116 @@
+"""What the CPU renderer paints on: a part of the frame to read from, and a copy of all of it to write to.
+
+Made before it is known what will move, beside the tracker; for RGB and for YUV planes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.frame import U8, Box, Frame
+from rtfilter.kernels.add_edit import paint_planes_shared
+from rtfilter.kernels.resample import MARGIN_PX, resample_shared
+from rtfilter.planes import Planes
+
+F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
+
+STILL_PX = 1 / 24  # a shorter shift changes no pixel by what an eye could tell, and costs as much
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """flow: backward flow on the grid. origin: its corner and cell. weights, lanes: of the filter."""
+
+    flow: F32
+    origin: F32
+    weights: F32
+    lanes: F32
+
+
+class Surface(Protocol):
+    """reach: the part of the picture that was made ready."""
+
+    reach: Box
+
+    def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
+        """Paint rows of a box within reach until none is left; see `resample_shared` for progress."""
+        ...
+
+    @property
+    def painted(self) -> U8 | Planes:
+        """The picture with what was painted."""
+        ...
+
+
+def surface_of(frame: Frame, reach: Box) -> Surface:
+    """A frame's, with `reach` made ready."""
+    planes = frame.planes
+    return RgbSurface(frame.rgb, reach) if planes is None else PlanesSurface(planes, reach)
+
+
+class RgbSurface:
+    """Of an RGB picture."""
+
+    def __init__(self, rgb: U8, reach: Box) -> None:
+        self.reach = reach
+        self._rgbx = _with_margin(rgb[reach.y0 : reach.y1, reach.x0 : reach.x1])
+        self._out = rgb.copy()
+
+    def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
+        bounds = np.array([*box, *self.reach[:2], 0, 0], np.int32)
+        how = (warp.flow, warp.origin, warp.weights, warp.lanes, STILL_PX)
+        resample_shared(self._rgbx, *how, bounds, self._out, progress, from_top)
+
+    @property
+    def painted(self) -> U8:
+        return self._out
+
+
+class PlanesSurface:
+    """Of YUV planes: the reach alone is converted, and what changes there is added to the planes."""
+
+    def __init__(self, planes: Planes, reach: Box) -> None:
+        self.reach = reach
+        self._part = part = planes.around(reach)
+        self._corner = part.corner
+        left, top = reach.x0 - part.corner[0], reach.y0 - part.corner[1]
+        inside = part.rgb[top : top + reach.y1 - reach.y0, left : left + reach.x1 - reach.x0]
+        self._rgbx = _with_margin(inside)
+        self._out = planes.copy()
+        self._matrix = planes.spec.yuv_from_rgb.astype(np.float32)
+
+    def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
+        bounds = np.array([*box, *self.reach[:2], *self._corner], np.int32)
+        how = (warp.flow, warp.origin, warp.weights, warp.lanes, STILL_PX)
+        part, out = self._part, self._out
+        paint_planes_shared(
+            self._rgbx,
+            *how,
+            bounds,
+            (part.luma, part.cb, part.cr),
+            part.rgb,
+            self._matrix,
+            out.shift,
+            (out.luma, out.cb, out.cr),
+            progress,
+            from_top,
+        )
+
+    @property
+    def painted(self) -> Planes:
+        return self._out
+
+
+def _with_margin(inside: U8) -> U8:
+    """uint8 [h, w, 3] with four bytes a pixel and its edges repeated, as uint8 [h, 4 * w]."""
+    pad = MARGIN_PX
+    rgbx = cv2.copyMakeBorder(
+        cv2.cvtColor(inside, cv2.COLOR_RGB2RGBA), pad, pad, pad, pad, cv2.BORDER_REPLICATE
+    )
+    return np.asarray(rgbx, np.uint8).reshape(rgbx.shape[0], -1)
