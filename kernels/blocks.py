@@ -75,17 +75,6 @@ RESAMPLE = _block(
     ("changed_pitch", "i4"),
 )
 
-STORE = _block(
-    ("changed_offset", "i8"),
-    ("changed_pitch", "i4"),
-    ("target_pitch", "i4"),
-    ("target_offset", "i8"),
-    ("target_x", "i4"),
-    ("target_y", "i4"),
-    ("target_width", "i4"),
-    ("target_height", "i4"),
-)
-
 YUV = _block(
     ("rgb_offset", "i8"),
     ("luma_offset", "i8"),
@@ -97,7 +86,29 @@ YUV = _block(
     ("chroma_step", "i4"),
     ("width", "i4"),
     ("height", "i4"),
+    ("chroma_left", "i4"),
+    ("chroma_top", "i4"),
+    ("chroma_right", "i4"),
+    ("chroma_bottom", "i4"),
     ("matrix", "f4", 12),
+)
+
+ADD_EDIT = _block(
+    ("before_offset", "i8"),
+    ("after_offset", "i8"),
+    ("luma_offset", "i8"),
+    ("cb_offset", "i8"),
+    ("cr_offset", "i8"),
+    ("changed_luma_offset", "i8"),
+    ("changed_cb_offset", "i8"),
+    ("changed_cr_offset", "i8"),
+    ("before_pitch", "i4"),
+    ("after_pitch", "i4"),
+    ("luma_pitch", "i4"),
+    ("chroma_pitch", "i4"),
+    ("region_x", "i4"),
+    ("region_y", "i4"),
+    ("yuv_from_rgb", "f4", 12),
 )
 
 REPORT = _block(
@@ -129,8 +140,8 @@ STRUCTS: dict[str, np.dtype[Any]] = {
     "MeshParameters": MESH,
     "SoftenParameters": SOFTEN,
     "ResampleParameters": RESAMPLE,
-    "StoreParameters": STORE,
     "YuvParameters": YUV,
+    "AddEditParameters": ADD_EDIT,
     "WarpReport": REPORT,
 }
 

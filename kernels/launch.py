@@ -18,9 +18,12 @@ from rtfilter.kernels.device import DeviceArray, Stream
 CROP_BLOCK_X, CROP_BLOCK_Y = 32, 8
 POINTS_BLOCK = 256
 YUV_BLOCK_X, YUV_BLOCK_Y = 32, 8
-STORE_BLOCK = 256
+EDIT_BLOCK_X, EDIT_BLOCK_Y = 32, 8
 
-STORE_BLOCKS = 64  # 8 rows each, again and again
+# Blocks that go through all tiles in strides, because a graph freezes their number and only the device knows
+# how large the picture or the box is: as many as a usual face needs, in tiles of 64 x 16 and 128 x 16 pixels.
+YUV_BLOCKS = 256
+EDIT_BLOCKS = 128
 
 
 def crop(stream: Stream, parameters: DeviceArray, source: DeviceArray, pixels: DeviceArray) -> None:
@@ -67,36 +70,36 @@ def points(
     stream.launch("points", (1, 1, batch), block, *arguments)
 
 
-def store(
-    stream: Stream, parameters: DeviceArray, reports: DeviceArray, changed: DeviceArray, target: DeviceArray
-) -> None:
-    """Copy changed boxes from `changed` to where they belong in `target` (uint8, on the device or mapped).
-
-    parameters: STORE [B]. reports: REPORT [B].
-    """
-    batch = batch_of(parameters, blocks.STORE)
-    check_memory("reports", reports, blocks.REPORT, (batch,))
-    check_memory("changed", changed, np.uint8)
-    check_memory("target", target, np.uint8)
-    grid, block = (STORE_BLOCKS, 1, batch), (STORE_BLOCK, 1, 1)
-    stream.launch("store_box", grid, block, parameters, reports, changed, target)
+def rgb_from_yuv(stream: Stream, parameters: DeviceArray, yuv: DeviceArray, rgb: DeviceArray) -> None:
+    """8-bit 4:2:0 pictures to RGB, both uint8 of any shape. parameters: YUV [B], the matrix rgb_from_yuv."""
+    _convert(stream, "rgb_from_yuv", parameters, yuv, rgb)
 
 
-def rgb_from_yuv(
-    stream: Stream, parameters: DeviceArray, yuv: DeviceArray, rgb: DeviceArray, width: int, height: int
-) -> None:
-    """8-bit 4:2:0 pictures to RGB, both uint8 of any shape.
-
-    parameters: YUV [B], with the matrix rgb_from_yuv. width, height: the largest picture of the batch.
-    """
-    _convert(stream, "rgb_from_yuv", parameters, yuv, rgb, width, height)
-
-
-def yuv_from_rgb(
-    stream: Stream, parameters: DeviceArray, rgb: DeviceArray, yuv: DeviceArray, width: int, height: int
-) -> None:
+def yuv_from_rgb(stream: Stream, parameters: DeviceArray, rgb: DeviceArray, yuv: DeviceArray) -> None:
     """RGB pictures to 8-bit 4:2:0; as `rgb_from_yuv`, with the matrix yuv_from_rgb."""
-    _convert(stream, "yuv_from_rgb", parameters, rgb, yuv, width, height)
+    _convert(stream, "yuv_from_rgb", parameters, rgb, yuv)
+
+
+def add_edit(
+    stream: Stream,
+    parameters: DeviceArray,
+    reports: DeviceArray,
+    before: DeviceArray,
+    after: DeviceArray,
+    planes: DeviceArray,
+    changed: DeviceArray,
+) -> None:
+    """The changed boxes as 4:2:0: the planes they came in, and what was painted in RGB. All uint8.
+
+    parameters: ADD_EDIT [B]. reports: REPORT [B]. before: the regions in RGB. after: the boxes, of
+    `Warp.resample`. changed: written, on the device or mapped.
+    """
+    batch = batch_of(parameters, blocks.ADD_EDIT)
+    check_memory("reports", reports, blocks.REPORT, (batch,))
+    for name, array in (("before", before), ("after", after), ("planes", planes), ("changed", changed)):
+        check_memory(name, array, np.uint8)
+    grid, block = (EDIT_BLOCKS, 1, batch), (EDIT_BLOCK_X, EDIT_BLOCK_Y, 1)
+    stream.launch("add_edit", grid, block, parameters, reports, before, after, planes, changed)
 
 
 def _convert(
@@ -105,14 +108,12 @@ def _convert(
     parameters: DeviceArray,
     source: DeviceArray,
     target: DeviceArray,
-    width: int,
-    height: int,
 ) -> None:
     batch = batch_of(parameters, blocks.YUV)
     check_memory("source", source, np.uint8)
     check_memory("target", target, np.uint8)
-    grid = (whole(width, 2 * YUV_BLOCK_X), whole(height, 2 * YUV_BLOCK_Y), batch)
-    stream.launch(kernel, grid, (YUV_BLOCK_X, YUV_BLOCK_Y, 1), parameters, source, target)
+    grid, block = (YUV_BLOCKS, 1, batch), (YUV_BLOCK_X, YUV_BLOCK_Y, 1)
+    stream.launch(kernel, grid, block, parameters, source, target)
 
 
 def whole(size: int, part: int) -> int:

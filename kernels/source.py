@@ -15,8 +15,8 @@ FILES = (
     "mesh.cu",
     "raster.cu",
     "resample.cu",
-    "store.cu",
     "yuv.cu",
+    "add_edit.cu",
     "carry.cu",
 )
 _FOLDER = Path(__file__).parent

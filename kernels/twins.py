@@ -1,4 +1,4 @@
-"""What crop, points and store mean, in plain NumPy and float64: for tests, and to read beside the .cu files.
+"""What crop, points and add_edit mean, in plain NumPy: for tests, and to read beside the .cu files.
 
 The warp's twins are the CPU lane's own kernels: extend.py, rasterise.py and resample.py.
 """
@@ -78,18 +78,41 @@ def points(
     return out, (whole & (presence >= threshold)).astype(np.float64)
 
 
-def store(target: U8, corner: tuple[int, int], box: tuple[int, int, int, int], changed: U8) -> None:
-    """Write `changed` [h, w, 3], the picture's `box`, into `target` [H, W, 3], whose first pixel is the
-    picture's `corner`; what lies to the right of or below the target is left out. A box that begins to the
-    left of the target is not written at all."""
-    x0, y0, x1, y1 = box
-    skipped = max(corner[1] - y0, 0)
-    inside = changed[skipped : y1 - y0, : x1 - x0]
-    if x0 < corner[0]:
-        return
-    place = target[y0 + skipped - corner[1] :, x0 - corner[0] :]
-    rows, columns = min(len(inside), len(place)), min(inside.shape[1], place.shape[1])
-    place[:rows, :columns] = inside[:rows, :columns]
+def add_edit(planes: list[U8], before: U8, after: U8, yuv_from_rgb: F64) -> list[U8]:
+    """Y [h, w], Cb and Cr [ceil(h / 2), ceil(w / 2)] with the change from `before` to `after`, RGB [h, w, 3].
+
+    Y' = Y + M_y (after - before), chroma by its block's mean; M the matrix [3, 4] in units of 0..255. Luma
+    differs from that of its RGB by rounding alone, unless RGB was clipped there (highlights above nominal
+    white, shadows below black): what is more than 3 levels belongs to the old pixel, and goes with it.
+
+    In float32 and the kernel's order, so that both round alike.
+    """
+    m = yuv_from_rgb.astype(np.float32)
+    old = before.astype(np.float32)
+    change = after.astype(np.float32) - old
+    moved = [row[0] * change[..., 0] + row[1] * change[..., 1] + row[2] * change[..., 2] for row in m]
+    shown = m[0, 0] * old[..., 0] + m[0, 1] * old[..., 1] + m[0, 2] * old[..., 2] + m[0, 3]
+    gap = planes[0].astype(np.float32) - _to_bytes(shown)
+    moved[0] = np.where(moved[0] != 0.0, moved[0] - (gap - gap.clip(-3.0, 3.0)), 0.0)
+    return [
+        _to_bytes(plane.astype(np.float32) + part)
+        for plane, part in zip(planes, (moved[0], *map(_block_means, moved[1:])), strict=True)
+    ]
+
+
+def _block_means(values: F32) -> F32:
+    """Over blocks of 2 x 2 of [h, w]; of what they have, at the far edges."""
+    height, width = values.shape
+    whole = np.zeros(((height + 1) // 2 * 2, (width + 1) // 2 * 2), np.float32)
+    whole[:height, :width] = values
+    here = np.zeros_like(whole)
+    here[:height, :width] = 1.0
+    sums, counts = ((of[::2] + of[1::2])[:, ::2] + (of[::2] + of[1::2])[:, 1::2] for of in (whole, here))
+    return np.asarray(sums * (np.float32(1.0) / counts), np.float32)
+
+
+def _to_bytes(values: F32) -> U8:
+    return np.asarray(np.rint(values.clip(0.0, 255.0)), np.uint8)
 
 
 def _places(picture_from_crop: F64, side: int) -> tuple[F64, F64]:

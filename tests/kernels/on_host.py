@@ -67,7 +67,7 @@ def padded_rows(rgb: np.ndarray, spare: int = 0) -> np.ndarray:
     """uint8 [H, pitch] of a picture [H, W, 3]: rows begin at whole words, `spare` more words behind each."""
     height, width = rgb.shape[:2]
     rows = np.full((height, (3 * width + 3) // 4 * 4 + 4 * spare), 77, np.uint8)
-    rows[:, : 3 * width] = rgb.reshape(height, -1)
+    rows[:, : 3 * width] = rgb.reshape(height, 3 * width)
     return rows
 
 

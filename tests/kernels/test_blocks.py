@@ -76,7 +76,8 @@ def test_constants_are_named_and_worth_the_same(module: object) -> None:
     for name in shared:
         assert getattr(module, name) == known[name], name
     wanted = {
-        launch: {"CROP_BLOCK_X", "CROP_BLOCK_Y", "POINTS_BLOCK", "YUV_BLOCK_X", "YUV_BLOCK_Y", "STORE_BLOCK"},
+        launch: {"CROP_BLOCK_X", "CROP_BLOCK_Y", "POINTS_BLOCK", "YUV_BLOCK_X", "YUV_BLOCK_Y",
+                 "EDIT_BLOCK_X", "EDIT_BLOCK_Y"},
         warp: {"MESH_BLOCK", "MESH_VERTICES_MAX", "GRID_CELLS", "RASTER_BLOCK", "RASTER_LANES", "FLOW_BLOCK",
                "RESAMPLE_TILE_X", "RESAMPLE_TILE_Y", "PHASES", "WEIGHTS_ROW", "WEIGHTS_OF_SIX",
                "MESH_OVAL_MAX", "MESH_LOOPS_MAX", "MESH_EYES_MAX", "MESH_LIDS_MAX"},

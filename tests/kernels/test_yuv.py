@@ -34,7 +34,7 @@ def to_rgb(bench: Bench, planes: list[np.ndarray], spec: YuvSpec, nv12: bool) ->
     rows = padded_rows(np.zeros((height, width, 3), np.uint8), spare=1)
     out = bench.put(rows)
     made = parameters_of(rows, (width, height), nv12, spec.rgb_from_yuv)
-    launch.rgb_from_yuv(bench.stream, bench.put(made), bench.put(packed(planes, nv12)), out, width, height)
+    launch.rgb_from_yuv(bench.stream, bench.put(made), bench.put(packed(planes, nv12)), out)
     bench.stream.wait()
     assert (out.array[:, 3 * width :] == 77).all(), "what lies behind a row was written"
     return out.array[:, : 3 * width].reshape(height, width, 3)
@@ -45,7 +45,7 @@ def to_yuv(bench: Bench, rgb: np.ndarray, spec: YuvSpec, nv12: bool) -> np.ndarr
     rows = padded_rows(rgb)
     made = parameters_of(rows, (width, height), nv12, spec.yuv_from_rgb)
     out = bench.empty(blocks.set_i420(block(blocks.YUV), width, height), np.uint8)
-    launch.yuv_from_rgb(bench.stream, bench.put(made), bench.put(rows), out, width, height)
+    launch.yuv_from_rgb(bench.stream, bench.put(made), bench.put(rows), out)
     bench.stream.wait()
     return out.array
 
@@ -112,6 +112,43 @@ def test_three_at_once_are_three_alone() -> None:
         made[n]["rgb_offset"] = sum(r.size for r in rows[:n])
     out = bench.empty(int(starts[-1]), np.uint8)
     source = bench.put(np.concatenate([r.ravel() for r in rows]))
-    launch.yuv_from_rgb(bench.stream, bench.put(np.concatenate(made)), source, out, 37, 21)
+    launch.yuv_from_rgb(bench.stream, bench.put(np.concatenate(made)), source, out)
     bench.stream.wait()
     assert np.array_equal(out.array, np.concatenate(alone))
+
+
+@layouts
+@pytest.mark.parametrize(
+    "part", [(0, 0, 20, 10), (4, 2, 30, 21), (2, 4, 8, 6), (22, 12, 33, 21), (32, 20, 33, 21)]
+)
+def test_a_part_of_a_picture_is_converted_as_the_whole(part: tuple[int, int, int, int], nv12: bool) -> None:
+    """The filter of chroma reads what lies around it, as much as it is told of: two samples are enough."""
+    rng, spec = np.random.default_rng(5), SPECS[0]
+    planes = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((21, 33), (11, 17), (11, 17))]
+    x0, y0, x1, y1 = part
+    for bench in in_both_orders():
+        whole = to_rgb(bench, planes, spec, nv12)
+        made = block(blocks.YUV, rgb_pitch=3 * (x1 - x0), matrix=spec.rgb_from_yuv.ravel())
+        (blocks.set_nv12 if nv12 else blocks.set_i420)(made, 33, 21)
+        made["luma_offset"] += y0 * made["luma_pitch"] + x0
+        for chroma in ("cb_offset", "cr_offset"):
+            made[chroma] += y0 // 2 * made["chroma_pitch"] + x0 // 2 * made["chroma_step"]
+        made["width"], made["height"] = x1 - x0, y1 - y0
+        made["chroma_left"], made["chroma_top"] = min(x0 // 2, 2), min(y0 // 2, 2)
+        made["chroma_right"], made["chroma_bottom"] = min(17 - (x1 + 1) // 2, 2), min(11 - (y1 + 1) // 2, 2)
+        out = bench.empty((y1 - y0, x1 - x0, 3), np.uint8)
+        launch.rgb_from_yuv(bench.stream, bench.put(made), bench.put(packed(planes, nv12)), out)
+        bench.stream.wait()
+        assert np.array_equal(out.array, whole[y0:y1, x0:x1])
+
+
+def test_a_picture_of_more_tiles_than_blocks() -> None:
+    spec, rng = SPECS[0], np.random.default_rng(1)
+    planes = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((300, 1100), (150, 550), (150, 550))]
+    assert launch.YUV_BLOCKS < (1100 // 64) * (300 // 16)
+    rgb = to_rgb(Bench(), planes, spec, False)
+    apart = np.abs(rgb.astype(int) - yuv_to_rgb(planes, spec))
+    assert apart.max() <= 2, "noise is rough on fixed point"
+    assert (apart > 1).mean() < 1e-4
+    want = packed(rgb_to_yuv(rgb, spec, 1, 1), False).astype(int)
+    assert np.abs(to_yuv(Bench(), rgb, spec, False) - want).max() <= 1
