@@ -164,6 +164,16 @@ def rgb_to_yuv(rgb: U8, spec: YuvSpec, shift_x: int, shift_y: int) -> list[U8]:
     ]
 
 
+def rgb_to_i420(rgb: U8, matrix: str = "bt709", full_range: bool = False) -> U8:
+    """A whole picture as I420: flat uint8 [H * W + 2 * ceil(H / 2) * ceil(W / 2)], Y then U then V.
+
+    matrix: "bt601", "bt709" or "bt2020". Raises UsageError for another name.
+    """
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise UsageError(f"expected uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
+    return np.concatenate([plane.ravel() for plane in rgb_to_yuv(rgb, YuvSpec(matrix, full_range), 1, 1)])
+
+
 def block_mean(plane: Samples, shift_x: int, shift_y: int) -> Samples:
     """Mean over blocks of 2**shift_x by 2**shift_y samples of [H, W] or [H, W, C], uint8 or float32.
 

@@ -1,7 +1,7 @@
 """`Planes`: a picture as the 8-bit YUV planes that a decoder gave, RGB only where, and when, it is needed.
 
-Turning a whole picture into RGB costs more than filtering the face in it, and turning it back moves a good
-part of all bytes by a level. So what is not edited stays in its planes, and only the face's part is converted.
+Turning a whole picture into RGB takes half as long as filtering the face in it, and turning it back moves a
+good part of all bytes by a level. So what is not edited stays in its planes; the face's part is converted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rtfilter.colour import PLANAR_FORMATS, YuvSpec, planes_of, yuv_to_rgb
-from rtfilter.frame import U8, Box
+from rtfilter.frame import U8, Box, Frame
 
 if TYPE_CHECKING:
     import av
@@ -118,3 +118,63 @@ class Planes:
             copies[-1][...] = plane
             first += plane.size
         return Planes(copies[0], copies[1], copies[2], self.shift, self.spec)
+
+    def with_edit(self, before: U8, after: U8, box: Box) -> Planes:
+        """A copy with an edit that was made in RGB: see `kernels.add_edit`.
+
+        before: uint8 [H, W, 3], `rgb`. after: uint8 [H, W, 3], which differs within `box` alone; that is
+        widened to whole chroma blocks. Where it does not differ samples stay, bit for bit.
+        """
+        from rtfilter.kernels.add_edit import add_edit_rows  # Numba, which sources and most sinks never need
+        from rtfilter.kernels.resample import MARGIN_PX
+
+        out = self.copy()
+        x0, y0, x1, y1 = self._whole_blocks(box)
+        if x0 >= x1 or y0 >= y1:
+            return out
+        pad = (MARGIN_PX, MARGIN_PX)
+        rgbx = np.pad(before[y0:y1, x0:x1], (pad, pad, (0, 1)))
+        bounds = np.array([x0, y0, x1, y1] + 2 * [x0, y0], np.int32)
+        luma, cb, cr = (np.array(plane, order="C") for plane in self.part(Box(x0, y0, x1, y1)))
+        add_edit_rows(
+            luma,
+            cb,
+            cr,
+            rgbx.reshape(rgbx.shape[0], -1).view(np.uint32),
+            np.array(after[y0:y1, x0:x1], order="C"),
+            self.spec.yuv_from_rgb.astype(np.float32),
+            self.shift,
+            bounds,
+            out.luma,
+            out.cb,
+            out.cr,
+            y0,
+            y1,
+        )
+        return out
+
+    def _whole_blocks(self, box: Box) -> Box:
+        wide, tall = 1 << self.shift[0], 1 << self.shift[1]
+        height, width = self.shape
+        return Box(
+            max(box.x0, 0) // wide * wide,
+            max(box.y0, 0) // tall * tall,
+            min(-(-box.x1 // wide) * wide, width),
+            min(-(-box.y1 // tall) * tall, height),
+        )
+
+
+def planes_of_frame(frame: Frame) -> Planes | None:
+    """The picture of a frame as planes: its source's, with all that was edited since, in planes or in RGB.
+
+    None where the source gave RGB, and where the picture has another size than its source.
+    """
+    box: Box | None = None
+    origin = frame
+    while origin.planes is None:
+        if origin.original is None or origin.original.pixels.shape[:2] != frame.pixels.shape[:2]:
+            return None
+        if origin.changed is not None:
+            box = origin.changed if box is None else box.union(origin.changed)
+        origin = origin.original
+    return origin.planes if box is None else origin.planes.with_edit(origin.rgb, frame.rgb, box)

@@ -39,7 +39,8 @@ ALLOWED: dict[str, set[str]] = {
     "clock": {"errors"},
     "threads": set(),
     "colour": {"errors", "frame"},
-    "planes": {"colour", "frame"},
+    # Numba is loaded where an edit in RGB is added to planes, and not before.
+    "planes": {"colour", "frame", "kernels.add_edit", "kernels.resample"},
     "v4l2": set(),
     "tomlfile": {"errors"},
     "presets": {"controls", "errors", "tomlfile"},

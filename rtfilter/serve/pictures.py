@@ -6,11 +6,10 @@ import av
 import cv2
 import numpy as np
 
-from rtfilter.colour import RANGE_FULL, UNSPECIFIED, YuvSpec, planes_of, spec_of, yuv_to_rgb
+from rtfilter.colour import RANGE_FULL, UNSPECIFIED, YuvSpec, planes_of, spec_of
 from rtfilter.frame import U8, Frame
-from rtfilter.sinks.yuv import add_edit
+from rtfilter.planes import Planes, planes_of_frame
 
-SHIFT_420 = (1, 1)
 # What browsers and WebRTC stacks mean by a picture without colour tags, whatever its size.
 UNTAGGED = "bt601"
 
@@ -34,10 +33,10 @@ def spec_for(picture: av.VideoFrame) -> YuvSpec:
 
 def frame_of(picture: av.VideoFrame, captured_ns: int, seq: int) -> Frame:
     """A frame for the filter from a 4:2:0 picture with a pts; the picture goes along as `native`."""
-    rgb = yuv_to_rgb(planes_of(picture), spec_for(picture))
+    planes = Planes.of_picture(picture, spec_for(picture))
     assert picture.pts is not None
     assert picture.time_base is not None
-    return Frame(rgb, picture.pts, picture.time_base, captured_ns, seq, native=picture)
+    return Frame(planes, picture.pts, picture.time_base, captured_ns, seq, native=picture)
 
 
 def picture_of(frame: Frame) -> av.VideoFrame:
@@ -46,17 +45,19 @@ def picture_of(frame: Frame) -> av.VideoFrame:
     The very same picture when nothing was changed.
     """
     native: av.VideoFrame = frame.native
-    if frame.original is None or frame.changed is None:
-        return native
-    edited = copy_of(native)
-    add_edit(planes_of(edited), frame.original.rgb, frame.rgb, frame.changed, spec_for(native), SHIFT_420)
-    return edited
+    planes = planes_of_frame(frame) if frame.changed is not None else None
+    return native if planes is None else _like(native, planes.all)
 
 
 def copy_of(picture: av.VideoFrame) -> av.VideoFrame:
     """A picture of its own with the same planes, timing and colour tags."""
+    return _like(picture, planes_of(picture))
+
+
+def _like(picture: av.VideoFrame, planes: list[U8]) -> av.VideoFrame:
+    """A picture of its own with other planes of the same sizes, and this one's timing and colour tags."""
     copy = av.VideoFrame(picture.width, picture.height, picture.format.name)
-    for target, plane in zip(planes_of(copy), planes_of(picture), strict=True):
+    for target, plane in zip(planes_of(copy), planes, strict=True):
         target[...] = plane
     copy.pts, copy.time_base = picture.pts, picture.time_base
     copy.colorspace, copy.color_range = picture.colorspace, picture.color_range

@@ -21,8 +21,8 @@ from rtfilter.colour import (
     spec_for_size,
     spec_of,
 )
-from rtfilter.frame import U8, Box, Frame
-from rtfilter.sinks.yuv import add_edit
+from rtfilter.frame import U8, Frame
+from rtfilter.planes import planes_of_frame
 
 # FFV1's RGB: what is decoded from it is the very RGB that was given.
 _LOSSLESS_RGB = "bgr0"
@@ -59,24 +59,14 @@ class Encoding:
             packed[..., 0], packed[..., 1], packed[..., 2] = (frame.rgb[..., c] for c in (2, 1, 0))
             packed[..., 3] = 0
             return picture
-        shift = PLANAR_FORMATS[self.pix_fmt]
-        planes = planes_of(picture)
-        native = native_picture(frame)
-        if native is None or not self._same_samples(native):
-            for target, plane in zip(planes, rgb_to_yuv(frame.rgb, self.spec, *shift), strict=True):
-                target[...] = plane
-            return picture
-        for target, plane in zip(planes, planes_of(native), strict=True):
+        shift, planes = PLANAR_FORMATS[self.pix_fmt], planes_of_frame(frame)
+        if planes is not None and planes.spec == self.spec and planes.shift == shift:
+            samples = planes.all
+        else:
+            samples = rgb_to_yuv(frame.rgb, self.spec, *shift)
+        for target, plane in zip(planes_of(picture), samples, strict=True):
             target[...] = plane
-        origin, box = edit_of(frame)
-        if box is not None:
-            add_edit(planes, origin.rgb, frame.rgb, box, self.spec, shift)
         return picture
-
-    def _same_samples(self, native: av.VideoFrame) -> bool:
-        return PLANAR_FORMATS[native.format.name] == PLANAR_FORMATS[self.pix_fmt] and (
-            spec_of(native) == self.spec
-        )
 
 
 def planes_of_packed(picture: av.VideoFrame) -> U8:
@@ -86,31 +76,11 @@ def planes_of_packed(picture: av.VideoFrame) -> U8:
     return rows[:, : plane.width * 4].reshape(plane.height, plane.width, 4)
 
 
-def native_picture(frame: Frame) -> av.VideoFrame | None:
-    """The source's own picture of `frame` where its samples can be kept: 8-bit planar YUV, same size."""
-    native = edit_of(frame)[0].native
-    if not isinstance(native, av.VideoFrame):
-        return None
-    if native.format.name == "nv12":
-        native = native.reformat(format="yuv420p")  # the same samples, chroma taken apart
-    if native.format.name not in PLANAR_FORMATS or spec_of(native) is None:
-        return None
-    return native if (native.width, native.height) == (frame.width, frame.height) else None
-
-
-def edit_of(frame: Frame) -> tuple[Frame, Box | None]:
-    """The source's frame behind `frame`, and the box of all that was changed since; None: nothing."""
-    box: Box | None = None
+def source_of(frame: Frame) -> Frame:
+    """The source's frame behind a filtered one."""
     while frame.original is not None:
-        changed = frame.changed
-        if changed is not None:
-            box = changed if box is None else _union(box, changed)
         frame = frame.original
-    return frame, box
-
-
-def _union(a: Box, b: Box) -> Box:
-    return Box(min(a.x0, b.x0), min(a.y0, b.y0), max(a.x1, b.x1), max(a.y1, b.y1))
+    return frame
 
 
 def encoding_for(frame: Frame, codec: str) -> Encoding:
@@ -120,34 +90,41 @@ def encoding_for(frame: Frame, codec: str) -> Encoding:
     H.264 4:2:0, or 4:4:4 for odd sides, which its 4:2:0 cannot have.
     """
     width, height = frame.width, frame.height
-    native = native_picture(frame)
-    if native is not None:
-        name = native.format.name
-        full = name.startswith("yuvj")
-        if codec == "ffv1":
-            name = name.replace("yuvj", "yuv")  # FFV1 states the range beside the samples
-        shift_x, shift_y = PLANAR_FORMATS[name]
-        if codec == "ffv1" or (width % (1 << shift_x) == 0 and height % (1 << shift_y) == 0):
-            return Encoding(
-                name,
-                width,
-                height,
-                spec_of(native),
-                int(native.colorspace),
-                RANGE_FULL if full else int(native.color_range),
-                int(native.color_primaries),
-                int(native.color_trc),
-            )
-    source = edit_of(frame)[0].native
-    tagged = isinstance(source, av.VideoFrame)
-    primaries, trc = (int(source.color_primaries), int(source.color_trc)) if tagged else (UNSPECIFIED,) * 2
+    native = source_of(frame).native
+    tagged = isinstance(native, av.VideoFrame)
+    primaries, trc = (int(native.color_primaries), int(native.color_trc)) if tagged else (UNSPECIFIED,) * 2
+    kept = _kept(frame, native if tagged else None, codec)
+    if kept is not None:
+        return Encoding(*kept, primaries, trc)
     if codec == "ffv1":
         return Encoding(_LOSSLESS_RGB, width, height, None, _RGB_MATRIX_TAG, RANGE_FULL, primaries, trc)
-    same = spec_of(source) if tagged and not source.format.is_rgb else None
+    same = spec_of(native) if tagged and not native.format.is_rgb else None
     matrix = (same or spec_for_size(width, height)).matrix
     pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
     spec = YuvSpec(matrix, full_range=False)
     return Encoding(pix_fmt, width, height, spec, TAG_OF_NAME[matrix], RANGE_LIMITED, primaries, trc)
+
+
+def _kept(
+    frame: Frame, native: av.VideoFrame | None, codec: str
+) -> tuple[str, int, int, YuvSpec, int, int] | None:
+    """The first fields of an encoding that keeps the samples of the frame's planes; None where none does."""
+    planes = planes_of_frame(frame)
+    if planes is None:
+        return None
+    (height, width), spec = planes.shape, planes.spec
+    if codec != "ffv1" and (width % (1 << planes.shift[0]) or height % (1 << planes.shift[1])):
+        return None
+    name = next(name for name, shift in PLANAR_FORMATS.items() if shift == planes.shift)
+    tag, colour_range = TAG_OF_NAME[spec.matrix], RANGE_FULL if spec.full_range else RANGE_LIMITED
+    if native is not None:
+        # As it was tagged, or not. FFV1 states the range beside the samples, other codecs in the name.
+        tag = int(native.colorspace)
+        if native.format.name.startswith("yuvj"):
+            name = name if codec == "ffv1" else name.replace("yuv", "yuvj")
+        else:
+            colour_range = int(native.color_range)
+    return name, width, height, spec, tag, colour_range
 
 
 def codec_settings(codec: str, width: int, height: int) -> dict[str, str]:

@@ -37,7 +37,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 class FileSink:
     """Writes frames as H.264 (CRF 18) or FFV1 (lossless), each at its own timestamp, with copied sound.
 
-    What the filter left alone keeps the source's YUV bytes, see `sinks.yuv`. The size is that of the
+    What the filter left alone keeps the source's YUV bytes, see `rtfilter.planes`. The size is that of the
     first frame. Timestamps are exact in MP4 and MOV. Matroska rounds them to 1 ms and has none below
     zero: where the sound begins earlier (an encoder's lead-in), pictures and sound move together.
 

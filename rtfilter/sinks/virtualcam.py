@@ -10,10 +10,14 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from rtfilter.colour import YuvSpec
 from rtfilter.errors import DeviceError, MissingExtraError, UsageError
 from rtfilter.frame import U8, Frame
+from rtfilter.planes import planes_of_frame
 from rtfilter.sinks.v4l2loopback import loopback_state, offer_output, revive
 from rtfilter.v4l2 import holders, node_index, query_node
+
+SENT = YuvSpec("bt601", full_range=False)
 
 _PLAIN_SYSTEMS = {
     "darwin": "install OBS Studio 30 or later and start its virtual camera once",
@@ -67,7 +71,15 @@ class VirtualCameraSink:
 
     def write(self, frame: Frame) -> None:
         """Send one frame now. Raises DeviceError when the camera is gone."""
-        cv2.cvtColor(self._fit(frame.rgb), cv2.COLOR_RGB2YUV_I420, dst=self._i420)
+        planes = planes_of_frame(frame)
+        if planes is not None and (planes.spec, planes.shift, planes.shape[::-1]) == (
+            SENT,
+            (1, 1),
+            self._size,
+        ):
+            np.concatenate([plane.ravel() for plane in planes.all], out=self._i420.reshape(-1))
+        else:
+            cv2.cvtColor(self._fit(frame.rgb), cv2.COLOR_RGB2YUV_I420, dst=self._i420)
         self.repeat()
 
     def repeat(self) -> None:

@@ -22,7 +22,7 @@ from rtfilter.sources.container import (
     reason,
     video_stream,
 )
-from rtfilter.sources.pixels import RgbConverter, Uprighter
+from rtfilter.sources.pixels import PixelReader, Uprighter
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class FileSource:
             self._fps = nominal_fps(self._stream)
             self._decoder = _Decoder(self._container, self._stream)
             self._pictures = iter(self._decoder)
-            self._uprighter, self._converter = Uprighter(), RgbConverter()
+            self._uprighter, self._reader = Uprighter(), PixelReader()
             self._timeline = _Timeline(self._fps)
             self._seq = 0
             # One frame ahead: only a decoded picture tells the size that it is shown at.
@@ -113,13 +113,13 @@ class FileSource:
         pts = self._timeline.placed(picture.pts, time_base)
         try:
             native = self._uprighter.turned(picture)
-            rgb = self._converter.rgb(native)
+            pixels = self._reader.pixels(native)
         except av.FFmpegError as error:
             raise InputError(
                 f"{self.path}: pixel format {picture.format.name} cannot be shown ({reason(error)}): "
                 "convert the file to H.264 first"
             ) from error
-        frame = Frame(rgb, pts, time_base, int(pts * time_base / NANOSECONDS), self._seq, native)
+        frame = Frame(pixels, pts, time_base, int(pts * time_base / NANOSECONDS), self._seq, native)
         self._seq += 1
         return frame
 

@@ -1,4 +1,4 @@
-"""A decoded picture -> upright picture and RGB: orientation and colour, nothing about files."""
+"""A decoded picture -> upright picture and its pixels: orientation and colour, nothing about files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from av.buffer import Buffer
 from av.filter import Graph
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from rtfilter.colour import PLANAR_FORMATS, RANGE_FULL, planes_of, spec_of, yuv_to_rgb
+from rtfilter.colour import PLANAR_FORMATS, RANGE_FULL, spec_of
 from rtfilter.frame import U8
+from rtfilter.planes import Planes
 
 # The eight ways a picture can lie, as signs (a, b, c, d) of the display matrix
 # (shown_x, shown_y) = (a x + c y, b x + d y), with the filters that put it upright. Only filters that
@@ -106,20 +107,24 @@ def _transposer(picture: av.VideoFrame, steps: tuple[str, ...]) -> Graph:
     return graph
 
 
-class RgbConverter:
-    """Decoded pictures of any pixel format -> RGB uint8 [H, W, 3], with their own matrix and range."""
+class PixelReader:
+    """Decoded pictures of any pixel format -> planes where they can be kept, else RGB uint8 [H, W, 3]."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def rgb(self, picture: av.VideoFrame) -> U8:
-        """8-bit planar YUV by our own arithmetic, which the sinks invert; all else by swscale.
+    def pixels(self, picture: av.VideoFrame) -> U8 | Planes:
+        """8-bit planar YUV as it is, which sinks can then keep; all else as RGB, by swscale, with the matrix
+        and range of its own.
 
         Raises av.FFmpegError for a format that swscale cannot read.
         """
         spec = spec_of(picture)
+        if spec is not None and picture.format.name == "nv12":
+            # The same samples, chroma taken apart.
+            return Planes.of_picture(self._reformatter.reformat(picture, format="yuv420p"), spec)
         if spec is not None and picture.format.name in PLANAR_FORMATS:
-            return yuv_to_rgb(planes_of(picture), spec)
+            return Planes.of_picture(picture, spec)
         full = picture.format.name.startswith("yuvj") or int(picture.color_range) == RANGE_FULL
         tagged = not picture.format.is_rgb and spec is not None
         converted = self._reformatter.reformat(

@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtfilter.colour import YuvSpec
+from rtfilter.frame import Box
+from rtfilter.kernels.add_edit import paint_planes_shared
 from rtfilter.kernels.resample import (
     MARGIN_PX,
     PHASES,
@@ -18,11 +21,11 @@ from rtfilter.kernels.resample import (
     resample_rows,
     resample_shared,
 )
+from rtfilter.planes import Planes
 
 STILL_PX = 1 / 24
 WEIGHTS = {taps: filter_weights(taps) for taps in (4, 6)}
 LANES = {taps: lane_weights(WEIGHTS[taps]) for taps in (4, 6)}
-Box = tuple[int, int, int, int]
 
 both_filters = pytest.mark.parametrize("taps", [4, 6])
 
@@ -256,3 +259,32 @@ def test_two_workers_paint_what_one_does(late: float) -> None:
         helper.join()
         assert progress[0] >= progress[1]
         assert np.array_equal(shared, alone)
+
+
+@pytest.mark.parametrize("late", [0.0, 0.002])
+@pytest.mark.parametrize("height", [160, 157])
+def test_two_workers_add_the_edit_to_planes_once(late: float, height: int) -> None:
+    """Rows that both have painted, too: an edit that was added twice would show."""
+    rng = np.random.default_rng(6)
+    flow = rng.normal(0.0, 1.5, (18, 22, 2)).astype(np.float32)
+    place = np.array([0.0, 0.0, 10.0], np.float32)
+    chroma = ((height + 1) // 2, 100)
+    luma, cb, cr = (rng.integers(0, 256, shape, np.uint8) for shape in ((height, 200), chroma, chroma))
+    source = Planes(luma, cb, cr, (1, 1), YuvSpec("bt709", full_range=False))
+    padded = np.pad(source.rgb, ((MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX), (0, 0)), mode="edge")
+    flat = np.concatenate([padded, np.zeros_like(padded[..., :1])], axis=2).reshape(len(padded), -1)
+    bounds = np.array([0, 0, 200, height, 0, 0, 0, 0], np.int32)
+    how = (flat, flow, place, WEIGHTS[6], LANES[6], 0.01, bounds)
+    painted = source.rgb.copy()
+    resample_rows(*how, painted, 0, height)
+    expected = source.with_edit(source.rgb, painted, Box(0, 0, 200, height))
+    matrix = source.spec.yuv_from_rgb.astype(np.float32)
+    for _ in range(50):
+        after, out, progress = source.rgb.copy(), source.copy(), np.array([0, height], np.int32)
+        planes = ((luma, cb, cr), after, matrix, (1, 1), tuple(out.all), progress)
+        helper = threading.Timer(late, paint_planes_shared, (*how, *planes, False))
+        helper.start()
+        paint_planes_shared(*how, *planes, True)
+        helper.join()
+        for plane, wanted in zip(out.all, expected.all, strict=True):
+            assert np.array_equal(plane, wanted)

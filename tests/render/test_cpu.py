@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
+from rtfilter.colour import YuvSpec, rgb_to_yuv
 from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
 from rtfilter.face.pose import Pose
 from rtfilter.frame import Frame
+from rtfilter.planes import Planes
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from tests.faces import builtin, coefficients, face_px, rotation, texture
@@ -264,6 +266,67 @@ def test_the_iris_stays_round_when_the_lids_move(
     assert spread_after == pytest.approx(spread_before, rel=tolerance)
     expected = middle_before + moved.offset_px[lm.IRIS_LEFT[0]]
     assert middle_after == pytest.approx(expected, abs=tolerance_px)
+
+
+SHIFTS = [(1, 1), (1, 0), (0, 0)]
+
+
+def as_planes(rgb: np.ndarray, shift: tuple[int, int]) -> Planes:
+    spec = YuvSpec("bt601", full_range=False)
+    luma, cb, cr = rgb_to_yuv(rgb, spec, *shift)
+    return Planes(luma, cb, cr, shift, spec)
+
+
+@pytest.mark.parametrize("shift", SHIFTS, ids=str)
+@pytest.mark.parametrize("place", [(0, 0), (-130, 0), (130, 0), (0, -100), (0, 110), (155, -115)])
+@pytest.mark.parametrize("size", [(WIDTH, HEIGHT), (WIDTH - 1, HEIGHT - 1)], ids=str)
+def test_planes_get_the_edit_of_their_rgb(
+    renderer: CpuRenderer, shift: tuple[int, int], place: tuple[int, int], size: tuple[int, int]
+) -> None:
+    """Bit for bit what RGB, rendered, adds to the planes; made ready before, and not."""
+    planes = as_planes(texture(*size), shift)
+    frame, moved = Frame(planes, pts=5), displacement(shifted(face_px(), *place))
+    in_rgb = renderer.render(Frame(planes.rgb), moved)
+    expected = planes.with_edit(planes.rgb, in_rgb.rgb, in_rgb.changed)
+    for prepared in (False, True):
+        fresh = Frame(Planes(planes.luma, planes.cb, planes.cr, shift, planes.spec), pts=5)
+        if prepared:
+            renderer.prepare(fresh)
+        out = renderer.render(fresh, moved)
+        assert out.changed == in_rgb.changed
+        assert out.original is fresh
+        assert out.planes is not None
+        for plane, wanted in zip(out.planes.all, expected.all, strict=True):
+            assert np.array_equal(plane, wanted)
+    assert not np.array_equal(expected.luma, planes.luma)
+    assert np.array_equal(frame.rgb, in_rgb.original.rgb), "the source is never written to"
+
+
+def test_planes_without_a_displacement_are_the_very_same(renderer: CpuRenderer) -> None:
+    frame = Frame(as_planes(texture(), (1, 1)))
+    out = renderer.render(frame, displacement(face_px(), 0.0 * SMILE))
+    assert out.planes is frame.planes
+    assert out.changed is None
+
+
+@pytest.mark.parametrize("shift", SHIFTS, ids=str)
+@pytest.mark.parametrize("size", [(1, 1), (1, 200), (200, 1), (2, 3), (31, 17), (333, 251)])
+@pytest.mark.parametrize("iod_px", [8.0, 400.0])
+def test_planes_of_any_size_are_painted_within_the_box(
+    renderer: CpuRenderer, shift: tuple[int, int], size: tuple[int, int], iod_px: float
+) -> None:
+    planes = as_planes(texture(*size), shift)
+    pose = Pose(rotation(10, 5, 20), np.array([size[0] / 2, size[1] / 2, 0.0]), iod_px)
+    out = renderer.render(Frame(planes), displacement(face_px(pose), iod_px=iod_px, head=pose.rotation))
+    assert out.planes is not None
+    if out.changed is None:
+        assert out.planes is planes
+        return
+    x0, y0, x1, y1 = out.changed
+    for plane, old, (down_x, down_y) in zip(out.planes.all, planes.all, ((0, 0), shift, shift), strict=True):
+        outside = np.ones(plane.shape, bool)
+        outside[y0 >> down_y : -(-y1 // (1 << down_y)), x0 >> down_x : -(-x1 // (1 << down_x))] = False
+        assert np.array_equal(plane[outside], old[outside])
 
 
 def test_after_close_the_thread_is_gone() -> None:

@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from rtfilter.colour import YuvSpec
 from rtfilter.errors import DeviceError, MissingExtraError, UsageError
 from rtfilter.frame import Frame
+from rtfilter.planes import Planes
 from rtfilter.sinks.virtualcam import VirtualCameraSink
 
 pyvirtualcam: Any = pytest.importorskip("pyvirtualcam", reason="needs pyvirtualcam (extra 'virtualcam')")
@@ -111,6 +113,21 @@ def test_the_planes_lie_where_i420_has_them() -> None:
     assert (u[0, 0] < 95, v[0, 0] > 235) == (True, True)
     assert (u[1:] == 128).all()
     assert (v[1:] == 128).all()
+
+
+@pytest.mark.parametrize("matrix", ["bt601", "bt709"])
+def test_planes_are_sent_as_they_are_where_they_mean_the_same(matrix: str) -> None:
+    rng = np.random.default_rng(4)
+    half = (H // 2, W // 2)
+    luma, cb, cr = (rng.integers(90, 150, shape, np.uint8) for shape in ((H, W), half, half))
+    frame = Frame(Planes(luma, cb, cr, (1, 1), YuvSpec(matrix, full_range=False)))
+    made, recorder = sink()
+    made.write(frame)
+    made.write(Frame(frame.rgb))
+    given = np.concatenate([plane.ravel() for plane in (luma, cb, cr)])
+    of_planes, of_rgb = recorder.sent
+    assert np.array_equal(of_planes, given) == (matrix == "bt601")
+    assert np.array_equal(of_planes, of_rgb) == (matrix != "bt601"), "other colours are converted"
 
 
 def test_a_photograph_survives_there_and_back() -> None:

@@ -10,11 +10,10 @@ import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.clock import NS_PER_S, Clock, monotonic_ns
-from rtfilter.colour import planes_of
+from rtfilter.colour import planes_of, rgb_to_i420
 from rtfilter.frame import U8
 from rtfilter.serve.pictures import copy_of
 from rtfilter.serve.stamp import Stamp, StampArea
-from rtfilter.sinks.yuv import rgb_to_i420
 from rtfilter.sources.demo import DemoSource
 
 RTP_HZ = 90_000

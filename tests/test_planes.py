@@ -1,4 +1,4 @@
-"""Edits on YUV planes: nothing where nothing was edited, the wanted picture where it was."""
+"""Pictures as YUV planes: their RGB, whole and in part; edits change what was edited, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,13 +8,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.colour import YuvSpec, rgb_to_yuv, yuv_to_rgb
+from rtfilter.colour import YuvSpec, rgb_to_i420, rgb_to_yuv, yuv_to_rgb
 from rtfilter.errors import UsageError
-from rtfilter.frame import Box
-from rtfilter.sinks.yuv import add_edit, rgb_to_i420
+from rtfilter.frame import Box, Frame
+from rtfilter.planes import Planes, planes_of_frame
 
 SPECS = [YuvSpec(matrix, full) for matrix in ("bt601", "bt709") for full in (False, True)]
 SHIFTS = [(1, 1), (1, 0), (0, 0)]
+
+
+def add_edit(
+    planes: list[np.ndarray],
+    before: np.ndarray,
+    after: np.ndarray,
+    box: Box,
+    spec: YuvSpec,
+    shift: tuple[int, int],
+) -> None:
+    """`Planes.with_edit`, in place."""
+    luma, cb, cr = planes
+    edited = Planes(luma, cb, cr, shift, spec).with_edit(before, after, box)
+    for plane, new in zip(planes, edited.all, strict=True):
+        plane[...] = new
 
 
 def noise_planes(height: int, width: int, shift: tuple[int, int], seed: int = 0) -> list[np.ndarray]:
@@ -28,6 +43,92 @@ def camera_planes(height: int, width: int, spec: YuvSpec, shift: tuple[int, int]
     small = np.random.default_rng(3).integers(40, 216, (height // 16 + 2, width // 16 + 2, 3), dtype=np.uint8)
     rgb = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, 3)
     return rgb_to_yuv(rgb, spec, *shift)
+
+
+def planes_in(size: tuple[int, int], shift: tuple[int, int], pad: int = 0, seed: int = 0) -> Planes:
+    """Any bytes, rows `pad` bytes longer than wide."""
+    padded = [np.pad(plane, ((0, 0), (0, pad))) for plane in noise_planes(*size, shift, seed)]
+    luma, cb, cr = (plane[:, : plane.shape[1] - pad] for plane in padded)
+    return Planes(luma, cb, cr, shift, YuvSpec("bt601", full_range=False))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    shift=st.sampled_from(SHIFTS),
+    pad=st.sampled_from([0, 5]),
+    corners=st.tuples(*4 * [st.floats(0, 1)]),
+    seed=st.integers(0, 1000),
+)
+def test_a_parts_rgb_is_that_of_the_whole(size, shift, pad, corners, seed) -> None:
+    planes = planes_in(size, shift, pad, seed)
+    (height, width), (a, b, c, d) = size, corners
+    x0, y0 = int(a * (width - 1)), int(b * (height - 1))
+    box = Box(x0, y0, x0 + 1 + int(c * (width - x0 - 1)), y0 + 1 + int(d * (height - y0 - 1)))
+    part = planes.rgb_in(box)
+    whole = yuv_to_rgb(planes.all, planes.spec)
+    assert np.array_equal(part, whole[box.y0 : box.y1, box.x0 : box.x1])
+    assert np.array_equal(planes.rgb, whole)
+    assert np.array_equal(planes.rgb_in(box), part), "also once the whole is there"
+
+
+def test_a_picture_larger_than_a_strip_is_converted_without_a_seam() -> None:
+    planes = planes_in((1080, 1919), (1, 1))
+    assert np.array_equal(planes.rgb, yuv_to_rgb(planes.all, planes.spec))
+    assert planes.rgb is planes.rgb, "converted once"
+
+
+@pytest.mark.parametrize("shift", SHIFTS, ids=str)
+def test_a_copy_shares_nothing_and_lies_in_one_piece(shift: tuple[int, int]) -> None:
+    planes = planes_in((47, 63), shift, pad=9)
+    copy = planes.copy()
+    for old, new in zip(planes.all, copy.all, strict=True):
+        assert np.array_equal(old, new)
+        assert not np.shares_memory(old, new)
+        assert new.flags.c_contiguous
+        assert new.base is copy.luma.base
+    assert (copy.shift, copy.spec, copy.shape) == (planes.shift, planes.spec, (47, 63))
+
+
+def test_a_frame_of_planes_has_their_size_and_rgb() -> None:
+    frame = Frame(planes_in((47, 63), (1, 1)), pts=3)
+    assert (frame.width, frame.height) == (63, 47)
+    assert frame.rgb.shape == (47, 63, 3)
+    assert frame.unchanged().planes is frame.planes
+    assert frame.unchanged().original is frame
+    assert Frame.from_rgb(frame.rgb).planes is None
+
+
+def test_what_was_edited_in_rgb_is_found_as_planes() -> None:
+    """Once, twice, after an edit in planes, and not at all."""
+    source = Frame(planes_in((48, 64), (1, 1)))
+    assert planes_of_frame(source) is source.planes
+    assert planes_of_frame(source.unchanged()) is source.planes
+    assert planes_of_frame(source.filtered(source.rgb, None)) is source.planes
+
+    def painted(frame: Frame, box: Box) -> Frame:
+        rgb = frame.rgb.copy()
+        rgb[box.y0 : box.y1, box.x0 : box.x1] = 90
+        return frame.filtered(rgb, box)
+
+    once = painted(source, Box(8, 8, 16, 16))
+    twice = planes_of_frame(painted(once, Box(40, 20, 48, 30)))
+    assert twice is not None
+    at_once = source.rgb.copy()
+    at_once[8:16, 8:16] = at_once[20:30, 40:48] = 90
+    expected = source.planes.with_edit(source.rgb, at_once, Box(8, 8, 48, 30))
+    assert all(np.array_equal(a, b) for a, b in zip(twice.all, expected.all, strict=True))
+    between = source.filtered(source.planes.with_edit(source.rgb, once.rgb, Box(8, 8, 16, 16)), once.changed)
+    after = planes_of_frame(painted(between, Box(40, 20, 48, 30)))
+    assert np.array_equal(after.luma[8:16, 8:16], between.planes.luma[8:16, 8:16])
+    assert not np.array_equal(after.luma[20:30, 40:48], source.planes.luma[20:30, 40:48])
+
+
+def test_another_picture_or_another_size_is_no_edit() -> None:
+    source = Frame(planes_in((48, 64), (1, 1)))
+    assert planes_of_frame(Frame.from_rgb(source.rgb)) is None
+    wide = np.concatenate([source.rgb, source.rgb], axis=1)
+    assert planes_of_frame(source.filtered(wide, Box(0, 0, 128, 48))) is None
 
 
 @settings(max_examples=40, deadline=None)
