@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,10 @@ from rtfilter.engines.prepare import prepared
 from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.frame import Frame
 from rtfilter.lane.cpu import CpuLane
+from rtfilter.tracking.anchors import INPUT_PX
 from rtfilter.tracking.detect import letterbox
 from rtfilter.tracking.engine import EngineTracker
-from rtfilter.tracking.roi import Roi, crop
+from rtfilter.tracking.roi import CROP_PX, Roi, crop
 
 ROOT = Path(__file__).resolve().parents[1]
 WISHES = {
@@ -85,10 +88,10 @@ def _inputs(spec: NetworkSpec) -> list[dict[str, F32]]:
     """What the network sees of the demo, frame by frame."""
     frames = demo_frames(640, 480, RUNS)
     if spec is FACE_DETECTOR:
-        return [{"pixels": _planes(letterbox(frame.rgb).rgb) * 2.0 - 1.0} for frame in frames]
+        return [{"pixels": _seen(INPUT_PX, partial(letterbox, frame.rgb))} for frame in frames]
     squares = [Roi(320.0, 220.0, 260.0, 0.02 * number) for number in range(RUNS)]
     pairs = list(zip(frames, squares, strict=True))
-    seen = [_planes(crop(frame.rgb, square)) for frame, square in pairs]
+    seen = [_seen(CROP_PX, partial(crop, frame.rgb, square)) for frame, square in pairs]
     if spec is FACE_MESH:
         return [{"pixels": pixels} for pixels in seen]
     assert spec is EXPRESSION
@@ -107,8 +110,10 @@ def _inputs(spec: NetworkSpec) -> list[dict[str, F32]]:
     return rows
 
 
-def _planes(rgb: Any) -> F32:
-    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255.0))
+def _seen(side_px: int, write: Callable[[F32], object]) -> F32:
+    pixels = np.empty((1, 3, side_px, side_px), np.float32)
+    write(pixels[0])
+    return pixels
 
 
 def lanes(machine: Machine) -> dict[str, Any]:

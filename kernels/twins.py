@@ -1,6 +1,7 @@
 """What crop, points and add_edit mean, in plain NumPy: for tests, and to read beside the .cu files.
 
-The warp's twins are the CPU lane's own kernels: extend.py, rasterise.py and resample.py.
+The warp's twins are the CPU lane's own kernels: extend.py, rasterise.py and resample.py. The crop has one
+there as well, crop.py, which is tested against this one.
 """
 
 from __future__ import annotations
@@ -32,15 +33,17 @@ def crop_yuv(
     border: int,
     scale: float,
     bias: float,
+    shift: tuple[int, int] = (1, 1),
 ) -> F64:
-    """As `crop`, of a picture in Y [H, W] and Cb, Cr [h, w] of half its size, rounded up.
+    """As `crop`, of a picture in Y [H, W] and Cb, Cr [h, w] of its size / 2**shift (x, y), rounded up.
 
-    Luma and chroma are sampled apart, chroma in the middle of its 2 x 2 pixels; then converted, and clipped.
-    What of the sample lies outside the picture is black, where the border is zero.
+    Luma and chroma are sampled apart, chroma in the middle of its pixels; then converted, and clipped. What of
+    the sample lies outside the picture is black, where the border is zero.
     """
     x, y = _places(picture_from_crop, side)
     luma, cb, cr = (plane.astype(np.float64) for plane in planes)
-    yuv = [sampled(luma, x, y, border), *(sampled(plane, x / 2, y / 2, 0) for plane in (cb, cr))]
+    coarse = x / (1 << shift[0]), y / (1 << shift[1])
+    yuv = [sampled(luma, x, y, border), *(sampled(plane, *coarse, 0) for plane in (cb, cr))]
     inside = sampled(np.ones(luma.shape), x, y, border)
     rows = [m[0] * yuv[0] + inside * (m[1] * yuv[1] + m[2] * yuv[2] + m[3]) for m in rgb_from_yuv]
     return np.asarray(np.stack(rows).clip(0.0, 255.0) * scale + bias)

@@ -7,8 +7,10 @@ import numpy as np
 from rtfilter.engines.networks import DETECTOR_SIDE_PX
 from rtfilter.engines.runner import Runner
 from rtfilter.frame import U8
+from rtfilter.kernels.crop import warm_up
 from rtfilter.kernels.device import Device, Stream
 from rtfilter.lane.replay import Part, Work, queue_parts, replay_of
+from rtfilter.planes import Planes
 from rtfilter.tracking.detect import Detection, Letterbox, detections, letterbox
 
 
@@ -29,13 +31,11 @@ class DetectorPipeline:
         self._box: Letterbox | None = None
         self._replay: Work | None = None
         self._warm = False
+        warm_up()  # for the letterbox, which the processor reads
 
-    def start(self, rgb: U8) -> None:
-        """Queue the detection of a picture's faces, uint8 [H, W, 3]."""
-        self._box = box = letterbox(rgb)
-        pixels = self._pixels[0]
-        np.multiply(box.rgb.transpose(2, 0, 1), np.float32(2.0 / 255.0), out=pixels)
-        pixels -= 1.0
+    def start(self, pixels: U8 | Planes) -> None:
+        """Queue the detection of a picture's faces. pixels: of a frame."""
+        self._box = letterbox(pixels, self._pixels[0])
         if self._replay is None and self._warm:
             self._replay = replay_of(self._stream, self._parts())
         if self._replay is not None:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from rtfilter.frame import Box
@@ -14,6 +13,7 @@ from rtfilter.kernels import blocks
 from rtfilter.render.cuda import set_region
 from rtfilter.tracking.follow import PRESENCE_MIN
 from rtfilter.tracking.roi import CROP_PX, Roi
+from rtfilter.tracking.sample import between_centres
 
 Parameters = Mapping[str, npt.NDArray[Any]]
 
@@ -47,10 +47,3 @@ def fill_slot(
     points["z_scale"] = where.side / CROP_PX
     points["presence_threshold"] = PRESENCE_MIN if roi is not None else math.inf
     set_region(parameters["soften"][slot], parameters["resample"][slot], region, size, pitch, offset)
-
-
-def between_centres(picture_from_crop: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The map [2, 3] between places where pixel centres are at + 0.5, of one between pixels' numbers."""
-    moved = picture_from_crop.copy()
-    moved[:, 2] += 0.5 - 0.5 * picture_from_crop[:, :2].sum(1)
-    return moved

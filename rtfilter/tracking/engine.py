@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from rtfilter.errors import UsageError
 from rtfilter.frame import U8, Frame
+from rtfilter.kernels.crop import warm_up
+from rtfilter.planes import Planes
 from rtfilter.tracking.anchors import INPUT_PX
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.crowd import Crowd
@@ -41,18 +42,17 @@ class FaceNetworks:
         self._detector, self._mesh = detector, mesh
         self._whole = np.zeros((1, 3, INPUT_PX, INPUT_PX), np.float32)
         self._square = np.zeros((1, 3, CROP_PX, CROP_PX), np.float32)
+        warm_up()
 
-    def detect(self, rgb: U8) -> list[Detection]:
+    def detect(self, pixels: U8 | Planes) -> list[Detection]:
         """All faces of a picture, the surest first."""
-        box = letterbox(rgb)
-        _planes(box.rgb, self._whole[0], 2.0 / 255.0)
-        self._whole -= 1.0
+        box = letterbox(pixels, self._whole[0])
         out = self._detector.run(pixels=self._whole)
         return detections(out["boxes"][0], out["scores"][0], box)
 
-    def mesh(self, rgb: U8, roi: Roi) -> tuple[F32, float]:
+    def mesh(self, pixels: U8 | Planes, roi: Roi) -> tuple[F32, float]:
         """Landmarks float32 [478, 3] in pixels of the picture, and presence 0..1, of the face in a square."""
-        _planes(crop(rgb, roi), self._square[0], 1.0 / 255.0)
+        crop(pixels, roi, self._square[0])
         out = self._mesh.run(pixels=self._square)
         return roi.project(out["landmarks"][0]), float(out["presence"][0])
 
@@ -84,10 +84,10 @@ class EngineTracker:
         seen: list[Landmarks] = []
 
         def mesh(roi: Roi) -> tuple[F32, float]:
-            seen.append(Landmarks(*self._networks.mesh(frame.rgb, roi)))
+            seen.append(Landmarks(*self._networks.mesh(frame.pixels, roi)))
             return seen[-1].points_px, seen[-1].score
 
-        found = find_person(self._follower, time_s, lambda: self._networks.detect(frame.rgb), mesh)
+        found = find_person(self._follower, time_s, lambda: self._networks.detect(frame.pixels), mesh)
         return None if found is None else seen[-1]
 
     def track_all(self, frame: Frame, limit: int) -> list[Landmarks]:
@@ -101,10 +101,10 @@ class EngineTracker:
             return []
 
         def mesh(rois: Sequence[Roi]) -> list[tuple[F32, float]]:
-            return [self._networks.mesh(frame.rgb, roi) for roi in rois]
+            return [self._networks.mesh(frame.pixels, roi) for roi in rois]
 
         size, time_s = (frame.width, frame.height), frame.pts_ns * 1e-9
-        return self._crowd.step(limit, size, time_s, lambda: self._networks.detect(frame.rgb), mesh)
+        return self._crowd.step(limit, size, time_s, lambda: self._networks.detect(frame.pixels), mesh)
 
     def reset(self) -> None:
         """See `Tracker`."""
@@ -125,9 +125,3 @@ def _on_the_processor(progress: Callable[[str], None] | None) -> FaceNetworks:
         prepared(spec, progress or _log.warning, PROCESSOR) for spec in (FACE_DETECTOR, FACE_MESH)
     )
     return FaceNetworks(OnnxRunner(detector, FACE_DETECTOR), OnnxRunner(mesh, FACE_MESH))
-
-
-def _planes(rgb: U8, out: F32, scale: float) -> None:
-    """uint8 [H, W, 3] times `scale` as float32 [3, H, W]."""
-    for plane, values in zip(out, cv2.split(rgb), strict=True):
-        np.multiply(values, np.float32(scale), out=plane)

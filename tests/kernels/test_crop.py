@@ -11,21 +11,11 @@ from rtfilter.colour import MATRICES, YuvSpec
 from rtfilter.kernels import blocks, launch, twins
 from rtfilter.kernels.blocks import BORDER_REPLICATE, BORDER_ZERO
 from tests.kernels.on_host import Bench, block, in_both_orders, padded_rows
+from tests.kernels.squares import SQUARES, affine, picture
 
 # Of 0..1. Measured over these tests: below 1e-5, where a place's rounding (4e-6 of a pixel at 60 px) meets
 # the full contrast of noise.
 APART = 4e-5
-
-
-def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def affine(side: int, middle: tuple[float, float], size: float, turn_deg: float) -> np.ndarray:
-    """Picture from crop of a square around `middle`, `size` pixels wide."""
-    angle, scale = np.radians(turn_deg), size / side
-    rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return np.column_stack([rotation, np.array(middle) - rotation @ np.full(2, side / 2)])
 
 
 def cropped(
@@ -75,16 +65,6 @@ def of_yuv(planes: list[np.ndarray], spec: YuvSpec, matrix: np.ndarray, nv12: bo
     source = np.concatenate([np.zeros(7, np.uint8), luma.ravel(), chroma])
     assert len(source) == end
     return source, made
-
-
-SQUARES = {
-    "inside": (32, (20.0, 17.0), 24.0, 0.0),
-    "turned, larger than the picture": (24, (20.0, 15.0), 90.0, 33.0),
-    "beyond a corner": (17, (-3.0, 31.0), 20.0, -71.0),
-    "far away": (8, (5000.0, -9000.0), 20.0, 10.0),
-    "a point": (9, (11.3, 12.9), 0.0, 0.0),
-    "one to one": (31, (15.5, 15.5), 31.0, 0.0),
-}
 
 
 @pytest.mark.parametrize("border", [BORDER_REPLICATE, BORDER_ZERO])

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rtfilter.colour import YuvSpec, rgb_to_yuv
+from rtfilter.frame import U8
+from rtfilter.planes import Planes
 from rtfilter.tracking.anchors import ANCHOR_COUNT, INPUT_PX, anchors_px
 from rtfilter.tracking.detect import KEYPOINT_COUNT, Detection, Letterbox, detections, letterbox
 
-WHOLE = Letterbox(np.zeros((INPUT_PX, INPUT_PX, 3), np.uint8), 0.0, 0.0, 1.0)
+WHOLE = Letterbox(0.0, 0.0, 1.0)
 
 
 class Raw:
@@ -35,6 +38,14 @@ def keypoints(box: tuple[float, float, float, float]) -> np.ndarray:
     x, y, width, height = box
     offsets = np.array([(-0.25, -0.2), (0.25, -0.2), (0.0, 0.0), (0.0, 0.25), (-0.5, 0.0), (0.5, 0.0)])
     return np.array([x, y]) + offsets * (width, height)
+
+
+def boxed(pixels: U8 | Planes) -> tuple[Letterbox, np.ndarray]:
+    """Where a picture lies in the detector's square, and what that sees, float32 [3, 128, 128] as 0..255."""
+    out = np.full((3, INPUT_PX, INPUT_PX), np.nan, np.float32)
+    box = letterbox(pixels, out)
+    assert np.abs(out).max() <= 1.0 + 1e-6
+    return box, (out + 1.0) * 127.5
 
 
 def test_anchors_lie_on_the_middles_of_two_grids() -> None:
@@ -104,9 +115,8 @@ def test_a_square_on_the_picture_is_found_where_it_lies(width: int, height: int)
     rgb = np.zeros((height, width, 3), np.uint8)
     x0, x1, y0, y1 = int(width * 0.6), width - int(width * 0.2), int(height * 0.1), height - int(height * 0.5)
     rgb[y0:y1, x0:x1] = 255
-    box = letterbox(rgb)
-    assert box.rgb.shape == (INPUT_PX, INPUT_PX, 3)
-    rows, columns = np.nonzero(box.rgb[:, :, 0] > 127)
+    box, seen = boxed(rgb)
+    rows, columns = np.nonzero(seen[0] > 127)
     spot = ((columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2, 10.0, 10.0)
     (face,) = Raw().says(400, spot, 0.9).found(box)
     assert face.x == pytest.approx((x0 + x1) / 2, abs=box.scale)
@@ -116,13 +126,30 @@ def test_a_square_on_the_picture_is_found_where_it_lies(width: int, height: int)
 
 @pytest.mark.parametrize(("width", "height"), [(4000, 17), (1, 1), (1, 9000), (16384, 1)])
 def test_the_oddest_picture_has_a_letterbox(width: int, height: int) -> None:
-    assert letterbox(np.full((height, width, 3), 9, np.uint8)).rgb.shape == (INPUT_PX, INPUT_PX, 3)
+    _box, seen = boxed(np.full((height, width, 3), 9, np.uint8))
+    assert seen.min() >= -1e-4
+    assert seen.max() <= 9 + 1e-4
 
 
 def test_the_bars_of_a_letterbox_are_black_and_its_middle_is_the_pictures() -> None:
-    box = letterbox(np.full((720, 1280, 3), 200, np.uint8))
+    box, seen = boxed(np.full((720, 1280, 3), 200, np.uint8))
     assert (box.left, box.top) == (0, 28)
-    assert np.all(box.rgb[:28] == 0)
-    assert np.all(box.rgb[100:] == 0)
-    assert np.all(box.rgb[28:100] == 200)
+    assert np.all(seen[:, :28] == 0)
+    assert np.all(seen[:, 100:] == 0)
+    assert np.allclose(seen[:, 28:100], 200, atol=1e-4)
     assert box.scale == 10.0
+
+
+@pytest.mark.parametrize("shift", [(1, 1), (1, 0), (0, 0)])
+def test_planes_have_the_letterbox_of_their_rgb(shift: tuple[int, int]) -> None:
+    """Black bars too, which zeros of Y, Cb and Cr are not. Smooth colours, which subsampling keeps."""
+    y, x = np.mgrid[0:90, 0:160]
+    rgb = np.stack([40 + x, 60 + y, 230 - x], axis=-1).astype(np.uint8)
+    spec = YuvSpec("bt709", full_range=False)
+    luma, cb, cr = rgb_to_yuv(rgb, spec, *shift)
+    box, seen = boxed(Planes(luma, cb, cr, shift, spec))
+    wanted_box, wanted = boxed(rgb)
+    assert box == wanted_box
+    assert np.all(seen[:, :28] == 0)
+    assert np.all(seen[:, 100:] == 0)
+    assert np.abs(seen - wanted).max() < 3.5, "grey levels; measured: 2.7, bytes of Y, Cb and Cr"

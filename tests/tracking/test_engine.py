@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from rtfilter.colour import YuvSpec, rgb_to_yuv
 from rtfilter.frame import Frame
+from rtfilter.planes import Planes
 from rtfilter.sources.demo import DemoSource
 from rtfilter.sources.file import FileSource
 from rtfilter.tracking.engine import EngineTracker
@@ -50,11 +53,14 @@ def demo_rgb() -> np.ndarray:
 def test_on_a_still_picture_landmarks_come_to_rest_and_stay(
     engine: EngineTracker, demo_rgb: np.ndarray
 ) -> None:
-    """MediaPipe's never do: its square is laid around each frame's landmarks and changes the next ones."""
+    """MediaPipe's never do: its square is laid around each frame's landmarks and changes the next ones.
+
+    Measured on nine pictures: no bit changes after frame 20 to 80.
+    """
     found = [track(engine, demo_rgb, seq) for seq in range(300)]
-    resting = found[60]
+    resting = found[120]
     assert resting is not None
-    for landmarks in found[60:]:
+    for landmarks in found[120:]:
         assert landmarks is not None
         assert np.array_equal(landmarks.points_px, resting.points_px)
     assert apart_iod(found[0], resting).mean() < 0.012, "measured on nine pictures: 0.2 to 0.9 %"
@@ -104,6 +110,32 @@ def test_on_footage_landmarks_are_mediapipes_and_steadier(
     assert np.median(apart) < 0.005
     assert np.percentile(np.mean(apart, axis=1), 99) < 0.015
     assert shake_iod(ours) < shake_iod(theirs)
+
+
+@pytest.mark.parametrize("shift", [(1, 1), (1, 0), (0, 0)])
+def test_planes_are_followed_as_their_rgb_and_never_become_it(
+    engine: EngineTracker, monkeypatch: pytest.MonkeyPatch, shift: tuple[int, int]
+) -> None:
+    """Chroma is read where it lies, where making RGB of all of it makes it as fine as luma first."""
+    spec = YuvSpec("bt709", full_range=False)
+    streams: list[list[np.ndarray]] = []
+    for is_planar in (False, True):
+        engine.reset()
+        streams.append([])
+        for seq in range(20):
+            planes = Planes(*rgb_to_yuv(scene(((260 + 8 * seq, 160), 280)), spec, *shift), shift, spec)
+            frame = at(planes.rgb.copy(), seq)
+            if is_planar:
+                frame = replace(frame, pixels=Planes(*planes.all, shift, spec))
+                monkeypatch.setattr(Planes, "rgb_in", lambda *_: pytest.fail("converted"))
+            found = engine.track(frame)
+            monkeypatch.undo()
+            assert found is not None
+            streams[-1].append(found.points_px)
+    pairs = zip(*streams, strict=True)
+    apart = np.array([np.linalg.norm((a - b)[:, :2], axis=1) / iod_px(a) for a, b in pairs])
+    assert np.median(apart) < 0.0015, "of an IOD of 65 px; measured: 0.0003 to 0.0008; on footage 0.0003"
+    assert apart.max() < 0.025, "measured: 0.0016 to 0.015; on footage 0.007"
 
 
 def test_the_detector_sees_what_mediapipes_sees(engine: EngineTracker) -> None:
