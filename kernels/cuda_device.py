@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import weakref
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,16 @@ from rtfilter.errors import GpuError, GpuLostError
 from rtfilter.kernels import source
 from rtfilter.kernels.compile import compiled_for
 from rtfilter.kernels.cuda_errors import INSTALL_FIX, gpu_errors
-from rtfilter.kernels.cuda_stream import CudaStream, Working
+from rtfilter.kernels.cuda_stream import CudaStream, working
 from rtfilter.kernels.device import DeviceArray, HostArray, Shape
-from rtfilter.kernels.memory import Pinned, check_no_capture, checked_shape, part_of, size_of
+from rtfilter.kernels.memory import (
+    Pinned,
+    check_no_capture,
+    checked_shape,
+    part_of,
+    size_of,
+    unsafe_in_capture,
+)
 
 LEAST_CAPABILITY = (7, 5)
 
@@ -77,9 +85,11 @@ class CudaDevice:
                 "(GTX 16, RTX 20, T4) or newer. Take --lane cpu"
             )
         compiled = compiled_for(self.capability)
+        self.index = index
         self.native = cupy.cuda.Device(index)
         self._pool = cupy.cuda.MemoryPool()
-        with self.native, gpu_errors(doing):
+        with unsafe_in_capture, gpu_errors(doing), self.native:
+            self._clearing = cupy.cuda.Stream(non_blocking=True)
             if limit_bytes is not None:
                 self._pool.set_limit(size=limit_bytes)
             module = cupy.cuda.function.Module()
@@ -112,11 +122,11 @@ class CudaDevice:
         check_no_capture("making memory")
         dims, kind = checked_shape(shape, dtype)
         nbytes = max(size_of(dims, kind), 1)
-        with Working(self, f"making memory for {kind} {list(dims)}"):
+        with unsafe_in_capture, working(self, f"making memory for {kind} {list(dims)}"):
             memory = self._pool.malloc(nbytes)
-            runtime.memset(memory.ptr, 0, nbytes)
-            # Our streams do not wait for the one that this was queued on.
-            runtime.deviceSynchronize()
+            # On a stream of its own: waiting for the whole device would break what another thread records.
+            runtime.memsetAsync(memory.ptr, 0, nbytes, self._clearing.ptr)
+            self._clearing.synchronize()
         block = _Block(memory)
         self._blocks.add(block)
         return CudaArray(int(memory.ptr), dims, kind, block)
@@ -128,7 +138,7 @@ class CudaDevice:
         dims, kind = checked_shape(shape, dtype)
         nbytes = max(size_of(dims, kind), 1)
         flags = runtime.hostAllocPortable | runtime.hostAllocMapped
-        with Working(self, f"pinning memory for {kind} {list(dims)}"):
+        with unsafe_in_capture, working(self, f"pinning memory for {kind} {list(dims)}"):
             memory = pinned_memory.PinnedMemory(nbytes, flags)
             pointer = pinned_memory.PinnedMemoryPointer(memory, 0)
         array = np.frombuffer(pointer, kind, math.prod(dims)).reshape(dims)
@@ -141,10 +151,13 @@ class CudaDevice:
         array = self.pinned(shape, dtype)
         return array, CudaArray(int(array.ctypes.data), array.shape, array.dtype, array)
 
+    def current(self) -> AbstractContextManager[None]:
+        return working(self, "using the GPU")
+
     def stream(self) -> CudaStream:
         import cupy
 
-        with Working(self, "making a stream"):
+        with working(self, "making a stream"):
             return CudaStream(self, cupy.cuda.Stream(non_blocking=True))
 
     def close(self) -> None:
@@ -154,9 +167,10 @@ class CudaDevice:
         self._open = False
         for block in self._blocks:
             block.memory = None
-        self._functions = {}
         try:
-            with self.native, gpu_errors("freeing the GPU's memory"):
+            with unsafe_in_capture, gpu_errors("freeing the GPU's memory"), self.native:
+                self._clearing.synchronize()  # gives this thread the context, without which nothing is freed
+                self._functions = {}
                 self._pool.free_all_blocks()
         except GpuError:
             # What a lost GPU held is gone, and whoever closes has been told.

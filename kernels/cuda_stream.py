@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,8 +53,8 @@ class CudaStream:
     def pointer(self) -> int:
         return int(self.native.ptr)
 
-    def working(self, doing: str) -> Working:
-        return Working(self._device, doing)
+    def working(self, doing: str) -> AbstractContextManager[None]:
+        return working(self._device, doing)
 
     def upload(self, to: DeviceArray, of: HostArray) -> None:
         check_copy(to, of)
@@ -123,25 +124,17 @@ class CudaStream:
             self.native.synchronize()
 
 
-class Working:
+@contextmanager
+def working(device: CudaDevice, doing: str) -> Iterator[None]:
     """Makes the GPU the thread's own, and what CuPy raises an error of ours. A GPU that was lost stays so."""
-
-    def __init__(self, device: CudaDevice, doing: str) -> None:
-        self._device = device
-        self._explain = gpu_errors(doing)
-
-    def __enter__(self) -> None:
-        self._device.check_usable()
-        self._device.native.__enter__()
-        self._explain.__enter__()
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        self._device.native.__exit__()
-        try:
-            self._explain.__exit__(kind, error, trace)
-        except GpuLostError as lost:
-            self._device.lost = lost
-            raise
+    device.check_usable()
+    try:
+        # In this order: of a GPU that was lost, going back to the one before is the first thing that fails.
+        with gpu_errors(doing), device.native:
+            yield
+    except GpuLostError as lost:
+        device.lost = lost
+        raise
 
 
 def as_cupys(arguments: tuple[Argument, ...]) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -121,6 +122,11 @@ class Device(Protocol):
         """For reports: `NVIDIA GeForce RTX 4070 (sm_89)`, `host (g++ 12.2.0)`."""
         ...
 
+    @property
+    def index(self) -> int:
+        """Which of the machine's, as CUDA counts."""
+        ...
+
     def empty(self, shape: Shape, dtype: npt.DTypeLike) -> DeviceArray:
         """New device memory, all bytes zero."""
         ...
@@ -134,6 +140,11 @@ class Device(Protocol):
 
         What a kernel wrote is seen on the host after `wait`.
         """
+        ...
+
+    def current(self) -> AbstractContextManager[None]:
+        """Inside, libraries that this thread calls compute on this device: CUDA's current GPU is the thread's
+        own."""
         ...
 
     def stream(self) -> Stream: ...

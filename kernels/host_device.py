@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -165,6 +166,8 @@ class HostStream:
 class HostDevice:
     """backwards: run threads and blocks in the opposite order, which must change no result."""
 
+    index = 0
+
     def __init__(self, backwards: bool = False) -> None:
         self._backwards = backwards
         self._open = True
@@ -195,6 +198,9 @@ class HostDevice:
         memory = self.empty(shape, dtype)
         self.pins.add(memory.array)
         return memory.array, memory
+
+    def current(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def stream(self) -> HostStream:
         self.check_open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import threading
 from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,10 @@ import numpy.typing as npt
 from rtfilter.kernels.device import Argument, DeviceArray, Extent, HostArray, Shape
 
 MOST_THREADS = 1024  # of one block, on every GPU
+
+# Whoever makes or frees a GPU's memory holds it, and whoever lets a library record in CUDA's strictest mode,
+# as ONNX Runtime does: meanwhile CUDA refuses such calls of any thread, and breaks the recording off.
+unsafe_in_capture = threading.RLock()
 
 # A thread records on one stream at a time; other threads may go on making memory.
 _capturing: ContextVar[bool] = ContextVar("rtfilter_capturing", default=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class ImmediateStream:
 
 class ImmediateDevice:
     name = "immediate"
+    index = 0
 
     def __init__(self) -> None:
         self.made_bytes = 0
@@ -44,6 +46,9 @@ class ImmediateDevice:
 
     def pinned(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         return np.zeros(shape, dtype)
+
+    def current(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def stream(self) -> ImmediateStream:
         return ImmediateStream()

@@ -5,6 +5,7 @@ KERNELS_ON=cuda python -m pytest tests/kernels
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class ReadableDevice:
     """Any device, with readable memory."""
 
     def __init__(self, inner: Device) -> None:
-        self._inner, self.name = inner, inner.name
+        self._inner, self.name, self.index = inner, inner.name, inner.index
         self._stream = inner.stream()
 
     def fetched(self, memory: DeviceArray) -> npt.NDArray[Any]:
@@ -52,6 +53,9 @@ class ReadableDevice:
     def mapped(self, shape: Shape, dtype: npt.DTypeLike) -> tuple[HostArray, DeviceArray]:
         host, memory = self._inner.mapped(shape, dtype)
         return host, ReadableArray(self, memory)
+
+    def current(self) -> AbstractContextManager[None]:
+        return self._inner.current()
 
     def stream(self) -> Stream:
         return self._inner.stream()

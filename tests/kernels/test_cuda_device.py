@@ -6,6 +6,7 @@ import gc
 import importlib
 import re
 import sys
+import threading
 from functools import reduce
 from pathlib import Path
 
@@ -147,6 +148,27 @@ def test_a_graph_holds_its_memory(gpu: object) -> None:
     assert device._pool.used >= 1 << 16
     graph.launch()
     stream.wait()
+
+
+def test_one_thread_records_while_another_opens_a_filter(gpu: object) -> None:
+    """Nothing that is done then waits for the whole GPU, which would break the recording off."""
+    device, other = CudaDevice(), CudaDevice()
+    stream, memory = device.stream(), device.empty(16, np.uint8)
+    made: list[object] = []
+
+    def make() -> None:
+        made.extend((other.empty(4, np.uint8), other.pinned(4, np.uint8), other.stream()))
+
+    def record() -> None:
+        thread = threading.Thread(target=make)
+        thread.start()
+        thread.join()
+        stream.download(host, memory)
+
+    host = device.pinned(16, np.uint8)
+    stream.capture(record).launch()
+    stream.wait()
+    assert len(made) == 3
 
 
 def test_a_limit_is_kept(gpu: object) -> None:

@@ -118,6 +118,7 @@ def test_a_gpu_that_cannot_be_opened(status: int, gpu: object) -> None:
     gpu.fail = status
     with pytest.raises(GpuError, match="opening GPU 0: "):
         CudaDevice()
+    gpu.stuck = 0
     with pytest.raises(GpuError, match="opening GPU 3: there is no GPU of this number"):
         CudaDevice(3)
 
