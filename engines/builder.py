@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 
 from rtfilter.engines import turing
-from rtfilter.engines.flavour import RTX, Flavour, make_log
+from rtfilter.engines.flavour import RTX, Flavour, log_of
 from rtfilter.engines.half import to_half
 from rtfilter.engines.sealed import SealError, read_sealed, write_sealed
 from rtfilter.engines.spec import BATCH_NAME, NetworkSpec
@@ -104,7 +104,8 @@ def build_plan(
     if (flavour.name, target) == (RTX, turing.TARGET):
         model = turing.without_matmul(model)
     module = flavour.module()
-    log = make_log(module)
+    log = log_of(module)
+    log.forget()
     builder = module.Builder(log)
     network = builder.create_network(_typed(module))
     _parse(module.OnnxParser(network, log), model, f"{spec.name} ({precision}, batch {batch})", flavour)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import threading
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -84,26 +86,46 @@ def reinstall(flavour: Flavour) -> str:
     return f"pip install --force-reinstall {wheel}"
 
 
-def make_log(module: Any) -> Any:
-    """A logger for one builder or runtime. Its `said` gives the last errors as one line, oldest first.
+@cache
+def log_of(module: Any) -> Any:
+    """The logger for all that a TensorRT module makes in this process: it wants the same for everything.
 
-    It must live as long as what was made with it.
+    `said` gives the last errors of this thread's calls as one line, oldest first; `forget` begins anew.
     """
     levels = module.ILogger.Severity
 
     class Log(module.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             module.ILogger.__init__(self)
-            self.messages: deque[str] = deque(maxlen=_KEPT_MESSAGES)
+            self._messages: deque[tuple[int, str]] = deque(maxlen=_KEPT_MESSAGES)
+            self._callers: set[int] = set()
+            self._lock = threading.Lock()
 
         def log(self, severity: Any, message: str) -> None:
             if severity in (levels.INTERNAL_ERROR, levels.ERROR):
-                self.messages.append(" ".join(message.split()))
+                with self._lock:
+                    self._messages.append((threading.get_ident(), " ".join(message.split())))
+
+        def forget(self) -> None:
+            caller = threading.get_ident()
+            self._callers.add(caller)
+            if self._messages:
+                with self._lock:
+                    others = [kept for kept in self._messages if self._is_others(kept[0], caller)]
+                    self._messages.clear()
+                    self._messages.extend(others)
 
         @property
         def said(self) -> str:
+            caller = threading.get_ident()
+            with self._lock:
+                mine = [text for thread, text in self._messages if not self._is_others(thread, caller)]
             # One cause is often reported by every layer that it passes.
-            return "; ".join(dict.fromkeys(self.messages)) or "it does not say why"
+            return "; ".join(dict.fromkeys(mine)) or "it does not say why"
+
+        def _is_others(self, thread: int, caller: int) -> bool:
+            """Whether another's call said it; a thread that calls nothing may have spoken for this one."""
+            return thread != caller and thread in self._callers
 
     return Log()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from rtfilter.engines.cuda_said import cuda_failure, names_cuda
 from rtfilter.engines.runner import check_bound
 from rtfilter.engines.spec import BATCH_NAME, F32, NetworkSpec
 from rtfilter.engines.staging import Staging
 from rtfilter.errors import GpuError, InputError
 from rtfilter.kernels.device import Device, DeviceArray, Stream
+from rtfilter.kernels.memory import unsafe_in_capture
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +39,8 @@ class OrtCudaRunner:
     """One network on the device's GPU, for a fixed batch.
 
     ONNX Runtime captures a graph of its own, which cannot become part of another; so this one is not
-    `capturable`. It belongs to the stream on which it is first run.
+    `capturable`. It belongs to the stream on which it is first run: a session computes on one stream, in
+    memory that it hands on in that stream's order. So filters do not share sessions, as they do engines.
     provider, place: for tests on the CPU. InputError for a file that is no such network.
     """
 
@@ -61,6 +65,7 @@ class OrtCudaRunner:
         self._bound: Mapping[str, DeviceArray] = {}
         self._binding: Any = None
         self._graphs = 0
+        self._recorded: set[tuple[int, int]] = set()  # thread and graph: each thread has graphs of its own
 
     def run(self, **inputs: F32) -> dict[str, F32]:
         """See `Runner.run`."""
@@ -86,12 +91,15 @@ class OrtCudaRunner:
 
     def close(self) -> None:
         """See `Runner.close`."""
-        self._session = self._binding = self._staging = self._stream = None
+        with unsafe_in_capture:
+            self._session = self._binding = self._staging = self._stream = None
         self._bound = {}
 
     def _on(self, stream: Stream) -> Stream:
         if self._session is None or self._stream is not stream:
-            self._session, self._stream, self._binding = self._make_session(stream), stream, None
+            with unsafe_in_capture, self._device.current():
+                self._session, self._stream, self._binding = self._make_session(stream), stream, None
+            self._recorded.clear()
         return stream
 
     def _make_session(self, stream: Stream) -> Any:
@@ -99,7 +107,11 @@ class OrtCudaRunner:
         if self._provider == PROVIDER:
             if not has_cuda():
                 raise GpuError(f"the installed ONNX Runtime has no CUDA: {INSTALL}")
-            settings = {"user_compute_stream": str(stream.pointer), "use_tf32": "0"}
+            settings = {
+                "device_id": str(self._device.index),
+                "user_compute_stream": str(stream.pointer),
+                "use_tf32": "0",
+            }
             try:
                 return self._open({**settings, "enable_cuda_graph": "1"})
             except InputError as problem:
@@ -115,8 +127,12 @@ class OrtCudaRunner:
         options.add_free_dimension_override_by_name(BATCH_NAME, self.batch)
         try:
             source = self._onnx if isinstance(self._onnx, bytes) else str(self._onnx)
-            session = onnxruntime.InferenceSession(source, options, providers=[(self._provider, settings)])
+            providers = [(self._provider, settings)]
+            # Without the fallback, which would hide why the GPU cannot be used, and print it.
+            session = onnxruntime.InferenceSession(source, options, providers=providers, enable_fallback=0)
         except Exception as error:  # ONNX Runtime's own types share no other base
+            if names_cuda(str(error)):
+                raise cuda_failure(f"ONNX Runtime cannot load {self.spec.name}", _said(error)) from error
             raise InputError(
                 f"ONNX Runtime cannot load the network {self.spec.name}: {_said(error)}. "
                 "Remove its file and run 'rtfilter engines prepare'"
@@ -140,7 +156,8 @@ class OrtCudaRunner:
         ):
             for tensor in tensor_specs:
                 array = tensors[tensor.name]
-                bind(tensor.name, self._place, 0, np.float32, list(array.shape), array.pointer)
+                shape = list(array.shape)
+                bind(tensor.name, self._place, self._device.index, np.float32, shape, array.pointer)
         return binding
 
     def _run(self, binding: Any, graph: int) -> None:
@@ -148,10 +165,17 @@ class OrtCudaRunner:
         # Else every run would end by waiting for the GPU.
         options.add_run_config_entry("disable_synchronize_execution_providers", "1")
         options.add_run_config_entry("gpu_graph_id", str(graph))
+        mine = (threading.get_ident(), graph)
+        # It makes its memory and its graph when it is first run.
+        first = contextlib.nullcontext() if mine in self._recorded else unsafe_in_capture
         try:
-            self._session.run_with_iobinding(binding, options)
+            with first, self._device.current():
+                self._session.run_with_iobinding(binding, options)
+        except GpuError:
+            raise
         except Exception as error:  # as above
-            raise GpuError(f"ONNX Runtime cannot run {self.spec.name}: {_said(error)}") from error
+            raise cuda_failure(f"ONNX Runtime cannot run {self.spec.name}", _said(error)) from error
+        self._recorded.add(mine)
 
 
 @cache

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from rtfilter.engines.cuda_said import cuda_failure
 from rtfilter.engines.driver import DRIVER_FIX
-from rtfilter.engines.flavour import Flavour, make_log
+from rtfilter.engines.flavour import Flavour, log_of
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import GpuError
 
@@ -23,14 +24,6 @@ _MACHINE = {
     "OLD_CUDA_RUNTIME": f"the NVIDIA driver is too old for it: {DRIVER_FIX}",
     "INSUFFICIENT_GPU_MEMORY": "the GPU has too little free memory: close programs that use it",
     "CUDA_ERROR": f"there is no NVIDIA driver, or it does not work: {DRIVER_FIX}",
-}
-# cudaError_t as it appears in messages.
-_CUDA_ERRORS = {
-    2: "the GPU is out of memory: close programs that use it, or run fewer streams",
-    35: f"there is no NVIDIA driver, or it is too old: {DRIVER_FIX}",
-    100: "there is no NVIDIA GPU: in a container, start it with `--gpus all`",
-    46: "the GPU is in exclusive use by another program: end that program",
-    719: "the GPU failed while it computed, and is lost to this process: start anew",
 }
 _SERIALIZATION = re.compile(r"Error Code \d+: Serialization|different platform|compute capability")
 
@@ -56,10 +49,10 @@ def load_engine(plan: bytes, spec: NetworkSpec, batch: int, flavour: Flavour) ->
     the machine is at fault.
     """
     module = flavour.module()
-    log = make_log(module)
+    log = log_of(module)
     runtime = module.Runtime(log)
     _check_validity(plan, runtime, module, spec, flavour)
-    log.messages.clear()
+    log.forget()
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         raise load_error(log.said, spec, flavour)
@@ -78,15 +71,7 @@ def load_error(said: str, spec: NetworkSpec, flavour: Flavour) -> GpuError:
     # Without a driver a CUDA error comes with everything, so the plan's own faults are looked for first.
     if _SERIALIZATION.search(said):
         return PlanRejectedError(f"{flavour} rejects its plan of {spec.name}: {said}")
-    return GpuError(f"{flavour} cannot load {spec.name}: {cuda_problem(said) or said}")
-
-
-def cuda_problem(said: str) -> str:
-    """What the CUDA error in a message means to the user; "" where it names none that is known."""
-    codes = [int(code) for code in re.findall(r"cudaError (\d+)", said)]
-    if re.search(r"out of memory|OutOfMemory", said, re.IGNORECASE):
-        codes.insert(0, 2)
-    return next((_CUDA_ERRORS[code] for code in codes if code in _CUDA_ERRORS), "")
+    return cuda_failure(f"{flavour} cannot load {spec.name}", said)
 
 
 def _check_validity(plan: bytes, runtime: Any, module: Any, spec: NetworkSpec, flavour: Flavour) -> None:

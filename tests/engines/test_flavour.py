@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from rtfilter.engines import flavour
-from rtfilter.engines.flavour import FULL, RTX, Flavour, find_flavour, installed_flavours, make_log
+from rtfilter.engines.flavour import FULL, RTX, Flavour, find_flavour, installed_flavours, log_of
 from rtfilter.engines.targets import COMMON, PORTABLE, check_target, known_targets, target_for
 from rtfilter.errors import GpuError, MissingExtraError, UsageError
 
@@ -121,7 +122,8 @@ def test_wheels_that_overwrite_each_other_are_told(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_log_keeps_errors_as_one_line(rtx: Flavour) -> None:
-    log = make_log(rtx.module())
+    log = log_of(rtx.module())
+    log.forget()
     assert log.said == "it does not say why"
     levels = rtx.module().ILogger.Severity
     for severity, message in (
@@ -132,3 +134,29 @@ def test_the_log_keeps_errors_as_one_line(rtx: Flavour) -> None:
     ):
         log.log(severity, message)
     assert log.said == "broken here; deep"
+    assert log_of(rtx.module()) is log
+
+
+def test_threads_that_share_the_log_read_what_their_own_calls_said(rtx: Flavour) -> None:
+    log, error = log_of(rtx.module()), rtx.module().ILogger.Severity.ERROR
+    log.forget()
+    log.log(error, "mine")
+    heard: list[str] = []
+
+    def another() -> None:
+        log.forget()
+        heard.append(log.said)
+        log.log(error, "theirs")
+        heard.append(log.said)
+
+    def of_tensorrt() -> None:
+        log.log(error, "from within")
+
+    for work in (another, of_tensorrt):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert heard == ["it does not say why", "theirs"]
+    assert log.said == "mine; from within"
+    log.forget()
+    assert log.said == "it does not say why"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
 import onnxruntime
 import pytest
 
+from rtfilter.engines import ort_cuda
 from rtfilter.engines.ort import OnnxRunner
 from rtfilter.engines.ort_cuda import PROVIDER, OrtCudaRunner, has_cuda
-from rtfilter.errors import GpuError, InputError, UsageError
+from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError, InputError, UsageError
+from rtfilter.kernels.memory import unsafe_in_capture
 from tests.engines.small import SMALL, small_onnx
 from tests.fakes.immediate import ImmediateDevice, ImmediateStream
 
@@ -64,3 +69,104 @@ def test_without_cuda_it_never_runs_on_the_processor_instead() -> None:
     under_test = OrtCudaRunner(small_onnx(), SMALL, BATCH, ImmediateDevice())
     with pytest.raises(GpuError, match=r"has no CUDA.*onnxruntime-gpu"):
         under_test.run(pixels=pixels(0))
+
+
+class Sessions:
+    """In the place of `onnxruntime.InferenceSession`: what it is asked for. refuses: what it says instead."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, str]] = []
+        self.refuses: list[str] = []
+        self.runs: list[bool] = []  # whether others were kept from the GPU's memory
+
+    def __call__(
+        self, source: object, options: object, providers: list[Any], enable_fallback: int
+    ) -> Sessions:
+        assert not enable_fallback
+        self.asked.append(providers[0][1])
+        self.say()
+        return self
+
+    def say(self) -> None:
+        if self.refuses:
+            raise RuntimeError(self.refuses.pop(0))
+
+    def get_providers(self) -> list[str]:
+        return [PROVIDER]
+
+    def disable_fallback(self) -> None: ...
+
+    def io_binding(self) -> Sessions:
+        return self
+
+    def bind_input(self, name: str, place: str, gpu: int, *_: object) -> None:
+        assert (place, gpu) == ("cuda", 1)
+
+    bind_output = bind_input
+
+    def run_with_iobinding(self, binding: object, options: object) -> None:
+        self.say()
+        with ThreadPoolExecutor(1) as pool:
+            self.runs.append(not pool.submit(_free).result())
+
+
+def _free() -> bool:
+    free = unsafe_in_capture.acquire(blocking=False)
+    if free:
+        unsafe_in_capture.release()
+    return free
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> Sessions:
+    made = Sessions()
+    monkeypatch.setattr(ort_cuda, "has_cuda", lambda: True)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", made)
+    return made
+
+
+def on_second_gpu() -> OrtCudaRunner:
+    device = ImmediateDevice()
+    device.index = 1
+    under_test = OrtCudaRunner(small_onnx(), SMALL, BATCH, device)
+    under_test.bind({tensor.name: device.empty(tensor.at(BATCH), tensor.dtype) for tensor in SMALL.tensors()})
+    return under_test
+
+
+def test_it_computes_on_the_devices_gpu_and_stream(sessions: Sessions) -> None:
+    on_second_gpu().enqueue(ImmediateStream())
+    (asked,) = sessions.asked
+    assert asked["device_id"] == "1"
+    assert asked["user_compute_stream"] == "7"
+    assert asked["enable_cuda_graph"] == "1"
+
+
+def test_a_network_that_no_graph_holds_runs_without(sessions: Sessions) -> None:
+    sessions.refuses = ["This session cannot use the graph capture feature as requested by the user"]
+    on_second_gpu().enqueue(ImmediateStream())
+    assert ["enable_cuda_graph" in asked for asked in sessions.asked] == [True, False]
+
+
+def test_while_it_records_nobody_else_makes_memory(sessions: Sessions) -> None:
+    """Once for each thread, because its graphs are a thread's own."""
+    under_test, stream = on_second_gpu(), ImmediateStream()
+    for _ in range(2):
+        under_test.enqueue(stream)
+    with ThreadPoolExecutor(1) as other:
+        for _ in range(2):
+            other.submit(under_test.enqueue, stream).result()
+    assert sessions.runs == [True, False, True, False]
+
+
+def test_a_gpu_that_fails_is_no_broken_file(sessions: Sessions) -> None:
+    under_test = on_second_gpu()
+    sessions.refuses = ["CUDA failure 2: out of memory ; GPU=1 ; hostname=here"]
+    with pytest.raises(GpuMemoryError, match="cannot load small: the GPU is out of memory"):
+        under_test.enqueue(ImmediateStream())
+    assert len(sessions.asked) == 1
+    under_test.enqueue(ImmediateStream())
+    sessions.refuses = ["", "CUDA failure 700: an illegal memory access was encountered"]
+    with pytest.raises(GpuError, match="cannot run small: RuntimeError"):
+        under_test.enqueue(under_test._stream)
+    with pytest.raises(GpuLostError, match="lost to this process"):
+        under_test.enqueue(under_test._stream)

@@ -12,7 +12,7 @@ from rtfilter.engines.builder import at_batch, build_plan, parse_onnx
 from rtfilter.engines.flavour import Flavour
 from rtfilter.engines.ort import OnnxRunner
 from rtfilter.engines.trt import TensorRtRunner
-from rtfilter.engines.trt_load import PlanRejectedError, cuda_problem, load_engine
+from rtfilter.engines.trt_load import PlanRejectedError, load_engine
 from rtfilter.errors import GpuError, UsageError
 from tests.engines.small import SMALL, small_onnx
 from tests.fakes.immediate import ImmediateArray, ImmediateDevice, ImmediateStream
@@ -64,21 +64,6 @@ def test_the_real_one_rejects_what_is_no_plan(damage: str, rtx: Flavour) -> None
     bad = {"cut": good[:-100], "empty": b"", "text": b"text" * 500, "first byte": b"?" + good[1:]}[damage]
     with pytest.raises(PlanRejectedError, match="rejects its plan of small"):
         load_engine(bad, SMALL, 1, rtx)
-
-
-@pytest.mark.parametrize(
-    ("said", "problem"),
-    [
-        ("Error Code 1: Cuda Runtime (cudaError 35: ...)", "no NVIDIA driver, or it is too old"),
-        ("Requested size was 1: OutOfMemory", "out of memory"),
-        ("(cudaError 2: out of memory)", "out of memory"),
-        ("(cudaError 719: unspecified launch failure)", "lost to this process"),
-        ("something else", ""),
-    ],
-)
-def test_what_cuda_says_becomes_what_to_do(said: str, problem: str) -> None:
-    assert problem in cuda_problem(said)
-    assert bool(problem) == bool(cuda_problem(said))
 
 
 # --- one that answers ---

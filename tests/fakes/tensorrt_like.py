@@ -6,6 +6,8 @@ A "plan" is PLAN followed by an ONNX file. Names, order of calls and results are
 from __future__ import annotations
 
 import enum
+import weakref
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -119,6 +121,7 @@ class Engine:
 
     def __init__(self, owner: TensorRtLike, onnx: bytes) -> None:
         self.owner = owner
+        owner.engines.add(self)
         self.session = onnxruntime.InferenceSession(onnx)
         self.values = [*self.session.get_inputs(), *self.session.get_outputs()]
         self.num_io_tensors = len(self.values)
@@ -132,7 +135,10 @@ class Engine:
     def create_runtime_config(self) -> Config:
         return Config(self)
 
-    def create_execution_context(self, config: Config) -> Context:
+    def create_execution_context(self, config: Config) -> Context | None:
+        if self.owner.refuses_contexts:
+            self.owner.log.log(Severity.ERROR, "(cudaError 2: out of memory)")
+            return None
         context = Context(self, config)
         self.owner.contexts.append(context)
         return context
@@ -144,10 +150,14 @@ class TensorRtLike(ModuleType):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.capturable = True
+        self.refuses_contexts = False
         self.breaks = ""
         self.diagnostics = 0
         self.compiled = 0
         self.contexts: list[Context] = []
+        self.engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+        self.loads = 0
+        self.loading: Callable[[], object] = lambda: None  # called while a plan is loaded
         self.log: Any = None
         self.ILogger, self.EngineValidity, self.EngineInvalidityDiagnostics = ILogger, Validity, Diagnostics
         self.ExecutionContextAllocationStrategy = enum.Enum("Strategy", ["STATIC", "USER_MANAGED"])
@@ -161,6 +171,8 @@ class TensorRtLike(ModuleType):
                 return (Validity.INVALID if owner.diagnostics else Validity.VALID), owner.diagnostics
 
             def deserialize_cuda_engine(self, plan: bytes) -> Engine | None:
+                owner.loads += 1
+                owner.loading()
                 if plan.startswith(PLAN):
                     return Engine(owner, plan[len(PLAN) :])
                 owner.log.log(Severity.ERROR, "Error Code 1: Serialization (magicTag failed)")
