@@ -11,7 +11,7 @@ Schema = dict[str, Any]
 
 STATES = ("connecting", "live", "no_video", "paused", "ended")
 KINDS = ("peer", "whip", "cam")
-STAGES = ("wait", "decode_rgb", "track", "fit", "edit", "device", "render", "encode_yuv", "total")
+STAGES = ("wait", "unpack", "track", "fit", "edit", "device", "render", "pack", "total")
 
 
 def ref(name: str) -> Schema:

@@ -30,7 +30,8 @@ class Filtered:
 
     picture: 4:2:0, with the pts of `original`; the very same picture when nothing was changed.
     arrived_ns, done_ns: monotonic; when it was decoded, and when it was ready to be encoded.
-    stages_ms: milliseconds by stage: wait, decode_rgb, track, fit, edit, render, encode_yuv, total.
+    stages_ms: milliseconds by stage: wait, unpack (the decoder's planes taken), the lane's, pack (a picture made
+    of planes), total.
     applied_seq: number of the last controls message that is in it. dropped: pictures so far that a newer
     """
 
@@ -145,9 +146,9 @@ class FilterPipeline:
         shown = picture_of(result)
         done_ns = self._clock()
         report = face_filter.last
-        stages = {"wait": started_ns - arrived_ns, "decode_rgb": decoded_ns - started_ns}
+        stages = {"wait": started_ns - arrived_ns, "unpack": decoded_ns - started_ns}
         stages.update((name, ns) for name, ns in report.stage_ns.items() if name != "total")
-        stages.update(encode_yuv=done_ns - stepped_ns, total=done_ns - arrived_ns)
+        stages.update(pack=done_ns - stepped_ns, total=done_ns - arrived_ns)
         found = report.landmarks is not None
         return self._result(shown, picture, arrived_ns, stages, found, report.strength, applied_seq)
 

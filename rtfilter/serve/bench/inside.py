@@ -19,7 +19,7 @@ from rtfilter.serve.pictures import copy_of, frame_of, picture_of
 MODEL, PICTURE = "model", "picture"
 TITLES = {
     MODEL: "model only: FaceFilter.step",
-    PICTURE: "picture in -> picture out: to RGB, step, back to YUV",
+    PICTURE: "picture in -> picture out: decoded planes, step, planes to encode",
 }
 # The tracker's first frames run its detector, and Numba loads its kernels in the first edit.
 WARM_UP = 15

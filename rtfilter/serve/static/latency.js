@@ -83,7 +83,7 @@ export class Latency {
     const told = {
       capture: capture_ms,
       network: trip_ms + of("wait") + of("pacing") + of("buffer"),
-      encode: of("encode") + of("decode") + of("decode_rgb") + of("encode_yuv"),
+      encode: of("encode") + of("decode") + of("unpack") + of("pack"),
       // On a GPU one graph finds, edits and draws; most of it are the networks.
       tracking: of("track") + of("fit") + of("device"),
       edit: of("edit"),
