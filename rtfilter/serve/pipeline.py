@@ -30,8 +30,8 @@ class Filtered:
 
     picture: 4:2:0, with the pts of `original`; the very same picture when nothing was changed.
     arrived_ns, done_ns: monotonic; when it was decoded, and when it was ready to be encoded.
-    stages_ms: milliseconds by stage: wait, unpack (taking the decoder's planes), those of the lane, pack (making
-        a picture of planes), total.
+    stages_ms: milliseconds by stage: wait, unpack (taking the decoder's planes), the lane's, pack (making a
+        picture of planes), total.
 
     applied_seq: number of the last controls message that is in it. dropped: pictures so far that a newer
     """
