@@ -20,6 +20,7 @@ from rtfilter.frame import U8, Box, Frame
 from rtfilter.lane.base import StepReport
 from rtfilter.lane.picture import Step
 from rtfilter.lane.region import holds, region_in, region_of, region_with
+from rtfilter.planes import Planes
 from rtfilter.render.cuda import changed_box, wanted_box
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.detect import Detection
@@ -37,7 +38,7 @@ class Place(Protocol):
 
     @property
     def wish_row(self) -> F32:
-        """The row WISH of the next launch, to be written after `fit`."""
+        """The row WISH of the next launch, to be written."""
         ...
 
     @property
@@ -50,7 +51,9 @@ class Place(Protocol):
         """The last run's `blocks.REPORT`."""
         ...
 
-    def fit(self, region: Box) -> None: ...
+    def fit(self, step: Step, region: Box) -> None:
+        """Make room for a region of the step's picture, before its `wish_row` is written."""
+        ...
 
     def launch(self, step: Step, roi: Roi | None, region: Box, read: int, written: int) -> int:
         """Start the step on a region of the picture; roi None: nobody is there.
@@ -63,16 +66,16 @@ class Place(Protocol):
         """Until all that was started is done. Raises GpuError where it failed."""
         ...
 
-    def paste(self, out: U8, box: Box, region: Box) -> None:
-        """Put the changed box into a picture. region: that was launched."""
+    def paste(self, out: U8 | Planes, box: Box) -> None:
+        """Put the changed box of what was launched into a copy of it (`Step.copy`)."""
         ...
 
     def close(self) -> None: ...
 
 
 class FaceFinder(Protocol):
-    def start(self, rgb: U8) -> None:
-        """Queue the detection of a picture's faces; `Place.wait` waits for it too."""
+    def start(self, pixels: U8 | Planes) -> None:
+        """Queue the detection of a picture's faces; `Place.wait` waits for it too. pixels: of a frame."""
         ...
 
     def found(self) -> list[Detection]: ...
@@ -145,7 +148,7 @@ class CudaLane:
     def _detected(self, step: Step) -> list[Detection]:
         """All faces of the picture: detected now, unless that was seen coming."""
         if not step.detected:
-            self.seat.detector.start(step.frame.rgb)
+            self.seat.detector.start(step.frame.pixels)
             self.seat.wait()
             step.detected = True
         return self.seat.detector.found()
@@ -170,12 +173,12 @@ class CudaLane:
 
     def _launch(self, step: Step, roi: Roi | None, region: Box) -> None:
         seat, frame = self.seat, step.frame
-        seat.fit(region)
+        seat.fit(step, region)
         self._wish.write(seat.wish_row, step.controls, self._times, step.time_s, frame.width, frame.height)
         started = seat.launch(step, roi, region, -1 if self._is_new else self._row, 1 - self._row)
         # While the device works:
         if self._follower.look_next and not step.detected:
-            seat.detector.start(frame.rgb)
+            seat.detector.start(frame.pixels)
             step.detected = True
         if step.changes:
             step.copy()
@@ -194,9 +197,8 @@ class CudaLane:
         self._changes = box is not None
         if box is None:
             return step.frame.unchanged()
-        out = step.copy()
-        self.seat.paste(out, box, self._region)
-        return step.frame.filtered(out, box)
+        self.seat.paste(step.copy(), box)
+        return step.painted(box)
 
     def _number(self, field: str) -> float:
         """A number of the last run's report."""

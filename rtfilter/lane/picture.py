@@ -1,11 +1,20 @@
-"""One frame on its way through the lane, and boxes of pictures as rows of bytes."""
+"""One frame on its way through the lane."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
 
 from rtfilter.controls import Controls
 from rtfilter.frame import U8, Box, Frame
+from rtfilter.lane.upload import RgbUpload, Upload
+from rtfilter.lane.upload_planes import PlanesUpload
+from rtfilter.planes import Planes
+
+# log2 of 4:2:0's subsampling: such planes the device takes as they are.
+HALF_CHROMA: Final = (1, 1)
 
 
 @dataclass(slots=True)
@@ -19,16 +28,27 @@ class Step:
     changes: bool
     device_ns: int = 0
     detected: bool = False
-    _copy: U8 | None = None
+    _copy: U8 | Planes | None = None
 
-    def copy(self) -> U8:
-        """The picture, to be painted on; copied once."""
+    def upload(self, region: Box) -> Upload:
+        """A region of the picture for the device: planes where they are 4:2:0, else RGB."""
+        pixels = self._pixels
+        return PlanesUpload(pixels, region) if isinstance(pixels, Planes) else RgbUpload(pixels, region)
+
+    def copy(self) -> U8 | Planes:
+        """The picture as it is uploaded, to be painted on; copied once."""
         if self._copy is None:
-            self._copy = self.frame.rgb.copy()
+            self._copy = self._pixels.copy()
         return self._copy
 
+    def painted(self, box: Box) -> Frame:
+        """The frame in its own format, with what was painted on the copy within a box."""
+        out, planes = self.copy(), self.frame.planes
+        if planes is not None and isinstance(out, np.ndarray):
+            out = planes.with_edit(self.frame.rgb, out, box)
+        return self.frame.filtered(out, box)
 
-def rows_of(rgb: U8, box: Box) -> U8:
-    """The part of a contiguous picture [H, W, 3] within a box, as rows of bytes [h, 3 * w]: a view."""
-    height, width = rgb.shape[:2]
-    return rgb.reshape(height, 3 * width)[box.y0 : box.y1, 3 * box.x0 : 3 * box.x1]
+    @property
+    def _pixels(self) -> U8 | Planes:
+        planes = self.frame.planes
+        return planes if planes is not None and planes.shift == HALF_CHROMA else self.frame.rgb

@@ -1,7 +1,7 @@
 """One batch of frames on the device: what is uploaded, what is run, what comes back. All of it as one graph.
 
     upload of parameters and regions -> states out of their table -> crop -> face mesh -> landmarks in the
-    picture -> expression -> states back -> mesh, flow, changed box -> resampling -> download of reports
+    picture -> expression -> states back -> mesh, flow, changed box painted -> download of reports
 
 Written against `kernels.device.Device` and `engines.runner.Runner` alone.
 """
@@ -21,7 +21,10 @@ from rtfilter.kernels import blocks, launch
 from rtfilter.kernels.carry import CARRY, carry_back, carry_out
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
 from rtfilter.lane.memory import Parts
+from rtfilter.lane.paint import Paint, PaintMemory, PaintPlanes, PaintRgb
 from rtfilter.lane.replay import Part, Work, queue_parts, replay_of
+from rtfilter.lane.slots import Slot
+from rtfilter.lane.upload import Format
 from rtfilter.render.cuda import CudaRenderer
 
 F32 = npt.NDArray[np.float32]
@@ -31,12 +34,12 @@ GRAPHS_KEPT: Final = 8
 
 
 class FramePipeline:
-    """Steps `batch` frames at once: parameters are filled in place, then `launch`, and the stream's `wait`.
+    """Steps `batch` frames at once: slots are filled, then `launch`, and the stream's `wait`.
 
-    slot_bytes: the most that a region may take, and the changed box of it. Slot n begins at byte n times the
-    number that is launched. mapped: changed boxes are written over the bus into the host's memory as they are
-    made, and no more than these; else all of a slot is copied. graphs: False queues everything anew each
-    time, to measure what graphs are worth.
+    slot_bytes: the most that a region may take as RGB, and the changed box of it; see `Format.room`. Slot n
+    begins at byte n times the number that is launched. mapped: changed boxes are written over the bus into
+    the host's memory as they are made, and no more than these; else all of a slot is copied. graphs: False
+    queues everything anew each time, to measure what graphs are worth.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class FramePipeline:
         self._mesh_runner, self._expression = runners
         self.batch = self._mesh_runner.batch
         self.slot_bytes = slot_bytes
-        self._stream, self._renderer, self._table = stream, renderer, table
+        self._device, self._stream, self._renderer, self._table = device, stream, renderer, table
         batch = self.batch
         self._up = Parts(
             device,
@@ -65,6 +68,8 @@ class FramePipeline:
                 "points": ((batch,), blocks.POINTS),
                 "soften": ((batch,), blocks.SOFTEN),
                 "resample": ((batch,), blocks.RESAMPLE),
+                "yuv": ((batch,), blocks.YUV),
+                "edit": ((batch,), blocks.ADD_EDIT),
                 "carry": ((batch,), CARRY),
                 "wish": ((batch, WISH.size), np.float32),
             },
@@ -84,12 +89,14 @@ class FramePipeline:
         self._changed_host, self._changed = _changed_memory(device, batch * slot_bytes, mapped)
         self._mapped, self._graphs = mapped, graphs
         self._bind(device)
-        self._replays: OrderedDict[int, Work] = OrderedDict()
-        self._warm = False
+        self._paint: dict[Format, Paint] = {}
+        self._replays: OrderedDict[tuple[Format, int], Work] = OrderedDict()
+        self._warm: set[Format] = set()
 
     @property
     def parameters(self) -> dict[str, npt.NDArray[np.void] | F32]:
-        """The host's side of the upload: crop, points, soften, resample, carry (blocks [B]), wish [B, W]."""
+        """The host's side of the upload: crop, points, soften, resample, yuv, edit, carry (blocks [B]), wish
+        [B, W]. yuv and edit are read for planes alone."""
         return self._up.host
 
     @property
@@ -102,32 +109,31 @@ class FramePipeline:
         """After `wait`: `blocks.REPORT` [B]."""
         return self._boxes
 
-    def region(self, offset: int, rows: int, pitch: int) -> npt.NDArray[np.uint8]:
-        """The host's memory for a region, uint8 [rows, pitch]."""
-        return self._up.tail[offset : offset + rows * pitch].reshape(rows, pitch)
+    def slot(self, number: int, slot_bytes: int) -> Slot:
+        """A slot of a launch with so many bytes; what it holds is overwritten by the next one."""
+        here = slice(number * slot_bytes, (number + 1) * slot_bytes)
+        return Slot(number, here.start, self.parameters, self._up.tail[here], self._changed_host[here])
 
-    def changed(self, offset: int, rows: int, pitch: int) -> npt.NDArray[np.uint8]:
-        """A changed box after `wait`, uint8 [rows, pitch]; overwritten by the next launch."""
-        return self._changed_host[offset : offset + rows * pitch].reshape(rows, pitch)
-
-    def launch(self, slot_bytes: int) -> None:
-        """Start everything, with the first `slot_bytes` of every slot.
+    def launch(self, kind: Format, slot_bytes: int) -> None:
+        """Start everything, with the first `slot_bytes` of every slot, all of them of one format.
 
         What is done for the first time is queued as it is (libraries may still load); after that, and for
         every other number, it is captured once and replayed.
         """
-        replay = self._replays.get(slot_bytes)
+        assert kind.room(slot_bytes) <= self.slot_bytes, "there is no room for that"
+        replay = self._replays.get((kind, slot_bytes))
         if replay is not None:
-            self._replays.move_to_end(slot_bytes)
-            replay()
-        elif not (self._warm and self._graphs):
-            self._warm = True
-            queue_parts(self.parts(slot_bytes))
-        else:
+            self._replays.move_to_end((kind, slot_bytes))
+        elif kind in self._warm and self._graphs:
             if len(self._replays) >= GRAPHS_KEPT:
                 self._replays.popitem(last=False)
-            self._replays[slot_bytes] = replay_of(self._stream, self.parts(slot_bytes))
-            self._replays[slot_bytes]()
+            replay = replay_of(self._stream, self.parts(kind, slot_bytes))
+            self._replays[kind, slot_bytes] = replay
+        if replay is None:
+            self._warm.add(kind)
+            queue_parts(self.parts(kind, slot_bytes))
+        else:
+            replay()
 
     def bytes_moved(self, slot_bytes: int, changed_bytes: int) -> tuple[int, int]:
         """What a launch copies up, and down with that much changed in all slots."""
@@ -135,13 +141,12 @@ class FramePipeline:
         down = self._down.pinned.nbytes + self._boxes.nbytes
         return up, down + (changed_bytes if self._mapped else self.batch * slot_bytes)
 
-    def parts(self, slot_bytes: int) -> list[Part]:
+    def parts(self, kind: Format, slot_bytes: int) -> list[Part]:
         """All that a launch consists of, in order."""
         stream, up, down = self._stream, self._up.device, self._down.device
         mesh, expression = self._mesh_runner, self._expression
         places = (self._landmarks, down["presence"], down["points_px"], down["present"])
-        upload = self._up.first(self.batch * slot_bytes)
-        paint = (self._shown, self._regions, up["soften"], up["resample"], self._changed)
+        upload, paint = self._up.first(self.batch * slot_bytes), self._paint_of(kind)
         return [
             Part("upload", lambda: stream.upload(*upload)),
             Part("crop", lambda: carry_out(stream, up["carry"], self._table, self._state)),
@@ -150,13 +155,25 @@ class FramePipeline:
             Part("points", lambda: launch.points(stream, up["points"], *places)),
             Part("expression", lambda: expression.enqueue(stream), expression.capturable),
             Part("render", lambda: carry_back(stream, up["carry"], self._new_state, self._table)),
-            Part("render", lambda: self._renderer.record(stream, *paint)),
+            Part("render", lambda: paint.queue(stream)),
             Part("download", lambda: self._download(self.batch * slot_bytes)),
         ]
 
     def close(self) -> None:
         """Let go of the graphs. The memory is the device's."""
         self._replays.clear()
+
+    def _paint_of(self, kind: Format) -> Paint:
+        """What paints; its memory is made when the first frame of that format comes."""
+        if kind not in self._paint:
+            memory = PaintMemory(self._up.device, self._regions, self._shown, self._changed)
+            size = self.batch * self.slot_bytes
+            self._paint[kind] = (
+                PaintRgb(self._renderer, memory)
+                if kind is Format.RGB
+                else PaintPlanes(self._device, self._renderer, memory, size)
+            )
+        return self._paint[kind]
 
     def _download(self, changed_bytes: int) -> None:
         self._stream.download(self._down.pinned, self._down.memory)

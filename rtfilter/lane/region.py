@@ -22,7 +22,7 @@ LEAST_BYTES: Final = 1 << 14
 
 
 def region_of(roi: Roi, width: int, height: int) -> Box:
-    """The region of a picture for the square `roi`; never empty, its corner even."""
+    """The region of a picture for the square `roi`; never empty, its sides even, or the picture's."""
     reach = roi.side / 2 * (abs(math.cos(roi.angle_rad)) + abs(math.sin(roi.angle_rad))) + MARGIN_PX
     return _box(roi.x - reach, roi.y - reach, roi.x + reach, roi.y + reach, width, height)
 
@@ -74,8 +74,9 @@ def _box(x0: float, y0: float, x1: float, y1: float, width: int, height: int) ->
 
 
 def _side(low: float, high: float, whole: int) -> tuple[int, int]:
-    """From where to where, on one axis; at least one pixel, from an even one on (for the chroma of 4:2:0)."""
+    """From where to where, on one axis; at least one pixel, and no block of 4:2:0's chroma in parts."""
     if not low <= high:  # NaN too
         return 0, whole
     first = int(min(max(low, 0.0), whole - 1.0)) & ~1
-    return first, max(math.ceil(min(max(high, 0.0), float(whole))), first + 1)
+    last = max(math.ceil(min(max(high, 0.0), float(whole))), first + 1)
+    return first, min(last + (last & 1), whole)

@@ -18,11 +18,13 @@ from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.frame import U8, Box
 from rtfilter.kernels.device import Device
 from rtfilter.lane.detector import DetectorPipeline
-from rtfilter.lane.picture import Step, rows_of
+from rtfilter.lane.picture import Step
 from rtfilter.lane.pipeline import FramePipeline
-from rtfilter.lane.region import pitch_of, region_bytes, stepped_bytes
+from rtfilter.lane.region import stepped_bytes
 from rtfilter.lane.replay import queue_parts
-from rtfilter.lane.slots import fill_slot
+from rtfilter.lane.slots import Slot
+from rtfilter.lane.upload import Upload
+from rtfilter.planes import Planes
 from rtfilter.render.cuda import CudaRenderer, changed_box
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.tracking.roi import Roi
@@ -69,7 +71,7 @@ class Seat:
         graphs: bool = True,
     ) -> None:
         self._mapped, self._graphs = mapped, graphs
-        self._launched_bytes = 0
+        self._upload: Upload | None = None
         self._pipeline: FramePipeline | None = None
         self._closing: list[Callable[[], None]] = []
         try:
@@ -87,9 +89,10 @@ class Seat:
             self.close()
             raise
 
-    def fit(self, region: Box) -> None:
-        """Make room for a region of that size, before the `wish_row` for its launch is written."""
-        needed, before = stepped_bytes(region_bytes(region)), self._pipeline
+    def fit(self, step: Step, region: Box) -> None:
+        """See `cuda.Place`."""
+        upload, before = step.upload(region), self._pipeline
+        needed = upload.format.room(stepped_bytes(upload.bytes))
         if before is not None:
             if before.slot_bytes >= needed:
                 return
@@ -114,15 +117,12 @@ class Seat:
 
     def launch(self, step: Step, roi: Roi | None, region: Box, read: int, written: int) -> int:
         """See `cuda.Place`."""
-        pipeline, rgb = self._ready, step.frame.rgb
-        pitch = pitch_of(region.x1 - region.x0)
-        pixels = pipeline.region(0, region.y1 - region.y0, pitch)
-        np.copyto(pixels[:, : 3 * (region.x1 - region.x0)], rows_of(rgb, region))
-        fill_slot(pipeline.parameters, 0, roi, region, (rgb.shape[1], rgb.shape[0]), pitch, 0)
+        self._upload = step.upload(region)
+        pipeline, upload, slot = self._launched
+        upload.put(slot, roi)
         pipeline.parameters["carry"][0] = (read, written)
         started = perf_counter_ns()
-        self._launched_bytes = stepped_bytes(region_bytes(region))
-        pipeline.launch(self._launched_bytes)
+        pipeline.launch(upload.format, len(slot.region))
         return started
 
     def wait(self) -> None:
@@ -140,31 +140,33 @@ class Seat:
         report: npt.NDArray[np.void] = self._ready.boxes[0]
         return report
 
-    def paste(self, out: U8, box: Box, region: Box) -> None:
-        """Put the changed box into a picture. region: that was launched."""
-        changed = self._ready.changed(0, box.y1 - box.y0, pitch_of(region.x1 - region.x0))
-        np.copyto(rows_of(out, box), changed[:, : 3 * (box.x1 - box.x0)])
+    def paste(self, out: U8 | Planes, box: Box) -> None:
+        """See `cuda.Place`."""
+        _, upload, slot = self._launched
+        upload.paste(out, box, upload.changed(slot, box))
 
     def timed_ms(self) -> dict[str, float]:
         """The last launch once more, without a graph: milliseconds of device time by stage; and as `graph`,
         all of it as it is launched for a frame. Changes no state."""
-        stream, pipeline = self._stream, self._ready
+        stream, (pipeline, upload, slot) = self._stream, self._launched
+        launched = (upload.format, len(slot.region))
         marks = [("", stream.mark())]
-        parts = pipeline.parts(self._launched_bytes)
+        parts = pipeline.parts(*launched)
         queue_parts(parts, lambda stage: marks.append((stage, stream.mark())))
         stream.wait()
         spent = {stage: here.since_ms(before) for (_, before), (stage, here) in pairwise(marks)}
         first = stream.mark()
-        pipeline.launch(self._launched_bytes)
+        pipeline.launch(*launched)
         last = stream.mark()
         stream.wait()
         return {**spent, "graph": last.since_ms(first)}
 
     def bytes_moved(self) -> tuple[int, int]:
         """What the last launch copied up and down."""
+        pipeline, upload, slot = self._launched
         box = changed_box(self.box)
-        changed = 3 * (box.x1 - box.x0) * (box.y1 - box.y0) if box is not None else 0
-        return self._ready.bytes_moved(self._launched_bytes, changed)
+        changed = 0 if box is None else sum(part.size for part in upload.changed(slot, box))
+        return pipeline.bytes_moved(len(slot.region), changed)
 
     def close(self) -> None:
         """Give everything back; also after a failure, and twice."""
@@ -179,6 +181,12 @@ class Seat:
     def _ready(self) -> FramePipeline:
         assert self._pipeline is not None, "fit() comes first"
         return self._pipeline
+
+    @property
+    def _launched(self) -> tuple[FramePipeline, Upload, Slot]:
+        """What the last launch ran, what it uploaded, and where to."""
+        assert self._upload is not None, "launch() comes first"
+        return self._ready, self._upload, self._ready.slot(0, stepped_bytes(self._upload.bytes))
 
     def _closed_later(self, made: T) -> T:
         self._closing.append(made.close)

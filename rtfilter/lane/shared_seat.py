@@ -11,8 +11,9 @@ from rtfilter.engines.expression.layout import WISH
 from rtfilter.engines.spec import F32
 from rtfilter.frame import U8, Box
 from rtfilter.lane.asked import FacesAsked, FrameAsked
-from rtfilter.lane.picture import Step, rows_of
+from rtfilter.lane.picture import Step
 from rtfilter.lane.together import Together
+from rtfilter.planes import Planes
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import Roi
 
@@ -27,7 +28,7 @@ class SharedSeat:
         self._frame: FrameAsked | None = None
         self.detector = SharedDetector(together)
 
-    def fit(self, region: Box) -> None:
+    def fit(self, step: Step, region: Box) -> None:
         """Nothing to do: room is made when it is launched."""
 
     @property
@@ -39,7 +40,7 @@ class SharedSeat:
         assert first is not None, "this seat is closed"
         row = read if read < 0 else first + read
         started = perf_counter_ns()
-        self._frame = FrameAsked(step.frame.rgb, roi, region, row, first + written, self._wish)
+        self._frame = FrameAsked(step.upload(region), roi, row, first + written, self._wish)
         self._together.ask(self._frame)
         return started
 
@@ -58,10 +59,10 @@ class SharedSeat:
         assert self._frame is not None
         return self._frame.report
 
-    def paste(self, out: U8, box: Box, region: Box) -> None:
+    def paste(self, out: U8 | Planes, box: Box) -> None:
         assert self._frame is not None
         assert self._frame.changed is not None
-        np.copyto(rows_of(out, box), self._frame.changed)
+        self._frame.upload.paste(out, box, self._frame.changed)
 
     def close(self) -> None:
         """Leave the seat to another stream. May be called twice."""
@@ -75,8 +76,8 @@ class SharedDetector:
         self._together = together
         self._faces: FacesAsked | None = None
 
-    def start(self, rgb: U8) -> None:
-        self._faces = FacesAsked(rgb)
+    def start(self, pixels: U8 | Planes) -> None:
+        self._faces = FacesAsked(pixels)
         self._together.ask(self._faces)
 
     def wait(self) -> None:

@@ -1,44 +1,49 @@
-"""One stream's parameters in a batch: where its region lies in memory, and where the network looks in it."""
+"""A stream's slot in a batch: its memory, and what of its parameters is alike for every format."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from rtfilter.frame import Box
+from rtfilter.frame import U8, Box
 from rtfilter.kernels import blocks
-from rtfilter.render.cuda import set_region
 from rtfilter.tracking.follow import PRESENCE_MIN
 from rtfilter.tracking.roi import CROP_PX, Roi
 from rtfilter.tracking.sample import between_centres
 
-Parameters = Mapping[str, npt.NDArray[Any]]
+
+class Slot(NamedTuple):
+    """parameters: of the whole batch, by name; `number` is which of each is this slot's. offset: byte at
+    which the slot begins, in the batch's regions and in its changed boxes. region, changed: the host's side
+    of both from there on, uint8."""
+
+    number: int
+    offset: int
+    parameters: Mapping[str, npt.NDArray[Any]]
+    region: U8
+    changed: U8
+
+    def block(self, name: str) -> npt.NDArray[Any]:
+        """The slot's own, to be written."""
+        block: npt.NDArray[Any] = self.parameters[name][self.number]
+        return block
 
 
-def fill_slot(
-    parameters: Parameters,
-    slot: int,
-    roi: Roi | None,
-    region: Box,
-    size: tuple[int, int],
-    pitch: int,
-    offset: int,
-) -> None:
-    """Write the blocks crop, points, soften and resample of one slot.
+def look_at(slot: Slot, roi: Roi | None, uploaded: Box, size: tuple[int, int]) -> npt.NDArray[Any]:
+    """Write where the network looks: the block points, and of crop, which is returned, all but the places in
+    memory.
 
-    roi: None where there is nobody: whatever the network sees then, it is no face. region: of the picture;
-    its first pixel lies at byte `offset`, its rows are `pitch` bytes apart. size: width and height of the
-    picture, in pixels.
+    roi: None where there is nobody: whatever the network sees then, it is no face. uploaded: which part of
+    the picture is there. size: width and height of the picture, in pixels.
     """
-    crop, points = parameters["crop"][slot], parameters["points"][slot]
-    where = roi or Roi(region.x0, region.y0, 1.0, 0.0)
+    crop, points = slot.block("crop"), slot.block("points")
+    where = roi or Roi(uploaded.x0, uploaded.y0, 1.0, 0.0)
     matrix = where.picture_from_crop()
-    crop["rgb_offset"], crop["pitch"], crop["chroma_step"] = offset, pitch, 0
-    crop["region_x"], crop["region_y"] = region.x0, region.y0
-    crop["region_width"], crop["region_height"] = region.x1 - region.x0, region.y1 - region.y0
+    crop["region_x"], crop["region_y"] = uploaded.x0, uploaded.y0
+    crop["region_width"], crop["region_height"] = uploaded.x1 - uploaded.x0, uploaded.y1 - uploaded.y0
     crop["picture_width"], crop["picture_height"] = size
     crop["border"] = blocks.BORDER_REPLICATE
     crop["picture_from_crop"] = between_centres(matrix).ravel()
@@ -46,4 +51,4 @@ def fill_slot(
     points["picture_from_crop"] = matrix.ravel()
     points["z_scale"] = where.side / CROP_PX
     points["presence_threshold"] = PRESENCE_MIN if roi is not None else math.inf
-    set_region(parameters["soften"][slot], parameters["resample"][slot], region, size, pitch, offset)
+    return crop

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from rtfilter.colour import YuvSpec
 from rtfilter.engines.expression.layout import STATE, WISH
 from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
 from rtfilter.errors import GpuError, UsageError
@@ -22,14 +23,15 @@ from rtfilter.kernels.device import Device
 from rtfilter.lane.asked import Asked, FacesAsked, FrameAsked
 from rtfilter.lane.detector import DetectorPipeline
 from rtfilter.lane.pipeline import FramePipeline
-from rtfilter.lane.region import pitch_of, stepped_bytes
+from rtfilter.lane.region import stepped_bytes
 from rtfilter.lane.seat import FIRST_BYTES, Runtime
-from rtfilter.lane.slots import fill_slot
+from rtfilter.lane.upload import Format, RgbUpload, Upload
+from rtfilter.lane.upload_planes import PlanesUpload
+from rtfilter.planes import Planes
 from rtfilter.render.cuda import CudaRenderer
 from rtfilter.render.mesh import RingedMesh
 
 MOST = 64
-NOWHERE = Box(0, 0, 1, 1)
 
 
 @dataclass
@@ -148,49 +150,59 @@ class Together:
 
     def _do(self, asked: list[Asked]) -> None:
         frames = [one for one in asked if isinstance(one, FrameAsked)]
-        if frames:
-            slot_bytes = stepped_bytes(max(frame.bytes for frame in frames))
-            pipeline = self._pipeline(1 << (len(frames) - 1).bit_length(), slot_bytes)
-            for slot, frame in enumerate(frames):
-                frame.put(pipeline, slot, slot_bytes)
-            for slot in range(len(frames), pipeline.batch):
-                self._leave_empty(pipeline, slot)
-            pipeline.launch(slot_bytes)
-            self._stream.wait()
-            for slot, frame in enumerate(frames):
-                frame.take(pipeline, slot, slot_bytes)
+        for kind in Format:
+            self._step(kind, [frame for frame in frames if frame.upload.format is kind])
         for one in asked:
             if isinstance(one, FacesAsked):
-                self._detector.start(one.rgb)
+                self._detector.start(one.pixels)
                 self._stream.wait()
                 one.found = self._detector.found()
 
-    def _leave_empty(self, pipeline: FramePipeline, slot: int) -> None:
-        """A slot without a frame: nobody in one pixel, and a state that nobody reads."""
-        fill_slot(pipeline.parameters, slot, None, NOWHERE, (1, 1), pitch_of(1), 0)
-        pipeline.parameters["carry"][slot] = (-1, self._first_spare_row + slot)
-        pipeline.parameters["wish"][slot] = _EMPTY_WISH
+    def _step(self, kind: Format, frames: list[FrameAsked]) -> None:
+        """All of one format, in one launch."""
+        if not frames:
+            return
+        slot_bytes = stepped_bytes(max(frame.upload.bytes for frame in frames))
+        pipeline = self._pipeline(1 << (len(frames) - 1).bit_length(), kind.room(slot_bytes))
+        for number, frame in enumerate(frames):
+            frame.put(pipeline, number, slot_bytes)
+        for number in range(len(frames), pipeline.batch):
+            self._nobody(kind, number).put(pipeline, number, slot_bytes)
+        pipeline.launch(kind, slot_bytes)
+        self._stream.wait()
+        for number, frame in enumerate(frames):
+            frame.take(pipeline, number, slot_bytes)
 
-    def _pipeline(self, size: int, slot_bytes: int) -> FramePipeline:
+    def _nobody(self, kind: Format, number: int) -> FrameAsked:
+        """For a slot without a frame: nobody in one pixel, and a state that nobody reads."""
+        return FrameAsked(_ONE_PIXEL[kind], None, -1, self._first_spare_row + number, _EMPTY_WISH)
+
+    def _pipeline(self, size: int, room: int) -> FramePipeline:
         before = self._sizes.pipelines.get(size)
         if before is not None:
-            if before.slot_bytes >= slot_bytes:
+            if before.slot_bytes >= room:
                 return before
             before.close()
-            slot_bytes = max(slot_bytes, 2 * before.slot_bytes)  # as `Seat.fit`
+            room = max(room, 2 * before.slot_bytes)  # as `Seat.fit`
         made = FramePipeline(
             self._device,
             self._stream,
             self._sizes.runners[size],
             self._renderer.for_fewer(size),
             self._table,
-            max(slot_bytes, FIRST_BYTES),
+            max(room, FIRST_BYTES),
             mapped=self._mapped,
         )
         self._sizes.pipelines[size] = made
         return made
 
 
+_NOWHERE = Box(0, 0, 1, 1)
+_PIXEL = np.zeros((1, 1), np.uint8)
+_ONE_PIXEL: dict[Format, Upload] = {
+    Format.RGB: RgbUpload(np.zeros((1, 1, 3), np.uint8), _NOWHERE),
+    Format.I420: PlanesUpload(Planes(_PIXEL, _PIXEL, _PIXEL, (1, 1), YuvSpec("bt709", False)), _NOWHERE),
+}
 _EMPTY_WISH = WISH.zeros()
 _EMPTY_WISH[WISH["offset_cutoff_hz"].slice] = 1.0
 _EMPTY_WISH[WISH["width_px"].start] = _EMPTY_WISH[WISH["height_px"].start] = 1.0

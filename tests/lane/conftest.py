@@ -15,13 +15,18 @@ from tests.faces import builtin
 MakeLane = Callable[..., CudaLane]
 
 
-@pytest.fixture(scope="session")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> HostRuntime:
-    """The networks, made into a cache of their own."""
+def need_compiler() -> None:
+    """Skip where the kernels cannot be compiled for the processor."""
     try:
         find_compiler()
     except MissingExtraError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> HostRuntime:
+    """The networks, made into a cache of their own."""
+    need_compiler()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RTFILTER_CACHE", str(tmp_path_factory.mktemp("cache")))
         return HostRuntime(builtin())

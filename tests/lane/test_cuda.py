@@ -27,6 +27,7 @@ from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import Roi
 from tests.faces import builtin
 from tests.lane.conftest import MakeLane
+from tests.lane.in_planes import apart, in_rgb, same_outside
 
 FPS = 30
 HAPPY = Controls({"happy": 1.0}, smoothing=0.0)
@@ -51,7 +52,8 @@ class Echo:
 
 
 class Both:
-    """The same frames through both lanes. levels: how often the pixels of changed boxes differ by so much."""
+    """The same frames through both lanes. levels: how often the pixels of changed boxes (in planes: the
+    samples) differ by so much."""
 
     def __init__(self, lane: CudaLane, fade_s: float) -> None:
         self.cuda, self._echo = lane, Echo()
@@ -68,15 +70,11 @@ class Both:
         assert ours.changed == theirs.changed
         assert ours.original is frame
         if ours.changed is None:
-            assert ours.rgb is frame.rgb
+            assert ours.pixels is frame.pixels
             return ours, theirs
         self.changed += 1
-        x0, y0, x1, y1 = ours.changed
-        outside = np.ones(frame.rgb.shape[:2], bool)
-        outside[y0:y1, x0:x1] = False
-        assert np.array_equal(ours.rgb[outside], frame.rgb[outside]), "the background is bit-exact"
-        apart = np.abs(ours.rgb.astype(np.int16) - theirs.rgb)[y0:y1, x0:x1].max(2)
-        self.levels += np.bincount(apart.ravel(), minlength=256)
+        assert same_outside(ours, frame, ours.changed), "the background is bit-exact"
+        self.levels += np.bincount(apart(ours, theirs, ours.changed), minlength=256)
         return ours, theirs
 
     def farther_than(self, levels: int) -> float:
@@ -104,6 +102,13 @@ def at(frame: Frame, seq: int) -> Frame:
     return Frame.from_rgb(frame.rgb, pts=round(seq * 1e9 / FPS), seq=seq)
 
 
+def footage(shared: Path, name: str, count: int) -> list[Frame]:
+    source = FileSource(str(shared / "footage" / name))
+    frames = [source.read() for _ in range(count)]
+    source.close()
+    return [frame for frame in frames if frame is not None]
+
+
 def grey(seq: int, width: int = 320, height: int = 240) -> Frame:
     return Frame.from_rgb(np.full((height, width, 3), 90, np.uint8), pts=round(seq * 1e9 / FPS), seq=seq)
 
@@ -121,15 +126,24 @@ def test_both_lanes_agree_on_the_demo(both: Both, demo: list[Frame], controls: C
 
 @pytest.mark.parametrize("name", ["d0.mp4", "s18.mp4"])
 def test_both_lanes_agree_on_real_faces(both: Both, shared: Path, name: str) -> None:
-    source = FileSource(str(shared / "footage" / name))
-    for _ in range(8):
-        frame = source.read()
-        assert frame is not None
-        both.step(frame, WISHES[1])
-    source.close()
+    for frame in footage(shared, name, 8):
+        both.step(in_rgb(frame), WISHES[1])
     assert both.changed >= 7
     assert both.farther_than(2) == 0.0
     assert both.farther_than(0) < 0.001
+
+
+@pytest.mark.parametrize("name", ["d0.mp4", "s18.mp4"])
+def test_both_lanes_agree_on_real_faces_in_planes(both: Both, shared: Path, name: str) -> None:
+    """Measured over 24 frames of three clips: 1 level on 2 to 3 % of the samples, 2 levels on 0.004 %, none
+    farther. The RGB that is warped differs by a level here and there: OpenCV's matrix has ten bits."""
+    for frame in footage(shared, name, 8):
+        assert frame.planes is not None
+        both.step(frame, WISHES[1])
+    assert both.changed >= 7
+    assert both.farther_than(2) == 0.0
+    assert both.farther_than(1) < 0.0005
+    assert both.farther_than(0) < 0.06
 
 
 def test_without_a_wish_every_frame_is_the_very_same(on_host: MakeLane, demo: list[Frame]) -> None:
