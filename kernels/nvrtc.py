@@ -84,7 +84,7 @@ def installed() -> tuple[Nvrtc, ...]:
     for major in MAJORS:
         for place in _places(major):
             try:
-                found.append(Nvrtc(ctypes.CDLL(place), place))
+                found.append(_load(place))
             except (OSError, AttributeError):  # not there, or too old to know its architectures
                 continue
             break
@@ -93,6 +93,15 @@ def installed() -> tuple[Nvrtc, ...]:
             f"the GPU's kernels need NVIDIA's compiler NVRTC, which is not installed: {INSTALL_FIX}"
         )
     return tuple(found)
+
+
+def _load(place: str) -> Nvrtc:
+    """What lies there. OSError where it is not there, AttributeError where it is too old."""
+    # Its other half, which it opens by name when it compiles; that of CUDA 13's wheel does not look beside it.
+    for builtins in sorted(Path(place).parent.glob("*nvrtc-builtins*")) if Path(place).is_absolute() else ():
+        if ".alt." not in builtins.name:
+            ctypes.CDLL(str(builtins))
+    return Nvrtc(ctypes.CDLL(place), place)
 
 
 def _places(major: int) -> Iterator[str]:

@@ -144,3 +144,14 @@ def test_compiling_needs_no_cupy(cache: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert not {"cupy", "cv2"} & set(done.stdout.split())
+
+
+def test_the_compilers_other_half_is_found_without_being_searched_for() -> None:
+    """CUDA 13's wheel cannot find it, unless LD_LIBRARY_PATH names the folder or it is there already."""
+    maps = Path("/proc/self/maps")
+    beside = [found for found in INSTALLED if list(Path(found.path).parent.glob("*nvrtc-builtins*"))]
+    if not maps.exists() or not beside:
+        pytest.skip("needs NVRTC's wheel and a Linux that tells what is loaded")
+    for found in beside:
+        loaded = maps.read_text()
+        assert any(str(half) in loaded for half in Path(found.path).parent.glob("*nvrtc-builtins.so*"))
