@@ -37,9 +37,10 @@ class EngineChoice:
     second_best: bool = False
 
 
-def choose_engine(gpu: Gpu) -> EngineChoice:
+def choose_engine(gpu: Gpu, *, unproven: bool = False) -> EngineChoice:
     """The best runtime that is installed for this GPU. Nothing is built, no memory is taken.
 
+    unproven: take a TensorRT that is not documented to serve this GPU also where ONNX Runtime could be had.
     GpuError that names the first thing that is missing, and the command that installs it.
     """
     if gpu.problem:
@@ -51,14 +52,19 @@ def choose_engine(gpu: Gpu) -> EngineChoice:
             f"{gpu.name}: cupy-cuda13x cannot be used: {problem}; or {GPU_FIX}, which takes CUDA 12"
         )
     reasons: list[str] = []
-    for flavour, target in _candidates(gpu, reasons):
-        unproven = f"; {gpu.target} has no plans of its own, so it takes those for 'sm80 and later'"
-        why = f"{flavour} runs the networks on {gpu}{unproven if target == PORTABLE else ''}"
+    found = _candidates(gpu, reasons)
+    by_ort = _ort_has_cuda()
+    if found and (found[0][1] != PORTABLE or unproven or not by_ort):
+        flavour, target = found[0]
+        guess = f"; {gpu.target} has no plans of its own, so it takes those for 'sm80 and later'"
+        why = f"{flavour} runs the networks on {gpu}{guess if target == PORTABLE else ''}"
         return EngineChoice(gpu, flavour, target, why)
-    missing = "; ".join(reasons) or "TensorRT is not installed"
-    if _ort_has_cuda():
-        why = f"{missing}: ONNX Runtime runs the networks on {gpu}, slower; for TensorRT: {GPU_FIX}"
+    if by_ort:
+        reasons += [f"{flavour} is not made for {gpu.target}" for flavour, _ in found]
+        missing = "; ".join(reasons) or f"TensorRT is not installed (for it: {GPU_FIX})"
+        why = f"{missing}: ONNX Runtime runs the networks on {gpu}, slower"
         return EngineChoice(gpu, None, gpu.target, why, second_best=True)
+    missing = "; ".join(reasons) or "TensorRT is not installed"
     raise GpuError(f"{gpu.name} is there, and nothing that runs networks on it: {missing}: {GPU_FIX}")
 
 
@@ -102,9 +108,15 @@ def make_runner(
         say(f"{rejected}; it is built anew")
     try:
         return load()
-    except PlanRejectedError:
+    except PlanRejectedError as rejected:
         cache.discard(key)
-        raise
+        if choice.target != PORTABLE:
+            raise
+        from rtfilter.engines.ort_cuda import INSTALL
+
+        raise PlanRejectedError(
+            f"{rejected}. {flavour} is not made for {choice.gpu.target}; ONNX Runtime is: {INSTALL}"
+        ) from rejected
 
 
 def key_for(

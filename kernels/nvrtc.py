@@ -97,7 +97,7 @@ def installed() -> tuple[Nvrtc, ...]:
 
 def _load(place: str) -> Nvrtc:
     """What lies there. OSError where it is not there, AttributeError where it is too old."""
-    # Its other half, which it opens by name when it compiles; that of CUDA 13's wheel does not look beside it.
+    # Its other half, which it opens by name when it compiles; CUDA 13's wheel does not look beside itself.
     for builtins in sorted(Path(place).parent.glob("*nvrtc-builtins*")) if Path(place).is_absolute() else ():
         if ".alt." not in builtins.name:
             ctypes.CDLL(str(builtins))

@@ -54,6 +54,22 @@ def test_plans_for_the_very_gpu_come_first(installed: pytest.MonkeyPatch, rtx: F
     assert "sm90 has no plans of its own" in portable.why
 
 
+def test_a_tensorrt_that_is_not_made_for_the_gpu_comes_after_onnx_runtime(
+    installed: pytest.MonkeyPatch, rtx: Flavour
+) -> None:
+    on_13 = Flavour(RTX, rtx.version, 13)
+    with_flavours(installed, on_13)
+    installed.setattr(choose, "_ort_has_cuda", lambda: True)
+    hopper = gpu((9, 0), (13, 0))
+    taken = choose_engine(hopper)
+    assert (taken.flavour, taken.second_best) == (None, True)
+    assert f"{on_13} is not made for sm90: ONNX Runtime runs the networks" in taken.why
+    assert "pip install" not in taken.why, "nothing that could be installed makes it better"
+    tried = choose_engine(hopper, unproven=True)
+    assert (tried.flavour, tried.target) == (on_13, PORTABLE)
+    assert choose_engine(gpu(cuda=(13, 0))).flavour == on_13
+
+
 def test_without_tensorrt_onnx_runtime_is_taken_and_told(installed: pytest.MonkeyPatch) -> None:
     installed.setattr(choose, "_ort_has_cuda", lambda: True)
     taken = choose_engine(gpu())
