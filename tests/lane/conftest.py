@@ -4,15 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
+from rtfilter.controls import Controls
 from rtfilter.errors import MissingExtraError
+from rtfilter.frame import Frame
 from rtfilter.kernels.host_build import find_compiler
+from rtfilter.lane.cpu import CpuLane
 from rtfilter.lane.cuda import CudaLane
 from rtfilter.lane.on_host import HostRuntime, open_on_host
+from rtfilter.tracking.base import Landmarks
 from tests.faces import builtin
+from tests.lane.in_planes import apart, same_outside
 
 MakeLane = Callable[..., CudaLane]
+
+
+class Echo:
+    """A tracker that answers what it was told: the other lane's landmarks."""
+
+    def __init__(self) -> None:
+        self.landmarks: Landmarks | None = None
+
+    def track(self, frame: Frame) -> Landmarks | None:
+        return self.landmarks
+
+    def reset(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Both:
+    """The same frames through both lanes. levels: how often the pixels of changed boxes (in planes: the
+    samples) differ by so much."""
+
+    def __init__(self, lane: CudaLane, fade_s: float) -> None:
+        self.cuda, self._echo = lane, Echo()
+        self.cpu = CpuLane(self._echo, builtin(), fade_s)
+        self.levels = np.zeros(256, np.int64)
+        self.changed = 0
+
+    def step(self, frame: Frame, controls: Controls) -> tuple[Frame, Frame]:
+        ours, report = self.cuda.step(frame, controls)
+        self._echo.landmarks = report.landmarks
+        theirs, expected = self.cpu.step(frame, controls)
+        assert report.strength == pytest.approx(expected.strength, abs=1e-6)
+        assert (report.state is None) == (expected.state is None)
+        assert ours.changed == theirs.changed
+        assert ours.original is frame
+        if ours.changed is None:
+            assert ours.pixels is frame.pixels
+            return ours, theirs
+        self.changed += 1
+        assert same_outside(ours, frame, ours.changed), "the background is bit-exact"
+        self.levels += np.bincount(apart(ours, theirs, ours.changed), minlength=256)
+        return ours, theirs
+
+    def farther_than(self, levels: int) -> float:
+        """Share of the changed boxes' pixels that differ by more."""
+        return float(self.levels[levels + 1 :].sum() / self.levels.sum())
 
 
 def need_compiler() -> None:
@@ -44,3 +95,10 @@ def on_host(runtime: HostRuntime) -> Iterator[MakeLane]:
     yield make
     for lane in made:
         lane.close()
+
+
+@pytest.fixture
+def both(on_host: MakeLane) -> Iterator[Both]:
+    made = Both(on_host(0.2), 0.2)
+    yield made
+    made.cpu.close()

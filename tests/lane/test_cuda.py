@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,19 +14,16 @@ from rtfilter.controls import Controls
 from rtfilter.frame import Box, Frame
 from rtfilter.kernels.host_device import HostDevice
 from rtfilter.lane import cuda as cuda_module
-from rtfilter.lane.cpu import CpuLane
-from rtfilter.lane.cuda import CudaLane
 from rtfilter.lane.on_host import HostRuntime, open_on_host
 from rtfilter.lane.picture import Step
 from rtfilter.lane.region import holds, region_of
 from rtfilter.sources.demo import DemoSource
 from rtfilter.sources.file import FileSource
-from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import Roi
 from tests.faces import builtin
-from tests.lane.conftest import MakeLane
-from tests.lane.in_planes import apart, in_rgb, same_outside
+from tests.lane.conftest import Both, MakeLane
+from tests.lane.in_planes import in_rgb
 
 FPS = 30
 HAPPY = Controls({"happy": 1.0}, smoothing=0.0)
@@ -35,58 +31,6 @@ WISHES = (
     Controls({"happy": 1.0}),
     Controls({"surprised": 1.2, "angry": 0.3}, mouth=0.3, smoothing=0.0),
 )
-
-
-class Echo:
-    """A tracker that answers what it was told: the other lane's landmarks."""
-
-    def __init__(self) -> None:
-        self.landmarks: Landmarks | None = None
-
-    def track(self, frame: Frame) -> Landmarks | None:
-        return self.landmarks
-
-    def reset(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Both:
-    """The same frames through both lanes. levels: how often the pixels of changed boxes (in planes: the
-    samples) differ by so much."""
-
-    def __init__(self, lane: CudaLane, fade_s: float) -> None:
-        self.cuda, self._echo = lane, Echo()
-        self.cpu = CpuLane(self._echo, builtin(), fade_s)
-        self.levels = np.zeros(256, np.int64)
-        self.changed = 0
-
-    def step(self, frame: Frame, controls: Controls) -> tuple[Frame, Frame]:
-        ours, report = self.cuda.step(frame, controls)
-        self._echo.landmarks = report.landmarks
-        theirs, expected = self.cpu.step(frame, controls)
-        assert report.strength == pytest.approx(expected.strength, abs=1e-6)
-        assert (report.state is None) == (expected.state is None)
-        assert ours.changed == theirs.changed
-        assert ours.original is frame
-        if ours.changed is None:
-            assert ours.pixels is frame.pixels
-            return ours, theirs
-        self.changed += 1
-        assert same_outside(ours, frame, ours.changed), "the background is bit-exact"
-        self.levels += np.bincount(apart(ours, theirs, ours.changed), minlength=256)
-        return ours, theirs
-
-    def farther_than(self, levels: int) -> float:
-        """Share of the changed boxes' pixels that differ by more."""
-        return float(self.levels[levels + 1 :].sum() / self.levels.sum())
-
-
-@pytest.fixture
-def both(on_host: MakeLane) -> Iterator[Both]:
-    made = Both(on_host(0.2), 0.2)
-    yield made
-    made.cpu.close()
 
 
 @pytest.fixture(scope="module")

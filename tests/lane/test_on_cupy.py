@@ -30,6 +30,7 @@ from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
 from tests.faces import ScriptedTracker, builtin, face_px
 from tests.lane.conftest import MakeLane
+from tests.lane.in_planes import in_planes, same
 
 pytest.importorskip("cupy", reason="CuPy is not installed: pip install 'rtfilter[gpu]'")
 pretending = importlib.import_module("tests.fakes.cupy_on_host")
@@ -102,6 +103,7 @@ def lane_on(open_device: Callable[[], Device], runtime: HostRuntime, **how: bool
     return CudaLane(seat, builtin(), 0.0)
 
 
+@pytest.mark.parametrize("planes", [False, True], ids=["RGB", "planes"])
 @pytest.mark.parametrize("how", [{}, {"mapped": False}, {"graphs": False}, {"capturable": False}])
 def test_it_does_what_it_does_on_the_host_device(
     runtime: HostRuntime,
@@ -110,15 +112,17 @@ def test_it_does_what_it_does_on_the_host_device(
     on_host: MakeLane,
     demo: list[Frame],
     how: dict[str, bool],
+    planes: bool,
 ) -> None:
     """To the last bit, with graphs and without; and nothing of it is left when it is closed."""
     expected, lane = on_host(0.0), lane_on(open_device, runtime, **how)
-    for frame in demo:
+    for picture in demo:
+        frame = in_planes(picture) if planes else picture
         ours, report = lane.step(frame, HAPPY)
         theirs, _ = expected.step(frame, HAPPY)
         assert ours.changed == theirs.changed
         assert ours.changed is not None
-        assert np.array_equal(ours.rgb, theirs.rgb)
+        assert same(ours, theirs)
         assert report.landmarks is not None
     assert opened[0].used_bytes() > 4 << 20
     lane.close()

@@ -1,4 +1,4 @@
-"""Painting on planes is painting on their RGB and adding the difference, bit for bit, wherever the face is."""
+"""Painting on planes is painting on their RGB and adding the difference, bit for bit, wherever a face is."""
 
 from __future__ import annotations
 

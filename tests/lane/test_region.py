@@ -32,7 +32,9 @@ def test_it_lies_in_the_picture_and_holds_what_of_the_square_does(
     region = region_of(roi, width, height)
     assert 0 <= region.x0 < region.x1 <= width
     assert 0 <= region.y0 < region.y1 <= height
-    assert region.x0 % 2 == region.y0 % 2 == 0
+    assert region.x0 % 2 == region.y0 % 2 == 0, "no block of 4:2:0's chroma is cut, but by the picture"
+    assert region.x1 % 2 == 0 or region.x1 == width
+    assert region.y1 % 2 == 0 or region.y1 == height
     matrix = roi.picture_from_crop()
     for corner in ((0, 0), (0, CROP_PX), (CROP_PX, 0), (CROP_PX, CROP_PX)):
         px, py = (matrix @ (*corner, 1.0)).tolist()
