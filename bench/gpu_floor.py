@@ -45,10 +45,12 @@ def tera_flop_s() -> float | None:
     """Half-precision matrix products by PyTorch; None without it or a GPU."""
     try:
         torch: Any = import_module("torch")
-    except ImportError:
+        return _torch_tera_flop_s(torch) if torch.cuda.is_available() else None
+    except (ImportError, OSError, RuntimeError):  # what it lacks, or its CUDA says, is not what is measured
         return None
-    if not torch.cuda.is_available():
-        return None
+
+
+def _torch_tera_flop_s(torch: Any) -> float:
     side, rounds = 8192, 10
     a = torch.randn(side, side, dtype=torch.half, device="cuda")
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))

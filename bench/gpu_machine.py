@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from bench.gpu_processor import ProcessorRuntime
+from rtfilter.colour import YuvSpec, rgb_to_yuv
 from rtfilter.engines.choose import EngineChoice, choose_engine
-from rtfilter.engines.driver import find_gpus
+from rtfilter.engines.driver import Gpu, dotted, find_gpus
 from rtfilter.engines.nvml import driver_version
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import RtfilterError
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
+from rtfilter.kernels import nvrtc
 from rtfilter.kernels.device import Device
 from rtfilter.lane.cuda import CudaLane
+from rtfilter.lane.seat import Runtime, Seat
 from rtfilter.lane.together import Together
 from rtfilter.machine import machine_facts, package_version, versions
+from rtfilter.planes import Planes
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
 
 HOST, CUDA = "host", "cuda"
-BEST, ORT = "best", "ort"
+# What runs the networks. TENSORRT: also where it is not made for the GPU. ORT: on CUDA.
+BEST, TENSORRT, ORT, PROCESSOR = RUNTIMES = ("best", "tensorrt", "ort", "processor")
+RGB, I420 = FORMATS = ("RGB", "4:2:0")
+SO_FAR = "so_far"
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "2160p": (3840, 2160)}
 PACKAGES = ("cupy-cuda12x", "cupy-cuda13x", "tensorrt-rtx-cu12", "tensorrt-rtx-cu13", "tensorrt-cu12",
             "tensorrt-cu13", "onnxruntime", "onnxruntime-gpu", "onnx", "torch", "llvmlite")  # fmt: skip
@@ -41,14 +49,14 @@ class Effort:
     streams: tuple[int, ...]
 
 
-FULL = Effort(1500, 60, 4.0, ("720p", "1080p", "2160p"), (1, 2, 4, 8, 16, 32, 64, 96, 128))
+FULL = Effort(1000, 60, 4.0, ("720p", "1080p", "2160p"), (1, 2, 4, 8, 16, 32, 64, 96, 128))
 # The host device takes a tenth of a second a frame: just enough to see that everything is there.
 SHORT = Effort(6, 6, 1.0, ("720p",), (1, 2))
 
 
 @dataclass(frozen=True)
 class Machine:
-    """device: `cuda` or `host`. runtime: `best`, or `ort`: ONNX Runtime on CUDA, TensorRT or not."""
+    """device: `cuda` or `host`. runtime: what runs the networks, one of RUNTIMES."""
 
     device: str
     runtime: str = BEST
@@ -58,59 +66,58 @@ class Machine:
         return MorphableModel.builtin()
 
     @cached_property
+    def gpu(self) -> Gpu:
+        """The first. Raises GpuError without one."""
+        return find_gpus()[0]
+
+    @cached_property
     def engine(self) -> EngineChoice:
         """What runs the networks. Raises GpuError where nothing does."""
-        best = choose_engine(find_gpus()[0])
-        if self.runtime == BEST:
-            return best
-        return EngineChoice(best.gpu, None, best.gpu.target, "ONNX Runtime on CUDA, as asked for", True)
+        if self.runtime == ORT:
+            return EngineChoice(self.gpu, None, self.gpu.target, "ONNX Runtime on CUDA, as asked for", True)
+        return choose_engine(self.gpu, unproven=self.runtime == TENSORRT)
 
     @property
     def effort(self) -> Effort:
         return FULL if self.device == CUDA else SHORT
 
     def open_device(self) -> Device:
+        """Needs nothing that runs networks."""
         if self.device == HOST:
             from rtfilter.kernels.host_device import HostDevice
 
             return HostDevice()
         from rtfilter.kernels.cuda_device import CudaDevice
 
-        return CudaDevice(self.engine.gpu.index)
+        return CudaDevice(self.gpu.index)
 
     @cached_property
-    def _make_runner(self) -> Callable[[NetworkSpec, int, Device], Runner]:
+    def _runs(self) -> Runtime:
+        if self.runtime == PROCESSOR:
+            return ProcessorRuntime()
         if self.device == HOST:
             from rtfilter.lane.on_host import HostRuntime
 
-            return HostRuntime(self.model).runner
+            return HostRuntime(self.model)
         from rtfilter.lane.open_cuda import EngineRuntime
 
-        return EngineRuntime(self.engine, self.model, tell).runner
+        return EngineRuntime(self.engine, self.model, tell)
 
     def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner:
-        return self._make_runner(spec, batch, device)
+        return self._runs.runner(spec, batch, device)
 
     def open_lane(self, fade_s: float = 0.0, *, mapped: bool = True, graphs: bool = True) -> CudaLane:
-        if self.device == HOST:
-            from rtfilter.lane.on_host import open_on_host
-
-            return open_on_host(self.model, fade_s, mapped=mapped, graphs=graphs)
-        from rtfilter.lane.open_cuda import open_cuda
-
-        return open_cuda(self.engine, self.model, fade_s, tell, mapped=mapped, graphs=graphs)
+        """A stream with a device to itself."""
+        seat = Seat(self.open_device, self._runs, self._mesh, mapped=mapped, graphs=graphs)
+        return CudaLane(seat, self.model, fade_s)
 
     def open_together(self, seats: int) -> Together:
         """A device for several streams."""
-        if self.device == HOST:
-            from rtfilter.kernels.host_device import HostDevice
-            from rtfilter.lane.on_host import HostRuntime
+        return Together(self.open_device, self._runs, self._mesh, seats=seats)
 
-            mesh = RingedMesh(self.model.triangles, self.model.holes)
-            return Together(HostDevice, HostRuntime(self.model), mesh, seats=seats)
-        from rtfilter.lane.open_cuda import open_together
-
-        return open_together(self.engine, self.model, tell, seats)
+    @property
+    def _mesh(self) -> RingedMesh:
+        return RingedMesh(self.model.triangles, self.model.holes)
 
     def free_bytes(self) -> int | None:
         """Memory of the GPU that nobody uses; None where it is not told."""
@@ -127,7 +134,9 @@ def facts(machine: Machine) -> dict[str, Any]:
     }
     if machine.device == CUDA:
         try:
-            found["gpu"] = str(find_gpus()[0])
+            found["gpu"] = str(machine.gpu)
+            found["cuda_of_driver"] = dotted(machine.gpu.cuda)
+            found["nvrtc"] = [dotted(each.version) for each in nvrtc.installed()]
             found["engine"] = machine.engine.why
             found["second_best"] = machine.engine.second_best
         except RtfilterError as error:
@@ -135,13 +144,26 @@ def facts(machine: Machine) -> dict[str, Any]:
     return found
 
 
-def demo_frames(width: int, height: int, count: int) -> list[Frame]:
-    """The demo's first frames, drawn now."""
+def demo_frames(width: int, height: int, count: int, pixels: str = RGB) -> list[Frame]:
+    """The demo's first frames, drawn now. pixels: RGB, or I420 as decoders give them."""
     source = DemoSource(width, height)
     try:
-        return [source.frame(seq) for seq in range(count)]
+        frames = [source.frame(seq) for seq in range(count)]
     finally:
         source.close()
+    return frames if pixels == RGB else [in_planes(frame) for frame in frames]
+
+
+def in_planes(frame: Frame) -> Frame:
+    """The frame as 4:2:0 planes of BT.709."""
+    spec = YuvSpec("bt709", full_range=False)
+    luma, cb, cr = rgb_to_yuv(frame.rgb, spec, 1, 1)
+    return replace(frame, pixels=Planes(luma, cb, cr, (1, 1), spec), native=None)
+
+
+def so_far(found: dict[str, Any]) -> None:
+    """What a step has found until now: counts if it does not come to its end."""
+    print(json.dumps({SO_FAR: found}), flush=True)
 
 
 def tell(line: str) -> None:

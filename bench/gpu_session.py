@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -21,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import gpu_floor, gpu_machine, gpu_parity, gpu_streams, gpu_timing
-from bench.gpu_machine import BEST, CUDA, HOST, ORT, Machine
+from bench.gpu_machine import BEST, CUDA, HOST, ORT, PROCESSOR, RUNTIMES, SO_FAR, Machine
+from rtfilter.engines.driver import NoGpuError
 from rtfilter.errors import RtfilterError
 
 Step = Callable[[Machine], dict[str, Any]]
@@ -37,8 +40,8 @@ STEPS: dict[str, tuple[Step, int]] = {
     "networks": (gpu_timing.networks, 240),
     "memory": (gpu_streams.memory, 120),
 }
-# What is measured with the other runtime where the best one fails.
-AGAIN = ("lanes", "latency", "engines")
+# What is measured with another runtime where the best one fails, or there is none.
+AGAIN = {ORT: ("lanes", "latency", "engines"), PROCESSOR: ("lanes", "latency")}
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -46,7 +49,13 @@ def main() -> int:
     """Run all steps, or the one that a child process is told; 0 when all went well."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--device", choices=(CUDA, HOST), default=CUDA)
-    parser.add_argument("--runtime", choices=(BEST, ORT), default=BEST, help="ort: ONNX Runtime on CUDA")
+    parser.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        default=BEST,
+        help="tensorrt: also where it is not made for the GPU; ort: ONNX Runtime on CUDA;\n"
+        "processor: networks there, all else on the GPU",
+    )
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--step", action="append", choices=tuple(STEPS), help="only these")
     parser.add_argument("--limit", type=float, default=560.0, metavar="S", help="of all steps together")
@@ -80,20 +89,29 @@ def run_all(machine: Machine, folder: Path, names: list[str], limit_s: float) ->
         for target in (path, *_out_folder(path.name)):
             target.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         print(f"{title}: {result.get('error') or 'done'} ({result['took_s']} s)", flush=True)
-        if name == "lanes" and "error" in result and on.runtime == BEST and _other_runtime(machine):
-            # TensorRT does not run here: the lane is measured all the same.
-            todo = [(again, replace(machine, runtime=ORT)) for again in AGAIN] + todo
+        if name == "lanes" and "error" in result and (other := _other_runtime(on)) is not None:
+            # The lane is measured all the same.
+            todo = [(again, replace(machine, runtime=other)) for again in AGAIN[other]] + todo
     failed = [name for name, result in document["steps"].items() if "error" in result]
     done = len(document["steps"]) - len(failed)
     print(f"{done} of {len(document['steps'])} steps done: {path}")
     return 1 if failed else 0
 
 
-def _other_runtime(machine: Machine) -> bool:
-    """Whether there is an ONNX Runtime for CUDA to be tried."""
+def _other_runtime(machine: Machine) -> str | None:
+    """What to try after that machine's; None where nothing is left, or there is no GPU."""
+    if machine.device != CUDA or machine.runtime == PROCESSOR:
+        return None
+    try:
+        gpu = machine.gpu
+        by_ort = machine.engine.flavour is None
+    except NoGpuError:
+        return None
+    except RtfilterError:
+        return PROCESSOR  # there is a GPU, and nothing that runs networks on it
     from rtfilter.engines.ort_cuda import has_cuda
 
-    return machine.device == CUDA and has_cuda()
+    return ORT if has_cuda() and not by_ort and not gpu.problem else PROCESSOR
 
 
 def _step(machine: Machine, name: str, limit_s: float) -> dict[str, Any]:
@@ -101,24 +119,43 @@ def _step(machine: Machine, name: str, limit_s: float) -> dict[str, Any]:
         return {"error": "no time was left for it"}
     words = [sys.executable, "-m", "bench.gpu_session", "--device", machine.device]
     words += ["--runtime", machine.runtime, "--child", name]
+    # With all that it starts itself, which would otherwise go on beside the next step.
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=limit_s)
+        said, _ = child.communicate(timeout=limit_s)
+        ended = f"it ended with exit code {child.returncode}"
     except subprocess.TimeoutExpired:
-        return {"error": f"it took longer than {limit_s:.0f} s"}
-    try:
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        return {"error": f"it ended with exit code {done.returncode} and said nothing"}
-    return found
+        os.killpg(child.pid, signal.SIGKILL)
+        said, _ = child.communicate()
+        ended = f"it took longer than {limit_s:.0f} s"
+    return _result(said, ended)
+
+
+def _result(said: str, ended: str) -> dict[str, Any]:
+    """What a step found: its last line; where that tells an error or is missing, with what came before."""
+    result: dict[str, Any] = {}
+    for line in said.splitlines():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and SO_FAR in found:
+            result = {"error": ended, **found[SO_FAR]}
+        elif isinstance(found, dict):
+            return {**result, **found} if "error" in found else found
+    return result or {"error": f"{ended} and said nothing"}
 
 
 def _child(machine: Machine, name: str) -> int:
     """One step; its result as the last line of stdout."""
     try:
         result = STEPS[name][0](machine)
-    except RtfilterError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the step found
         result = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(result))
+        if not isinstance(error, RtfilterError):
+            traceback.print_exc()
+            result["traceback"] = traceback.format_exc().splitlines()[-12:]
+    print(json.dumps(result), flush=True)
     return 0
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
-from bench.gpu_machine import SIZES, Machine, demo_frames
+from bench.gpu_machine import I420, SIZES, Machine, demo_frames, so_far
 from bench.gpu_timing import percentiles
 from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError
-from rtfilter.frame import Frame
+from rtfilter.frame import NANOSECONDS, Frame
 from rtfilter.lane.base import Lane
 from rtfilter.lane.cuda import CudaLane
 from rtfilter.lane.shared_seat import SharedSeat
@@ -29,13 +30,14 @@ def streams(machine: Machine) -> dict[str, Any]:
 
     `together`: in one device's launches. `own`: each with its own networks, memory and graphs.
     """
-    frames = demo_frames(*SIZES["720p"], DISTINCT if machine.effort.seconds > 2 else 2)
+    frames = demo_frames(*SIZES["720p"], DISTINCT if machine.effort.seconds > 2 else 2, I420)
     found: dict[str, Any] = {"together": {}, "own": {}}
     for way, results in found.items():
         for count in machine.effort.streams:
             if way == "own" and count > OWN_MOST:
                 break
             results[str(count)] = _with_streams(machine, frames, count, together=way == "together")
+            so_far(found)
             if "failed" in results[str(count)]:
                 break
     return found
@@ -66,7 +68,7 @@ def _with_streams(machine: Machine, frames: list[Frame], count: int, *, together
 
 def memory(machine: Machine) -> dict[str, Any]:
     """Device memory by streams opened, and what is left of it after they are closed."""
-    frame = demo_frames(*SIZES["1080p"], 1)[0]
+    frame = demo_frames(*SIZES["1080p"], 1, I420)[0]
     free = machine.free_bytes()
     used: dict[str, Any] = {}
     lanes: list[Lane] = []
@@ -123,7 +125,9 @@ def _run(lanes: list[Lane], frames: list[Frame], seconds: float, *, paced: bool)
             if paced and now > due + 1 / FPS:
                 dropped[number] += 1
             else:
-                frame = Frame.from_rgb(frames[seq % len(frames)].rgb, pts=seq * 33_333_333, seq=seq)
+                frame = replace(
+                    frames[seq % len(frames)], pts=seq * 33_333_333, time_base=NANOSECONDS, seq=seq
+                )
                 start = perf_counter_ns() if not paced else int(due * 1e9)
                 lane.step(frame, HAPPY)
                 spent_ms[number].append((perf_counter_ns() - start) / 1e6)
