@@ -3,10 +3,10 @@
 #
 #     bench/gpu_pack.sh [FOLDER]          default .gpu; git does not see it
 #
-# FOLDER/1, FOLDER/2, ... hold the networks as ONNX files and TensorRT-RTX's wheels, the large one split. Set
-# PYTHON to an interpreter that has rtfilter and its packages, PART_MB (default 48), TARGET_PYTHON (3.12) and
-# CUDA (13: 12 or 13, as the other machine's CuPy), TENSORRT (the version; "" for none). ORT_GPU=1.31.1 packs that
-# ONNX Runtime for CUDA too, 250 MB, for a GPU on which TensorRT-RTX does not run.
+# FOLDER/1, FOLDER/2, ... hold the networks as ONNX files and wheels, the large ones split. Set FOR to the GPU's
+# compute capability as sm90: where TensorRT-RTX is made for it, that is packed (150 MB), else ONNX Runtime for
+# CUDA 13 (250 MB). TENSORRT and ORT_GPU choose otherwise: a version, or "" for none. PYTHON is an interpreter that
+# has rtfilter and its packages; PART_MB (default 48), TARGET_PYTHON (3.12), CUDA (13: 12 or 13, as the other's CuPy).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,8 +15,10 @@ python=${PYTHON:-.venv/bin/python}
 part_mb=${PART_MB:-48}
 cuda=${CUDA:-13}
 target=${TARGET_PYTHON:-3.12}
-version=${TENSORRT-1.7.1.116}
-ort_gpu=${ORT_GPU:-}
+case ${FOR:-sm89} in
+    sm75 | sm80 | sm86 | sm89 | sm120 | sm121) version=${TENSORRT-1.7.1.116} ort_gpu=${ORT_GPU-} ;;
+    *) version=${TENSORRT-} ort_gpu=${ORT_GPU-1.31.1} ;;
+esac
 
 rm -rf "$folder"
 mkdir -p "$folder"

@@ -5,8 +5,9 @@
 #     bash bench/gpu_session.sh --keep PART        only keep a part of what gpu_pack.sh made, for the next call
 #     bash bench/gpu_session.sh [PART] [options]   keep that one too, then measure; see python -m bench.gpu_session -h
 #
-# Without TensorRT among the parts, ONNX Runtime on CUDA is measured, where it is installed; without either, kernels
-# alone. `--device host` runs all of it on the processor, to see that the script works. Set PYTHON to choose one.
+# Without TensorRT among the parts, ONNX Runtime on CUDA is measured, where it is installed; without either, the lane
+# with its networks on the processor. `--device host` runs all of it there, to see that the script works. Set PYTHON
+# to choose one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,7 +44,7 @@ if compgen -G "$kept/wheels/*.whl" >/dev/null && [ ! -d "$site" ]; then
         rm -rf "$site"
     fi
 fi
-[ -d "$site" ] || echo "gpu_session: no TensorRT was brought along" >&2
+[ -d "$site" ] || echo "gpu_session: nothing was brought along that runs networks on a GPU" >&2
 
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 [ ! -d "$site" ] || PYTHONPATH=$site:$PYTHONPATH
