@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from rtfilter.cli_options import controls_for, settings_for
@@ -13,7 +14,7 @@ from rtfilter.clock import NS_PER_S, StageSummary, StageTimings
 from rtfilter.commands.lane import announce, chosen_lane, say
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
-from rtfilter.frame import Frame
+from rtfilter.frame import NANOSECONDS, Frame
 from rtfilter.lane.choose import LaneChoice
 from rtfilter.machine import machine_facts, versions
 
@@ -128,5 +129,6 @@ def forth_and_back(frames: list[Frame]) -> Iterable[Frame]:
     number = 0
     while True:
         picture = period[number % len(period)]
-        yield Frame.from_rgb(picture.rgb, pts=number * NS_PER_S // 30, seq=number)
+        due_ns = number * NS_PER_S // 30
+        yield replace(picture, pts=due_ns, time_base=NANOSECONDS, captured_ns=due_ns, seq=number)
         number += 1

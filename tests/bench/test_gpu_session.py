@@ -39,7 +39,7 @@ def test_every_step_that_is_measured_ends_in_the_results(
     out = tmp_path / "out"
     out.mkdir()
     monkeypatch.setenv("OUT", str(out))
-    steps = ["facts", "lanes", "engines", "floor"]
+    steps = ["facts", "lanes", "latency", "engines", "floor"]
     assert gpu_session.run_all(Machine(HOST), tmp_path, steps, 300.0) == 0
     document = json.loads((tmp_path / "gpu-host-device.json").read_text())
     assert document == json.loads((out / "gpu-host-device.json").read_text())
@@ -53,6 +53,9 @@ def test_every_step_that_is_measured_ends_in_the_results(
             assert compared["background_bit_exact"]
             assert compared["no_wish_bit_exact"]
     assert {name.split(", ")[1] for name in found["lanes"] if ", " in name} == {RGB, I420}
+    (measured,) = found["latency"]["sizes"].values()
+    as_rgb, in_planes = (measured[f"{pixels}, graph, mapped"] for pixels in (RGB, I420))
+    assert 0 < in_planes["bytes_up"] < 0.7 * as_rgb["bytes_up"], "two formats were measured"
     assert found["engines"]["face_mesh"]["landmarks"]["largest_difference"] == 0.0, "the same runtime twice"
     assert found["floor"]["bus_gb_s"]["up"] > 0.0
 

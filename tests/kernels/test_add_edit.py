@@ -179,7 +179,8 @@ def test_any_box_in_any_region(size: tuple[int, int], data: st.DataObject, seed:
         marks = [*range(0, whole, 2), whole]
         picked = sorted(data.draw(st.lists(st.integers(0, len(marks) - 1), min_size=4, max_size=4)))
         a, b, c, d = (marks[n] for n in picked)
-        sides.append((min(a, (whole - 1) & ~1), b, c, max(d, 1)))
+        last = (whole - 1) & ~1  # where regions and boxes can begin, those of nothing too
+        sides.append((min(a, last), min(b, last), c, max(d, 1)))
     (rx0, x0, x1, rx1), (ry0, y0, y1, ry1) = sides
     check([job_of(size, Box(x0, y0, x1, y1), Box(rx0, ry0, rx1, ry1), seed, spec)])
 
