@@ -87,7 +87,7 @@ def explained(error: BaseException, doing: str, driver_version: int | None = Non
         )
     if status in _UNUSABLE:
         return GpuError(f"{doing}: {_UNUSABLE[status]} ({said}), {_CPU_FIX}")
-    if status == _DRIVER_TOO_OLD or "libcuda" in said or "nvcuda" in said:
+    if status == _DRIVER_TOO_OLD or "libcuda." in said or "nvcuda." in said:
         version = _driver_version() if driver_version is None else driver_version
         if version == 0:
             return GpuError(f"{doing}: there is no NVIDIA driver: {DRIVER_FIX}, {_CPU_FIX}")

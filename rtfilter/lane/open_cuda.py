@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtfilter.engines.choose import EngineChoice, Say, make_runner
+from rtfilter.engines.expression.key import model_key
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.face.model import MorphableModel
@@ -80,7 +81,8 @@ def open_shared(
 ) -> CudaLane:
     """A lane on the device that this process's lanes for `streams` streams share; opened with the first of
     them, closed with the last. Errors as of `open_cuda`; UsageError for one stream too many."""
-    key = (choice.gpu.index, choice.target, str(choice.flavour), streams, id(open_device))
+    made_of = (choice.target, str(choice.flavour), model_key(model))
+    key = (choice.gpu.index, *made_of, streams, id(open_device))
     with _sharing:
         shared = _shared.get(key)
         if shared is None or shared.together.failed is not None:

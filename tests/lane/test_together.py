@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from rtfilter.controls import Controls
 from rtfilter.engines.choose import EngineChoice
 from rtfilter.engines.driver import Gpu
 from rtfilter.errors import GpuError, GpuLostError, UsageError
+from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
 from rtfilter.lane.asked import FacesAsked
 from rtfilter.lane.cpu import CpuLane
@@ -210,8 +212,8 @@ def test_lanes_of_one_process_share_a_device_until_the_last_leaves(
         opened.append(together(seats=2))
         return opened[-1]
 
-    def lane() -> CudaLane:
-        return open_shared(choice, builtin(), 0.0, lambda line: None, 2, open_device)
+    def lane(model: MorphableModel = builtin()) -> CudaLane:  # noqa: B008
+        return open_shared(choice, model, 0.0, lambda line: None, 2, open_device)
 
     one, other = lane(), lane()
     assert len(opened) == 1
@@ -235,7 +237,10 @@ def test_lanes_of_one_process_share_a_device_until_the_last_leaves(
     after = lane()
     assert len(opened) == 3, "a device that failed is not handed out again"
     last.close()
+    other_face = lane(replace(builtin(), mean_iod=builtin().mean_iod * 1.01))
+    assert len(opened) == 4, "a network holds its face model"
     after.close()
+    other_face.close()
 
 
 def test_closing_with_frames_under_way_leaves_nobody_waiting(
