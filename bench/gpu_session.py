@@ -58,7 +58,7 @@ def main() -> int:
     )
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--step", action="append", choices=tuple(STEPS), help="only these")
-    parser.add_argument("--limit", type=float, default=560.0, metavar="S", help="of all steps together")
+    parser.add_argument("--limit", type=float, default=540.0, metavar="S", help="of all steps together")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     machine = Machine(arguments.device, arguments.runtime)
