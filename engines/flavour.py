@@ -97,35 +97,36 @@ def log_of(module: Any) -> Any:
     class Log(module.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             module.ILogger.__init__(self)
-            self._messages: deque[tuple[int, str]] = deque(maxlen=_KEPT_MESSAGES)
-            self._callers: set[int] = set()
+            self._messages: deque[tuple[object, str]] = deque(maxlen=_KEPT_MESSAGES)
+            # Not by the threads' numbers, which those that come later are given again.
+            self._mine = threading.local()
             self._lock = threading.Lock()
 
         def log(self, severity: Any, message: str) -> None:
             if severity in (levels.INTERNAL_ERROR, levels.ERROR):
                 with self._lock:
-                    self._messages.append((threading.get_ident(), " ".join(message.split())))
+                    self._messages.append((self._caller(), " ".join(message.split())))
 
         def forget(self) -> None:
-            caller = threading.get_ident()
-            self._callers.add(caller)
+            if self._caller() is None:
+                self._mine.caller = object()
             if self._messages:
                 with self._lock:
-                    others = [kept for kept in self._messages if self._is_others(kept[0], caller)]
+                    others = [kept for kept in self._messages if kept[0] not in (None, self._caller())]
                     self._messages.clear()
                     self._messages.extend(others)
 
         @property
         def said(self) -> str:
-            caller = threading.get_ident()
             with self._lock:
-                mine = [text for thread, text in self._messages if not self._is_others(thread, caller)]
+                # A thread that calls nothing, TensorRT's own, may have spoken for this one.
+                mine = [text for caller, text in self._messages if caller in (None, self._caller())]
             # One cause is often reported by every layer that it passes.
             return "; ".join(dict.fromkeys(mine)) or "it does not say why"
 
-        def _is_others(self, thread: int, caller: int) -> bool:
-            """Whether another's call said it; a thread that calls nothing may have spoken for this one."""
-            return thread != caller and thread in self._callers
+        def _caller(self) -> object:
+            """Stands for this thread once it has called `forget`; None before."""
+            return getattr(self._mine, "caller", None)
 
     return Log()
 

@@ -104,6 +104,7 @@ class Engines:
             place.users -= 1
             if place.users == 0:
                 del self._places[key]
+                place.engine = None  # an error that somebody keeps may still hold the place
 
     def __len__(self) -> int:
         """How many are loaded, or being loaded."""

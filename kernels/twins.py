@@ -35,10 +35,10 @@ def crop_yuv(
     bias: float,
     shift: tuple[int, int] = (1, 1),
 ) -> F64:
-    """As `crop`, of a picture in Y [H, W] and Cb, Cr [h, w] of its size / 2**shift (x, y), rounded up.
+    """As `crop`, of a picture in Y [H, W] and Cb, Cr [h, w], sides divided by 2**shift (x, y), rounded up.
 
-    Luma and chroma are sampled apart, chroma in the middle of its pixels; then converted, and clipped. What of
-    the sample lies outside the picture is black, where the border is zero.
+    Luma and chroma are sampled apart, chroma in the middle of its pixels; then converted, and clipped. What
+    of the sample lies outside the picture is black, where the border is zero.
     """
     x, y = _places(picture_from_crop, side)
     luma, cb, cr = (plane.astype(np.float64) for plane in planes)
