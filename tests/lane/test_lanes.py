@@ -54,7 +54,11 @@ def frames_of(name: str, shared: Path) -> list[Frame]:
 def test_the_lanes_agree_on_whole_frames(
     on_host: MakeLane, cpu: CpuLane, name: str, request: pytest.FixtureRequest
 ) -> None:
-    """Promised: at most 2 levels apart on 99.9 % of the pixels (clips are planes: of the samples)."""
+    """Promised: at most 2 levels apart on 99.9 % of the pixels (clips are planes: of the samples).
+
+    Measured over 50 frames of nine sources with two wishes: nowhere more than 2 levels apart, and 1 where the
+    clips come as RGB; landmarks within 0.0003 % of an IOD, for both lanes read the square by one arithmetic.
+    """
     frames = frames_of(name, Path() if name == "demo" else request.getfixturevalue("shared"))
     lane = on_host(0.2)
     for controls in CONTROLS:
@@ -71,10 +75,9 @@ def test_the_lanes_agree_on_whole_frames(
             assert expected.landmarks is not None
             assert expected.state is not None
             off_px = np.abs(report.landmarks.points_px - expected.landmarks.points_px)[:, :2].max()
-            assert off_px < 0.006 * expected.state.pose.scale_px_per_iod
+            assert off_px < 5e-5 * expected.state.pose.scale_px_per_iod
         assert changed >= FRAMES - 2
-        assert np.mean(over) < 0.001
-        assert max(over) < 0.003
+        assert max(over) < 1e-4
 
 
 @pytest.fixture

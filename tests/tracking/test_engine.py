@@ -92,7 +92,7 @@ def test_on_footage_landmarks_are_mediapipes_and_steadier(
     engine: EngineTracker, shared: Path, name: str
 ) -> None:
     """Measured on eight clips: median 0.23 to 0.50 % of an IOD apart, 99 % of frames within 1.2 % on
-    average; shake 0.70 to 0.95 of MediaPipe's. The same square gives the same landmarks to 0.04 %."""
+    average; shake 0.68 to 0.97 of MediaPipe's. The same square gives the same landmarks to 0.024 %."""
     pytest.importorskip("mediapipe", reason="MediaPipe is not installed")
     from rtfilter.tracking.mediapipe import MediaPipeTracker
 
