@@ -3,16 +3,16 @@
 #
 #     bench/gpu_pack.sh [FOLDER]          default .gpu; git does not see it
 #
-# FOLDER/1, FOLDER/2, ... hold the networks as ONNX files and wheels, the large ones split. Set FOR to the GPU's
-# compute capability as sm90: where TensorRT-RTX is made for it, that is packed (150 MB), else ONNX Runtime for
-# CUDA 13 (250 MB). TENSORRT and ORT_GPU choose otherwise: a version, or "" for none. PYTHON is an interpreter that
-# has rtfilter and its packages; PART_MB (default 48), TARGET_PYTHON (3.12), CUDA (13: 12 or 13, as the other's CuPy).
+# FOLDER/1, FOLDER/2, ... hold the networks as ONNX files and an archive of packages, split. Set FOR to the GPU's
+# compute capability as sm90: where TensorRT-RTX is made for it, that is packed (70 MB), else ONNX Runtime for
+# CUDA 13 (63 MB). TENSORRT and ORT_GPU choose otherwise: a version, or "" for none. PYTHON is an interpreter that
+# has rtfilter and its packages; PART_MB (default 42), TARGET_PYTHON (3.12), CUDA (13: 12 or 13, as the other's CuPy).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 folder=${1:-.gpu}
 python=${PYTHON:-.venv/bin/python}
-part_mb=${PART_MB:-48}
+part_mb=${PART_MB:-42}
 cuda=${CUDA:-13}
 target=${TARGET_PYTHON:-3.12}
 case ${FOR:-sm89} in
@@ -52,21 +52,18 @@ fi
 number=1
 mkdir "$folder/1"
 cp -r "$staging/cache" "$folder/1/cache"
-mkdir "$folder/1/wheels"
-for wheel in "$staging"/wheels/*.whl; do
-    [ -e "$wheel" ] || continue
-    size_mb=$(($(stat -c %s "$wheel") >> 20))
-    if [ "$size_mb" -lt 8 ]; then
-        cp "$wheel" "$folder/1/wheels/"
-        continue
-    fi
-    split --bytes="${part_mb}M" --numeric-suffixes=1 --suffix-length=2 "$wheel" "$staging/$(basename "$wheel").part"
-    for part in "$staging/$(basename "$wheel")".part*; do
+if compgen -G "$staging/wheels/*.whl" >/dev/null; then
+    echo "packing ..." >&2
+    keep=${FOR:-sm89}
+    "$python" bench/gpu_shrink.py "$staging/wheels" "$staging/site.tar.xz" --keep "${keep#sm}"
+    split --bytes="${part_mb}M" --numeric-suffixes=1 --suffix-length=2 "$staging/site.tar.xz" "$staging/site.tar.xz.part"
+    for part in "$staging"/site.tar.xz.part*; do
+        mkdir -p "$folder/$number"
+        mv "$part" "$folder/$number/"
         number=$((number + 1))
-        mkdir -p "$folder/$number/wheels"
-        mv "$part" "$folder/$number/wheels/"
     done
-done
+    number=$((number - 1))
+fi
 du -sm "$folder"/[0-9]* >&2
 echo "carry each part and keep it there: bash bench/gpu_session.sh --keep $(basename "$folder")/1; then, with the last one:" >&2
 echo "    bash bench/gpu_session.sh $(basename "$folder")/$number" >&2

@@ -18,7 +18,7 @@ if [ "${1:-}" = --keep ]; then
     only_keep=yes
     shift
 fi
-mkdir -p "$kept/wheels" "$kept/cache"
+mkdir -p "$kept/cache"
 if [ $# -gt 0 ] && [ -d "$1" ]; then
     cp -r "$1/." "$kept/"
     shift
@@ -30,18 +30,16 @@ if [ -n "$only_keep" ]; then
     exit 0
 fi
 
-# Wheels that came in parts, put together.
-for first in "$kept"/wheels/*.whl.part01; do
-    [ -e "$first" ] || continue
-    whole=${first%.part01}
-    [ -e "$whole" ] || cat "$whole".part* >"$whole"
-done
+# Packages that came in parts.
 site=$kept/site
-if compgen -G "$kept/wheels/*.whl" >/dev/null && [ ! -d "$site" ]; then
-    if ! "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --target "$site" \
-        "$kept"/wheels/*.whl; then
-        echo "gpu_session: the wheels in $kept/wheels cannot be installed here; going on without them" >&2
-        rm -rf "$site"
+if compgen -G "$kept/site.tar.xz.part*" >/dev/null && [ ! -d "$site" ]; then
+    mkdir "$site.new"
+    if cat "$kept"/site.tar.xz.part* | "$python" -c 'import sys, tarfile
+tarfile.open(fileobj=sys.stdin.buffer, mode="r|xz").extractall(sys.argv[1], filter="data")' "$site.new"; then
+        mv "$site.new" "$site"
+    else
+        echo "gpu_session: the packages in $kept cannot be unpacked; going on without them" >&2
+        rm -rf "$site.new"
     fi
 fi
 [ -d "$site" ] || echo "gpu_session: nothing was brought along that runs networks on a GPU" >&2

@@ -53,7 +53,7 @@ FACE_MESH = NetworkSpec(
 
 EXPRESSION = NetworkSpec(
     name="expression",
-    version=1,
+    version=2,
     inputs=(
         TensorSpec("points_px", (None, LANDMARKS, 3), "landmarks in picture pixels, z smaller is nearer"),
         TensorSpec("present", (None,), "1 where there is a face, else 0"),

@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 PROVIDER = "CUDAExecutionProvider"
 INSTALL = "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'"
 
+_FATAL = 4
 _NO_GRAPH = -1  # ONNX Runtime's own number for a run that is neither captured nor replayed
 
 
@@ -184,6 +185,9 @@ def _load_libraries() -> None:
     preload = getattr(onnxruntime, "preload_dlls", None)
     if preload is None:
         return
+    # Its warnings about other ways to load a provider, and cuDNN's about plans that it tries and leaves, come
+    # to the terminal at every session; whatever fails is raised too.
+    onnxruntime.set_default_logger_severity(_FATAL)
     said = io.StringIO()
     with contextlib.redirect_stdout(said):  # it prints what it misses; what matters is said when it is used
         preload()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -93,14 +94,44 @@ def visibility(f: Formula, rotation: Value, inside: Value) -> Value:
     """How far the face can be edited, 0..1, [B, 1]. inside: [B, 1], share of the landmarks in the picture."""
     x, y, z = rotation.columns([2, 5, 8]).split(1, 1, 1)  # the head's own "away", a unit vector
     # Turned away from the camera, z is negative: the angle is 90 degrees or more, wherever x points.
-    yaw = (x.function("Abs").at_least(-z) / z.at_least(1e-6)).function("Atan")
-    pitch = y.function("Abs").at_most(1.0).function("Asin")
+    level = (1.0 - y * y).at_least(0.0).function("Sqrt")
+    yaw_pitch = angle(
+        f,
+        f.joined(x.function("Abs").at_least(-z), y.function("Abs")),
+        f.joined(z.at_least(1e-6), level.at_least(1e-6)),
+    )
     angles = np.radians([reference.YAW_FADE_DEG, reference.PITCH_FADE_DEG])
     # Of each the span from where all is left to where nothing is.
     spans: F64 = np.vstack([angles, reference.INSIDE_FADE[::-1]]).T[:, None]
     start, end = (np.asarray(span, np.float64) for span in spans)
-    left = ((end - f.joined(yaw, pitch, inside)) * (1.0 / (end - start))).clip(0.0, 1.0)
+    left = ((end - f.joined(yaw_pitch, inside)) * (1.0 / (end - start))).clip(0.0, 1.0)
     return (left * left * (3.0 - left * 2.0)).reduce("ReduceProd", [1])
+
+
+def angle(f: Formula, rise: Value, run: Value) -> Value:
+    """atan2(rise, run) of values that are not negative, to 1e-6 radians.
+
+    A polynomial, since ONNX Runtime has neither Atan nor Asin on CUDA, and runs a network as one graph only
+    where it has all of it.
+    """
+    steep = rise > run
+    ratio = rise.at_most(run) / rise.at_least(run)
+    squared = ratio * ratio
+    first, *others = _arctangent()[::-1]
+    value = squared * first + others[0]
+    for coefficient in others[1:]:
+        value = value * squared + coefficient
+    gentle = value * ratio
+    return f.where(steep, 0.5 * math.pi - gentle, gentle)
+
+
+@cache
+def _arctangent(degree: int = 7) -> list[float]:
+    """atan(t) / t as a polynomial in t squared, t in 0..1, lowest power first; off by 8e-8 at most."""
+    squared = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, 400))  # denser at the ends, where polynomials stray
+    ratio = np.sqrt(np.maximum(squared, 1e-12))
+    powers = np.vander(squared, degree + 1, increasing=True)
+    return [float(number) for number in np.linalg.lstsq(powers, np.arctan(ratio) / ratio, rcond=None)[0]]
 
 
 def fade(strength: Value, target: Value, held: Value, fade_s: Value, since_s: Value) -> Value:
