@@ -21,7 +21,7 @@ from rtfilter.native_logs import silence_native_logs
 from rtfilter.sources.demo import DemoSource
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "images" / "emotions.jpg"
-MOMENTS = (40, 55, 133)  # frames at 30 fps: closed lips, an open vowel, a blink
+MOMENTS = (360, 55, 45)  # frames at 30 fps: closed lips, an open vowel, rounded lips
 LEAD_FRAMES = 30
 TILE_PX = (230, 290)  # width, height
 CAPTION_PX = 26

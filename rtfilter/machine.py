@@ -21,7 +21,6 @@ PACKAGES = (
     "opencv-contrib-python",
     "av",
     "numba",
-    "scikit-image",
     "pyvirtualcam",
 )
 PROBE_TIMEOUT_S = 5.0

@@ -36,7 +36,6 @@ NEEDED = {
     "opencv-contrib-python": "cv2",
     "av": "av",
     "numba": "numba",
-    "scikit-image": "skimage",
 }
 SYSTEM_LIBRARIES = "sudo apt-get install libgl1 libglib2.0-0 libegl1 libgles2"
 REINSTALL = "python -m pip install --force-reinstall rtfilter"

@@ -1,7 +1,7 @@
 """The built-in demo: a public-domain portrait, talking, blinking and swaying, with its ground truth.
 
-The portrait is scikit-image's astronaut (Eileen Collins, NASA, public domain). Our own renderer moves it
-by a track of blendshape coefficients; a virtual camera sways in front of it. It needs no camera and no
+The portrait is Eileen Collins (NASA, public domain; docs/model-cards/demo-portrait.md). Our own renderer
+moves it by a track of blendshape coefficients; a virtual camera sways in front of it. It needs no camera, no
 download, loops without a seam, and knows what it shows to the last landmark.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib import resources
 
 import cv2
 import numpy as np
@@ -20,10 +19,11 @@ from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
 from rtfilter.face.deform import Displacement
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose, align
-from rtfilter.frame import U8, Frame
+from rtfilter.frame import Frame
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.base import SourceInfo
+from rtfilter.sources.portrait import Portrait, for_pixel_indices, paint_parts
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -92,8 +92,7 @@ class DemoSource:
         self._info = SourceInfo("demo", width, height, Fraction(fps), live, frame_count)
         self._model = MorphableModel.builtin()
         self._renderer = CpuRenderer(RingedMesh(self._model.triangles, self._model.holes))
-        self._portrait = portrait_rgb()
-        self._points_px = portrait_points_px()
+        self._portrait = Portrait.builtin()
         self._seq = 0
         self._closed = False
 
@@ -120,8 +119,8 @@ class DemoSource:
         view = self._view(time_s)
         size = (self._info.width, self._info.height)
         canvas = cv2.warpAffine(
-            self._portrait,
-            _for_pixel_indices(view),
+            self._portrait.rgb,
+            for_pixel_indices(view),
             size,
             flags=cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REFLECT_101,
@@ -134,7 +133,10 @@ class DemoSource:
         moved = self._renderer.render(
             still, Displacement(points, offset_px.astype(np.float32), pose.scale_px_per_iod)
         )
-        return Frame(moved.rgb, still.pts, still.time_base, still.captured_ns, seq)
+        rgb = np.array(moved.rgb)
+        shown = points[:, :2] + offset_px.astype(np.float32)
+        paint_parts(rgb, self._portrait, view, points, shown, pose.scale_px_per_iod)
+        return Frame(rgb, still.pts, still.time_base, still.captured_ns, seq)
 
     def truth(self, seq: int) -> DemoTruth:
         """What frame number `seq` shows."""
@@ -147,8 +149,8 @@ class DemoSource:
 
     def _posed(self, view: F64) -> tuple[F32, Pose]:
         scale = float(np.hypot(view[0, 0], view[1, 0]))
-        flat = self._points_px[:, :2] @ view[:, :2].T + view[:, 2]
-        points = np.concatenate([flat, scale * self._points_px[:, 2:]], axis=1).astype(np.float32)
+        flat = self._portrait.points_px[:, :2] @ view[:, :2].T + view[:, 2]
+        points = np.concatenate([flat, scale * self._portrait.points_px[:, 2:]], axis=1).astype(np.float32)
         weights = self._model.rigidity.astype(np.float64)
         return points, align(self._model.mean_iod.astype(np.float64), points, weights)
 
@@ -165,13 +167,6 @@ class DemoSource:
         return np.concatenate([linear, (aim - linear @ centre)[:, None]], axis=1)
 
 
-def _for_pixel_indices(view: F64) -> F64:
-    """The same map for OpenCV, which counts from pixel centres where we count from their corners."""
-    shifted = view.copy()
-    shifted[:, 2] += 0.5 * view[:, :2].sum(1) - 0.5
-    return shifted
-
-
 def expression_at(time_s: float) -> F64:
     """The demo's coefficients [52] at a time in seconds; periodic in LOOP_S."""
     now = time_s % LOOP_S
@@ -186,31 +181,6 @@ def expression_at(time_s: float) -> F64:
             coefficients[BLENDSHAPE_INDEX["eyeBlink" + side]] += 0.9 * _bump((now - start_s) / BLINK_S)
     coefficients[BLENDSHAPE_INDEX["browInnerUp"]] += 0.12 * (1 - np.cos(4 * np.pi * now / LOOP_S))
     return coefficients
-
-
-def portrait_rgb() -> U8:
-    """The portrait, uint8 [512, 512, 3]."""
-    data = _without_colour_profile(resources.files("skimage.data").joinpath("astronaut.png").read_bytes())
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _without_colour_profile(png: bytes) -> bytes:
-    """A PNG without its iCCP chunk: libpng warns of this one on stderr, and OpenCV never applies any."""
-    kept, at = png[:8], 8
-    while at < len(png):
-        length = int.from_bytes(png[at : at + 4], "big") + 12
-        if png[at + 4 : at + 8] != b"iCCP":
-            kept += png[at : at + length]
-        at += length
-    return kept
-
-
-def portrait_points_px() -> F32:
-    """The portrait's landmarks, float32 [478, 3]; made by rtfilter.learn.build_demo_asset."""
-    file = resources.files("rtfilter.sources").joinpath("assets", "demo_portrait.npz")
-    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-        return np.asarray(archive["points_px"], np.float32)
 
 
 def _bump(t: float) -> float:

@@ -14,13 +14,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from skimage.data import astronaut
 
 from rtfilter.cli import main
 from rtfilter.commands import run as run_module
 from rtfilter.frame import Frame
 from rtfilter.sinks.null import NullSink
 from rtfilter.sources.base import SourceInfo
+from rtfilter.sources.portrait import Portrait
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 12
@@ -39,7 +39,7 @@ def write_clip(path: Path, pictures: list[np.ndarray]) -> Path:
 
 @pytest.fixture(scope="module")
 def face_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    portrait = np.ascontiguousarray(astronaut()[:400, :400])
+    portrait = np.ascontiguousarray(Portrait.builtin().rgb[:400, :400])
     return write_clip(tmp_path_factory.mktemp("clips") / "face.mkv", [portrait] * FRAMES)
 
 
@@ -98,7 +98,7 @@ def test_no_wish_is_told_and_quiet_is_quiet(face_clip: Path, capsys: pytest.Capt
 
 def test_a_single_picture_is_edited_at_once(tmp_path: Path) -> None:
     """It has no time to fade in."""
-    portrait = np.ascontiguousarray(astronaut()[:400, :400])
+    portrait = np.ascontiguousarray(Portrait.builtin().rgb[:400, :400])
     still, report = write_clip(tmp_path / "still.mkv", [portrait]), tmp_path / "report.json"
     assert main(["run", "-i", str(still), "-o", "null", "-e", "sad", "--report", str(report)]) == 0
     assert json.loads(report.read_text())["frames_changed"] == 1

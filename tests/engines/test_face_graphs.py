@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from skimage import data
 
 from rtfilter.engines import refinement
 from rtfilter.engines.face_graphs import face_detector, face_mesh
@@ -22,6 +21,7 @@ from rtfilter.engines.tflite.attention import ONE_BY_ONE
 from rtfilter.engines.tflite.style import ForProcessor, Plain, Style
 from rtfilter.errors import InputError
 from rtfilter.frame import U8
+from rtfilter.sources.portrait import Portrait
 from tests.engines.mediapipe_streams import MediaPipeStreams, crop, in_picture
 from tests.engines.tflite_files import run_tflite
 
@@ -61,7 +61,7 @@ def frames(path: Path, count: int, step: int) -> Iterator[U8]:
 
 
 def portrait() -> U8:
-    return np.ascontiguousarray(data.astronaut())
+    return Portrait.builtin().rgb
 
 
 def compared(streams: MediaPipeStreams, mesh: OnnxRunner, rgb: U8) -> float | None:

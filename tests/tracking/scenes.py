@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 
 from rtfilter.frame import Frame
-from rtfilter.sources.demo import portrait_rgb
+from rtfilter.sources.portrait import Portrait
 from rtfilter.tracking.base import Landmarks, Tracker
 
 WIDTH, HEIGHT, FPS = 720, 320, 30
 LEFT, RIGHT = (180, 160), (520, 160)
-HEAD = portrait_rgb()[10:270, 90:350]  # the face is half as wide, left and above of the middle
+HEAD = Portrait.builtin().rgb[10:270, 90:350]  # the face is half as wide, left and above of the middle
 FACE_FROM_TILE = (0.015, -0.065)  # centre of the landmarks from the centre of the tile, in tile sides
 
 Person = tuple[tuple[int, int], int]
