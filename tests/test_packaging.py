@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ASSETS = {".npz", ".cu", ".h", ".typed", ".html", ".css", ".js", ".svg"}
+ASSETS = {".npz", ".jpg", ".cu", ".h", ".typed", ".html", ".css", ".js", ".svg"}
 LEFTOVERS = (".git", ".venv", "__pycache__", "*.egg-info", "build", "dist", ".*_cache", "out", "*.mp4")
 PACKED = ("rtfilter", "kernels", "engines")
 

@@ -7,12 +7,12 @@ needs neither scikit-image nor a tracker.
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from skimage.data import astronaut
 
 from rtfilter.face import landmarks as lm
 from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
@@ -46,7 +46,9 @@ JPEG_QUALITY = 94
 
 
 def main() -> None:
-    portrait = np.ascontiguousarray(astronaut())
+    photograph = resources.files("skimage.data").joinpath("astronaut.png").read_bytes()
+    decoded = cv2.imdecode(np.frombuffer(photograph, np.uint8), cv2.IMREAD_COLOR)
+    portrait = np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
     model = MorphableModel.builtin()
     points = SCALE * tracked(portrait)
     large = np.asarray(
@@ -117,10 +119,10 @@ def teeth_of(large: U8, points: F32) -> tuple[U8, tuple[int, int]]:
     """The teeth of the smile in the portrait's own size, uint8 [h, w, 4], and where they lie."""
     lips = points[list(MOUTH), :2]
     mask = np.zeros(large.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round(lips).astype(np.int32)], 255)
-    mask = cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (0, 0), 1.5)
+    cv2.fillPoly(mask, [np.round(lips).astype(np.int32)], (255,))
+    soft = cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (0, 0), 1.5)
     size = (large.shape[1] // SCALE, large.shape[0] // SCALE)
-    small = cv2.resize(np.dstack([large, mask]), size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(np.dstack([large, soft]), size, interpolation=cv2.INTER_AREA)
     x0, y0 = (int(v) for v in np.floor(lips.min(0) / SCALE) - TEETH_MARGIN_PX)
     x1, y1 = (int(v) for v in np.ceil(lips.max(0) / SCALE) + TEETH_MARGIN_PX)
     return np.ascontiguousarray(small[y0:y1, x0:x1]), (x0, y0)
@@ -139,9 +141,9 @@ def lid_colour(portrait: U8, points: F32) -> F32:
 def _mask(rgb: U8, polygon: F32, grown: int, sigma: float) -> npt.NDArray[np.float64]:
     """A polygon, grown and softened: [H, W, 1], 0..1."""
     mask = np.zeros(rgb.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round((polygon - 0.5) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    mask = cv2.dilate(mask, np.ones((grown, grown), np.uint8))
-    return cv2.GaussianBlur(mask, (0, 0), sigma)[..., None] / 255.0
+    cv2.fillPoly(mask, [np.round((polygon - 0.5) * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
+    grown_mask = cv2.dilate(mask, np.ones((grown, grown), np.uint8))
+    return np.asarray(cv2.GaussianBlur(grown_mask, (0, 0), sigma)[..., None], np.float64) / 255.0
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,8 +21,8 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 # Colours of the parts that the portrait does not show, RGB.
-CAVITY = (52.0, 20.0, 20.0)
-TONGUE = (70.0, 30.0, 30.0)  # added towards the lower lip
+CAVITY = np.array([52.0, 20.0, 20.0], np.float32)
+TONGUE = np.array([70.0, 30.0, 30.0], np.float32)  # added towards the lower lip
 LASHES = (66.0, 46.0, 36.0)
 TONGUE_IOD = 0.10
 # Softness of a painted edge, and of the shade that lips throw on the teeth, in inter-ocular distances.
@@ -89,19 +90,19 @@ def _paint_mouth(rgb: U8, portrait: Portrait, view: F64, lips_px: F32, iod_px: f
         return
     part, at = window
     opening = _filled(part, lips_px - at)
-    shade = cv2.GaussianBlur(opening, (0, 0), max(SHADE_IOD * iod_px, 0.3))[..., None]
+    shade = _soft(opening, SHADE_IOD * iod_px)[..., None]
     rows = np.arange(part.shape[0], dtype=np.float32)[:, None, None] + np.float32(at[1])
     low = float(lips_px[:, 1].max())
     towards_lip = np.clip((rows - low) / (TONGUE_IOD * iod_px) + 1.0, 0.0, 1.0)
-    inside = np.float32(CAVITY) + towards_lip * np.float32(TONGUE)
+    inside = CAVITY + towards_lip * TONGUE
     placed = view.copy()
     placed[:, 2] += view[:, :2] @ np.array(portrait.teeth_at_px) - at
     size = (part.shape[1], part.shape[0])
     teeth = cv2.warpAffine(portrait.teeth, for_pixel_indices(placed), size, flags=cv2.INTER_LINEAR)
     tooth = teeth[..., 3:].astype(np.float32) / 255.0
     inside = inside + (teeth[..., :3] - inside) * tooth
-    inside = np.float32(CAVITY) + (inside - np.float32(CAVITY)) * np.clip(1.1 * shade, 0.0, 1.0)
-    _blend(part, inside, cv2.GaussianBlur(opening, (0, 0), max(EDGE_IOD * iod_px, 0.3)))
+    inside = CAVITY + (inside - CAVITY) * np.clip(1.1 * shade, 0.0, 1.0)
+    _blend(part, inside, _soft(opening, EDGE_IOD * iod_px))
 
 
 def _paint_lid(
@@ -127,16 +128,15 @@ def _paint_lid(
         return
     part, at = window
     lid = _filled(part, np.concatenate([line, crease[::-1]]) - at)
-    soft = cv2.GaussianBlur(lid, (0, 0), max(0.6 * CREASE_IOD * iod_px, 0.3))
-    _blend(part, np.full(part.shape, portrait.lid_rgb, np.float32), share * np.minimum(lid, soft))
+    soft = _soft(lid, 0.6 * CREASE_IOD * iod_px)
+    _blend(part, np.full(part.shape, portrait.lid_rgb, np.float32), np.float32(share) * np.minimum(lid, soft))
     # What is left of the opening, and the lashes along it.
     opening = _filled(part, np.concatenate([line, moved_px[list(lower[::-1])]]) - at)
     lashes = np.zeros(part.shape[:2], np.uint8)
     thick = max(1, round(LASH_IOD * iod_px))
-    fixed = np.round((line - at - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-    cv2.polylines(lashes, [fixed], False, 255, thick, cv2.LINE_AA, _SUBPIXEL_BITS)
-    drawn = cv2.GaussianBlur(lashes.astype(np.float32) / 255.0, (0, 0), max(0.4 * thick, 0.3))
-    _blend(part, np.full(part.shape, LASHES, np.float32), share * np.maximum(opening, drawn))
+    cv2.polylines(lashes, [_fixed(line - at)], False, (255,), thick, cv2.LINE_AA, _SUBPIXEL_BITS)
+    drawn = _soft(lashes.astype(np.float32) / np.float32(255.0), 0.4 * thick)
+    _blend(part, np.full(part.shape, LASHES, np.float32), np.float32(share) * np.maximum(opening, drawn))
 
 
 def _window(rgb: U8, points_px: F32, margin_px: float) -> tuple[U8, F32] | None:
@@ -153,13 +153,21 @@ def _window(rgb: U8, points_px: F32, margin_px: float) -> tuple[U8, F32] | None:
 def _filled(part: U8, polygon_px: F32) -> F32:
     """How much of each pixel the polygon covers, float32 [h, w], 0..1."""
     mask = np.zeros(part.shape[:2], np.uint8)
-    fixed = np.round((polygon_px - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-    cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.fillPoly(mask, [_fixed(polygon_px)], (255,), cv2.LINE_AA, _SUBPIXEL_BITS)
     return mask.astype(np.float32) / np.float32(255.0)
 
 
-def _blend(part: U8, colours: npt.NDArray[np.float32], share: npt.NDArray[np.floating]) -> None:
-    weight = np.asarray(share, np.float32)[..., None]
+def _fixed(points_px: F32) -> npt.NDArray[np.int32]:
+    """As OpenCV draws them: from pixel centres, in fractions of a pixel."""
+    return np.asarray(np.round((points_px - 0.5) * (1 << _SUBPIXEL_BITS)), np.int32)
+
+
+def _soft(mask: F32, sigma_px: float) -> F32:
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(sigma_px, 0.3)), np.float32)
+
+
+def _blend(part: U8, colours: npt.NDArray[np.floating[Any]], share: F32) -> None:
+    weight = share[..., None]
     part[:] = np.rint(part * (1.0 - weight) + colours * weight).astype(np.uint8)
 
 
