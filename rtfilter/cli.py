@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TextIO
 
 import rtfilter
@@ -16,10 +16,15 @@ from rtfilter import cli_options
 from rtfilter.cli_engines import engines_options
 from rtfilter.cli_parser import Parser
 from rtfilter.cli_serve import serve_options
+from rtfilter.commands.interrupted import (
+    EXIT_INTERRUPTED,
+    InterruptedJob,
+    raise_interrupted,
+    say_interrupted,
+)
 from rtfilter.errors import RtfilterError, UsageError, nearest
 from rtfilter.native_logs import silence_native_logs
 
-EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_BROKEN_PIPE = 128 + 13
 
 
@@ -165,7 +170,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
+    except InterruptedJob:
+        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as error:
+        say_interrupted(error)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _silence(sys.stdout)
@@ -213,11 +221,7 @@ def _interrupt_on_hangup_and_term() -> None:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         # Under nohup it is ignored, and stays so.
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
-
-
-def _interrupt(signal_number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+            signal.signal(number, raise_interrupted)
 
 
 def _report_bug(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

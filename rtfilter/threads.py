@@ -52,7 +52,8 @@ def run_bounded(name: str, action: Callable[[], object], timeout_s: float) -> Ba
 
 @contextmanager
 def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """While inside, the first Ctrl-C (SIGINT) or SIGTERM calls `stop` instead of ending the program.
+    """While inside, the first Ctrl-C (SIGINT), SIGTERM or SIGHUP (a terminal that closes) calls `stop`
+    instead of ending the program. SIGHUP that is ignored, as under nohup, stays ignored.
 
     The second one acts as it did before: whoever insists gets out. `stop` runs between two bytecodes of
     the main thread, so it must take no lock (`LiveLoop.stop` takes none). Outside the main thread, where
@@ -61,7 +62,10 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.append(hangup)
     before = {number: signal.getsignal(number) for number in numbers}
 
     def restore() -> None:

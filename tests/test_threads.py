@@ -49,7 +49,7 @@ def test_bounded_gives_the_error_or_a_timeout() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGINT)])
 def test_the_first_signal_stops_and_what_was_before_is_back(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     stops: list[int] = []

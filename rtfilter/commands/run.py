@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtfilter.cli_options import CODECS, controls_for, settings_for
 from rtfilter.commands.ends import DEMO, NOTHING, VIRTUAL_CAMERA, is_camera, open_sink, open_source
+from rtfilter.commands.interrupted import InterruptedJob, say_interrupted
 from rtfilter.commands.lane import announce, chosen_lane, say
 from rtfilter.commands.live_line import LiveLine
 from rtfilter.commands.output import refuse_existing, refuse_same, write_json
@@ -94,6 +96,9 @@ def filter_video(job: Job) -> int:
         try:
             pass_through = _live if live else _every_frame
             result = pass_through(job, source, recorded, sink)
+        except KeyboardInterrupt as error:
+            say_interrupted(error, f"after {recorded.frames} frames{'' if live else _lost(job)}")
+            raise InterruptedJob(*error.args) from error
         finally:
             recorded.close()
     finally:
@@ -134,12 +139,29 @@ def _stepped(job: Job, recorded: RecordedFilter, frame: Frame) -> Frame:
     return recorded.step(frame, job.controls_at(frame))
 
 
+def _lost(job: Job) -> str:
+    """What became of the output of a run that ended before its end."""
+    if job.output in (NOTHING, VIRTUAL_CAMERA):
+        return ""
+    if Path(job.output).exists():
+        return f": nothing of them was kept; {job.output} is still what it was before"
+    return f": nothing was kept, {job.output} was not written"
+
+
 def _every_frame(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dict[str, Any]:
+    from rtfilter.sources.stoppable import Stoppable
+    from rtfilter.threads import stop_on_signals
     from rtfilter.transcode import transcode
 
-    with ProgressBar() as bar:
+    # Half of a file is no result; a demo, as a recording, is whole wherever it ends.
+    endless = job.input == DEMO
+    stoppable = Stoppable(source)
+    with ProgressBar() as bar, stop_on_signals(stoppable.stop) if endless else nullcontext():
         step = partial(_stepped, job, recorded)
-        return transcode(source, step, sink, None if job.quiet else bar).as_dict()
+        report = transcode(stoppable, step, sink, None if job.quiet else bar)
+    if stoppable.stopped:
+        say(f"stopped early, after {report.frames} frames; {job.output} is complete up to there")
+    return report.as_dict()
 
 
 def _live(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dict[str, Any]:

@@ -156,30 +156,65 @@ def test_a_codec_from_the_settings_file_is_checked(
     assert "did you mean 'h264'" in capsys.readouterr().err
 
 
-def test_ctrl_c_on_a_file_leaves_nothing_and_exits_with_130(face_clip: Path, tmp_path: Path) -> None:
-    portrait = frames_of(face_clip)[0]
-    clip = write_clip(tmp_path / "long.mkv", [portrait] * 600)
-    out = tmp_path / "out.mp4"
-    words = ["run", "-i", str(clip), "-o", str(out), "-e", "happy"]
+def started(words: list[str], folder: Path, hidden: str) -> subprocess.Popen[str]:
+    """A command whose first frames are on their way into a hidden file of `folder`."""
     process = subprocess.Popen(
         [sys.executable, "-m", "rtfilter", *words],
         stderr=subprocess.PIPE,
+        text=True,
         cwd=ROOT,
         # A shell that starts the tests in the background has them ignore it, and so what they start.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline_s = time.monotonic() + 60
     # Once the hidden file has grown, frames are on their way.
-    while not any(path.stat().st_size for path in tmp_path.glob(".out.*")):
+    while not any(path.stat().st_size for path in folder.glob(hidden)):
         assert process.poll() is None, "it ended before it was interrupted"
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    return process
+
+
+@pytest.mark.parametrize(("name", "before"), [("SIGINT", None), ("SIGTERM", "mine"), ("SIGHUP", None)])
+def test_a_file_job_that_is_interrupted_says_what_was_kept(
+    name: str, before: str | None, face_clip: Path, tmp_path: Path
+) -> None:
+    if not hasattr(signal, name):
+        pytest.skip(f"this system has no {name}")
+    portrait = frames_of(face_clip)[0]
+    clip = write_clip(tmp_path / "long.mkv", [portrait] * 600)
+    out = tmp_path / "out.mp4"
+    if before is not None:
+        out.write_text(before)
+    words = ["run", "-i", str(clip), "-o", str(out), "-e", "happy", "--force"]
+    process = started(words, tmp_path, ".*.mp4")
+    process.send_signal(getattr(signal, name))
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said.startswith(b"rtfilter: lane: ")
-    assert said.count(b"\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["long.mkv"]
+    lines = said.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("rtfilter: lane: ")
+    assert lines[1].startswith(f"rtfilter: interrupted ({name}) after ")
+    assert ("still what it was before" if before else "was not written") in lines[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["long.mkv", *(["out.mp4"] if before else [])]
+    assert before is None or out.read_text() == before
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_a_demo_that_is_interrupted_is_whole_up_to_there(name: str, tmp_path: Path) -> None:
+    if not hasattr(signal, name):
+        pytest.skip(f"this system has no {name}")
+    out = tmp_path / "demo.mkv"
+    words = ["demo", "-o", str(out), "--width", "320", "--height", "180", "--duration", "600"]
+    process = started([*words, "--codec", "ffv1"], tmp_path, ".demo.*")
+    process.send_signal(getattr(signal, name))
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "stopped early" in said
+    frames = len(frames_of(out))
+    assert 0 < frames < 600 * 30
+    assert f"{frames} frames, a face in {frames}" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.mkv"]
 
 
 class LiveFace:
