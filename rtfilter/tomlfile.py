@@ -63,7 +63,8 @@ def write_text_atomically(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # The start of the name: the whole one may be as long as a name may be.
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:24]}.")
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
     try:

@@ -31,6 +31,8 @@ _CONTAINERS = {
 }
 # The index in front, so that a browser can play while it loads.
 _MUXER_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
+# At most 96 bytes in UTF-8, of the 255 (143 on an encrypted disk) that a name may have.
+_NAME_START = 24
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -64,8 +66,10 @@ class FileSink:
         self._codec, self._overwrite = codec, overwrite
         muxer = _muxer(self.path, codec)
         self._target = _checked_target(self.path, overwrite)
-        # Same suffix, same folder: renaming at the end is then one atomic step.
-        self._part = self._target.with_name(f".{self._target.stem}.{secrets.token_hex(4)}{self.path.suffix}")
+        # Same suffix, same folder: renaming at the end is then one atomic step. The start of the name is
+        # enough: the whole one may be as long as a name may be.
+        start = self._target.stem[:_NAME_START]
+        self._part = self._target.with_name(f".{start}.{secrets.token_hex(4)}{self.path.suffix}")
         self._encoding: Encoding | None = None
         self._time_base = Fraction(1, 90_000)
         self._last_pts: int | None = None

@@ -78,12 +78,17 @@ def nominal_fps(stream: VideoStream) -> Fraction:
 
 
 def duration_s(stream: VideoStream) -> float | None:
-    """Length of the stream in seconds, where the file states it."""
+    """Length of the stream in seconds, where the file states it. An estimate, too."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     parts = stream.metadata.get("DURATION", "").split(":")  # Matroska: "00:01:02.345000000"
     if len(parts) == 3 and all(part.replace(".", "", 1).isdigit() for part in parts):
-        return int(parts[0]) * 3600.0 + int(parts[1]) * 60.0 + float(parts[2])
+        stated_s = int(parts[0]) * 3600.0 + int(parts[1]) * 60.0 + float(parts[2])
+        # FFmpeg, GStreamer and OBS state the time of the end there, which counts from the clock's zero.
+        start_s = 0.0
+        if stream.start_time is not None and stream.time_base is not None:
+            start_s = float(stream.start_time * stream.time_base)
+        return stated_s - start_s if 0.0 < start_s < stated_s else stated_s
     return None
 
 

@@ -15,19 +15,16 @@ from rtfilter.errors import InputError
 from rtfilter.frame import MAX_SIDE_PX, NANOSECONDS, Frame
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.container import (
-    duration_s,
     frame_count,
     nominal_fps,
     open_input,
     reason,
     video_stream,
 )
+from rtfilter.sources.cut import stated_bytes
 from rtfilter.sources.pixels import PixelReader, Uprighter
 
 _LOG = logging.getLogger(__name__)
-
-# A stream may rightly end a little before the length that its container states.
-_LENGTH_TOLERANCE_S = 0.5
 
 
 class FileSource:
@@ -49,6 +46,7 @@ class FileSource:
         self.damage: str | None = None
         self._lock = threading.Lock()
         self._container: InputContainer | None = open_input(path)
+        self._format = self._container.format.name
         try:
             self._stream = video_stream(self._container, self.path)
             self._fps = nominal_fps(self._stream)
@@ -126,18 +124,14 @@ class FileSource:
     def _report_damage(self) -> None:
         if self.damage is not None:
             return
-        decoder, stated = self._decoder, self._stream.frames
+        decoder = self._decoder
         wrongs = []
         if decoder.corrupt:
             wrongs.append(f"damaged in {decoder.corrupt} place{'s' * (decoder.corrupt > 1)}")
         elif decoder.error:
             wrongs.append(decoder.error)
-        length_s = duration_s(self._stream)
-        short_s = 0.0 if length_s is None else length_s - self._timeline.end_s
-        if 0 < decoder.packets < stated:
-            wrongs.append(f"cut off: {self._seq} of {stated} frames are there")
-        elif stated == 0 and short_s > _LENGTH_TOLERANCE_S:
-            wrongs.append(f"cut off: {self._timeline.end_s:.1f} of {length_s:.1f} s are there")
+        if (stated := stated_bytes(self.path, self._format)) is not None:
+            wrongs.append(f"cut off: {self.path.stat().st_size:,} of {stated:,} bytes are there")
         if wrongs:
             self.damage = f"{self.path}: {', '.join(wrongs)}; used what could be decoded"
             _LOG.info("%s", self.damage)
@@ -150,8 +144,6 @@ class _Timeline:
         self._fps = fps
         self._last: int | None = None
         self._step = 1
-        self._time_base = NANOSECONDS
-        self._start_s = 0.0
 
     def placed(self, pts: int | None, time_base: Fraction) -> int:
         """`pts`, or the nearest later one that rises; units of `time_base`."""
@@ -161,29 +153,20 @@ class _Timeline:
         elif last is not None:
             pts = max(pts, last + 1)
         if last is None:
-            self._time_base = time_base
             self._step = max(1, round(1 / (self._fps * time_base)))
-            self._start_s = float(pts * time_base)
         self._last = pts
         return pts
-
-    @property
-    def end_s(self) -> float:
-        """Seconds from the first picture to the end of the last."""
-        if self._last is None:
-            return 0.0
-        return float((self._last + self._step) * self._time_base) - self._start_s
 
 
 class _Decoder:
     """Iterates over every picture that can be had; what can't is counted and read past.
 
-    packets, corrupt: seen so far. error: the first complaint, "" when there was none.
+    corrupt: damaged places so far. error: the first complaint, "" when there was none.
     """
 
     def __init__(self, container: InputContainer, stream: av.VideoStream) -> None:
         self._container, self._stream = container, stream
-        self.packets = self.corrupt = 0
+        self.corrupt = 0
         self.error = ""
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
@@ -198,7 +181,6 @@ class _Decoder:
             # The demuxer hands out an empty packet at a sound end, and nothing after an error.
             flushing = packet is None or packet.size == 0
             if packet is not None and not flushing:
-                self.packets += 1
                 self.corrupt += packet.is_corrupt
             try:
                 for picture in self._stream.decode(packet):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from typing import cast
 
 import av
 import numpy as np
-from av.buffer import Buffer
 from av.filter import Graph
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from rtfilter.colour import PLANAR_FORMATS, RANGE_FULL, spec_of
 from rtfilter.frame import U8
 from rtfilter.planes import Planes
+from rtfilter.sources.side_data import side_data
 
 # The eight ways a picture can lie, as signs (a, b, c, d) of the display matrix
 # (shown_x, shown_y) = (a x + c y, b x + d y), with the filters that put it upright. Only filters that
@@ -45,11 +43,10 @@ def orientation(picture: av.VideoFrame) -> tuple[str, ...]:
 
     Angles that are no quarter turn (nobody's camera writes them) are taken as upright.
     """
-    # PyAV annotates its container of side data as a plain dict of another kind.
-    matrix = cast("Mapping[str, Buffer]", picture.side_data).get("DISPLAYMATRIX")
+    matrix = side_data(picture, "DISPLAYMATRIX")
     if matrix is None:
         return ()
-    a, b, _u, c, d, *_ = struct.unpack("=9i", bytes(matrix))
+    a, b, _u, c, d, *_ = struct.unpack("=9i", matrix)
     return _UPRIGHT.get((_sign(a), _sign(b), _sign(c), _sign(d)), ())
 
 

@@ -54,3 +54,18 @@ def test_a_folder_that_may_not_be_written_to_is_told_before_the_work(
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(OutputError, match="may not be written to"):
         refuse_existing(tmp_path / "r.json", force=False)
+
+
+@pytest.mark.parametrize("length", [240, 246, 251, 255])
+@pytest.mark.parametrize("letter", ["o", "\u00f6", "\U0001f642"])
+def test_a_name_as_long_as_the_system_allows(tmp_path: Path, letter: str, length: int) -> None:
+    """The temporary name beside it must not be longer."""
+    size = len(letter.encode())
+    stem = letter * ((length - 5) // size)
+    path = tmp_path / (stem + "x" * (length - 5 - len(stem.encode())) + ".json")
+    assert len(path.name.encode()) == length
+    write_json(path, {"a": 1})
+    with text_output(str(path)) as out:
+        out.write("text")
+    assert path.read_text() == "text"
+    assert list(tmp_path.iterdir()) == [path]

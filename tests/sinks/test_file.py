@@ -303,6 +303,18 @@ def test_the_input_can_be_replaced_by_its_result(tmp_path: Path) -> None:
     assert [data for _, data in audio_packets(path)] == sound
 
 
+@pytest.mark.parametrize("length", [240, 246, 255])
+@pytest.mark.parametrize("letter", ["o", "\u00f6", "\U0001f642"])
+def test_a_name_as_long_as_the_system_allows(tmp_path: Path, letter: str, length: int) -> None:
+    stem = letter * ((length - 4) // len(letter.encode()))
+    target = tmp_path / (stem + "x" * (length - 4 - len(stem.encode())) + ".mp4")
+    assert len(target.name.encode()) == length
+    sink = FileSink(target, INFO)
+    sink.write(made(0))
+    sink.close(complete=True)
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_no_frames_is_an_error_and_no_file(tmp_path: Path) -> None:
     sink = FileSink(tmp_path / "out.mp4", INFO)
     with pytest.raises(OutputError, match="not one frame"):

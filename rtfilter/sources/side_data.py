@@ -1,0 +1,33 @@
+"""What a decoder attaches to a picture (orientation, mastering, EXIF, ...), read by name, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import av
+from av.buffer import Buffer
+from av.sidedata.sidedata import Type
+
+
+def side_data(picture: av.VideoFrame, name: str) -> bytes | None:
+    """The bytes of the picture's side data `name` (FFmpeg's AV_FRAME_DATA_ name, as PyAV's `Type` has it).
+
+    None where the picture has none. Side data of types that PyAV has no name for do not matter.
+    """
+    try:
+        table = picture.side_data
+    except ValueError:
+        # PyAV reads the whole table at once and refuses it for one type that is newer than its list
+        # (18.1 ends at 27; FFmpeg 8's views of a stereo film are 29, EXIF is 31).
+        Type._missing_ = classmethod(_unnamed)  # type: ignore[method-assign, assignment]
+        table = picture.side_data
+    # PyAV annotates its container of side data as a plain dict of another kind.
+    found = cast("Mapping[str, Buffer]", table).get(name)
+    return None if found is None else bytes(found)
+
+
+def _unnamed(cls: type[Type], value: object) -> Type:
+    member = cast("Type", object.__new__(cls))
+    member._name_, member._value_ = f"UNNAMED_{value}", value
+    return member
