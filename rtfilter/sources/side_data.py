@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import av
 from av.buffer import Buffer
@@ -27,7 +27,7 @@ def side_data(picture: av.VideoFrame, name: str) -> bytes | None:
     return None if found is None else bytes(found)
 
 
-def _unnamed(cls: type[Type], value: object) -> Type:
-    member = cast("Type", object.__new__(cls))
+def _unnamed(cls: type[Type], value: Any) -> Type:
+    member = object.__new__(cls)
     member._name_, member._value_ = f"UNNAMED_{value}", value
     return member
