@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtfilter.engines.driver import Gpu
-from rtfilter.engines.flavour import GPU_FIX, RTX, Flavour, installed_flavours, package_version
+from rtfilter.engines.flavour import RTX, Flavour, installed_flavours, package_version
 from rtfilter.engines.plans import PlanCache, PlanKey, plan_key
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
@@ -16,6 +16,7 @@ from rtfilter.engines.targets import PORTABLE, target_for
 from rtfilter.errors import GpuError
 from rtfilter.face.model import MorphableModel
 from rtfilter.kernels.device import Device
+from rtfilter.system.installation import install_extra
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +47,13 @@ def choose_engine(gpu: Gpu, *, unproven: bool = False) -> EngineChoice:
     if gpu.problem:
         raise GpuError(f"{gpu.name}: {gpu.problem}")
     if importlib.util.find_spec("cupy") is None:
-        raise GpuError(f"{gpu.name} is there, CuPy is missing, which runs our kernels on it: {GPU_FIX}")
+        raise GpuError(
+            f"{gpu.name} is there, CuPy is missing, which runs our kernels on it: {install_extra('gpu')}"
+        )
     if package_version("cupy-cuda13x") and (problem := gpu.driver_problem(13)):
         raise GpuError(
-            f"{gpu.name}: cupy-cuda13x cannot be used: {problem}; or {GPU_FIX}, which takes CUDA 12"
+            f"{gpu.name}: cupy-cuda13x cannot be used: {problem}; "
+            f"or {install_extra('gpu')}, which takes CUDA 12"
         )
     reasons: list[str] = []
     found = _candidates(gpu, reasons)
@@ -61,11 +65,13 @@ def choose_engine(gpu: Gpu, *, unproven: bool = False) -> EngineChoice:
         return EngineChoice(gpu, flavour, target, why)
     if by_ort:
         reasons += [f"{flavour} is not made for {gpu.target}" for flavour, _ in found]
-        missing = "; ".join(reasons) or f"TensorRT is not installed (for it: {GPU_FIX})"
+        missing = "; ".join(reasons) or f"TensorRT is not installed (for it: {install_extra('gpu')})"
         why = f"{missing}: ONNX Runtime runs the networks on {gpu}, slower"
         return EngineChoice(gpu, None, gpu.target, why, second_best=True)
     missing = "; ".join(reasons) or "TensorRT is not installed"
-    raise GpuError(f"{gpu.name} is there, and nothing that runs networks on it: {missing}: {GPU_FIX}")
+    raise GpuError(
+        f"{gpu.name} is there, and nothing that runs networks on it: {missing}: {install_extra('gpu')}"
+    )
 
 
 def make_runner(
@@ -112,10 +118,10 @@ def make_runner(
         cache.discard(key)
         if choice.target != PORTABLE:
             raise
-        from rtfilter.engines.ort_cuda import INSTALL
+        from rtfilter.engines.ort_cuda import install
 
         raise PlanRejectedError(
-            f"{rejected}. {flavour} is not made for {choice.gpu.target}; ONNX Runtime is: {INSTALL}"
+            f"{rejected}. {flavour} is not made for {choice.gpu.target}; ONNX Runtime is: {install()}"
         ) from rejected
 
 

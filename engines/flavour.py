@@ -16,8 +16,8 @@ from importlib import metadata
 from typing import Any
 
 from rtfilter.errors import GpuError, MissingExtraError
+from rtfilter.system.installation import install_extra, install_packages
 
-GPU_FIX = 'pip install "rtfilter[gpu]"'
 RTX, FULL = "tensorrt_rtx", "tensorrt"
 
 # Wheels by module: for CUDA 12 and 13 they are of different names and bring the same modules.
@@ -70,7 +70,8 @@ def find_flavour(name: str | None = None) -> Flavour:
         if name in (None, flavour.name):
             return flavour
     raise MissingExtraError(
-        f"{name or 'TensorRT'} is not installed, which makes networks into plans for a GPU: {GPU_FIX}"
+        f"{name or 'TensorRT'} is not installed, which makes networks into plans for a GPU: "
+        f"{install_extra('gpu')}"
     )
 
 
@@ -83,7 +84,7 @@ def mixed_wheels(flavour: Flavour) -> str:
 def reinstall(flavour: Flavour) -> str:
     """The command that replaces a broken installation."""
     wheel = f"{flavour.name.replace('_', '-')}-cu{flavour.cuda_major or 12}"
-    return f"pip install --force-reinstall {wheel}"
+    return install_packages(wheel, anew=True)
 
 
 @cache

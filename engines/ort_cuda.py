@@ -21,14 +21,19 @@ from rtfilter.engines.staging import Staging
 from rtfilter.errors import GpuError, InputError
 from rtfilter.kernels.device import Device, DeviceArray, Stream
 from rtfilter.kernels.memory import unsafe_in_capture
+from rtfilter.system.installation import install_packages, uninstall
 
 _log = logging.getLogger(__name__)
 
 PROVIDER = "CUDAExecutionProvider"
-INSTALL = "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'"
 
 _FATAL = 4
 _NO_GRAPH = -1  # ONNX Runtime's own number for a run that is neither captured nor replayed
+
+
+def install() -> str:
+    """The command that puts ONNX Runtime's build for GPUs in the other's place; they share files."""
+    return f"{uninstall('onnxruntime')} && {install_packages('onnxruntime-gpu[cuda,cudnn]')}"
 
 
 def has_cuda() -> bool:
@@ -107,7 +112,7 @@ class OrtCudaRunner:
         settings: dict[str, str] = {}
         if self._provider == PROVIDER:
             if not has_cuda():
-                raise GpuError(f"the installed ONNX Runtime has no CUDA: {INSTALL}")
+                raise GpuError(f"the installed ONNX Runtime has no CUDA: {install()}")
             settings = {
                 "device_id": str(self._device.index),
                 "user_compute_stream": str(stream.pointer),
@@ -142,7 +147,7 @@ class OrtCudaRunner:
             # It says why in its own log only, and would go on on the processor.
             raise GpuError(
                 f"ONNX Runtime {onnxruntime.__version__} cannot use the GPU: its CUDA and cuDNN libraries "
-                f"do not load; install them: {INSTALL}"
+                f"do not load; install them: {install()}"
             )
         session.disable_fallback()
         return session

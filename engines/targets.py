@@ -8,6 +8,7 @@ from typing import Any
 from rtfilter.engines.driver import OLDEST_GPU, Version
 from rtfilter.engines.flavour import RTX, Flavour
 from rtfilter.errors import GpuError, UsageError, nearest
+from rtfilter.system.installation import install_packages
 
 # Made by TensorRT-RTX when no compute capability is named: for 8.0 and later, in one plan.
 PORTABLE = "portable"
@@ -36,7 +37,7 @@ def check_target(target: str, flavour: Flavour, present: str | None) -> str:
     if not known:
         raise UsageError(
             f"{flavour} builds plans only for a GPU that is there, and there is none; "
-            "tensorrt_rtx builds without one: pip install tensorrt-rtx-cu12"
+            f"tensorrt_rtx builds without one: {install_packages('tensorrt-rtx-cu12')}"
         )
     raise UsageError(f"unknown target {target!r}:{nearest(target, known)}")
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from rtfilter.errors import GpuError, GpuLostError
 from rtfilter.kernels import source
 from rtfilter.kernels.compile import compiled_for
-from rtfilter.kernels.cuda_errors import INSTALL_FIX, gpu_errors
+from rtfilter.kernels.cuda_errors import gpu_errors
 from rtfilter.kernels.cuda_stream import CudaStream, working
 from rtfilter.kernels.device import DeviceArray, HostArray, Shape
 from rtfilter.kernels.memory import (
@@ -29,6 +29,7 @@ from rtfilter.kernels.memory import (
     size_of,
     unsafe_in_capture,
 )
+from rtfilter.system.installation import install_extra
 
 LEAST_CAPABILITY = (7, 5)
 
@@ -184,5 +185,7 @@ def _cupy() -> Any:
         import cupy
     except ImportError as error:
         said = " ".join(str(error).split())
-        raise GpuError(f"the CUDA lane needs CuPy, which does not load ({said}): {INSTALL_FIX}") from error
+        raise GpuError(
+            f"the CUDA lane needs CuPy, which does not load ({said}): install it with: {install_extra('gpu')}"
+        ) from error
     return cupy

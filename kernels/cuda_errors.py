@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError
 
-INSTALL_FIX = 'install it with: pip install "rtfilter[gpu]"'
 DRIVER_FIX = "install NVIDIA's driver, version 525 or newer"
 _CPU_FIX = "or take --lane cpu"
 

@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from rtfilter.errors import GpuError
+from rtfilter.system.installation import install_extra, install_packages
 
-INSTALL_FIX = 'install it with: pip install "rtfilter[gpu]", or pip install nvidia-cuda-nvrtc-cu12'
 # By CUDA's major version; the older one first, because its code runs on older drivers too.
 MAJORS = (12, 13)
 # Where the wheels put it, below the package `nvidia`, and where a toolkit does.
@@ -65,7 +65,9 @@ class Nvrtc:
 
     def _check(self, code: int) -> None:
         if code != 0:
-            raise GpuError(f"{self.path} does not work: {self._explained(code)}. Reinstall it: {INSTALL_FIX}")
+            raise GpuError(
+                f"{self.path} does not work: {self._explained(code)}. Reinstall it: {_install_fix()}"
+            )
 
     def _explained(self, code: int) -> str:
         explain = self._library.nvrtcGetErrorString
@@ -90,9 +92,13 @@ def installed() -> tuple[Nvrtc, ...]:
             break
     if not found:
         raise GpuError(
-            f"the GPU's kernels need NVIDIA's compiler NVRTC, which is not installed: {INSTALL_FIX}"
+            f"the GPU's kernels need NVIDIA's compiler NVRTC, which is not installed: {_install_fix()}"
         )
     return tuple(found)
+
+
+def _install_fix() -> str:
+    return f"{install_extra('gpu')}, or {install_packages('nvidia-cuda-nvrtc-cu12')}"
 
 
 def _load(place: str) -> Nvrtc:

@@ -162,6 +162,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not debug:
             silence_native_logs()
             sys.excepthook = _report_bug
+    if not hasattr(rtfilter, "__version__"):
+        return _fail(_covered(), 1)
     try:
         arguments = parse(words)
         code: int = arguments.action(arguments)
@@ -187,6 +189,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _fail(f"a part does not load ({error}); `rtfilter doctor` says how to mend it", 1)
     return code
+
+
+def _covered() -> str:
+    """What to do where another project's folder `rtfilter` is found before a checkout's."""
+    from rtfilter.system.installation import reinstall, uninstall
+    from rtfilter.system.overlap import foreign_distributions
+
+    others = ", ".join(name for name, ours in foreign_distributions() if not ours) or "another package"
+    return (
+        f"{others}, another project of the same import name, covers this program: "
+        f"{uninstall('rtfilter')} && {reinstall()}"
+    )
 
 
 def _fail(message: str, code: int) -> int:

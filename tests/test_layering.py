@@ -19,8 +19,8 @@ FILES = sorted(
     and not path.is_relative_to(ROOT / "rtfilter" / "engines")
 )
 
-FOUNDATION = {"errors", "frame", "controls", "clock"}
-TRACKING = {"errors", "frame", "clock", "colour", "planes", "engines", "kernels.crop", "tracking"}
+FOUNDATION = {"errors", "frame", "controls", "clock", "system"}
+TRACKING = {"errors", "system", "frame", "clock", "colour", "planes", "engines", "kernels.crop", "tracking"}
 FACE = {"errors", "controls", "clock", "face", "kernels.solve"}
 RENDER = {"errors", "frame", "clock", "colour", "planes", "kernels", "face", "render"}
 STAGES = FOUNDATION | TRACKING | FACE | RENDER
@@ -33,6 +33,8 @@ ENDS = WORLD | {"sources", "sinks"}
 ALLOWED: dict[str, set[str]] = {
     "": {"controls", "errors", "frame", "filter"},
     "errors": set(),
+    # Leaves, which know nothing of faces.
+    "system": {"errors", "system"},
     # What its planes are; looked at, never made.
     "frame": {"errors", "planes"},
     "controls": {"errors"},
@@ -49,16 +51,16 @@ ALLOWED: dict[str, set[str]] = {
     "progress": set(),
     "native_logs": set(),
     # The cache keeps what was compiled.
-    "kernels": {"errors", "kernels", "engines.cache", "engines.sealed"},
+    "kernels": {"errors", "system", "kernels", "engines.cache", "engines.sealed"},
     # Of the kernels only what memory and streams look like, and who may make memory.
-    "engines": {"errors", "engines", "face.model", "kernels.device", "kernels.memory"},
+    "engines": {"errors", "system", "engines", "face.model", "kernels.device", "kernels.memory"},
     "engines.expression": {"errors", "controls", "engines", "face"},
     "tracking": TRACKING,
     "face": FACE,
     "render": RENDER,
     # What is decided before anything is loaded, and the lanes themselves.
     "lane": STAGES | {"lane"},
-    "lane.choose": {"engines", "errors", "face.model", "lane", "tracking.base"},
+    "lane.choose": {"engines", "errors", "system", "face.model", "lane", "tracking.base"},
     "filter": STAGES | {"lane"},
     "sources": WORLD | {"sources"},
     "sources.demo": WORLD | {"sources", "face", "render"},

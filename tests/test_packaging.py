@@ -58,7 +58,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_tree_and_nothing_else(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
-    assert wheel.name.startswith("rtfilter-")
+    assert wheel.name.startswith("rtfilter_live-")
     assert wheel.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if not name.endswith("/")}

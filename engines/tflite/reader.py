@@ -13,6 +13,7 @@ import tflite
 from flatbuffers import flexbuffers
 
 from rtfilter.errors import InputError
+from rtfilter.system.installation import install_packages
 
 IDENTIFIER = b"TFL3"
 _NUMBERS_MAX = 1 << 26  # in one tensor; the largest of the face networks has 147 456
@@ -103,7 +104,7 @@ def read_model(content: bytes, name: str) -> Model:
     except Exception as error:  # a flatbuffer that lies about its insides can raise nearly anything
         raise InputError(
             f"{name}: the TFLite model ({len(content)} bytes) is damaged or of an unknown kind: {error}. "
-            "Get it anew: pip install --force-reinstall --no-deps mediapipe==0.10.21"
+            f"Get it anew: {install_packages('mediapipe==0.10.21', anew=True, with_needs=False)}"
         ) from error
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import rtfilter
 from rtfilter.commands.check import FAIL, OK, WARN, Check
 from rtfilter.commands.doctor_gpu import check_gpu
+from rtfilter.commands.doctor_install import check_installation
 from rtfilter.commands.doctor_serve import check_server
 from rtfilter.commands.doctor_virtualcam import check_virtual_camera
 from rtfilter.config import (
@@ -27,6 +28,7 @@ from rtfilter.config import (
 from rtfilter.errors import RtfilterError
 from rtfilter.machine import machine_facts, package_version, versions
 from rtfilter.presets import load_presets
+from rtfilter.system.installation import install_packages, reinstall
 from rtfilter.v4l2 import holders, video_nodes
 
 NEEDED = {
@@ -38,7 +40,6 @@ NEEDED = {
     "numba": "numba",
 }
 SYSTEM_LIBRARIES = "sudo apt-get install libgl1 libglib2.0-0 libegl1 libgles2"
-REINSTALL = "python -m pip install --force-reinstall rtfilter"
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -78,7 +79,7 @@ def _check_package(distribution: str, module: str) -> Check:
     except (ImportError, OSError, AttributeError) as error:
         said = " ".join(str(error).split())
         library = "cannot open shared object" in said
-        return Check(distribution, FAIL, said, SYSTEM_LIBRARIES if library else REINSTALL)
+        return Check(distribution, FAIL, said, SYSTEM_LIBRARIES if library else reinstall())
     return Check(distribution, OK, version or "loads, but was not installed as a package")
 
 
@@ -89,7 +90,7 @@ def check_models() -> list[Check]:
         _check_networks(),
         Check("face model", OK, ", ".join(path.name for path in assets))
         if assets
-        else Check("face model", FAIL, "no rtfilter/face/assets/*.npz", REINSTALL),
+        else Check("face model", FAIL, "no rtfilter/face/assets/*.npz", reinstall()),
     ]
 
 
@@ -113,7 +114,7 @@ def check_codecs() -> list[Check]:
     try:
         from av.codec.codec import Codec, UnknownCodecError
     except ImportError as error:
-        return [Check("codecs", FAIL, str(error), REINSTALL)]
+        return [Check("codecs", FAIL, str(error), reinstall())]
 
     def can_encode(name: str) -> bool:
         try:
@@ -124,7 +125,7 @@ def check_codecs() -> list[Check]:
     wanted = {"h264": ("libx264", "h264"), "ffv1": ("ffv1",), "aac": ("aac",)}
     missing = [name for name, encoders in wanted.items() if not any(map(can_encode, encoders))]
     if missing:
-        fix = "python -m pip install --force-reinstall --only-binary av av"
+        fix = install_packages("av", anew=True)
         return [Check("codecs", FAIL if "h264" in missing else WARN, f"missing: {', '.join(missing)}", fix)]
     return [Check("codecs", OK, ", ".join(wanted))]
 
@@ -188,6 +189,7 @@ def check_config() -> list[Check]:
 
 CHECKS: tuple[Callable[[], list[Check]], ...] = (
     check_python,
+    check_installation,
     check_packages,
     check_models,
     check_codecs,

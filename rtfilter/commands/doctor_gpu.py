@@ -7,7 +7,6 @@ from collections.abc import Callable
 from rtfilter.commands.check import OK, WARN, Check
 from rtfilter.engines.driver import Gpu, NoGpuError, dotted, find_gpus
 from rtfilter.engines.flavour import (
-    GPU_FIX,
     Flavour,
     installed_flavours,
     mixed_wheels,
@@ -18,6 +17,7 @@ from rtfilter.engines.nvml import driver_version
 from rtfilter.engines.plans import PlanCache
 from rtfilter.errors import GpuError, RtfilterError
 from rtfilter.lane.choose import AUTO, choose_lane
+from rtfilter.system.installation import install_extra
 
 FindGpus = Callable[[], list[Gpu]]
 
@@ -72,7 +72,7 @@ def _check_wheels(name: str, wheels: tuple[str, ...], needed: bool) -> Check:
         # A CUDA toolkit of the system serves as well, and CuPy finds it.
         return Check(name, OK, "no package; a CUDA toolkit is looked for when it is needed")
     return (
-        Check(name, WARN, "not installed", GPU_FIX)
+        Check(name, WARN, "not installed", install_extra("gpu"))
         if needed
         else Check(name, OK, "not installed, not needed")
     )
@@ -82,7 +82,12 @@ def _check_tensorrt(needed: bool) -> Check:
     flavours = installed_flavours()
     if not flavours:
         if needed:
-            return Check("tensorrt", WARN, "not installed: networks would run slower, or not at all", GPU_FIX)
+            return Check(
+                "tensorrt",
+                WARN,
+                "not installed: networks would run slower, or not at all",
+                install_extra("gpu"),
+            )
         return Check("tensorrt", OK, "not installed, not needed")
     problems = [problem for flavour in flavours if (problem := _tensorrt_problem(flavour)) is not None]
     return problems[0] if problems else Check("tensorrt", OK, ", ".join(map(str, flavours)))

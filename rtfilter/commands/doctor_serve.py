@@ -8,24 +8,23 @@ from rtfilter.commands.check import OK, WARN, Check
 from rtfilter.commands.serve import PACKAGES
 from rtfilter.errors import RtfilterError
 from rtfilter.machine import package_version
-
-INSTALL = 'pip install "rtfilter[serve]"'
+from rtfilter.system.installation import install_extra
 
 
 def check_server() -> list[Check]:
     """The packages of the `serve` extra, and whether their insides are the ones that were proven."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        return [Check("webrtc server", WARN, f"not installed: {', '.join(missing)}", INSTALL)]
+        return [Check("webrtc server", WARN, f"not installed: {', '.join(missing)}", install_extra("serve"))]
     from rtfilter.serve.ice_guard import check_versions
     from rtfilter.serve.rtp_tuning import tuning_problem
 
     try:
         check_versions()
     except RtfilterError as error:
-        return [Check("webrtc server", WARN, str(error), INSTALL)]
+        return [Check("webrtc server", WARN, str(error), install_extra("serve"))]
     if (problem := tuning_problem()) is not None:
-        return [Check("webrtc server", WARN, problem, INSTALL)]
+        return [Check("webrtc server", WARN, problem, install_extra("serve"))]
     return [
         Check("webrtc server", OK, f"aiortc {package_version('aiortc')}, delay tuned and sockets guarded")
     ]

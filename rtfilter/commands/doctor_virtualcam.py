@@ -12,6 +12,7 @@ from rtfilter.sinks.v4l2loopback import (
     LoopbackState,
     loopback_state,
 )
+from rtfilter.system.installation import install_extra
 from rtfilter.v4l2 import Ioctl, VideoNode, control_value, holders, kernel_ioctl
 
 BY_SYSTEM = {
@@ -23,7 +24,7 @@ BY_SYSTEM = {
 def check_virtual_camera() -> list[Check]:
     """The extra, and on Linux the kernel module and its devices."""
     version = package_version("pyvirtualcam")
-    fix = "" if version else "pip install 'rtfilter[virtualcam]'"
+    fix = "" if version else install_extra("virtualcam")
     detail = f"pyvirtualcam {version}" if version else "pyvirtualcam is missing"
     extra = Check("virtual camera extra", OK if version else WARN, detail, fix)
     if sys.platform != "linux":

@@ -23,6 +23,7 @@ from rtfilter.config import presets_dir
 from rtfilter.errors import MissingExtraError, OutputError, UsageError
 from rtfilter.lane.choose import LaneChoice
 from rtfilter.presets import load_presets
+from rtfilter.system.installation import install_extra
 
 if TYPE_CHECKING:
     from rtfilter.serve.filters import FilterPool
@@ -47,7 +48,7 @@ def require_serve_extra() -> None:
     """Raises MissingExtraError unless the packages of the `serve` extra are installed."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtraError(f'serving needs {", ".join(missing)}: pip install "rtfilter[serve]"')
+        raise MissingExtraError(f"serving needs {', '.join(missing)}: {install_extra('serve')}")
 
 
 def options_of(arguments: argparse.Namespace) -> ServeOptions:

@@ -6,6 +6,7 @@ from importlib import metadata
 from typing import TypeVar
 
 from rtfilter.errors import UsageError
+from rtfilter.system.installation import install_extra, install_packages
 
 SUPPORTED = "1.16"
 PRICE = "without the tuning a picture comes one frame interval later (33 ms at 30 fps) and delays can grow"
@@ -28,11 +29,11 @@ def installed_version() -> str | None:
 def version_problem(version: str | None) -> str | None:
     """What is wrong with this aiortc version, as one line; None where nothing is."""
     if version is None:
-        return 'aiortc is not installed: pip install "rtfilter[serve]"'
+        return f"aiortc is not installed: {install_extra('serve')}"
     if version != SUPPORTED and not version.startswith(f"{SUPPORTED}."):
         return (
             f"aiortc {version} is installed, and rtfilter knows the insides of {SUPPORTED} only: {PRICE}."
-            f' Install "aiortc=={SUPPORTED}.*"'
+            f" Install it by: {install_packages(f'aiortc=={SUPPORTED}.*')}"
         )
     return None
 

@@ -18,6 +18,7 @@ from rtfilter.errors import UsageError
 from rtfilter.serve.ice_sockets import MOST_REMOTE_CANDIDATES, open_sockets
 from rtfilter.serve.networks import AllowedNetworks
 from rtfilter.serve.sdp_candidates import LOWEST_PORT
+from rtfilter.system.installation import install_packages
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def check_versions() -> None:
         if not f"{found}.".startswith(proven):
             raise UsageError(
                 f"{package} {found}: the guard of network addresses is proven with {proven}x only, and the"
-                f" server does not run without it: pip install '{package}=={proven}*'"
+                f" server does not run without it: {install_packages(f'{package}=={proven}*')}"
             )
 
 

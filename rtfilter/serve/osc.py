@@ -16,6 +16,7 @@ from rtfilter.errors import DeviceError, MissingExtraError, UsageError, nearest
 from rtfilter.serve.refusals import RefusedError
 from rtfilter.serve.session import Session
 from rtfilter.serve.sessions import Sessions
+from rtfilter.system.installation import install_extra
 
 AMOUNTS = ("intensity", "mouth", "valence", "arousal", "smoothing")
 NAMES = (*AMOUNTS, "emotion", "bypass", "preset", "paused")
@@ -85,7 +86,7 @@ async def open_osc(where: str, sessions: Sessions) -> OscServer:
     loopback (OSC has no authentication), DeviceError when the port can't be had.
     """
     if importlib.util.find_spec("pythonosc") is None:
-        raise MissingExtraError('--osc needs python-osc: pip install "rtfilter[osc]"')
+        raise MissingExtraError(f"--osc needs python-osc: {install_extra('osc')}")
     host, port = _loopback(where)
     loop = asyncio.get_running_loop()
     try:

@@ -15,6 +15,7 @@ from rtfilter.errors import DeviceError, MissingExtraError, UsageError
 from rtfilter.frame import U8, Frame
 from rtfilter.planes import planes_of_frame
 from rtfilter.sinks.v4l2loopback import loopback_state, offer_output, revive
+from rtfilter.system.installation import install_extra
 from rtfilter.v4l2 import holders, node_index, query_node
 
 SENT = YuvSpec("bt601", full_range=False)
@@ -145,7 +146,7 @@ def _pyvirtualcam() -> Any:
         return importlib.import_module("pyvirtualcam")
     except ImportError as error:
         raise MissingExtraError(
-            f'the virtual camera needs pyvirtualcam ({_one_line(error)}): pip install "rtfilter[virtualcam]"'
+            f"the virtual camera needs pyvirtualcam ({_one_line(error)}): {install_extra('virtualcam')}"
         ) from error
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rtfilter.errors import MissingExtraError
 from rtfilter.frame import U8, Frame
+from rtfilter.system.installation import install_extra
 from rtfilter.tracking.base import LANDMARK_COUNT, Landmarks
 from rtfilter.tracking.crossing import CrossingWatch, Spot
 
@@ -45,7 +46,7 @@ class MediaPipeTracker:
         except ImportError as error:
             raise MissingExtraError(
                 f"MediaPipe's tracker needs mediapipe 0.10.21 (found: {error}); install it with: "
-                'pip install "rtfilter[mediapipe]" (Python 3.10 to 3.12), or use EngineTracker'
+                f"{install_extra('mediapipe')} (Python 3.10 to 3.12), or use EngineTracker"
             ) from error
         self._mesh = FaceMeshGraph()
         self._detector: Any = face_detection.FaceDetection(model_selection=0, min_detection_confidence=0.5)

@@ -8,6 +8,7 @@ import pytest
 
 from rtfilter.cli import main
 from rtfilter.commands import bench_webrtc, serve
+from rtfilter.system.installation import install_extra
 
 
 def age(p50: float) -> dict[str, float]:
@@ -93,4 +94,4 @@ def test_without_the_extra_it_says_which(
     assert main(["bench", "webrtc"]) == 2
     error = capsys.readouterr().err
     assert "no_such_package" in error
-    assert "rtfilter[serve]" in error
+    assert install_extra("serve") in error

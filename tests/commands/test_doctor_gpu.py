@@ -14,6 +14,7 @@ from rtfilter.engines.driver import Gpu, NoGpuError
 from rtfilter.engines.flavour import RTX, Flavour
 from rtfilter.engines.plans import PlanCache, plan_key
 from rtfilter.errors import GpuError
+from rtfilter.system.installation import install_extra, install_packages
 from tests.engines.small import SMALL, small_onnx
 
 GOOD = Gpu(0, "NVIDIA GeForce RTX 4070", (8, 9), 12 << 30, (12, 9), 8 << 30)
@@ -61,7 +62,7 @@ def test_a_gpu_without_its_packages_says_what_to_install(monkeypatch: pytest.Mon
     found = checks(lambda: [GOOD])
     for name in ("cupy", "tensorrt"):
         assert found[name].status == "warn"
-        assert found[name].fix == 'pip install "rtfilter[gpu]"'
+        assert found[name].fix == install_extra("gpu")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_a_tensorrt_that_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
     check = checks(none)["tensorrt"]
     assert check.status == "warn"
     assert "does not load" in check.detail
-    assert check.fix == "pip install --force-reinstall tensorrt-gone-cu12"
+    assert check.fix == install_packages("tensorrt-gone-cu12", anew=True)
 
 
 def test_two_builds_of_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:

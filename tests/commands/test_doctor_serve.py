@@ -9,6 +9,7 @@ import pytest
 from rtfilter.commands.check import OK, WARN
 from rtfilter.commands.doctor_serve import check_server
 from rtfilter.serve import aiortc_parts, ice_guard
+from rtfilter.system.installation import install_extra
 
 
 def test_it_is_ready_here() -> None:
@@ -20,7 +21,7 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "aiohttp" else find(name))
     (check,) = check_server()
     assert (check.status, check.detail) == (WARN, "not installed: aiohttp")
-    assert "rtfilter[serve]" in check.fix
+    assert install_extra("serve") in check.fix
 
 
 @pytest.mark.parametrize("part", ["guard", "tuning"])

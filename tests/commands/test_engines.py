@@ -16,6 +16,7 @@ from rtfilter.engines.driver import Gpu
 from rtfilter.engines.flavour import Flavour
 from rtfilter.engines.networks import NETWORKS
 from rtfilter.engines.prepare import prepare
+from rtfilter.system.installation import install_extra
 from tests.engines.test_flavour import NO_TENSORRT
 
 Capture = pytest.CaptureFixture[str]
@@ -190,5 +191,5 @@ def test_without_tensorrt_the_command_that_installs_it_is_named(cache: Path, roo
         timeout=120,
     )
     assert done.returncode == 2, done.stderr
-    assert done.stderr.strip().endswith('pip install "rtfilter[gpu]"')
+    assert done.stderr.strip().endswith(install_extra("gpu"))
     assert "TensorRT is not installed" in done.stderr

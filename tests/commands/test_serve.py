@@ -18,6 +18,7 @@ import pytest
 from rtfilter.cli import main
 from rtfilter.commands.serve import kept_token
 from rtfilter.errors import UsageError
+from rtfilter.system.installation import install_extra
 
 # Loading everything on a busy machine.
 PATIENCE_S = 60
@@ -112,4 +113,4 @@ def test_without_the_extra_it_says_which(
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "aiortc" else find(name))
     assert main(["serve"]) == 2
-    assert 'serving needs aiortc: pip install "rtfilter[serve]"' in capsys.readouterr().err
+    assert f"serving needs aiortc: {install_extra('serve')}" in capsys.readouterr().err

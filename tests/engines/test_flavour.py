@@ -13,6 +13,7 @@ from rtfilter.engines import flavour
 from rtfilter.engines.flavour import FULL, RTX, Flavour, find_flavour, installed_flavours, log_of
 from rtfilter.engines.targets import COMMON, PORTABLE, check_target, known_targets, target_for
 from rtfilter.errors import GpuError, MissingExtraError, UsageError
+from rtfilter.system.installation import install_extra
 
 # An interpreter in which neither flavour is installed.
 NO_TENSORRT = """
@@ -96,7 +97,7 @@ def test_where_there_is_none_the_command_is_named(root: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "TensorRT is not installed" in done.stdout
-    assert 'pip install "rtfilter[gpu]"' in done.stdout
+    assert install_extra("gpu") in done.stdout
 
 
 def test_a_named_one_that_is_missing() -> None:
@@ -109,7 +110,7 @@ def test_one_that_does_not_load_says_how_to_install_it_anew(
 ) -> None:
     (tmp_path / "tensorrt_half.py").write_text("raise ImportError('libnvinfer.so.10: cannot open')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(GpuError, match=r"libnvinfer.*pip install --force-reinstall tensorrt-half-cu13"):
+    with pytest.raises(GpuError, match=r"libnvinfer.*install --force-reinstall tensorrt-half-cu13"):
         Flavour("tensorrt_half", "1", 13).module()
 
 

@@ -132,7 +132,7 @@ def test_a_missing_compiler_names_the_command_that_installs_it(monkeypatch: pyte
     monkeypatch.setattr(nvrtc, "_places", lambda major: iter([f"libnvrtc-of-nobody.so.{major}"]))
     nvrtc.installed.cache_clear()
     try:
-        with pytest.raises(GpuError, match="NVRTC, which is not installed: install it with: pip install"):
+        with pytest.raises(GpuError, match=r"NVRTC, which is not installed: .*pip install"):
             kernels.compiled_for((8, 9))
     finally:
         monkeypatch.undo()

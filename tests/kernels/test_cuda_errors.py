@@ -12,6 +12,7 @@ import pytest
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError
 from rtfilter.kernels.cuda_device import CudaDevice
 from rtfilter.kernels.cuda_errors import explained
+from rtfilter.system.installation import install_extra
 
 pytest.importorskip("cupy", reason="CuPy is not installed: pip install 'rtfilter[gpu]'")
 pretending = importlib.import_module("tests.fakes.cupy_on_host")
@@ -131,7 +132,9 @@ def test_a_gpu_that_is_too_old_is_named(gpu: object) -> None:
 
 def test_a_missing_cupy_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(GpuError, match=r'needs CuPy, which does not load .*pip install "rtfilter\[gpu\]"'):
+    with pytest.raises(
+        GpuError, match=rf"needs CuPy, which does not load .*{re.escape(install_extra('gpu'))}"
+    ):
         CudaDevice()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from rtfilter.serve import osc
 from rtfilter.serve.osc import OscError, OscServer, open_osc, read_packet
 from rtfilter.serve.session import Session
 from rtfilter.serve.sessions import Sessions
+from rtfilter.system.installation import install_extra
 from tests.fakes.serving import first, serving
 
 
@@ -223,7 +225,7 @@ def test_a_taken_port_and_a_missing_extra_are_said(monkeypatch: pytest.MonkeyPat
                 with pytest.raises(DeviceError, match="another port"):
                     await open_osc(f"127.0.0.1:{taken.getsockname()[1]}", running.sessions)
             monkeypatch.setattr(osc.importlib.util, "find_spec", lambda _: None)
-            with pytest.raises(MissingExtraError, match=r"rtfilter\[osc\]"):
+            with pytest.raises(MissingExtraError, match=re.escape(install_extra("osc"))):
                 await open_osc("127.0.0.1:0", running.sessions)
 
     run(test)

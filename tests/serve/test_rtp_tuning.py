@@ -22,6 +22,7 @@ from rtfilter.serve.rtp_tuning import (
     tune_receiver,
     tuning_problem,
 )
+from rtfilter.system.installation import install_extra
 from tests.serve.loopback import FPS, NumberedTrack, joined, received
 
 BUFFER = "_RTCRtpReceiver__jitter_buffer"
@@ -177,7 +178,7 @@ def test_another_version_is_refused_politely(version: str, monkeypatch: pytest.M
     prepared(refused)
 
 
-@pytest.mark.parametrize(("version", "told"), [("1.17.0", "1.17.0"), (None, "rtfilter[serve]")])
+@pytest.mark.parametrize(("version", "told"), [("1.17.0", "1.17.0"), (None, install_extra("serve"))])
 def test_the_problem_is_told_ahead(version: str | None, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rtfilter.serve.rtp_tuning.installed_version", lambda: version)
     assert told in (tuning_problem() or "")

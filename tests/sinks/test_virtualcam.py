@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from rtfilter.errors import DeviceError, MissingExtraError, UsageError
 from rtfilter.frame import Frame
 from rtfilter.planes import Planes
 from rtfilter.sinks.virtualcam import VirtualCameraSink
+from rtfilter.system.installation import install_extra
 
 pyvirtualcam: Any = pytest.importorskip("pyvirtualcam", reason="needs pyvirtualcam (extra 'virtualcam')")
 
@@ -237,5 +239,5 @@ def test_no_module_names_the_command_that_loads_it() -> None:
 
 def test_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "rtfilter\[virtualcam\]"'):
+    with pytest.raises(MissingExtraError, match=re.escape(install_extra("virtualcam"))):
         VirtualCameraSink()

@@ -1,0 +1,1 @@
+"""Leaves that know the machine and this installation, and nothing of faces."""
