@@ -17,6 +17,7 @@ DEMO, VIRTUAL_CAMERA, NOTHING = "demo", "virtualcam", "null"
 # What most conferencing programs expect of a camera, and enough for a face.
 WIDTH_PX, HEIGHT_PX, FPS = 1280, 720, 30
 DEMO_S = 12.0
+DEMO_ZOOM = 1.45  # a face of a good quarter of the picture, as people sit before a webcam
 
 
 def is_camera(name: str) -> bool:
@@ -41,7 +42,7 @@ def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s:
 
         count = None if live else max(1, round((duration_s or DEMO_S) * fps))
         # Never `live`: the live loop paces it, which it does not do by itself.
-        return DemoSource(width=width, height=height, fps=fps, frame_count=count)
+        return DemoSource(width=width, height=height, fps=fps, frame_count=count, zoom=DEMO_ZOOM)
     if is_camera(name):
         from rtfilter.sources.camera import CameraSource
 
