@@ -34,7 +34,7 @@ STEPS: dict[str, tuple[Step, int]] = {
     "lanes": (gpu_parity.lanes, 200),
     "latency": (gpu_timing.latency, 200),
     "engines": (gpu_parity.engines, 120),
-    "kernels": (gpu_parity.kernels, 420),
+    "kernels": (gpu_parity.kernels, 300),
     "streams": (gpu_streams.streams, 240),
     "floor": (gpu_floor.measure, 60),
     "networks": (gpu_timing.networks, 240),

@@ -20,12 +20,11 @@ HAPPY = Controls({"happy": 1.0})
 WARM_UP = 30
 STAGE_RUNS = 50
 DISTINCT = 30
-# Files and calls give planes, cameras either.
+# Files and calls give planes, cameras either. With ONNX Runtime each takes 11 s to open, so no more than tell
+# something: copied instead of mapped was the same within the scatter on an H100.
 VARIANTS: dict[str, tuple[str, dict[str, bool]]] = {
     "4:2:0, graph, mapped": (I420, {"mapped": True, "graphs": True}),
     "RGB, graph, mapped": (RGB, {"mapped": True, "graphs": True}),
-    "4:2:0, graph, copied": (I420, {"mapped": False, "graphs": True}),
-    "RGB, graph, copied": (RGB, {"mapped": False, "graphs": True}),
     "4:2:0, no graph, mapped": (I420, {"mapped": True, "graphs": False}),
 }
 
