@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from rtfilter.cli_files import quality_options
 from rtfilter.cli_parser import Parser, checked, count, number, one_of, port
 from rtfilter.config import (
     COUNT_KEYS,
@@ -21,7 +22,6 @@ from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
 from rtfilter.lane.choose import LANES
 from rtfilter.presets import CONTROL_KEYS
 
-CODECS = ("h264", "ffv1")
 LONGEST_S = 86_400.0
 
 
@@ -76,9 +76,7 @@ def demo_options(parser: Parser) -> None:
 
 
 def _output_options(parser: Parser) -> None:
-    parser.add_argument(
-        "--codec", type=one_of("codec", CODECS), help="h264 (default) or ffv1, which is lossless"
-    )
+    quality_options(parser)
     parser.add_argument("--compare", action="store_true", help="original beside result")
     parser.add_argument("--force", "--overwrite", action="store_true", help="replace an output that exists")
     parser.add_argument("--report", metavar="R.json", help="write timings, drops and versions here")

@@ -149,7 +149,7 @@ def test_a_full_disk_or_a_lost_file_is_one_line(
     assert capsys.readouterr().err == "rtfilter: out.mp4: No space left on device\n"
 
 
-def test_ctrl_c_exits_quietly_with_130(
+def test_ctrl_c_is_one_line_and_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(_: object) -> int:
@@ -157,7 +157,7 @@ def test_ctrl_c_exits_quietly_with_130(
 
     monkeypatch.setitem(cli.VERBS, "doctor", ("x", cli_options.doctor_options, interrupted))
     assert main(["doctor"]) == 130
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "rtfilter: interrupted (SIGINT)\n")
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
@@ -179,7 +179,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_process_quietly(number: signal.Signals) -> None:
+def test_a_signal_ends_the_process_with_one_line(number: signal.Signals) -> None:
     code = (
         "import sys, time\n"
         "from rtfilter import cli, cli_options\n"
@@ -199,7 +199,7 @@ def test_a_signal_ends_the_process_quietly(number: signal.Signals) -> None:
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said == b""
+    assert said == f"rtfilter: interrupted ({number.name})\n".encode()
 
 
 def test_a_bug_asks_for_a_report_in_one_line() -> None:

@@ -62,8 +62,8 @@ def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s:
 def open_sink(name: str, values: Mapping[str, Any], source: Source, *, compare: bool, force: bool) -> Sink:
     """The sink that `name` means: the virtual camera, nothing, or else a file.
 
-    values: codec of a file; width, height, fps and device of the virtual camera. A file that is made
-    from a file gets its sound and pixel shape.
+    values: codec, crf and bitrate of a file; width, height, fps and device of the virtual camera.
+    A file that is made from a file gets its sound and pixel shape.
 
     Raises UsageError, MissingExtraError, DeviceError or OutputError, saying what to do.
     """
@@ -89,18 +89,25 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
         return VirtualCameraSink(width, height, float(info.fps), values.get("device"))
     if not Path(name).suffix:
         _suggest("output", name, (VIRTUAL_CAMERA, NOTHING))
+    from rtfilter.sinks.containers import Quality
     from rtfilter.sinks.file import FileSink
     from rtfilter.sources.file import FileSource
 
     if isinstance(source, FileSource) and Path(name).exists() and Path(name).samefile(source.path):
         raise UsageError(f"{name} is both input and output; choose another output")
     refuse_existing(Path(name), force)
-    codec = values.get("codec", "h264")
+    codec, quality = values.get("codec"), Quality(values.get("crf"), values.get("bitrate"))
     if not isinstance(source, FileSource):
-        return FileSink(name, info, codec=codec, overwrite=force)
+        return FileSink(name, info, codec=codec, quality=quality, overwrite=force)
     ratio = source.sample_aspect_ratio
     return FileSink(
-        name, info, codec=codec, audio_from=source.path, overwrite=force, sample_aspect_ratio=ratio
+        name,
+        info,
+        codec=codec,
+        quality=quality,
+        audio_from=source.path,
+        overwrite=force,
+        sample_aspect_ratio=ratio,
     )
 
 

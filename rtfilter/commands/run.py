@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtfilter.cli_options import CODECS, controls_for, settings_for
+from rtfilter.cli_files import CODECS
+from rtfilter.cli_options import controls_for, settings_for
 from rtfilter.commands.ends import DEMO, NOTHING, VIRTUAL_CAMERA, is_camera, open_sink, open_source
 from rtfilter.commands.interrupted import InterruptedJob, say_interrupted
 from rtfilter.commands.lane import announce, chosen_lane, say
@@ -66,10 +67,11 @@ def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: 
     """The job of parsed arguments. Raises UsageError for a codec that a settings file made up."""
     if (codec := values.get("codec", CODECS[0])) not in CODECS:
         raise UsageError(f"unknown codec {codec!r}:{nearest(codec, CODECS)}")
+    quality = {key: getattr(arguments, key, None) for key in ("crf", "bitrate")}
     return Job(
         input=values["input"],
         output=values["output"],
-        values=values,
+        values={**values, **quality},
         controls_at=lambda _: controls,
         described=controls.as_dict(),
         compare=arguments.compare,
@@ -105,7 +107,7 @@ def filter_video(job: Job) -> int:
         source.close()
     if job.report is not None:
         write_json(job.report, report_of(job, started, source.info, recorded, result))
-    say_what_happened(job, recorded, getattr(source, "damage", None))
+    say_what_happened(job, recorded, [getattr(source, "damage", None), *getattr(sink, "notes", ())])
     return 0
 
 
@@ -206,9 +208,10 @@ def report_of(
     }
 
 
-def say_what_happened(job: Job, recorded: RecordedFilter, damage: str | None = None) -> None:
-    if damage:
-        print(f"rtfilter: note: {damage}", file=sys.stderr)
+def say_what_happened(job: Job, recorded: RecordedFilter, notes: Sequence[str | None] = ()) -> None:
+    """The counts, and what else the user should know; notes: what source and sink could not do."""
+    for note in filter(None, notes):
+        print(f"rtfilter: note: {note}", file=sys.stderr)
     if job.quiet:
         return
     counts = f"{recorded.frames} frames, a face in {recorded.with_face}, {recorded.changed} changed"

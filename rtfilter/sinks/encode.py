@@ -1,10 +1,9 @@
-"""What a video file stores for a frame: pixel format, colour tags and planes, for H.264 and FFV1."""
+"""What a video file stores for a frame: pixel format, colour tags and planes, by its codec."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 import av
 import numpy as np
@@ -30,7 +29,8 @@ _RGB_MATRIX_TAG = 0
 # FFV1 version 3 cuts pictures into slices, and FFmpeg's refuses some sizes too small for that (measured:
 # sides of up to 5 px); version 1 has none.
 _FFV1_SLICED_FROM_PX = 64
-ENCODERS: dict[str, Literal["libx264", "ffv1"]] = {"h264": "libx264", "ffv1": "ffv1"}
+# GIF counts in 1/100 s.
+_GIF_TIME_BASE = Fraction(1, 100)
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,14 @@ def source_of(frame: Frame) -> Frame:
 
 
 def encoding_for(frame: Frame, codec: str) -> Encoding:
-    """The encoding of a file that begins with `frame`, for codec "h264" or "ffv1".
+    """The encoding of a file that begins with `frame`, for a codec of `ENCODERS`.
 
-    The source's samples are kept where the codec can: 8-bit planar YUV. Otherwise FFV1 stores RGB, and
-    H.264 4:2:0, or 4:4:4 for odd sides, which its 4:2:0 cannot have.
+    The source's samples are kept where the codec can: 8-bit planar YUV. Otherwise FFV1 stores RGB, the
+    others 4:2:0, H.264 4:4:4 for odd sides, which its 4:2:0 cannot have. GIF: see `palette`.
     """
     width, height = frame.width, frame.height
+    if codec == "gif":
+        return Encoding("pal8", width, height, None, UNSPECIFIED, RANGE_FULL, UNSPECIFIED, UNSPECIFIED)
     native = source_of(frame).native
     tagged = isinstance(native, av.VideoFrame)
     primaries, trc = (int(native.color_primaries), int(native.color_trc)) if tagged else (UNSPECIFIED,) * 2
@@ -100,7 +102,7 @@ def encoding_for(frame: Frame, codec: str) -> Encoding:
         return Encoding(_LOSSLESS_RGB, width, height, None, _RGB_MATRIX_TAG, RANGE_FULL, primaries, trc)
     same = spec_of(native) if tagged and not native.format.is_rgb else None
     matrix = (same or spec_for_size(width, height)).matrix
-    pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+    pix_fmt = "yuv444p" if codec == "h264" and (width % 2 or height % 2) else "yuv420p"
     spec = YuvSpec(matrix, full_range=False)
     return Encoding(pix_fmt, width, height, spec, TAG_OF_NAME[matrix], RANGE_LIMITED, primaries, trc)
 
@@ -113,32 +115,41 @@ def _kept(
     if planes is None:
         return None
     (height, width), spec = planes.shape, planes.spec
-    if codec != "ffv1" and (width % (1 << planes.shift[0]) or height % (1 << planes.shift[1])):
+    if codec == "h264" and (width % (1 << planes.shift[0]) or height % (1 << planes.shift[1])):
         return None
     name = next(name for name, shift in PLANAR_FORMATS.items() if shift == planes.shift)
     tag, colour_range = TAG_OF_NAME[spec.matrix], RANGE_FULL if spec.full_range else RANGE_LIMITED
     if native is not None:
-        # As it was tagged, or not. FFV1 states the range beside the samples, other codecs in the name.
+        # As it was tagged, or not. FFV1 and VP9 state the range beside the samples, H.264 in the name.
         tag = int(native.colorspace)
         if native.format.name.startswith("yuvj"):
-            name = name if codec == "ffv1" else name.replace("yuv", "yuvj")
+            name = name.replace("yuv", "yuvj") if codec == "h264" else name
         else:
             colour_range = int(native.color_range)
     return name, width, height, spec, tag, colour_range
 
 
 def codec_settings(codec: str, width: int, height: int) -> dict[str, str]:
-    """Options of FFmpeg's encoder. H.264: CRF 18, below what an eye notices; FFV1: lossless."""
+    """Options of FFmpeg's encoder, but for the quality."""
     if codec == "h264":
-        return {"crf": "18", "preset": "veryfast"}
+        return {"preset": "veryfast"}
+    if codec == "vp9":
+        return {"deadline": "good", "cpu-used": "5", "row-mt": "1"}
+    if codec == "gif":
+        return {}
     if min(width, height) < _FFV1_SLICED_FROM_PX:
         return {"level": "1"}
     return {"level": "3", "slicecrc": "1"}
 
 
-def time_base_for(time_base: Fraction) -> Fraction:
-    """A time base that containers can write: the source's, or 1/90000 in place of a finer one.
+def time_base_for(time_base: Fraction, muxer: str, fps: Fraction) -> Fraction:
+    """A time base that the container can write: the source's, or 1/90000 in place of a finer one.
 
-    Nanoseconds (live and generated pictures) overflow MP4's 32-bit durations; 1/90000 s is 11 us.
+    Nanoseconds (live and generated pictures) overflow MP4's 32-bit durations; 1/90000 s is 11 us. AVI
+    counts frames at a constant rate, GIF hundredths of a second.
     """
+    if muxer == "avi":
+        return 1 / fps
+    if muxer == "gif":
+        return _GIF_TIME_BASE
     return time_base if time_base.denominator <= 1_000_000 else Fraction(1, 90_000)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import math
-import secrets
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,39 +13,39 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from rtfilter.errors import OutputError, RtfilterError, UsageError, nearest
+from rtfilter.errors import OutputError, RtfilterError
 from rtfilter.frame import Frame
 from rtfilter.sinks.audio import AudioCopy
-from rtfilter.sinks.encode import ENCODERS, Encoding, codec_settings, encoding_for, time_base_for
+from rtfilter.sinks.containers import DEFAULT_QUALITY, ENCODERS, Quality, chosen_codec
+from rtfilter.sinks.encode import Encoding, codec_settings, encoding_for, time_base_for
+from rtfilter.sinks.palette import Palettes
+from rtfilter.sinks.place import FilePlace, Place
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.container import reason
 
-CODECS = ("h264", "ffv1")
-# Suffix -> FFmpeg's muxer and the codecs that it takes (FFmpeg's own table has no FFV1 in QuickTime).
-_CONTAINERS = {
-    ".mp4": ("mp4", CODECS),
-    ".m4v": ("mp4", CODECS),
-    ".mov": ("mov", ("h264",)),
-    ".mkv": ("matroska", CODECS),
-}
 # The index in front, so that a browser can play while it loads.
 _MUXER_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
-# At most 96 bytes in UTF-8, of the 255 (143 on an encrypted disk) that a name may have.
-_NAME_START = 24
+# In 1/100 s: browsers show a picture that is shorter for 1/10 s.
+_GIF_SHORTEST = 2
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FileSink:
-    """Writes frames as H.264 (CRF 18) or FFV1 (lossless), each at its own timestamp, with copied sound.
+    """Writes frames as H.264, FFV1 (lossless), VP9 or GIF, each at its own timestamp, with copied sound.
 
     What the filter left alone keeps the source's YUV bytes, see `rtfilter.planes`. The size is that of the
-    first frame. Timestamps are exact in MP4 and MOV. Matroska rounds them to 1 ms and has none below
-    zero: where the sound begins earlier (an encoder's lead-in), pictures and sound move together.
+    first frame. Timestamps are exact in MP4 and MOV; AVI has a constant rate, GIF hundredths of a second.
+    Matroska and WebM round to 1 ms and have none below zero: where the sound begins earlier (an encoder's
+    lead-in), pictures and sound move together.
 
-    path: .mp4, .m4v, .mov or .mkv; it is written under a hidden name beside it and renamed at the end.
+    path: .mp4, .m4v, .mov, .mkv, .webm, .avi or .gif; it is written under a hidden name beside it and renamed
+        at the end.
     info: of the source; only its nominal rate is used.
     audio_from: a media file whose sound is copied, unchanged; None for silence.
     sample_aspect_ratio: width / height of a pixel (`FileSource.sample_aspect_ratio`).
+    codec: h264, ffv1, vp9 or gif; None for what is usual for the suffix.
+    notes: what the file cannot hold, for the caller to show.
+    place: another one than the file `path`; `path` is then only a name for messages.
 
     Raises UsageError for a suffix or codec that cannot be had, OutputError for a target that exists, or
     cannot be written, or cannot hold the sound, InputError when `audio_from` cannot be opened.
@@ -57,19 +56,19 @@ class FileSink:
         path: str | Path,
         info: SourceInfo,
         *,
-        codec: str = "h264",
+        codec: str | None = None,
+        quality: Quality = DEFAULT_QUALITY,
         audio_from: str | Path | None = None,
         overwrite: bool = False,
         sample_aspect_ratio: Fraction = Fraction(1),
+        place: Place | None = None,
     ) -> None:
         self.path = Path(path)
-        self._codec, self._overwrite = codec, overwrite
-        muxer = _muxer(self.path, codec)
-        self._target = _checked_target(self.path, overwrite)
-        # Same suffix, same folder: renaming at the end is then one atomic step. The start of the name is
-        # enough: the whole one may be as long as a name may be.
-        start = self._target.stem[:_NAME_START]
-        self._part = self._target.with_name(f".{start}.{secrets.token_hex(4)}{self.path.suffix}")
+        suffix = self.path.suffix.lower() if place is None else place.suffix
+        self._muxer, self._codec = chosen_codec(suffix, codec, str(path))
+        self._quality = quality
+        quality.settings(self._codec)
+        self._place = FilePlace(self.path, overwrite) if place is None else place
         self._encoding: Encoding | None = None
         self._time_base = Fraction(1, 90_000)
         self._last_pts: int | None = None
@@ -77,15 +76,18 @@ class FileSink:
         self._fps = info.fps.limit_denominator(100_000)
         self._container: OutputContainer | None = None
         self._audio: AudioCopy | None = None
+        self._palettes: Palettes | None = None
+        self.notes: list[str] = []
         try:
-            # Made here: FFmpeg would open it with the first frame, after the user has waited for models.
-            self._part.touch(exist_ok=False)
-            # The prefix keeps FFmpeg from reading a protocol into a name that has a colon.
-            name, options = f"file:{self._part}", _MUXER_OPTIONS.get(muxer, {})
-            self._container = av.open(name, "w", format=muxer, container_options=options)
-            self._stream = self._container.add_stream(ENCODERS[codec], rate=self._fps)
+            name, options = self._place.open(), _MUXER_OPTIONS.get(self._muxer, {})
+            self._container = av.open(name, "w", format=self._muxer, container_options=options)
+            self._stream = self._container.add_stream(ENCODERS[self._codec], rate=self._fps)
             self._stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
-            if audio_from is not None:
+            if self._muxer == "gif":
+                self.notes.append(
+                    f"{self.path}: a GIF has no sound, 256 colours and at most 50 frames a second"
+                )
+            elif audio_from is not None:
                 self._audio = AudioCopy(Path(audio_from), self._container, self.path)
         except RtfilterError:
             self.close(complete=False)
@@ -106,11 +108,13 @@ class FileSink:
                     f"{self.path}: frame {frame.seq} is {got}, expected {expected} like the first one: "
                     "cut the input where its size changes"
                 )
-            picture = encoding.picture(frame)
             pts = round(frame.pts * frame.time_base / self._time_base)
             if self._last_pts is not None:
+                if self._palettes is not None and pts < self._last_pts + _GIF_SHORTEST:
+                    return
                 # Times finer than the time base may fall on one tick, which no container takes.
                 pts = max(pts, self._last_pts + 1)
+            picture = encoding.picture(frame) if self._palettes is None else self._palettes.picture(frame)
             self._last_pts = picture.pts = pts
             picture.time_base = self._time_base
             self._mux(self._container, self._stream.encode(picture))
@@ -142,8 +146,7 @@ class FileSink:
                 # After _finish this does nothing; otherwise what it writes is removed right away.
                 with contextlib.suppress(av.FFmpegError, OSError, ValueError):
                     container.close()
-            with contextlib.suppress(OSError):
-                self._part.unlink(missing_ok=True)
+            self._place.discard()
 
     def _finish(self, container: OutputContainer) -> None:
         if self._encoding is None:
@@ -152,16 +155,23 @@ class FileSink:
         if self._audio is not None:
             self._audio.feed(container, math.inf)
         container.close()
-        if self._target.exists() and not self._overwrite:
-            raise OutputError(f"{self.path} has appeared meanwhile: choose another name and run again")
-        self._part.replace(self._target)
+        self._place.publish()
 
     def _start(self, frame: Frame) -> Encoding:
         encoding = self._encoding = encoding_for(frame, self._codec)
-        self._time_base = time_base_for(frame.time_base)
+        self._time_base = time_base_for(frame.time_base, self._muxer, self._fps)
         self._packet_pts_step = max(1, round(1 / (self._fps * self._time_base)))
+        if self._codec == "gif":
+            self._palettes = Palettes(encoding.width, encoding.height)
         context = self._stream.codec_context
-        context.options = codec_settings(self._codec, encoding.width, encoding.height)
+        context.options = {
+            **codec_settings(self._codec, encoding.width, encoding.height),
+            **self._quality.settings(self._codec),
+        }
+        # FFmpeg's own default, 200 kbit/s, would hold down what a CRF asks for.
+        context.bit_rate = self._quality.bitrate or 0
+        if self._muxer == "avi":
+            context.max_b_frames = 0  # AVI has no times to put them in order by
         context.width, context.height, context.pix_fmt = encoding.width, encoding.height, encoding.pix_fmt
         context.time_base = self._time_base
         context.colorspace, context.color_range = encoding.colorspace, encoding.color_range
@@ -184,34 +194,3 @@ class FileSink:
         else:
             advice = "try another folder or another suffix"
         return OutputError(f"{self.path} {what} ({reason(error)}): {advice}")
-
-
-def _muxer(path: Path, codec: str) -> str:
-    if codec not in CODECS:
-        raise UsageError(f"unknown codec {codec!r}:{nearest(codec, CODECS)}")
-    suffix = path.suffix.lower()
-    if suffix not in _CONTAINERS:
-        known = ", ".join(sorted(_CONTAINERS))
-        raise UsageError(f"{path}: suffix {path.suffix!r} is none of {known}: name the output like clip.mp4")
-    muxer, codecs = _CONTAINERS[suffix]
-    if codec not in codecs:
-        fitting = ", ".join(sorted(name for name, (_, able) in _CONTAINERS.items() if codec in able))
-        raise UsageError(f"{path}: {suffix} files cannot hold {codec}: use one of {fitting}")
-    return muxer
-
-
-def _checked_target(path: Path, overwrite: bool) -> Path:
-    try:
-        # A link is followed: the file that it points to is replaced, not the link.
-        target = path.resolve()
-        if target.is_dir():
-            raise OutputError(f"{path} is a folder: name a file inside it")
-        if target.exists() and not target.is_file():
-            raise OutputError(f"{path} is not a regular file: name one")
-        if target.exists() and not overwrite:
-            raise OutputError(f"{path} exists already: choose another name, or allow overwriting")
-        if not target.parent.is_dir():
-            raise OutputError(f"{path}: there is no folder {path.parent}: make it first")
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        raise OutputError(f"{path} cannot be written ({reason(error)}): choose another name") from error
-    return target

@@ -14,6 +14,7 @@ import pytest
 
 from rtfilter.errors import InputError, OutputError, RtfilterError, UsageError
 from rtfilter.frame import Box, Frame
+from rtfilter.sinks.containers import Quality
 from rtfilter.sinks.file import FileSink
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.file import FileSource
@@ -336,7 +337,15 @@ def test_another_size_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "kind", "message"),
     [
-        ("out.webm", {}, UsageError, r"'\.webm' is none of \.m4v, \.mkv"),
+        ("out.ogv", {}, UsageError, r"'\.ogv' is none of \.avi, \.gif, \.m4v, \.mkv"),
+        ("out.webm", {"codec": "h264"}, UsageError, "cannot hold h264: use one of"),
+        ("out.avi", {"codec": "vp9"}, UsageError, "cannot hold vp9: use one of .mkv, .webm"),
+        ("out.mp4", {"quality": Quality(crf=52)}, UsageError, r"expected 0 \(best\)\.\.51, got 52"),
+        ("out.webm", {"quality": Quality(crf=64)}, UsageError, r"expected 0 \(best\)\.\.63, got 64"),
+        ("out.mp4", {"codec": "ffv1", "quality": Quality(crf=1)}, UsageError, "ffv1 is lossless"),
+        ("out.gif", {"quality": Quality(bitrate=10**6)}, UsageError, "256 colours"),
+        ("out.mp4", {"quality": Quality(1, 10**6)}, UsageError, "exclude each other"),
+        ("out.mp4", {"quality": Quality(bitrate=9)}, UsageError, "expected 10k"),
         ("out", {}, UsageError, "suffix ''"),
         ("out.mp4", {"codec": "h265"}, UsageError, "did you mean 'h264'"),
         ("out.mov", {"codec": "ffv1"}, UsageError, "cannot hold ffv1: use one of"),

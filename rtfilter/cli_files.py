@@ -1,0 +1,39 @@
+"""The options of verbs that write a file: codec and quality."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from rtfilter.cli_parser import Parser, one_of
+
+CODECS = ("h264", "ffv1", "vp9", "gif")
+_MULTIPLES = {"": 1, "k": 1_000, "m": 1_000_000}
+
+
+def quality_options(parser: Parser) -> None:
+    parser.add_argument(
+        "--codec",
+        type=one_of("codec", CODECS),
+        help="h264, ffv1 (lossless), vp9 or gif (default: h264, but vp9 in .webm and gif in .gif)",
+    )
+    parser.add_argument(
+        "--crf", type=_whole, metavar="N", help="quality; smaller is better (default: h264 18, vp9 20)"
+    )
+    parser.add_argument(
+        "--bitrate", type=bitrate, metavar="4M", help="in place of --crf: average bits a second, as 800k, 4M"
+    )
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, got {text!r}")
+    return int(text)
+
+
+def bitrate(text: str) -> int:
+    """`800k` or `2.5M` as bits a second."""
+    matched = re.fullmatch(r"(\d{1,10}(?:\.\d{1,6})?)([kKmM]?)", text)
+    if matched is None:
+        raise argparse.ArgumentTypeError(f"expected bits a second like 800k or 4M, got {text!r}")
+    return round(float(matched[1]) * _MULTIPLES[matched[2].lower()])
