@@ -1,40 +1,22 @@
-"""MediaPipe's TFLite models: from the installed package, else out of its wheel, which pip fetches once."""
+"""MediaPipe's TFLite models: from the installed package, else out of its wheel, which is fetched once."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import logging
-import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from rtfilter.engines.cache import cache_folder, locked, write_atomically
+from rtfilter.engines.fetch import REQUIREMENT, Progress, Unpacked, fetch_wheel, open_wheel
 from rtfilter.errors import InputError
 
 _log = logging.getLogger(__name__)
-
-Progress = Callable[[str], None]
-
-REQUIREMENT = "mediapipe==0.10.21"  # the last line whose wheel carries its models
-# One wheel for every machine: it is unpacked, never installed.
-_ANY_MACHINE = (
-    "--platform=manylinux_2_28_x86_64",
-    "--python-version=3.12",
-    "--implementation=cp",
-    "--abi=cp312",
-)
-_PIP_LIMIT_S = 600.0
-_NO_CONNECTION = (
-    "NewConnectionError",
-    "NameResolutionError",
-    "ConnectTimeoutError",
-    "Network is unreachable",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +45,7 @@ MODELS = (DETECTOR, MESH)
 def tflite_model(model: ModelFile, progress: Progress, python: str = sys.executable) -> bytes:
     """The bytes of `model`, which are always those that its hash promises.
 
-    progress: told what takes long. python: the interpreter whose pip fetches the wheel.
+    progress: told what takes long. python: the interpreter whose pip, or for which uv, fetches the wheel.
     InputError where the model is nowhere to be had; it says why, and what to do.
     """
     installed = _installed_folder()
@@ -113,67 +95,42 @@ def _is(content: bytes, model: ModelFile) -> bool:
     return hashlib.sha256(content).hexdigest() == model.sha256
 
 
+def keep_models_of(wheel: Path) -> None:
+    """All models out of a wheel that is here into the cache, so that nothing needs a network.
+
+    InputError for a file that is no wheel with these models; nothing is kept of it then.
+    """
+    if not wheel.is_file():
+        raise InputError(f"{wheel}: no such file; expected the wheel of {REQUIREMENT}, as pip downloads it")
+    _keep(open_wheel(wheel), wheel.name, "Get it anew")
+
+
 def _fetch(progress: Progress, python: str) -> None:
-    """All models out of the wheel into the cache."""
-    progress(f"fetching {REQUIREMENT} with pip, once, for the models inside it (35 MB)")
     with tempfile.TemporaryDirectory(prefix="rtfilter-") as folder:
-        _download(Path(folder), python)
-        wheels = list(Path(folder).glob("mediapipe-*.whl"))
-        if len(wheels) != 1:
-            raise InputError(f"pip download {REQUIREMENT} gave no wheel. {_BY_HAND}")
-        for model in MODELS:
-            write_atomically(_kept(model), _from_wheel(wheels[0], model))
-
-
-def _download(folder: Path, python: str) -> None:
-    options = ["--no-deps", "--only-binary=:all:", *_ANY_MACHINE, "--disable-pip-version-check", "--no-input"]
-    command = [python, "-m", "pip", "download", *options, f"--dest={folder}", REQUIREMENT]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_PIP_LIMIT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise InputError(
-            f"pip download {REQUIREMENT} was not done within {_PIP_LIMIT_S:.0f} s. "
-            f"Look at the network and try again. {_BY_HAND}"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{python} cannot be started: {error.strerror}. {_BY_HAND}") from error
-    if done.returncode != 0:
-        if "No module named pip" in done.stderr:
-            raise InputError(
-                f"{python} has no pip, which fetches the face models: run '{python} -m ensurepip'. {_BY_HAND}"
-            )
-        reason = _reason(done.stderr, done.returncode)
-        raise InputError(
-            f"pip download {REQUIREMENT} failed: {reason}. Look at the network and at pip's settings "
-            f"('{python} -m pip config list'), then try again. {_BY_HAND}"
+        _keep(
+            fetch_wheel(Path(folder), progress, python),
+            REQUIREMENT,
+            "Run 'pip cache purge' or 'uv cache clean', look at where it is fetched from, and try again",
         )
 
 
-def _reason(stderr: str, code: int) -> str:
-    """pip's own words; without a network it says in the end only that it found no version."""
-    if any(sign in stderr for sign in _NO_CONNECTION):
-        return "no connection to the package index"
-    said = [line.strip() for line in stderr.splitlines() if line.strip().startswith("ERROR")]
-    return said[0].removeprefix("ERROR:").strip() if said else f"exit code {code}"
+def _keep(unpacked: Unpacked, name: str, advice: str) -> None:
+    """All models, once all are known to be right."""
+    contents = {model: _from_package(unpacked, model, name, advice) for model in MODELS}
+    for model, content in contents.items():
+        write_atomically(_kept(model), content)
 
 
-_BY_HAND = f"Or install the models yourself: pip install --no-deps {REQUIREMENT}"
-
-
-def _from_wheel(wheel: Path, model: ModelFile) -> bytes:
+def _from_package(unpacked: Unpacked, model: ModelFile, name: str, advice: str) -> bytes:
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            content = archive.read(f"mediapipe/{model.path}")
-    except (zipfile.BadZipFile, KeyError, OSError, EOFError) as error:
+        content = (unpacked / "mediapipe" / model.path).read_bytes()
+    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, EOFError) as error:
         raise InputError(
-            f"{wheel.name}: expected a wheel with {model.path}, got a damaged or another one ({error}). "
-            "Run 'pip cache purge' and try again"
+            f"{name}: expected a wheel with {model.path}, got a damaged or another one. {advice}"
         ) from error
     if not _is(content, model):
         raise InputError(
-            f"{wheel.name}: {model.path} has the SHA-256 {hashlib.sha256(content).hexdigest()}, "
-            f"expected {model.sha256}. Run 'pip cache purge', look at where pip fetches from, and try again"
+            f"{name}: {model.path} has the SHA-256 {hashlib.sha256(content).hexdigest()}, "
+            f"expected {model.sha256}. {advice}"
         )
     return content

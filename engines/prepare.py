@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtfilter.engines.cache import cache_folder, locked, write_atomically
-from rtfilter.engines.models import DETECTOR, MESH, Progress, tflite_model
+from rtfilter.engines.fetch import Progress
+from rtfilter.engines.models import DETECTOR, MESH, tflite_model
 from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import UsageError, nearest

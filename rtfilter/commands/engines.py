@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rtfilter.engines.cache import cache_folder
@@ -31,15 +32,22 @@ def engines(arguments: argparse.Namespace) -> int:
             f"engines {arguments.action_name} takes no --{min(building)}; did you mean: "
             "rtfilter engines build"
         )
+    if arguments.wheel is not None and arguments.action_name != "prepare":
+        raise UsageError(
+            f"engines {arguments.action_name} takes no --wheel; did you mean: rtfilter engines prepare"
+        )
     actions = {"prepare": _prepare, "build": _build, "list": _list, "clear": _clear}
     return actions[arguments.action_name](arguments)
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
     """Every network as ONNX; with a GPU its plans too, so that the first start is as quick as the others."""
+    from rtfilter.engines.models import keep_models_of
     from rtfilter.engines.prepare import prepare
 
     say = _say(arguments.quiet)
+    if arguments.wheel is not None:
+        keep_models_of(Path(arguments.wheel))
     for name, path in prepare(say).items():
         print(f"{name:<14} {_megabytes(path.stat().st_size)}  {path}")
     try:

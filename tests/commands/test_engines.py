@@ -48,6 +48,11 @@ def rtx() -> Flavour:
     return find_flavour(RTX)
 
 
+def test_a_wheel_that_is_not_there_is_said(cache: Path, capsys: Capture) -> None:
+    assert main(["engines", "prepare", "--wheel", str(cache / "no.whl")]) == 1
+    assert "no.whl: no such file; expected the wheel of mediapipe==0.10.21" in capsys.readouterr().err
+
+
 def plans(cache: Path) -> list[str]:
     return sorted(path.name for path in (cache / "plans").glob("*.plan"))
 
@@ -121,6 +126,7 @@ def test_all_networks_by_default_each_in_what_it_may_have(cache: Path, rtx: Flav
         (["build", "--target", "sm89", "--batch", "0"], "above 0"),
         (["build", "--target", "sm89", "--batch", "999"], "expected 1..256, got 999"),
         (["list", "--target", "sm89"], "takes no --target"),
+        (["list", "--wheel", "x.whl"], "takes no --wheel; did you mean: rtfilter engines prepare"),
         (["lost"], "did you mean 'list'"),
     ],
 )
