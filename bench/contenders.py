@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from time import perf_counter_ns
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from bench.mls_smile import MlsSmile
 from rtfilter.controls import Controls
 from rtfilter.filter import FaceFilter
 from rtfilter.frame import U8, Frame
+from rtfilter.tracking.mediapipe import before_mediapipe
 
 RTFILTER, FACEMESH, MLS = "rtfilter", "facemesh", "facemesh_mls"
 TITLES = {
@@ -89,7 +89,7 @@ class FaceMeshMls:
 
 def plain_face_mesh() -> Any:
     """MediaPipe's FaceMesh with 478 points for one face, as its documentation shows it."""
-    os.environ.setdefault("GLOG_minloglevel", "2")
+    before_mediapipe()
     from mediapipe.python.solutions import face_mesh
 
     return face_mesh.FaceMesh(refine_landmarks=True, max_num_faces=1)

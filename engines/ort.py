@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 
+from rtfilter.engines.ort_load import onnxruntime
 from rtfilter.engines.runner import check_bound
 from rtfilter.engines.spec import BATCH_NAME, F32, NetworkSpec
 from rtfilter.errors import InputError

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from rtfilter.engines.cuda_said import cuda_failure, names_cuda
+from rtfilter.engines.ort_load import onnxruntime
 from rtfilter.engines.runner import check_bound
 from rtfilter.engines.spec import BATCH_NAME, F32, NetworkSpec
 from rtfilter.engines.staging import Staging

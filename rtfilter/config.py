@@ -19,6 +19,8 @@ from rtfilter.presets import CONTROL_KEYS, check_controls, find_preset
 from rtfilter.tomlfile import place_of, read_toml
 
 ENVIRONMENT_PREFIX = "RTFILTER_"
+# Variables of that prefix that are read elsewhere, with the same meaning for every verb.
+OTHER_VARIABLES = ("RTFILTER_CACHE",)
 WISH_KEYS = ("emotions", "valence", "arousal")
 TEXT_KEYS = ("preset", "input", "output", "codec", "device", "lane")
 COUNT_KEYS = ("width", "height", "fps")
@@ -112,11 +114,11 @@ def settings_from_environment(environ: Mapping[str, str]) -> Settings:
     controls: dict[str, Any] = {}
     values: dict[str, Any] = {}
     for variable, text in environ.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX) or not text:
+        if not variable.startswith(ENVIRONMENT_PREFIX) or not text or variable in OTHER_VARIABLES:
             continue
         key = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         if key not in KEYS:
-            raise UsageError(f"environment: unknown {variable}:{nearest(key, KEYS)}")
+            raise UsageError(f"environment: unknown {variable}:{nearest(key, (*KEYS, 'cache'))}")
         try:
             if key in CONTROL_KEYS:
                 controls[key] = _control_from_text(key, text)

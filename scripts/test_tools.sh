@@ -8,6 +8,7 @@ declare -A wanted=(
     [chromedriver]=chromium-driver
     [firefox-esr]=firefox-esr
     [ffmpeg]=ffmpeg
+    [strace]=strace
     [whip-client]=simple-whip-client
     [gst-launch-1.0]=gstreamer1.0-tools
 )

@@ -115,6 +115,7 @@ def test_the_environment_gives_controls_and_values() -> None:
             "RTFILTER_FPS": "25",
             "RTFILTER_PRESET": "calm",
             "RTFILTER_CODEC": "",
+            "RTFILTER_CACHE": "/of/the/cache",
             "HOME": "/h",
         }
     )

@@ -34,7 +34,7 @@ from rtfilter.v4l2 import holders, video_nodes
 NEEDED = {
     "numpy": "numpy",
     "onnx": "onnx",
-    "onnxruntime": "onnxruntime",
+    "onnxruntime": "rtfilter.engines.ort_load",
     "opencv-contrib-python": "cv2",
     "av": "av",
     "numba": "numba",

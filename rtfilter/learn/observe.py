@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
 from rtfilter.frame import Frame
-from rtfilter.tracking.mediapipe import MediaPipeTracker
+from rtfilter.tracking.mediapipe import MediaPipeTracker, before_mediapipe
 
 F64 = npt.NDArray[np.float64]
 
@@ -32,6 +32,7 @@ class Clip:
 
 def observe(path: Path, task: Path) -> Clip:
     """Track one clip. task: the FaceLandmarker v2 model file with blendshapes."""
+    before_mediapipe()
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
 

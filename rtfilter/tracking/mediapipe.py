@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from typing import Any
@@ -10,7 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.errors import MissingExtraError
+from rtfilter.engines.cache import cache_folder
+from rtfilter.errors import MissingExtraError, UsageError
 from rtfilter.frame import U8, Frame
 from rtfilter.system.installation import install_extra
 from rtfilter.tracking.base import LANDMARK_COUNT, Landmarks
@@ -29,6 +31,13 @@ LOOK_SIDE_PX = 384
 REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 
 
+def before_mediapipe() -> None:
+    """Keeps MediaPipe quiet, and Matplotlib's files, which it loads, in the cache folder. Call it before."""
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    with contextlib.suppress(UsageError):  # without a home there is nothing to keep out of it
+        os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
+
+
 class MediaPipeTracker:
     """Follows one face: the largest at first, and the same one through crossings.
 
@@ -38,7 +47,7 @@ class MediaPipeTracker:
     """
 
     def __init__(self) -> None:
-        os.environ.setdefault("GLOG_minloglevel", "2")
+        before_mediapipe()
         try:
             from mediapipe.python.solutions import face_detection
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
-import onnxruntime
 import pytest
 from onnx import helper
 
 from rtfilter.engines.builder import at_batch, build_plan, check_precision, parse_onnx, read_onnx
 from rtfilter.engines.flavour import Flavour
 from rtfilter.engines.networks import NETWORKS
+from rtfilter.engines.ort_load import onnxruntime
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.targets import COMMON, PORTABLE
 from rtfilter.errors import InputError, UsageError

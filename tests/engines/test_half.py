@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from rtfilter.engines.builder import at_batch, parse_onnx, read_onnx
 from rtfilter.engines.half import half_nodes, to_half
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.ort_load import onnxruntime
 from rtfilter.engines.spec import NetworkSpec
 from tests.engines.small import SMALL, small_onnx
 

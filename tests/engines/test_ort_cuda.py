@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from rtfilter.engines import ort_cuda
 from rtfilter.engines.ort import OnnxRunner
 from rtfilter.engines.ort_cuda import PROVIDER, OrtCudaRunner, has_cuda
+from rtfilter.engines.ort_load import onnxruntime
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError, InputError, UsageError
 from rtfilter.kernels.memory import unsafe_in_capture
 from tests.engines.small import SMALL, small_onnx

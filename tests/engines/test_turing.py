@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -14,6 +13,7 @@ from rtfilter.engines.builder import at_batch, build_plan, parse_onnx, read_onnx
 from rtfilter.engines.expression.layout import WISH
 from rtfilter.engines.flavour import Flavour
 from rtfilter.engines.networks import EXPRESSION, LANDMARKS, NETWORKS
+from rtfilter.engines.ort_load import onnxruntime
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.turing import without_matmul
 from rtfilter.errors import InputError

@@ -9,11 +9,11 @@ from typing import Any
 import flatbuffers
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import pytest
 from flatbuffers import flexbuffers
 
 from rtfilter.engines.onnx_graph import OnnxGraph
+from rtfilter.engines.ort_load import onnxruntime
 from rtfilter.engines.spec import NetworkSpec, TensorSpec
 from rtfilter.engines.tflite.convert import ONNX_FROM_TFLITE, TFLITE_FROM_ONNX, Lane, Writers, convert
 from rtfilter.engines.tflite.reader import read_model

@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import onnxruntime
+
+from rtfilter.engines.ort_load import onnxruntime
 
 PLAN = b"like a plan:"
 SCRATCH_BYTES = 4096

