@@ -1,5 +1,13 @@
 """rtfilter: a real-time video filter that changes the expression and keeps every word on the lips.
 
+    from rtfilter import Controls, FaceFilter, Frame
+
+    with FaceFilter() as face_filter:
+        out = face_filter.step(Frame.from_bgr(picture), Controls({"happy": 0.8}))
+        out.bgr                              # uint8 [H, W, 3]
+        face_filter.last.landmarks           # None without a face
+        face_filter.last.coefficients        # {"jawOpen": 0.1, ...}
+
 Importing this package loads NumPy and nothing heavier; ONNX Runtime, OpenCV and Numba load when a
 `FaceFilter` is made.
 """
@@ -25,3 +33,8 @@ def __getattr__(name: str) -> Any:
 
         return FaceFilter
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    # For help(), which lists what is here: FaceFilter is, though not loaded yet.
+    return sorted({*globals(), *__all__})

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import warnings
 from time import perf_counter_ns
+from types import TracebackType
 
 from rtfilter.controls import Controls, in_range
 from rtfilter.errors import FrameError, UsageError
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
 from rtfilter.lane.base import LONGEST_FADE_S, STAGES, StepReport
-from rtfilter.lane.choose import AUTO, CPU, LaneChoice, Say, choose_lane, log_choice, open_lane
+from rtfilter.lane.choose import AUTO, CPU, CUDA, LaneChoice, Say, choose_lane, log_choice, open_lane
+from rtfilter.system.process import MadeHere
 from rtfilter.tracking.base import Tracker
 
 __all__ = ["STAGES", "FaceFilter", "StepReport"]
 
 
 class FaceFilter:
-    """Filters one stream of frames; not thread-safe, make one for each stream.
+    """Filters one stream of frames; not thread-safe, make one for each stream. Close it, or use it in `with`.
+
+        with FaceFilter() as face_filter:
+            out = face_filter.step(Frame.from_bgr(picture), Controls({"happy": 0.8}))
+
+    `last` tells of the last frame: its landmarks, and `last.coefficients` by name.
+
+    After a `fork`, the CPU lane goes on in the child with threads of its own; a GPU does not survive it, and
+    `step` then raises UsageError.
 
     lane: `cpu`, `cuda`, or `auto`, which takes a GPU where one can be used; which it was, and why, is logged
         as `rtfilter.lane` and in `lane`. A choice that was made before (`choose_lane`) is taken as it is.
@@ -43,6 +54,8 @@ class FaceFilter:
         self._lane = open_lane(choice, tracker, model or MorphableModel.builtin(), fade_s, say)
         self.last = StepReport()
         self._closed = False
+        self._made = MadeHere("this FaceFilter, which works on a GPU,")
+        self._time = _TimeWatch()
 
     @property
     def lane(self) -> str:
@@ -57,7 +70,9 @@ class FaceFilter:
     def step(self, frame: Frame, controls: Controls) -> Frame:
         """`frame` with the wished expression; the same pixels where, or when, nothing is to be changed.
 
-        Frames come in presentation order; a step back in time or a pause starts the smoothing anew.
+        Frames come in presentation order; a step back in time or a pause of half a second starts smoothing
+        anew. Time that stands still, such as numbers of frames taken for nanoseconds, shows no edit, and a
+        warning says so once.
 
         Raises FrameError for what is no `Frame`, UsageError for what is no `Controls`, and once closed;
         GpuError when a device fails and the CPU lane was not allowed.
@@ -68,18 +83,33 @@ class FaceFilter:
             self.reset()
             self.last = StepReport(stage_ns={"total": perf_counter_ns() - start})
             return frame.unchanged()
+        self._time.see(frame.pts_ns)
         out, self.last = self._lane.step(frame, controls)
         return out
 
     def reset(self) -> None:
         """Forget the face, its neutral and the smoothing, as if the stream started anew."""
+        self._time.reset()
         self._lane.reset()
 
     def close(self) -> None:
         """Release networks, memory and threads. May be called twice."""
         if not self._closed:
             self._closed = True
-            self._lane.close()
+            if not self._lost_by_fork:  # what is the parent's stays the parent's
+                self._lane.close()
+
+    def __enter__(self) -> FaceFilter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _lost_by_fork(self) -> bool:
+        return self.lane == CUDA and self._made.inherited
 
     def _refuse_misuse(self, frame: object, controls: object) -> None:
         if not isinstance(frame, Frame):
@@ -92,6 +122,44 @@ class FaceFilter:
             raise UsageError(f"expected Controls, got {got}: such as Controls(emotions={{'happy': 0.8}})")
         if self._closed:
             raise UsageError("this filter is closed: make a new FaceFilter")
+        if self._lost_by_fork:
+            self._made.check()
+
+
+class _TimeWatch:
+    """Warns once when presentation time hardly advances: then nothing fades in, and nothing is smoothed.
+
+    The quickest high-speed recordings have 1 ms a frame; numbers of frames, microseconds, milliseconds and
+    90 kHz ticks, when taken for nanoseconds, have at most 0.04 ms.
+    """
+
+    LEAST_STEP_NS = 200_000
+    FRAMES = 10
+
+    def __init__(self) -> None:
+        self._warned = False
+        self.reset()
+
+    def reset(self) -> None:
+        """What comes next follows nothing."""
+        self._last_ns: int | None = None
+        self._stuck = 0
+
+    def see(self, pts_ns: int) -> None:
+        """To be told every frame's presentation time."""
+        last_ns, self._last_ns = self._last_ns, pts_ns
+        if self._warned or last_ns is None:
+            return
+        step_ns = pts_ns - last_ns
+        self._stuck = self._stuck + 1 if step_ns < self.LEAST_STEP_NS else 0
+        if self._stuck >= self.FRAMES:
+            self._warned = True
+            warnings.warn(
+                f"{self.FRAMES} frames in a row came less than {self.LEAST_STEP_NS / 1e6:g} ms after the one "
+                f"before (the last: {step_ns} ns), so the edit cannot fade in: give pts in nanoseconds, or "
+                "pts=number with fps=30, or leave pts out for the time of arrival",
+                stacklevel=3,
+            )
 
 
 def _chosen(lane: str | LaneChoice, tracker: Tracker | None, fall_back: bool) -> LaneChoice:

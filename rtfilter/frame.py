@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import time
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +14,8 @@ import numpy.typing as npt
 from rtfilter.errors import FrameError
 
 if TYPE_CHECKING:
+    import av
+
     from rtfilter.planes import Planes
 
 U8 = npt.NDArray[np.uint8]
@@ -96,25 +100,103 @@ class Frame:
         """What a filter returns that changed nothing: these very pixels, this frame as the original."""
         return self.filtered(self.pixels, None)
 
+    @property
+    def bgr(self) -> U8:
+        """uint8 [H, W, 3], newly made: what OpenCV shows and writes."""
+        return np.ascontiguousarray(self.rgb[:, :, ::-1])
+
     @classmethod
-    def from_rgb(cls, rgb: npt.NDArray[Any], pts: int = 0, seq: int = 0) -> Frame:
-        """A frame from an array, validated. `pts` is in nanoseconds.
+    def from_rgb(
+        cls,
+        rgb: npt.NDArray[Any],
+        pts: int | None = None,
+        seq: int = 0,
+        *,
+        fps: float | Fraction | None = None,
+    ) -> Frame:
+        """A frame from an array, validated.
 
-        Raises FrameError for anything but uint8 [H, W, 3] with 1 <= H, W <= 16384.
+        pts: presentation time in nanoseconds; with `fps`, the frame's number. Left out, the frame is of now
+        (`time.monotonic_ns()`), which is right for a camera, and for pictures that are shown as they come.
+
+        Raises FrameError for anything but uint8 [H, W, 3] with 1 <= H, W <= 16384, for a `pts` that is no
+        whole number, and for an `fps` without one.
         """
-        return cls(checked_rgb(rgb), pts=pts, captured_ns=pts, seq=seq)
+        pts, time_base = _timing(pts, fps)
+        captured_ns = int(pts * time_base / NANOSECONDS)
+        return cls(checked_rgb(rgb), pts=pts, time_base=time_base, captured_ns=captured_ns, seq=seq)
+
+    @classmethod
+    def from_bgr(
+        cls,
+        bgr: npt.NDArray[Any],
+        pts: int | None = None,
+        seq: int = 0,
+        *,
+        fps: float | Fraction | None = None,
+    ) -> Frame:
+        """A frame from an array as OpenCV reads it; else as `from_rgb`."""
+        return cls.from_rgb(checked_rgb(bgr, "BGR")[:, :, ::-1], pts, seq, fps=fps)
+
+    @classmethod
+    def from_av(cls, picture: av.VideoFrame, seq: int = 0) -> Frame:
+        """A frame from a picture that PyAV decoded, with its own pts and time base.
+
+        8-bit planar YUV stays in its planes, as the decoder gave it; all else becomes RGB. The picture is not
+        turned by its orientation. One without a pts is of now.
+
+        Raises FrameError for a picture that is too large, or in a format that FFmpeg cannot convert.
+        """
+        import av  # which most users of arrays never need
+
+        from rtfilter.sources.pixels import PixelReader
+
+        if max(picture.width, picture.height) > MAX_SIDE_PX:
+            got = f"{picture.width}x{picture.height}"
+            raise FrameError(f"expected a picture with sides of 1..{MAX_SIDE_PX} px, got {got}")
+        pts, time_base = picture.pts, picture.time_base
+        if pts is None or time_base is None:
+            pts, time_base = _timing(None, None)
+        try:
+            pixels = PixelReader().pixels(picture)
+        except av.FFmpegError as error:
+            raise FrameError(f"a picture in {picture.format.name} cannot be converted: {error}") from error
+        return cls(pixels, pts, time_base, int(pts * time_base / NANOSECONDS), seq, native=picture)
 
 
-def checked_rgb(rgb: npt.NDArray[Any]) -> U8:
-    """`rgb` as a C-contiguous uint8 [H, W, 3] array, or a FrameError that says how to convert."""
-    expected = "expected uint8 [H, W, 3] RGB"
+def _timing(pts: int | None, fps: float | Fraction | None) -> tuple[int, Fraction]:
+    """A whole pts and its time base, of what a caller gave."""
+    if pts is None:
+        if fps is not None:
+            raise FrameError("fps needs the frame's number: expected such as pts=number, fps=30, got no pts")
+        return time.monotonic_ns(), NANOSECONDS
+    if isinstance(pts, bool) or not isinstance(pts, numbers.Integral):
+        got = f"{repr(pts)[:40]} ({type(pts).__name__})"
+        raise FrameError(f"pts: expected whole nanoseconds, got {got}: from seconds, round(seconds * 1e9)")
+    if fps is None:
+        return int(pts), NANOSECONDS
+    try:
+        rate = Fraction(fps).limit_denominator(1001)
+    except (TypeError, ValueError, OverflowError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise FrameError(f"fps: expected frames a second, such as 30, got {fps!r}")
+    return int(pts), 1 / rate
+
+
+def checked_rgb(rgb: npt.NDArray[Any], order: str = "RGB") -> U8:
+    """`rgb` as a C-contiguous uint8 [H, W, 3] array, or a FrameError that says how to convert.
+
+    order: of the colours, for the message.
+    """
+    expected = f"expected uint8 [H, W, 3] {order}"
     if not isinstance(rgb, np.ndarray):
         raise FrameError(f"{expected}, got {type(rgb).__name__}: pass a NumPy array")
     got = f"got {rgb.dtype} {list(rgb.shape)}"
     if rgb.ndim == 2 or (rgb.ndim == 3 and rgb.shape[2] == 1):
         raise FrameError(f"{expected}, {got}: grey; use np.repeat(img.reshape(*img.shape[:2], 1), 3, axis=2)")
     if rgb.ndim == 3 and rgb.shape[2] == 4:
-        raise FrameError(f"{expected}, {got}: RGBA; drop the alpha channel with img[..., :3]")
+        raise FrameError(f"{expected}, {got}: {order}A; drop the alpha channel with img[..., :3]")
     if rgb.ndim != 3 or rgb.shape[2] != 3:
         raise FrameError(f"{expected}, {got}: put height first and the three colours last")
     if rgb.dtype != np.uint8:

@@ -35,8 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     # Leaves, which know nothing of faces.
     "system": {"errors", "system"},
-    # What its planes are; looked at, never made.
-    "frame": {"errors", "planes"},
+    # What its planes are; and, for a picture that somebody decoded, how it is read.
+    "frame": {"errors", "planes", "sources.pixels"},
     "controls": {"errors"},
     "clock": {"errors"},
     "threads": set(),
@@ -219,3 +219,11 @@ def test_the_filter_loads_neither_gpu_nor_training_nor_camera() -> None:
     loaded = loaded_after("from rtfilter import FaceFilter")
     assert not loaded & {"torch", "cupy", "tensorrt", "tensorrt_rtx", "pyvirtualcam"}
     assert not {name for name in loaded if name.startswith(("rtfilter.sources.camera", "rtfilter.sinks"))}
+
+
+def test_help_shows_the_filter() -> None:
+    code = "import pydoc, rtfilter; print(pydoc.plain(pydoc.render_doc(rtfilter)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.returncode == 0, done.stderr
+    for shown in ("class FaceFilter", "step(self, frame", "class Controls", "class Frame", "from_bgr("):
+        assert shown in done.stdout

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import Controls
+from rtfilter.face.blendshapes import BLENDSHAPES
 from rtfilter.face.fit import FaceState
 from rtfilter.frame import Frame
 from rtfilter.tracking.base import Landmarks
@@ -23,8 +24,10 @@ LONGEST_FADE_S = 60.0
 class StepReport:
     """What the last step saw and did.
 
-    landmarks, state: None when there was no face. offset: float64 [52], the edit in blendshapes before
-    fading; None without a face. strength: the fade, 0..1. stage_ns: nanoseconds by stage (STAGES).
+    landmarks: float32 [478, 3] in pixels as `landmarks.points_px`, MediaPipe's indices; state: pose,
+    expression, identity (`rtfilter.face.fit.FaceState`). Both None when there was no face.
+    offset: float64 [52], the edit before fading; None without a face. strength: the fade, 0..1.
+    stage_ns: nanoseconds by stage (STAGES).
     """
 
     landmarks: Landmarks | None = None
@@ -32,6 +35,13 @@ class StepReport:
     offset: npt.NDArray[np.float64] | None = None
     strength: float = 0.0
     stage_ns: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """The face's own 52 expression coefficients by ARKit's names, 0..1 each; empty without a face."""
+        if self.state is None:
+            return {}
+        return dict(zip(BLENDSHAPES, self.state.expression.tolist(), strict=True))
 
 
 class Lane(Protocol):

@@ -13,16 +13,21 @@ T = TypeVar("T")
 
 
 class HelperThread:
-    """Runs what is submitted, in order, beside the thread that submits it."""
+    """Runs what is submitted, in order, beside the thread that submits it.
+
+    In a process that inherited it by `fork`, which copies no threads, it starts a thread anew.
+    """
 
     def __init__(self, name: str) -> None:
-        self._pool = ThreadPoolExecutor(1, name)
-        self._thread_id = self._pool.submit(threading.get_native_id).result()
-        self._current_cpu = _current_cpu_function()
+        self._name = name
         self._avoided_cpu: int | None = None
+        self._current_cpu = _current_cpu_function()
         self._closed = False
+        self._start()
 
     def submit(self, action: Callable[..., T], *arguments: object) -> Future[T]:
+        if self._inherited and not self._closed:
+            self._start()
         return self._pool.submit(action, *arguments)
 
     def step_aside(self) -> None:
@@ -31,7 +36,7 @@ class HelperThread:
         Linux likes to wake a thread on its waker's processor, and a waker that goes on computing then
         keeps it waiting until there is nothing left to help with: measured, one frame in three.
         """
-        if self._current_cpu is None or self._closed:
+        if self._current_cpu is None or self._closed or self._inherited:
             return
         cpu = self._current_cpu()
         if cpu == self._avoided_cpu:
@@ -43,7 +48,17 @@ class HelperThread:
 
     def close(self) -> None:
         self._closed = True
-        self._pool.shutdown()
+        self._pool.shutdown(wait=not self._inherited)
+
+    @property
+    def _inherited(self) -> bool:
+        return os.getpid() != self._process
+
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._pool = ThreadPoolExecutor(1, self._name)
+        self._thread_id = self._pool.submit(threading.get_native_id).result()
+        self._avoided_cpu = None
 
 
 def _current_cpu_function() -> Callable[[], int] | None:

@@ -23,6 +23,7 @@ from rtfilter.sources.container import (
 )
 from rtfilter.sources.cut import stated_bytes
 from rtfilter.sources.pixels import PixelReader, Uprighter
+from rtfilter.system.process import MadeHere
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class FileSource:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.damage: str | None = None
+        self._made = MadeHere(f"the reader of {self.path}")
         self._lock = threading.Lock()
         self._container: InputContainer | None = open_input(path)
         self._format = self._container.format.name
@@ -80,6 +82,7 @@ class FileSource:
 
         Raises InputError when a picture turns out too large or in a format that cannot be shown.
         """
+        self._made.check()  # a decoder's threads do not survive fork
         with self._lock:
             if self._container is None:
                 return None

@@ -15,6 +15,7 @@ from rtfilter.engines.cache import cache_folder
 from rtfilter.errors import MissingExtraError, UsageError
 from rtfilter.frame import U8, Frame
 from rtfilter.system.installation import install_extra
+from rtfilter.system.process import MadeHere
 from rtfilter.tracking.base import LANDMARK_COUNT, Landmarks
 from rtfilter.tracking.crossing import CrossingWatch, Spot
 
@@ -57,6 +58,7 @@ class MediaPipeTracker:
                 f"MediaPipe's tracker needs mediapipe 0.10.21 (found: {error}); install it with: "
                 f"{install_extra('mediapipe')} (Python 3.10 to 3.12), or use EngineTracker"
             ) from error
+        self._made = MadeHere("this MediaPipeTracker")
         self._mesh = FaceMeshGraph()
         self._detector: Any = face_detection.FaceDetection(model_selection=0, min_detection_confidence=0.5)
         self._place: Spot | None = None
@@ -66,6 +68,7 @@ class MediaPipeTracker:
         self._looks = 0
 
     def track(self, frame: Frame) -> Landmarks | None:
+        self._made.check()  # MediaPipe's threads do not survive fork
         rgb, scale = _within_limits(frame.rgb)
         if min(rgb.shape[:2]) < TRACKED_SIDE_MIN_PX:
             return None
