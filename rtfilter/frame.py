@@ -56,6 +56,8 @@ class Frame:
     original: the frame that this one was filtered from; None for a frame out of a source.
     changed: an even-aligned box holding every sample of `pixels` that differs from `original`; None
         when they are `original.pixels`, bit for bit (or when there is no original).
+    duration: how long it is to be shown, in units of `time_base`; 0 where only the next frame tells. Of the
+        last frame of a file it is all that tells.
     """
 
     pixels: U8 | Planes
@@ -66,6 +68,7 @@ class Frame:
     native: Any = None
     original: Frame | None = None
     changed: Box | None = None
+    duration: int = 0
 
     @property
     def rgb(self) -> U8:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 from av.filter import Graph
 
-from rtfilter.sources.properties import copy_properties
+from rtfilter.sources.pixels import copy_properties
 
 
 class Conformer:
@@ -31,7 +31,8 @@ class Conformer:
             return picture
         (width, height, name), first = form, self._form
         if self.changed is None and form[:2] != first[:2]:
-            self.changed = f"the size changes to {width}x{height}: scaled to {first[0]}x{first[1]}"
+            at = "" if picture.time is None else f" at {picture.time:.2f} s"
+            self.changed = f"the size changes to {width}x{height}{at}: scaled to {first[0]}x{first[1]}"
         # Its tags are part of what it is: the scaler would turn its colours into those that it was made for.
         key = (form, int(picture.colorspace), int(picture.color_range))
         if self._graph is None or key != self._key:

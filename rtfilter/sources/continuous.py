@@ -1,4 +1,4 @@
-"""`continuous`: the packets of a file on one timeline, also where its timestamps start anew.
+"""`Continuous`: the packets of a file on one timeline, also where its timestamps start anew.
 
 `cat a.ts b.ts`, joined segments and recorders that were reset write times that jump back. All streams of what
 comes after the jump move by one amount, so that it begins where everything before it has ended: nothing is
@@ -27,23 +27,6 @@ _JUMP_AHEAD_S = 10.0
 _AHEAD_S, _AHEAD_PACKETS = 3.0, 2000
 
 
-def continuous(container: InputContainer, wanted: Sequence[Stream]) -> Iterator[Packet[Any]]:
-    """Demux the `wanted` streams, with times in their own time bases that go on where they jump back.
-
-    What is moved depends on the file alone, not on what is wanted: two readers get the same times.
-    Raises what `demux` raises, after all packets that were read.
-    """
-    timed = {
-        stream.index
-        for stream in container.streams
-        if stream.type in ("video", "audio") and not stream.disposition & Disposition.attached_pic
-    }
-    indices = {stream.index for stream in wanted}
-    resets = bool(container.format.flags & Flags.ts_discont.value)
-    splicer = _Splicer(container.demux(), timed, resets=resets)
-    return (packet for packet in splicer if packet.stream_index in indices)
-
-
 @dataclass
 class _Line:
     """Where one stream is: the part it is in, and its latest decoding time there, in seconds, moved."""
@@ -52,24 +35,42 @@ class _Line:
     last_s: float
 
 
-class _Splicer:
-    """timed: indices of the streams that tell a jump. resets: whether times may jump ahead as well."""
+class Continuous:
+    """Demuxes the `wanted` streams, with times in their own time bases that go on where they jump back.
 
-    def __init__(self, packets: Iterator[Packet[Any]], timed: set[int], *, resets: bool) -> None:
-        self._packets, self._timed, self._resets = packets, timed, resets
+    What is moved depends on the file alone, not on what is wanted: two readers get the same times.
+    Iterating raises what `demux` raises, after all packets that were read.
+    """
+
+    def __init__(self, container: InputContainer, wanted: Sequence[Stream]) -> None:
+        self._packets = container.demux()
+        self._wanted = {stream.index for stream in wanted}
+        # The streams that tell a jump.
+        self._timed = {
+            stream.index
+            for stream in container.streams
+            if stream.type in ("video", "audio") and not stream.disposition & Disposition.attached_pic
+        }
+        self._resets = bool(container.format.flags & Flags.ts_discont.value)
         self._ahead: deque[Packet[Any]] = deque()
         self._error: BaseException | None = None
         self._moves_s = [0.0]  # of each part
         self._lines: dict[int, _Line] = {}
-        self._end_s = float("-inf")  # of all that was given
-        self._now_s = float("-inf")  # the latest decoding time of it
+        # The latest decoding time, and the end, of all that was given.
+        self._now_s = self._end_s = float("-inf")
+
+    @property
+    def joins(self) -> int:
+        """How often times have started anew so far."""
+        return len(self._moves_s) - 1
 
     def __iter__(self) -> Iterator[Packet[Any]]:
         while (packet := self._pulled()) is not None:
             at_s = _decoding_s(packet)
             if packet.size and at_s is not None:
                 self._place(packet, at_s)
-            yield packet
+            if packet.stream_index in self._wanted:
+                yield packet
         if self._error is not None:
             raise self._error
 
@@ -108,7 +109,8 @@ class _Splicer:
 
     def _part_of(self, packet: Packet[Any], at_s: float, line: _Line) -> int | None:
         """The part that a packet belongs to; None where its time fits none: it has jumped."""
-        latest_s = self._now_s + _JUMP_AHEAD_S if self._resets and self._end_s > float("-inf") else float("inf")
+        bounded = self._resets and self._end_s > float("-inf")
+        latest_s = self._now_s + _JUMP_AHEAD_S if bounded else float("inf")
         fitting = [
             part
             for part in range(line.part, len(self._moves_s))

@@ -22,6 +22,8 @@ from rtfilter.sources.container import (
     video_stream,
 )
 from rtfilter.sources.cut import stated_bytes
+from rtfilter.sources.conform import Conformer
+from rtfilter.sources.continuous import Continuous
 from rtfilter.sources.pixels import PixelReader, Uprighter
 from rtfilter.system.process import MadeHere
 
@@ -32,8 +34,9 @@ class FileSource:
     """Decodes one video stream of any container that FFmpeg reads, upright, frame by frame.
 
     `Frame.native` is the decoded picture, upright, in its own pixel format and colour tags.
-    `Frame.pts` is in the stream's time base. A missing timestamp continues at the nominal rate; one
-    that does not rise is moved to one tick after its predecessor.
+    `Frame.pts` is in the stream's time base. Where timestamps start anew (joined files) they go on, see
+    `Continuous`. A missing one continues at the nominal rate; one that does not rise is moved to one tick after
+    its predecessor. All frames have the size of the first: others are scaled.
 
     damage: None, or, once the end was read, one line on what could not be decoded, for the caller to
         show. What could be decoded has been given.
@@ -54,7 +57,7 @@ class FileSource:
             self._fps = nominal_fps(self._stream)
             self._decoder = _Decoder(self._container, self._stream)
             self._pictures = iter(self._decoder)
-            self._uprighter, self._reader = Uprighter(), PixelReader()
+            self._uprighter, self._conformer, self._reader = Uprighter(), Conformer(), PixelReader()
             self._timeline = _Timeline(self._fps)
             self._seq = 0
             # One frame ahead: only a decoded picture tells the size that it is shown at.
@@ -76,6 +79,17 @@ class FileSource:
     @property
     def info(self) -> SourceInfo:
         return self._info
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done that the user should know, one line each; complete at the end."""
+        notes, joins = [], self._decoder.joins
+        if joins:
+            often = "once" if joins == 1 else f"{joins} times"
+            notes.append(f"{self.path}: its timestamps start anew {often}; what follows was joined on")
+        if self._conformer.changed is not None:
+            notes.append(f"{self.path}: {self._conformer.changed}")
+        return notes
 
     def read(self, timeout_s: float = 5.0) -> Frame | None:
         """The next frame; None at the end and after `close()`. `timeout_s` is unused: files don't wait.
@@ -113,24 +127,34 @@ class FileSource:
         time_base = picture.time_base or NANOSECONDS
         pts = self._timeline.placed(picture.pts, time_base)
         try:
-            native = self._uprighter.turned(picture)
+            native = self._conformer.conformed(self._uprighter.turned(picture))
             pixels = self._reader.pixels(native)
         except av.FFmpegError as error:
             raise InputError(
                 f"{self.path}: pixel format {picture.format.name} cannot be shown ({reason(error)}): "
                 "convert the file to H.264 first"
             ) from error
-        frame = Frame(pixels, pts, time_base, int(pts * time_base / NANOSECONDS), self._seq, native)
+        captured_ns, duration = int(pts * time_base / NANOSECONDS), self._duration(picture)
+        frame = Frame(pixels, pts, time_base, captured_ns, self._seq, native, duration=duration)
         self._seq += 1
         return frame
+
+    def _duration(self, picture: av.VideoFrame) -> int:
+        stream, stated = self._stream, picture.duration or 0
+        if self._seq + 1 != stream.frames or stream.duration is None or picture.pts is None:
+            return stated
+        # The last one. In files with B-frames its packet is not, and states the time to another.
+        return max(stated, (stream.start_time or 0) + stream.duration - picture.pts)
 
     def _report_damage(self) -> None:
         if self.damage is not None:
             return
         decoder = self._decoder
         wrongs = []
-        if decoder.corrupt:
-            wrongs.append(f"damaged in {decoder.corrupt} place{'s' * (decoder.corrupt > 1)}")
+        # Where transport streams were joined the demuxer misses a packet, which never was.
+        corrupt = decoder.corrupt - min(decoder.corrupt, decoder.joins)
+        if corrupt:
+            wrongs.append(f"damaged in {corrupt} place{'s' * (corrupt > 1)}")
         elif decoder.error:
             wrongs.append(decoder.error)
         if (stated := stated_bytes(self.path, self._format)) is not None:
@@ -168,12 +192,17 @@ class _Decoder:
     """
 
     def __init__(self, container: InputContainer, stream: av.VideoStream) -> None:
-        self._container, self._stream = container, stream
+        self._packets, self._stream = Continuous(container, [stream]), stream
         self.corrupt = 0
         self.error = ""
 
+    @property
+    def joins(self) -> int:
+        """How often the file's timestamps have started anew so far."""
+        return self._packets.joins
+
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        packets = self._container.demux(self._stream)
+        packets = iter(self._packets)
         flushing = False
         while not flushing:
             try:

@@ -82,10 +82,15 @@ class Uprighter:
             self._graph, self._key = _transposer(picture, steps), key
         self._graph.vpush(picture)
         turned = self._graph.vpull()
-        turned.pts, turned.time_base = picture.pts, picture.time_base
-        turned.colorspace, turned.color_range = picture.colorspace, picture.color_range
-        turned.color_primaries, turned.color_trc = picture.color_primaries, picture.color_trc
+        copy_properties(picture, turned)
         return turned
+
+
+def copy_properties(picture: av.VideoFrame, copy: av.VideoFrame) -> None:
+    """Give a picture that was made of another its timing and colour tags, which a filter may have changed."""
+    copy.pts, copy.time_base, copy.duration = picture.pts, picture.time_base, picture.duration
+    copy.colorspace, copy.color_range = picture.colorspace, picture.color_range
+    copy.color_primaries, copy.color_trc = picture.color_primaries, picture.color_trc
 
 
 def _transposer(picture: av.VideoFrame, steps: tuple[str, ...]) -> Graph:
