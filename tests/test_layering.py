@@ -66,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "sources.demo": WORLD | {"sources", "face", "render"},
     "sources.portrait": WORLD | {"sources", "face"},
     # A sink must know what its source is and how a container is opened, and no source itself.
-    "sinks": WORLD | {"sinks", "sources.base", "sources.container"},
+    "sinks": WORLD | {"sinks", "sources.base", "sources.container", "sources.continuous"},
     "loop": ENDS | {"loop_report"},
     "loop_report": {"clock"},
     "cam_display": ENDS,

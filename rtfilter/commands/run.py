@@ -107,7 +107,8 @@ def filter_video(job: Job) -> int:
         source.close()
     if job.report is not None:
         write_json(job.report, report_of(job, started, source.info, recorded, result))
-    say_what_happened(job, recorded, [getattr(source, "damage", None), *getattr(sink, "notes", ())])
+    notes = [getattr(source, "damage", None), *getattr(source, "notes", ()), *getattr(sink, "notes", ())]
+    say_what_happened(job, recorded, notes)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Sound copied from one file to another, packet by packet, bytes and times untouched."""
+"""Sound copied from one file to another, packet by packet, bytes untouched, and times where they rise."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from av.packet import Packet
 
 from rtfilter.errors import OutputError
 from rtfilter.sources.container import open_input, reason
+from rtfilter.sources.continuous import Continuous
 
 _LOG = logging.getLogger(__name__)
 
 
 class AudioCopy:
     """All audio streams of `path`, to be fed into `output` a little ahead of its pictures.
+
+    moved_s: seconds to add to all times, as the caller did to the pictures; set before the first `feed`.
 
     Raises InputError when `path` cannot be opened, OutputError when the container of `output` cannot
     hold the codec of one of its audio streams.
@@ -40,9 +43,17 @@ class AudioCopy:
             self.close()
             raise
         audio = tuple(self._input.streams.audio)
-        self._packets = self._input.demux(audio) if audio else iter(())
+        self._packets = iter(Continuous(self._input, audio)) if audio else iter(())
         self._next: Packet[AudioStream] | None = None
+        self._last_dts: dict[int, int] = {}
         self._done = not audio
+        self.moved_s = 0.0
+
+    @property
+    def start_s(self) -> float | None:
+        """When the first packet begins, not moved; None where there is none."""
+        self._next = self._next or (None if self._done else self._read())
+        return None if self._next is None else float((self._next.dts or 0) * self._next.time_base)
 
     def feed(self, output: OutputContainer, until_s: float) -> None:
         """Write all packets that begin before `until_s`; everything, with infinity.
@@ -53,11 +64,12 @@ class AudioCopy:
             packet = self._next or self._read()
             if packet is None:
                 self._done = True
-            elif float((packet.dts or 0) * packet.time_base) > until_s:
+            elif float((packet.dts or 0) * packet.time_base) + self.moved_s > until_s:
                 self._next = packet
                 return
             else:
                 self._next = None
+                self._move(packet)
                 packet.stream = self._streams[packet.stream_index]
                 output.mux(packet)
 
@@ -65,6 +77,15 @@ class AudioCopy:
         """Release the file. May be called twice."""
         self._done = True
         self._input.close()
+
+    def _move(self, packet: Packet[AudioStream]) -> None:
+        ticks = round(self.moved_s / packet.time_base)
+        dts = (packet.dts or 0) + ticks
+        if packet.stream_index in self._last_dts:
+            # One time that does not rise, in a damaged file, would end the writing.
+            dts = max(dts, self._last_dts[packet.stream_index] + 1)
+        self._last_dts[packet.stream_index] = packet.dts = dts
+        packet.pts = dts if packet.pts is None else max(packet.pts + ticks, dts)
 
     def _read(self) -> Packet[AudioStream] | None:
         try:

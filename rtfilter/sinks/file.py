@@ -27,6 +27,8 @@ from rtfilter.sources.container import reason
 _MUXER_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
 # In 1/100 s: browsers show a picture that is shorter for 1/10 s.
 _GIF_SHORTEST = 2
+# Sound may begin this much before zero: an encoder's lead-in, which is not to be heard.
+_LEAD_IN_S = 0.2
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -36,7 +38,7 @@ class FileSink:
     What the filter left alone keeps the source's YUV bytes, see `rtfilter.planes`. The size is that of the
     first frame. Timestamps are exact in MP4 and MOV; AVI has a constant rate, GIF hundredths of a second.
     Matroska and WebM round to 1 ms and have none below zero: where the sound begins earlier (an encoder's
-    lead-in), pictures and sound move together.
+    lead-in), pictures and sound move together. In all of them they do where pictures begin before zero.
 
     path: .mp4, .m4v, .mov, .mkv, .webm, .avi or .gif; it is written under a hidden name beside it and renamed
         at the end.
@@ -73,6 +75,9 @@ class FileSink:
         self._time_base = Fraction(1, 90_000)
         self._last_pts: int | None = None
         self._packet_pts_step = 1
+        # In ticks of the time base: what was added to all times, lengths by pts, and where the last one ends.
+        self._moved = self._end_pts = 0
+        self._durations: dict[int, int] = {}
         self._fps = info.fps.limit_denominator(100_000)
         self._container: OutputContainer | None = None
         self._audio: AudioCopy | None = None
@@ -108,7 +113,7 @@ class FileSink:
                     f"{self.path}: frame {frame.seq} is {got}, expected {expected} like the first one: "
                     "cut the input where its size changes"
                 )
-            pts = round(frame.pts * frame.time_base / self._time_base)
+            pts = round(frame.pts * frame.time_base / self._time_base) + self._moved
             if self._last_pts is not None:
                 if self._palettes is not None and pts < self._last_pts + _GIF_SHORTEST:
                     return
@@ -117,6 +122,8 @@ class FileSink:
             picture = encoding.picture(frame) if self._palettes is None else self._palettes.picture(frame)
             self._last_pts = picture.pts = pts
             picture.time_base = self._time_base
+            if frame.duration:
+                self._durations[pts] = max(1, round(frame.duration * frame.time_base / self._time_base))
             self._mux(self._container, self._stream.encode(picture))
             if self._audio is not None:
                 self._audio.feed(self._container, float(pts * self._time_base))
@@ -151,7 +158,7 @@ class FileSink:
     def _finish(self, container: OutputContainer) -> None:
         if self._encoding is None:
             raise OutputError(f"{self.path} was not written: there was not one frame")
-        self._mux(container, self._stream.encode(None))
+        self._mux(container, self._stream.encode(None), last=True)
         if self._audio is not None:
             self._audio.feed(container, math.inf)
         container.close()
@@ -163,6 +170,7 @@ class FileSink:
         self._packet_pts_step = max(1, round(1 / (self._fps * self._time_base)))
         if self._codec == "gif":
             self._palettes = Palettes(encoding.width, encoding.height)
+        self._move(frame)
         context = self._stream.codec_context
         context.options = {
             **codec_settings(self._codec, encoding.width, encoding.height),
@@ -178,12 +186,31 @@ class FileSink:
         context.color_primaries, context.color_trc = encoding.color_primaries, encoding.color_trc
         return encoding
 
-    def _mux(self, container: OutputContainer, packets: list[Packet[VideoStream]]) -> None:
-        for packet in packets:
+    def _move(self, frame: Frame) -> None:
+        """Move everything to where no picture is before zero: players hide what is, unless it is lead-in."""
+        start_s = float(frame.pts * frame.time_base)
+        sound_s = None if self._audio is None else self._audio.start_s
+        earliest_s = start_s if sound_s is None else min(start_s, sound_s)
+        if start_s < 0 or earliest_s < -_LEAD_IN_S:
+            self._moved = math.ceil(-earliest_s / self._time_base)
+            if self._audio is not None:
+                self._audio.moved_s = float(self._moved * self._time_base)
+
+    def _mux(
+        self, container: OutputContainer, packets: list[Packet[VideoStream]], last: bool = False
+    ) -> None:
+        for index, packet in enumerate(packets):
             # Only the last one's counts (the others end where the next begins): without it the last
             # picture would have no length.
+            if packet.pts is not None:
+                packet.duration = self._durations.pop(packet.pts, packet.duration)
             if not packet.duration:
                 packet.duration = self._packet_pts_step
+            if packet.pts is not None:
+                self._end_pts = max(self._end_pts, packet.pts + packet.duration)
+                if last and index == len(packets) - 1:
+                    # The last packet may be a B-frame's, which is shown before the last picture.
+                    packet.duration = max(packet.duration, self._end_pts - packet.pts)
             container.mux(packet)
 
     def _failed(self, what: str, error: Exception) -> OutputError:

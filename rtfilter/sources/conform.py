@@ -29,7 +29,7 @@ class Conformer:
             self._form = form
         if form == self._form:
             return picture
-        (width, height, name), first = form, self._form
+        width, height, first = form[0], form[1], self._form
         if self.changed is None and form[:2] != first[:2]:
             at = "" if picture.time is None else f" at {picture.time:.2f} s"
             self.changed = f"the size changes to {width}x{height}{at}: scaled to {first[0]}x{first[1]}"

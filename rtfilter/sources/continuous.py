@@ -14,7 +14,6 @@ from typing import Any
 
 import av
 from av.container import InputContainer
-from av.format import Flags
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
@@ -23,16 +22,22 @@ _JUMP_S, _JUMP_OF_PTS_S = 0.1, 1.0
 # FFmpeg's own limit for a jump ahead. Only formats whose clock may be reset (transport streams) have any:
 # in others a gap is a pause, which stays.
 _JUMP_AHEAD_S = 10.0
+_AVFMT_TS_DISCONT = 0x0200
 # How far streams of one file lie apart in it, with room to spare: to find where all of them begin anew.
 _AHEAD_S, _AHEAD_PACKETS = 3.0, 2000
 
 
 @dataclass
 class _Line:
-    """Where one stream is: the part it is in, and its latest decoding time there, in seconds, moved."""
+    """Where one stream is: the part it is in, its latest decoding time there, moved, and its latest step."""
 
     part: int
     last_s: float
+    step_s: float = 0.0
+
+    def end_s(self, packet: Packet[Any]) -> float:
+        """When a packet ends, not moved; by the latest step where it has no length of its own."""
+        return _start_s(packet) + (float((packet.duration or 0) * packet.time_base) or self.step_s)
 
 
 class Continuous:
@@ -51,7 +56,7 @@ class Continuous:
             for stream in container.streams
             if stream.type in ("video", "audio") and not stream.disposition & Disposition.attached_pic
         }
-        self._resets = bool(container.format.flags & Flags.ts_discont.value)
+        self._resets = bool(container.format.flags & _AVFMT_TS_DISCONT)
         self._ahead: deque[Packet[Any]] = deque()
         self._error: BaseException | None = None
         self._moves_s = [0.0]  # of each part
@@ -99,9 +104,11 @@ class Continuous:
             part = line.part  # a single time that is wrong: the next ones go on as before
         move_s = self._moves_s[part]
         if index in self._timed:
+            if part == line.part and line.last_s > float("-inf"):
+                line.step_s = max(at_s + move_s - line.last_s, 0.0) or line.step_s
             line.last_s = max(line.last_s, at_s + move_s) if part == line.part else at_s + move_s
             line.part, self._now_s = part, max(self._now_s, at_s + move_s)
-            self._end_s = max(self._end_s, _end_s(packet) + move_s)
+            self._end_s = max(self._end_s, line.end_s(packet) + move_s)
         if move_s:
             ticks = round(move_s / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts + ticks
@@ -141,7 +148,8 @@ class Continuous:
                 if confirmed and len(starts) >= len(self._lines):
                     break
             else:
-                end_s = max(end_s, _end_s(later) + self._moves_s[self._lines[later.stream_index].part])
+                other = self._lines[later.stream_index]
+                end_s = max(end_s, other.end_s(later) + self._moves_s[other.part])
         self._moves_s.append(end_s - min(starts.values()))
 
     def _is_new(self, packet: Packet[Any], at_s: float, jumped_to_s: float) -> bool:
@@ -167,10 +175,6 @@ def _decoding_s(packet: Packet[Any]) -> float | None:
 def _start_s(packet: Packet[Any]) -> float:
     time = packet.dts if packet.pts is None else packet.pts
     return float((time or 0) * packet.time_base)
-
-
-def _end_s(packet: Packet[Any]) -> float:
-    return _start_s(packet) + float((packet.duration or 0) * packet.time_base)
 
 
 def _jump_s(packet: Packet[Any]) -> float:

@@ -14,6 +14,7 @@ from av.container import InputContainer
 from rtfilter.errors import InputError
 from rtfilter.frame import MAX_SIDE_PX, NANOSECONDS, Frame
 from rtfilter.sources.base import SourceInfo
+from rtfilter.sources.conform import Conformer
 from rtfilter.sources.container import (
     frame_count,
     nominal_fps,
@@ -21,9 +22,8 @@ from rtfilter.sources.container import (
     reason,
     video_stream,
 )
-from rtfilter.sources.cut import stated_bytes
-from rtfilter.sources.conform import Conformer
 from rtfilter.sources.continuous import Continuous
+from rtfilter.sources.cut import stated_bytes
 from rtfilter.sources.pixels import PixelReader, Uprighter
 from rtfilter.system.process import MadeHere
 
@@ -35,8 +35,8 @@ class FileSource:
 
     `Frame.native` is the decoded picture, upright, in its own pixel format and colour tags.
     `Frame.pts` is in the stream's time base. Where timestamps start anew (joined files) they go on, see
-    `Continuous`. A missing one continues at the nominal rate; one that does not rise is moved to one tick after
-    its predecessor. All frames have the size of the first: others are scaled.
+    `Continuous`; a missing one continues at the nominal rate; one that does not rise is moved to one tick
+    after its predecessor. All frames have the size of the first, see `Conformer`.
 
     damage: None, or, once the end was read, one line on what could not be decoded, for the caller to
         show. What could be decoded has been given.
