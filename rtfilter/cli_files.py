@@ -1,4 +1,4 @@
-"""The options of verbs that write a file: codec and quality."""
+"""The options of files and pipes: codec and quality, size and format."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import re
 from rtfilter.cli_parser import Parser, one_of
 
 CODECS = ("h264", "ffv1", "vp9", "gif")
+PIPE_FORMATS = ("y4m", "mkv", "raw")
+# As `frame.MAX_SIDE_PX`, which would load NumPy here.
+MAX_SIDE_PX = 16384
 _MULTIPLES = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
@@ -23,6 +26,29 @@ def quality_options(parser: Parser) -> None:
     parser.add_argument(
         "--bitrate", type=bitrate, metavar="4M", help="in place of --crf: average bits a second, as 800k, 4M"
     )
+
+
+def pipe_options(parser: Parser) -> None:
+    group = parser.add_argument_group("pipes (-i -, -o -)")
+    group.add_argument(
+        "--size",
+        type=size,
+        metavar="WxH",
+        help="stdin is raw RGB of this size; of a camera or demo: its size",
+    )
+    group.add_argument(
+        "--format",
+        type=one_of("format", PIPE_FORMATS),
+        help="of stdout: y4m (default), raw (RGB), or mkv, which keeps times",
+    )
+
+
+def size(text: str) -> tuple[int, int]:
+    """`1280x720` as width and height in pixels."""
+    matched = re.fullmatch(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", text)
+    if matched is None or max(int(matched[1]), int(matched[2])) > MAX_SIDE_PX:
+        raise argparse.ArgumentTypeError(f"expected WxH like 1280x720, at most {MAX_SIDE_PX}, got {text!r}")
+    return int(matched[1]), int(matched[2])
 
 
 def _whole(text: str) -> int:

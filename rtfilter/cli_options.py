@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from rtfilter.cli_files import quality_options
+from rtfilter.cli_files import pipe_options, quality_options
 from rtfilter.cli_parser import Parser, checked, count, number, one_of, port
 from rtfilter.config import (
     COUNT_KEYS,
@@ -26,9 +26,10 @@ LONGEST_S = 86_400.0
 
 
 def run_options(parser: Parser) -> None:
-    parser.add_argument("-i", "--input", metavar="FILE|camera:0|demo", help="what to filter")
-    parser.add_argument("-o", "--output", metavar="FILE|virtualcam|null", help="where it goes")
+    parser.add_argument("-i", "--input", metavar="FILE|camera:0|demo|-", help="what to filter; - is stdin")
+    parser.add_argument("-o", "--output", metavar="FILE|virtualcam|null|-", help="where it goes; - is stdout")
     _output_options(parser)
+    pipe_options(parser)
     control_options(parser)
     _picture_options(parser)
     _live_options(parser)

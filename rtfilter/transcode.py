@@ -74,7 +74,8 @@ def transcode(
     progress: called after every frame with the frames filtered so far and `source.info.frame_count`.
 
     Whatever goes wrong anywhere (Ctrl-C included) stops all three within a frame, closes the sink as
-    incomplete and is raised here, unchanged. The source stays open: it is the caller's.
+    incomplete and is raised here, unchanged; the source is closed then. Otherwise it stays open: it is the
+    caller's.
     """
     report = TranscodeReport()
     started_s = time.monotonic()
@@ -128,6 +129,8 @@ def transcode(
     finally:
         if not complete:
             stop()
+            # A read may wait for another program.
+            source.close()
             for worker in workers:
                 worker.join(_JOIN_S)
             # The error that stopped the run is the one to hear about.

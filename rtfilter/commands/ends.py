@@ -5,13 +5,20 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtfilter.commands.output import refuse_existing
+from rtfilter.commands.standard_streams import PIPE, stdin_descriptor, taken_stdout
 from rtfilter.errors import UsageError
 from rtfilter.sinks.base import Sink
 from rtfilter.sources.base import Source, SourceInfo
+
+if TYPE_CHECKING:
+    from rtfilter.sinks.file import FileSink
+    from rtfilter.sinks.pipe import PipeSink
 
 DEMO, VIRTUAL_CAMERA, NOTHING = "demo", "virtualcam", "null"
 # What most conferencing programs expect of a camera, and enough for a face.
@@ -34,9 +41,15 @@ def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s:
     Raises UsageError, DeviceError or InputError, saying what to do.
     """
     if not name:
-        raise UsageError("the input has no name; expected a file, camera:0 or demo")
-    width, height = values.get("width", WIDTH_PX), values.get("height", HEIGHT_PX)
-    fps = values.get("fps", FPS)
+        raise UsageError("the input has no name; expected a file, camera:0, demo, or - for stdin")
+    fps, size = values.get("fps", FPS), values.get("size")
+    if name == PIPE:
+        from rtfilter.sources.pipe import PipeSource, RawVideo
+
+        return PipeSource(
+            stdin_descriptor(), None if size is None else RawVideo(size[0], size[1], Fraction(fps))
+        )
+    width, height = size or (values.get("width", WIDTH_PX), values.get("height", HEIGHT_PX))
     if name == DEMO:
         from rtfilter.sources.demo import DemoSource
 
@@ -50,6 +63,8 @@ def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s:
         if not (re.fullmatch(r"\d{1,3}", target) or target.startswith("/")):
             raise UsageError(f"input {name!r}: expected camera:0 or camera:/dev/video2")
         return CameraSource(int(target) if target.isdigit() else target, width, height, fps)
+    if size is not None:
+        raise UsageError("--size is for raw RGB on stdin, cameras and the demo; a file has its own")
     if not Path(name).exists():
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", name):
             raise UsageError(f"input {name!r} is an address, expected a file; download it first")
@@ -77,7 +92,7 @@ def open_sink(name: str, values: Mapping[str, Any], source: Source, *, compare: 
 
 def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: SourceInfo, force: bool) -> Sink:
     if not name:
-        raise UsageError("the output has no name; expected a file, virtualcam or null")
+        raise UsageError("the output has no name; expected a file, virtualcam, null, or - for stdout")
     if name == NOTHING:
         from rtfilter.sinks.null import NullSink
 
@@ -87,28 +102,59 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
 
         width, height = values.get("width", WIDTH_PX), values.get("height", HEIGHT_PX)
         return VirtualCameraSink(width, height, float(info.fps), values.get("device"))
-    if not Path(name).suffix:
-        _suggest("output", name, (VIRTUAL_CAMERA, NOTHING))
     from rtfilter.sinks.containers import Quality
     from rtfilter.sinks.file import FileSink
     from rtfilter.sources.file import FileSource
 
-    if isinstance(source, FileSource) and Path(name).exists() and Path(name).samefile(source.path):
+    quality = Quality(values.get("crf"), values.get("bitrate"))
+    options: dict[str, Any] = {"codec": values.get("codec"), "quality": quality}
+    sounds = 0
+    if isinstance(source, FileSource):
+        options["sample_aspect_ratio"] = source.sample_aspect_ratio
+        if source.rereadable:
+            options["audio_from"] = source.path
+        sounds = source.sounds
+    if name == PIPE:
+        return _open_pipe(source, info, values, options, sounds)
+    if values.get("format") is not None:
+        raise UsageError("--format is for -o -; a file's suffix tells its format")
+    if not Path(name).suffix:
+        _suggest("output", name, (VIRTUAL_CAMERA, NOTHING))
+    if "audio_from" in options and Path(name).exists() and Path(name).samefile(options["audio_from"]):
         raise UsageError(f"{name} is both input and output; choose another output")
     refuse_existing(Path(name), force)
-    codec, quality = values.get("codec"), Quality(values.get("crf"), values.get("bitrate"))
-    if not isinstance(source, FileSource):
-        return FileSink(name, info, codec=codec, quality=quality, overwrite=force)
-    ratio = source.sample_aspect_ratio
-    return FileSink(
-        name,
-        info,
-        codec=codec,
-        quality=quality,
-        audio_from=source.path,
-        overwrite=force,
-        sample_aspect_ratio=ratio,
-    )
+    sink = FileSink(name, info, overwrite=force, **options)
+    if sounds and "audio_from" not in options:
+        sink.notes.append(f"{name} has no sound: that of {info.name} cannot be read beside its pictures")
+    return sink
+
+
+def _open_pipe(
+    source: Source, info: SourceInfo, values: Mapping[str, Any], options: dict[str, Any], sounds: int
+) -> Sink:
+    form = values.get("format") or "y4m"
+    if form == "mkv":
+        from rtfilter.sinks.file import FileSink
+        from rtfilter.sinks.place import PipePlace
+
+        place = PipePlace(taken_stdout(), ".mkv")
+        sink: FileSink | PipeSink = FileSink("stdout", info, place=place, **options)
+        lacks_sound = "audio_from" not in options
+    else:
+        from rtfilter.sinks.pipe import PipeSink
+        from rtfilter.sources.file import FileSource
+
+        for option in ("codec", "crf", "bitrate"):
+            if values.get(option) is not None:
+                raise UsageError(f"--{option} is for files and --format mkv: {form} is not compressed")
+        if isinstance(source, FileSource):
+            info = replace(info, fps=source.steady_fps)
+        ratio = options.get("sample_aspect_ratio", Fraction(1))
+        sink = PipeSink(taken_stdout(), info, raw=form == "raw", sample_aspect_ratio=ratio)
+        lacks_sound = True
+    if sounds and lacks_sound:
+        sink.notes.append(f"stdout gets no sound, and {info.name} has: --format mkv keeps that of a file")
+    return sink
 
 
 def _suggest(what: str, name: str, words: tuple[str, ...]) -> None:

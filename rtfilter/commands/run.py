@@ -19,6 +19,7 @@ from rtfilter.commands.interrupted import InterruptedJob, say_interrupted
 from rtfilter.commands.lane import announce, chosen_lane, say
 from rtfilter.commands.live_line import LiveLine
 from rtfilter.commands.output import refuse_existing, refuse_same, write_json
+from rtfilter.commands.standard_streams import PIPE, shown_name
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
 from rtfilter.frame import Frame
@@ -67,11 +68,11 @@ def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: 
     """The job of parsed arguments. Raises UsageError for a codec that a settings file made up."""
     if (codec := values.get("codec", CODECS[0])) not in CODECS:
         raise UsageError(f"unknown codec {codec!r}:{nearest(codec, CODECS)}")
-    quality = {key: getattr(arguments, key, None) for key in ("crf", "bitrate")}
+    named = {key: getattr(arguments, key, None) for key in ("crf", "bitrate", "size", "format")}
     return Job(
         input=values["input"],
         output=values["output"],
-        values={**values, **quality},
+        values={**values, **named},
         controls_at=lambda _: controls,
         described=controls.as_dict(),
         compare=arguments.compare,
@@ -101,6 +102,10 @@ def filter_video(job: Job) -> int:
         except KeyboardInterrupt as error:
             say_interrupted(error, f"after {recorded.frames} frames{'' if live else _lost(job)}")
             raise InterruptedJob(*error.args) from error
+        except BrokenPipeError:
+            if not job.quiet:
+                say(f"the reader of stdout left after {recorded.frames} frames")
+            raise
         finally:
             recorded.close()
     finally:
@@ -117,7 +122,7 @@ def refuse_report(job: Job) -> None:
     if job.report is None:
         return
     for name, what in ((job.input, "input"), (job.output, "output")):
-        if not (is_camera(name) or name in (DEMO, VIRTUAL_CAMERA, NOTHING)):
+        if not (is_camera(name) or name in (DEMO, VIRTUAL_CAMERA, NOTHING, PIPE)):
             refuse_same(job.report, "report", Path(name), what)
     refuse_existing(job.report, job.force)
 
@@ -146,24 +151,27 @@ def _lost(job: Job) -> str:
     """What became of the output of a run that ended before its end."""
     if job.output in (NOTHING, VIRTUAL_CAMERA):
         return ""
+    if job.output == PIPE:
+        return ": stdout ends there"
     if Path(job.output).exists():
         return f": nothing of them was kept; {job.output} is still what it was before"
     return f": nothing was kept, {job.output} was not written"
 
 
 def _every_frame(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dict[str, Any]:
+    from rtfilter.sources.pipe import PipeSource
     from rtfilter.sources.stoppable import Stoppable
     from rtfilter.threads import stop_on_signals
     from rtfilter.transcode import transcode
 
     # Half of a file is no result; a demo, as a recording, is whole wherever it ends.
-    endless = job.input == DEMO
-    stoppable = Stoppable(source)
+    endless = job.input in (DEMO, PIPE)
+    stoppable = Stoppable(source, source.finish if isinstance(source, PipeSource) else None)
     with ProgressBar() as bar, stop_on_signals(stoppable.stop) if endless else nullcontext():
         step = partial(_stepped, job, recorded)
         report = transcode(stoppable, step, sink, None if job.quiet else bar)
     if stoppable.stopped:
-        say(f"stopped early, after {report.frames} frames; {job.output} is complete up to there")
+        say(f"stopped early, after {report.frames} frames; {shown_name(job.output)} is complete up to there")
     return report.as_dict()
 
 
@@ -216,7 +224,7 @@ def say_what_happened(job: Job, recorded: RecordedFilter, notes: Sequence[str | 
     if job.quiet:
         return
     counts = f"{recorded.frames} frames, a face in {recorded.with_face}, {recorded.changed} changed"
-    print(f"{job.output}: {counts}", file=sys.stderr)
+    print(f"{shown_name(job.output)}: {counts}", file=sys.stderr)
     if recorded.frames and not recorded.changed:
         wish = any(job.described.get(key) for key in ("emotions", "valence", "arousal"))
         if not recorded.with_face:

@@ -94,7 +94,7 @@ class FileSink:
                 )
             elif audio_from is not None:
                 self._audio = AudioCopy(Path(audio_from), self._container, self.path)
-        except RtfilterError:
+        except (RtfilterError, BrokenPipeError):
             self.close(complete=False)
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -127,7 +127,7 @@ class FileSink:
             self._mux(self._container, self._stream.encode(picture))
             if self._audio is not None:
                 self._audio.feed(self._container, float(pts * self._time_base))
-        except RtfilterError:
+        except (RtfilterError, BrokenPipeError):
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._failed("cannot be written further", error) from error
@@ -142,7 +142,7 @@ class FileSink:
         try:
             if complete and container is not None:
                 self._finish(container)
-        except RtfilterError:
+        except (RtfilterError, BrokenPipeError):
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._failed("could not be finished", error) from error

@@ -47,13 +47,18 @@ def open_input(path: str | Path) -> InputContainer:
             f"{file} cannot be opened as a video ({reason(error)}): it is another kind of file, damaged, "
             "or cut off before its index was written"
         ) from error
-    if container.format.name in _TEXT_FORMATS:
-        container.close()
-        raise InputError(f"{file} is text, expected a video: name a video file")
+    refuse_text(container, str(file))
     return container
 
 
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
+def refuse_text(container: InputContainer, name: str) -> None:
+    """Close the container and raise InputError when FFmpeg would draw it as text."""
+    if container.format.name in _TEXT_FORMATS:
+        container.close()
+        raise InputError(f"{name} is text, expected a video: name a video file")
+
+
+def video_stream(container: InputContainer, path: Path | str) -> VideoStream:
     """The first moving picture of a file (cover art is none), ready to decode. Raises InputError."""
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not moving:
@@ -75,6 +80,14 @@ def nominal_fps(stream: VideoStream) -> Fraction:
         if rate is not None and 0 < rate <= 1000:
             return Fraction(rate)
     return DEFAULT_FPS
+
+
+def steady_fps(stream: VideoStream, mean_fps: Fraction) -> Fraction:
+    """The lowest rate on whose ticks FFmpeg found the frames to lie; the mean where that is absurd."""
+    if stream.base_rate is None:
+        return mean_fps
+    rate = Fraction(stream.base_rate)
+    return rate if mean_fps <= rate <= max(2 * mean_fps, Fraction(60)) else mean_fps
 
 
 def duration_s(stream: VideoStream) -> float | None:

@@ -20,6 +20,7 @@ from rtfilter.sources.container import (
     nominal_fps,
     open_input,
     reason,
+    steady_fps,
     video_stream,
 )
 from rtfilter.sources.continuous import Continuous
@@ -41,19 +42,23 @@ class FileSource:
     damage: None, or, once the end was read, one line on what could not be decoded, for the caller to
         show. What could be decoded has been given.
     sample_aspect_ratio: width / height of a pixel of the upright picture.
+    steady_fps: the constant rate that most of its frames have, where a gap does not count.
+    opened: a container that was opened otherwise, as a pipe's or an address's; `path` is then its name.
+    rereadable: whether `path` can be opened once more, for the sound. sounds: how many sound tracks it has.
 
     Raises InputError when not one frame can be had: missing, empty, no video in it, over 16384 px a side.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, *, opened: InputContainer | None = None) -> None:
+        self.path, self.name = Path(path), str(path)
+        self.rereadable = opened is None
         self.damage: str | None = None
         self._made = MadeHere(f"the reader of {self.path}")
         self._lock = threading.Lock()
-        self._container: InputContainer | None = open_input(path)
+        self._container: InputContainer | None = opened or open_input(path)
         self._format = self._container.format.name
         try:
-            self._stream = video_stream(self._container, self.path)
+            self._stream = video_stream(self._container, self.name)
             self._fps = nominal_fps(self._stream)
             self._decoder = _Decoder(self._container, self._stream)
             self._pictures = iter(self._decoder)
@@ -68,11 +73,13 @@ class FileSource:
         if first is None:
             self.close()
             raise InputError(
-                f"{self.path}: not one frame could be decoded ({self._decoder.error or 'no video data'}): "
+                f"{self.name}: not one frame could be decoded ({self._decoder.error or 'no video data'}): "
                 "copy or record it again"
             )
+        self.sounds = len(self._container.streams.audio)
+        self.steady_fps = steady_fps(self._stream, self._fps)
         count = frame_count(self._stream)
-        self._info = SourceInfo(str(self.path), first.width, first.height, self._fps, False, count)
+        self._info = SourceInfo(self.name, first.width, first.height, self._fps, False, count)
         ratio = self._stream.sample_aspect_ratio or Fraction(1)
         self.sample_aspect_ratio = 1 / ratio if self._uprighter.sideways else ratio
 
@@ -121,7 +128,7 @@ class FileSource:
             return None
         if max(picture.width, picture.height) > MAX_SIDE_PX:
             raise InputError(
-                f"{self.path} is {picture.width}x{picture.height}, expected at most {MAX_SIDE_PX} px a side: "
+                f"{self.name} is {picture.width}x{picture.height}, expected at most {MAX_SIDE_PX} px a side: "
                 "scale it down first"
             )
         time_base = picture.time_base or NANOSECONDS
@@ -131,7 +138,7 @@ class FileSource:
             pixels = self._reader.pixels(native)
         except av.FFmpegError as error:
             raise InputError(
-                f"{self.path}: pixel format {picture.format.name} cannot be shown ({reason(error)}): "
+                f"{self.name}: pixel format {picture.format.name} cannot be shown ({reason(error)}): "
                 "convert the file to H.264 first"
             ) from error
         captured_ns, duration = int(pts * time_base / NANOSECONDS), self._duration(picture)
@@ -157,10 +164,10 @@ class FileSource:
             wrongs.append(f"damaged in {corrupt} place{'s' * (corrupt > 1)}")
         elif decoder.error:
             wrongs.append(decoder.error)
-        if (stated := stated_bytes(self.path, self._format)) is not None:
+        if self.rereadable and (stated := stated_bytes(self.path, self._format)) is not None:
             wrongs.append(f"cut off: {self.path.stat().st_size:,} of {stated:,} bytes are there")
         if wrongs:
-            self.damage = f"{self.path}: {', '.join(wrongs)}; used what could be decoded"
+            self.damage = f"{self.name}: {', '.join(wrongs)}; used what could be decoded"
             _LOG.info("%s", self.damage)
 
 

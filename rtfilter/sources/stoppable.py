@@ -34,4 +34,5 @@ class Stoppable:
         return None if self.stopped else self._source.read(timeout_s)
 
     def close(self) -> None:
-        """Nothing: the source is the caller's."""
+        """The same as `stop`: the source itself is the caller's."""
+        self.stop()

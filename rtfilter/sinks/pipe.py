@@ -1,0 +1,135 @@
+"""`PipeSink`: bare pictures at a constant rate into a pipe, as Y4M or as raw RGB."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+
+import numpy as np
+
+from rtfilter.colour import YuvSpec, rgb_to_yuv, spec_for_size
+from rtfilter.errors import OutputError
+from rtfilter.frame import U8, Frame
+from rtfilter.planes import planes_of_frame
+from rtfilter.sources.base import SourceInfo
+
+NAME = "stdout"
+# Y4M's names for how chroma is shared, by the shift of columns and rows.
+_Y4M_CHROMA = {(1, 1): "420jpeg", (1, 0): "422", (0, 0): "444"}
+# A longer hole in the times is a fault of the source, and is not filled with pictures.
+_LONGEST_HOLE_S = 10
+
+
+class PipeSink:
+    """Writes every frame's samples to `descriptor`.
+
+    raw: packed RGB, uint8 [H, W, 3], and nothing else. Otherwise Y4M: the source's 8-bit planes where it
+    has any and the filter left them, else 4:2:0.
+
+    Neither has times: frames are repeated or left out so that frame n is shown n / fps seconds after the
+    first. notes: how often that happened, and what else is not in the pipe, for the caller to show.
+
+    Raises BrokenPipeError when the reader is gone, OutputError for another failure.
+    """
+
+    def __init__(
+        self, descriptor: int, info: SourceInfo, *, raw: bool, sample_aspect_ratio: Fraction = Fraction(1)
+    ) -> None:
+        self._descriptor, self._raw = descriptor, raw
+        self._fps, self._aspect = info.fps.limit_denominator(100_000), sample_aspect_ratio
+        self._steady = _ConstantRate(self._fps)
+        self._spec: YuvSpec | None = None
+        self._shift = (1, 1)
+        self._size: tuple[int, int] | None = None
+        self._last: list[memoryview] = []
+        self.notes: list[str] = []
+
+    def write(self, frame: Frame) -> None:
+        """Send one frame. Raises BrokenPipeError or OutputError."""
+        repeats, shown = self._steady.place(frame.pts * frame.time_base)
+        for _ in range(repeats):
+            self._send(self._last)
+        if shown:
+            self._last = self._samples(frame)
+            self._send(self._last)
+
+    def close(self, complete: bool) -> None:
+        """Count what was repeated and left out. The pipe is the caller's."""
+        steady = self._steady
+        if complete and (steady.repeated or steady.left_out) and not self.notes:
+            self.notes.append(
+                f"{NAME} has a constant rate of {float(self._fps):g} fps: {steady.repeated} frames were "
+                f"repeated and {steady.left_out} left out; --format mkv keeps every frame's own time"
+            )
+
+    def _samples(self, frame: Frame) -> list[memoryview]:
+        size = frame.width, frame.height
+        if self._size is None:
+            self._begin(frame)
+        elif size != self._size:
+            raise OutputError(
+                f"{NAME}: frame {frame.seq} is {size[0]}x{size[1]}, expected {self._size[0]}x{self._size[1]} "
+                "like the first one: cut the input where its size changes"
+            )
+        if self._raw:
+            return [_bytes_of(frame.rgb)]
+        planes = planes_of_frame(frame)
+        if planes is not None and planes.spec == self._spec and planes.shift == self._shift:
+            return [memoryview(b"FRAME\n"), *map(_bytes_of, planes.all)]
+        assert self._spec is not None
+        return [memoryview(b"FRAME\n"), *map(_bytes_of, rgb_to_yuv(frame.rgb, self._spec, *self._shift))]
+
+    def _begin(self, frame: Frame) -> None:
+        self._size = width, height = frame.width, frame.height
+        if self._raw:
+            return
+        planes = planes_of_frame(frame)
+        self._spec = spec_for_size(width, height) if planes is None else planes.spec
+        self._shift = (1, 1) if planes is None else planes.shift
+        words = [
+            f"YUV4MPEG2 W{width} H{height} F{self._fps.numerator}:{self._fps.denominator} Ip",
+            f"A{self._aspect.numerator}:{self._aspect.denominator} C{_Y4M_CHROMA[self._shift]}",
+            f"XCOLORRANGE={'FULL' if self._spec.full_range else 'LIMITED'}\n",
+        ]
+        self._send([memoryview(" ".join(words).encode())])
+
+    def _send(self, parts: list[memoryview]) -> None:
+        try:
+            for part in parts:
+                sent = 0
+                while sent < len(part):
+                    sent += os.write(self._descriptor, part[sent:])
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"{NAME} cannot be written further ({error.strerror})") from error
+
+
+class _ConstantRate:
+    """Puts frames of any times on the ticks of a constant rate. repeated, left_out: counts so far."""
+
+    def __init__(self, fps: Fraction) -> None:
+        self._fps = fps
+        self._zero_s: Fraction | None = None
+        self._next = 0
+        self.repeated = self.left_out = 0
+
+    def place(self, time_s: Fraction) -> tuple[int, bool]:
+        """How often the frame before is repeated first, and whether this one is shown at all."""
+        if self._zero_s is None:
+            self._zero_s = time_s
+        tick = round((time_s - self._zero_s) * self._fps)
+        if tick - self._next > _LONGEST_HOLE_S * self._fps:
+            self._zero_s = time_s - self._next / self._fps
+            tick = self._next
+        if tick < self._next:
+            self.left_out += 1
+            return 0, False
+        repeats = tick - self._next
+        self.repeated += repeats
+        self._next = tick + 1
+        return repeats, True
+
+
+def _bytes_of(samples: U8) -> memoryview:
+    return memoryview(np.ascontiguousarray(samples).reshape(-1).data)
