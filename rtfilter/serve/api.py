@@ -12,7 +12,7 @@ from rtfilter.serve.events import serve_websocket
 from rtfilter.serve.messages import merged, parse_object
 from rtfilter.serve.options import ServeOptions
 from rtfilter.serve.refusals import RefusedError
-from rtfilter.serve.sdp_guard import checked_sdp
+from rtfilter.serve.sdp_guard import checked_offer
 from rtfilter.serve.session import Json, Session
 from rtfilter.serve.sessions import Sessions
 
@@ -77,8 +77,8 @@ class Api:
             raise RefusedError(400, f"controls: expected an object, got {type(wish).__name__}")
         controls = merged(self._options.controls, wish) if wish else None
         address = request.remote or ""
-        sdp = checked_sdp(sdp, "peer", self._options.limits, self._sessions.networks_for(address))
-        session, answer = await self._sessions.open_peer("peer", sdp, address, controls)
+        offer = checked_offer(sdp, "peer", self._options.limits, self._sessions.networks_for(address))
+        session, answer = await self._sessions.open_peer("peer", offer, address, controls)
         return web.json_response(
             {"id": session.id, "sdp": answer, "type": "answer"},
             status=201,

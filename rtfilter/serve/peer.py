@@ -12,6 +12,7 @@ from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationEr
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
+from rtfilter.serve.dtls import FAILED, answer_passively, transports_of
 from rtfilter.serve.encoders import prefer_codec, tune_sender
 from rtfilter.serve.events import ChannelListener
 from rtfilter.serve.ice_guard import guard_ice
@@ -19,6 +20,7 @@ from rtfilter.serve.networks import AllowedNetworks
 from rtfilter.serve.options import ServeOptions
 from rtfilter.serve.refusals import RefusedError
 from rtfilter.serve.rtp_tuning import tune_receiver, tuning_problem
+from rtfilter.serve.sdp_offer import CheckedOffer
 from rtfilter.serve.session import Session
 from rtfilter.serve.stream import Stream
 from rtfilter.serve.tracks import FilteredTrack, drain
@@ -62,16 +64,13 @@ class Peer:
         self.connection.on("datachannel", self._take_channel)
         self.connection.on("connectionstatechange", self._state_changed)
 
-    async def answer(self, sdp: str) -> str:
-        """The answer to the offer `sdp`, which was checked before.
-
-        Raises RefusedError when the connection cannot be made of it.
-        """
+    async def answer(self, offer: CheckedOffer) -> str:
+        """The answer to `offer`. Raises RefusedError when the connection cannot be made of it."""
         try:
-            await self.connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+            await self.connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
             guard_ice(self.connection, self._networks)
-            if self._takes is None or self._gives is None:
-                _answer_passively(self.connection)
+            if not offer.is_passive and (self._takes is None or self._gives is None):
+                answer_passively(self.connection)
             self._connect_tracks()
             answer = await self.connection.createAnswer()
             await self.connection.setLocalDescription(answer)
@@ -88,7 +87,7 @@ class Peer:
             # What a parser or a negotiation says of an offer that makes no sense.
             raise RefusedError(400, f"the offer cannot be answered: {_one_line(error)}") from error
         self._spawn(self._watch())
-        return str(self.connection.localDescription.sdp)
+        return offer.answer(self.connection.localDescription.sdp)
 
     def _connect_tracks(self) -> None:
         """Give every media section of the offer what it is for."""
@@ -158,7 +157,8 @@ class Peer:
 
     async def _state_changed(self) -> None:
         if self.connection.connectionState in ("failed", "closed"):
-            self._finish("the connection was lost or closed by the peer")
+            failed = any(each.state == "failed" for each in transports_of(self.connection))
+            self._finish(FAILED if failed else "the connection was lost or closed by the peer")
 
     async def _watch(self) -> None:
         """Close a peer that never connects, or has nothing to say any more."""
@@ -204,19 +204,6 @@ class Peer:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _answer_passively(connection: RTCPeerConnection) -> None:
-    """Let the peer open DTLS where its offer leaves that open, as RFC 9725 wants of a WHIP server.
-
-    aiortc's ciphers need a server with an ECDSA key, and GStreamer has an RSA one: it can only be the client.
-    """
-    transports = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
-    if connection.sctp is not None:
-        transports.add(connection.sctp.transport)
-    for transport in transports:
-        if transport._role == "auto":
-            transport._set_role("server")
 
 
 def _one_line(error: Exception) -> str:

@@ -1,19 +1,42 @@
-"""An SDP taken apart into lines and sections, and what is bounded before anybody interprets them."""
+"""An SDP cut down to the lines that aiortc reads: bounded in size and count, the unreadable ones left out."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from aiortc.sdp import DIRECTIONS, SessionDescription, grouplines, parameters_from_sdp
 
 from rtfilter.serve.options import Limits
 from rtfilter.serve.refusals import RefusedError
 
 # Chromium's offer for one camera has lines of at most 250 characters and about 230 a section.
 LINE_LENGTH = 2048
-LINES_PER_SECTION = 800
+MOST_LINES = 4000
+# What aiortc's parser and negotiation raise on text that they do not expect.
+PARSER_ERRORS = (
+    ValueError,
+    AssertionError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    StopIteration,
+    OverflowError,
+    RecursionError,
+)
 
-_LINE = re.compile(r"[a-z]=.*")
+_TRANSPORT = {"fingerprint", "ice-pwd", "ice-ufrag", "setup", *DIRECTIONS}
+_OF_SESSION = {"group", "ice-lite", *_TRANSPORT}
+_OF_SECTION = {
+    "bundle-only", "candidate", "extmap", "fmtp", "max-message-size", "mid", "rtcp-fb", "rtcp-mux", "rtpmap",
+    "sctp-port", "ssrc", *_TRANSPORT,
+}  # fmt: skip
+# Payload types that need no rtpmap (RFC 3551), of what aiortc can decode.
+_STATIC = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000"}
 _MEDIA = re.compile(r"m=([a-z]{1,32}) ([0-9]{1,5}) ([A-Z/]{1,32}) ([!-~]{1,32}(?: [!-~]{1,32}){0,127})")
+# A section that any line of one can be tried in.
+_PROBE = "m=audio 9 UDP/TLS/RTP/SAVPF 0"
 
 
 class SdpRefusedError(RefusedError):
@@ -22,36 +45,34 @@ class SdpRefusedError(RefusedError):
 
 @dataclass(slots=True)
 class Section:
-    """One m-line and what follows it. kind: "audio", "video", "application" or another word.
+    """One m-line and the attribute lines after it that aiortc reads.
 
-    attributes: name and value of its `a=` lines, in order; the value is None without a colon.
+    kind: "audio", "video", "application" or another word.
     """
 
+    line: str
     kind: str
     port: int
     profile: str
     formats: list[str]
-    attributes: list[tuple[str, str | None]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
-    def values(self, name: str) -> list[str]:
-        """The values of all `a=name:value`, in order."""
-        return values_of(self.attributes, name)
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the peer itself has switched it off: port 0, and not because of BUNDLE (RFC 8843)."""
+        return self.port == 0 and "a=bundle-only" not in self.lines
 
-    def has(self, name: str) -> bool:
-        return any(key == name for key, _ in self.attributes)
+    @property
+    def mid(self) -> str | None:
+        return next((line[6:] for line in self.lines if line.startswith("a=mid:")), None)
 
 
 @dataclass(slots=True)
-class ParsedSdp:
-    """attributes: of the session, before the first section."""
+class Lines:
+    """session: the attribute lines before the first section."""
 
-    attributes: list[tuple[str, str | None]] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
-
-
-def values_of(attributes: list[tuple[str, str | None]], name: str) -> list[str]:
-    """The values of all attributes of that name that have one."""
-    return [value for key, value in attributes if key == name and value is not None]
+    session: list[str]
+    sections: list[Section]
 
 
 def shown(text: str, length: int = 40) -> str:
@@ -60,51 +81,91 @@ def shown(text: str, length: int = 40) -> str:
     return escaped if len(escaped) <= length + 2 else f"{escaped[:length]}...{escaped[0]}"
 
 
-def split_lines(text: str, limits: Limits) -> list[str]:
-    """The lines of an SDP or a fragment of one. Raises SdpRefusedError when a bound is passed."""
+def bounded_lines(text: str, limits: Limits) -> tuple[list[str], list[list[str]]]:
+    """The lines before the first section, and those of each section. Raises SdpRefusedError for too much."""
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > limits.sdp_bytes:
         raise SdpRefusedError(413, f"SDP of {size} bytes: expected at most {limits.sdp_bytes}")
-    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
-    for number, line in enumerate(lines, 1):
-        if len(line) > LINE_LENGTH:
-            raise SdpRefusedError(
-                400, f"SDP line {number} has {len(line)} characters: expected at most {LINE_LENGTH}"
-            )
-        # Also what `str.splitlines` takes for the end of a line, and aiortc's parser splits by that.
-        if not line.isprintable():
-            raise SdpRefusedError(400, f"SDP line {number} has a control character: {shown(line)}")
-        if not _LINE.fullmatch(line):
-            raise SdpRefusedError(400, f"SDP line {number} is no line of an SDP: {shown(line)}")
-    return lines
+    session, sections = grouplines(text)
+    count = len(session) + sum(map(len, sections))
+    if count > MOST_LINES:
+        raise SdpRefusedError(400, f"SDP of {count} lines: expected at most {MOST_LINES}")
+    if len(sections) > limits.media_sections:
+        raise SdpRefusedError(
+            400, f"SDP has {len(sections)} media sections: expected at most {limits.media_sections}"
+        )
+    return session, sections
 
 
-def parse_sections(lines: list[str], limits: Limits) -> ParsedSdp:
-    """The session's attributes and the sections. Raises SdpRefusedError for too many or unreadable ones."""
-    parsed = ParsedSdp()
-    attributes = parsed.attributes
-    count = 0
-    for line in lines:
-        count += 1
-        if line.startswith("m="):
-            if len(parsed.sections) == limits.media_sections:
-                raise SdpRefusedError(
-                    400, f"SDP has more than {limits.media_sections} media sections, which is the limit"
-                )
-            section = _section(line)
-            parsed.sections.append(section)
-            attributes = section.attributes
-            count = 0
-        elif line.startswith("a="):
-            name, colon, value = line[2:].partition(":")
-            attributes.append((name, value if colon else None))
-        if count > LINES_PER_SECTION:
-            raise SdpRefusedError(400, f"SDP has a section of more than {LINES_PER_SECTION} lines")
-    return parsed
+def readable_lines(text: str, limits: Limits) -> Lines:
+    """What of an offer aiortc reads. Raises SdpRefusedError where a bound is passed, or an m-line is none.
+
+    Attributes that are unknown, or not as aiortc expects them, are left out (RFC 8866, section 5.13); one
+    that was needed is missed by whoever needs it.
+    """
+    session, sections = bounded_lines(text, limits)
+    return Lines([line for line in session if _is_read(line, _OF_SESSION)], list(map(_section, sections)))
 
 
-def _section(line: str) -> Section:
-    match = _MEDIA.fullmatch(line)
+def _section(lines: list[str]) -> Section:
+    match = _MEDIA.fullmatch(lines[0])
     if match is None or int(match[2]) > 65535:
-        raise SdpRefusedError(400, f"unreadable media line in the SDP: {shown(line)}")
-    return Section(kind=match[1], port=int(match[2]), profile=match[3], formats=match[4].split(" "))
+        raise SdpRefusedError(400, f"unreadable media line in the SDP: {shown(lines[0])}")
+    section = Section(lines[0], match[1], int(match[2]), match[3], match[4].split(" "))
+    section.lines = [tidied for line in lines[1:] if _is_read(tidied := _tidied(line), _OF_SECTION)]
+    section.lines = list(_codec_lines(section))
+    return section
+
+
+def _is_read(line: str, names: set[str]) -> bool:
+    name = line[2:].partition(":")[0]
+    if not line.startswith("a=") or name not in names or len(line) > LINE_LENGTH or not line.isprintable():
+        return False
+    if name in ("fmtp", "rtcp-fb"):
+        return " " in line  # the one that aiortc reads later, and what it needs of the other
+    try:
+        SessionDescription.parse(f"{line}\r\n{_PROBE}\r\n{line}\r\n")
+    except PARSER_ERRORS:
+        return False
+    return True
+
+
+def _tidied(line: str) -> str:
+    """Without what is legal and aiortc cannot read: an extension's own attributes, blanks too many."""
+    words = line.split()
+    if line.startswith("a=extmap:"):
+        words = words[:2]
+    return " ".join(words)
+
+
+def _codec_lines(section: Section) -> Iterator[str]:
+    """The section's lines with one rtpmap for a payload type, and parameters of none that has no codec."""
+    mapped: set[str] = set()
+    for line in section.lines:
+        if line.startswith("a=rtpmap:"):
+            number = line[9:].partition(" ")[0]
+            if number in mapped or number not in section.formats:
+                continue
+            mapped.add(number)
+        if not line.startswith("a=fmtp:"):
+            yield line
+    if section.kind == "audio":
+        missing = [number for number in section.formats if number in _STATIC and number not in mapped]
+        yield from (f"a=rtpmap:{number} {_STATIC[number]}" for number in missing)
+    for line in section.lines:
+        if line.startswith("a=fmtp:"):
+            number, _, parameters = line[7:].partition(" ")
+            if number in mapped and (kept := ";".join(_parameters(parameters))):
+                yield f"a=fmtp:{number} {kept}"
+
+
+def _parameters(text: str) -> Iterator[str]:
+    """Those parameters of a codec that aiortc can read, without the spaces that some write after ";"."""
+    for part in map(str.strip, text.split(";")):
+        try:
+            parameters_from_sdp(part)
+        except ValueError:
+            continue
+        # It takes a number without a value for one; RFC 6184 has the mode be 0 where nothing is said.
+        if part not in ("", "packetization-mode"):
+            yield part

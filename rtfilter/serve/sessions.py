@@ -21,6 +21,7 @@ from rtfilter.serve.networks import AllowedNetworks
 from rtfilter.serve.options import ServeOptions
 from rtfilter.serve.peer import Peer
 from rtfilter.serve.refusals import RefusedError
+from rtfilter.serve.sdp_offer import CheckedOffer
 from rtfilter.serve.session import Session
 from rtfilter.serve.stream import Stream
 
@@ -88,9 +89,14 @@ class Sessions:
         self._entries[session.id] = Entry(session, "")
 
     async def open_peer(
-        self, kind: str, sdp: str, address: str, controls: Controls | None = None, name: str | None = None
+        self,
+        kind: str,
+        offer: CheckedOffer,
+        address: str,
+        controls: Controls | None = None,
+        name: str | None = None,
     ) -> tuple[Session, str]:
-        """A new session fed by the peer behind the offer `sdp`, and the answer to it.
+        """A new session fed by the peer behind `offer`, and the answer to it.
 
         kind: "peer", which gets its picture back, or "whip". name: the session's id; made up without.
         Raises RefusedError: 503, 429, 409 for a name that is taken, 400 for an offer without sense.
@@ -120,14 +126,14 @@ class Sessions:
         self._metrics.opened(kind)
         session.listen(self._metrics.heard)
         try:
-            answer = await peer.answer(sdp)
+            answer = await peer.answer(offer)
         except BaseException:
             await self.close(session_id, "the offer could not be answered")
             raise
         _log.info("session %s opened", session_id, extra={"session": session_id, "peer": address})
         return session, answer
 
-    async def open_watcher(self, session_id: str, sdp: str, address: str) -> tuple[str, str]:
+    async def open_watcher(self, session_id: str, offer: CheckedOffer, address: str) -> tuple[str, str]:
         """A watcher of a session: its secret id, and the answer.
 
         Raises RefusedError as `open_peer` does, and 404.
@@ -146,7 +152,7 @@ class Sessions:
         entry.watcher_addresses[watcher_id] = address
         self._metrics.opened("whep")
         try:
-            return watcher_id, await peer.answer(sdp)
+            return watcher_id, await peer.answer(offer)
         except BaseException:
             await self.close_watcher(session_id, watcher_id)
             raise

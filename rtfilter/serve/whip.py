@@ -11,7 +11,7 @@ from aiohttp import web
 from rtfilter.serve.options import ServeOptions
 from rtfilter.serve.peer import Peer
 from rtfilter.serve.refusals import RefusedError
-from rtfilter.serve.sdp_guard import TrickleFragment, checked_candidates, checked_sdp
+from rtfilter.serve.sdp_guard import CheckedOffer, TrickleFragment, checked_candidates, checked_offer
 from rtfilter.serve.sessions import Sessions
 
 DEFAULT_NAME = "main"
@@ -23,8 +23,6 @@ RETRY_AFTER_S = 2
 
 # A publisher that sends nothing for so long may be replaced by one of its name; a live one may not.
 SILENT_S = 3.0
-
-_UFRAG = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +65,11 @@ class Whip:
         name = _name(request)
         address = request.remote or ""
         networks = self._sessions.networks_for(address)
-        sdp = checked_sdp(await _text(request, SDP), "whip", self._options.limits, networks)
+        offer = checked_offer(await _text(request, SDP), "whip", self._options.limits, networks)
         await self._replace_silent(name)
-        session, answer = await self._sessions.open_peer("whip", sdp, address, name=name)
+        session, answer = await self._sessions.open_peer("whip", offer, address, name=name)
         peer = self._sessions.peer_of(session.id)
-        return self._created(secrets.token_urlsafe(18), "whip", name, peer, sdp, answer)
+        return self._created(secrets.token_urlsafe(18), "whip", name, peer, offer, answer)
 
     async def _replace_silent(self, name: str) -> None:
         """End a stream of that name which gives no pictures: its publisher crashed, and is now back."""
@@ -90,9 +88,9 @@ class Whip:
             )
         address = request.remote or ""
         networks = self._sessions.networks_for(address)
-        sdp = checked_sdp(await _text(request, SDP), "whep", self._options.limits, networks)
-        secret, answer = await self._sessions.open_watcher(name, sdp, address)
-        return self._created(secret, "whep", name, self._sessions.watcher(name, secret), sdp, answer)
+        offer = checked_offer(await _text(request, SDP), "whep", self._options.limits, networks)
+        secret, answer = await self._sessions.open_watcher(name, offer, address)
+        return self._created(secret, "whep", name, self._sessions.watcher(name, secret), offer, answer)
 
     async def trickle(self, request: web.Request) -> web.Response:
         """Add the peer's candidates. An ICE restart is answered with 422: aiortc has none."""
@@ -118,12 +116,12 @@ class Whip:
         return web.Response(status=200)
 
     def _created(
-        self, secret: str, protocol: str, name: str, peer: Peer, sdp: str, answer: str
+        self, secret: str, protocol: str, name: str, peer: Peer, offer: CheckedOffer, answer: str
     ) -> web.Response:
         # Those that ended otherwise are forgotten here, so that there are never more than peers.
         self._resources = {key: each for key, each in self._resources.items() if self._is_there(key, each)}
         etag = f'"{secrets.token_urlsafe(9)}"'
-        self._resources[secret] = Resource(protocol, name, peer, etag, frozenset(_UFRAG.findall(sdp)))
+        self._resources[secret] = Resource(protocol, name, peer, etag, offer.ufrags)
         headers = {"Location": f"/{protocol}/{name}/{secret}", "ETag": etag, "Accept-Patch": FRAGMENT}
         return web.Response(status=201, text=answer, content_type=SDP, headers=headers)
 
@@ -174,5 +172,5 @@ def _match_etag(request: web.Request, etag: str) -> None:
 
 def _refuse_restart(fragment: TrickleFragment, resource: Resource) -> None:
     """RFC 9725, section 4.3.1: 422 for what PATCH is not supported for; the stream goes on."""
-    if fragment.ufrag is not None and fragment.ufrag not in resource.ufrags:
+    if not fragment.ufrags <= resource.ufrags:
         raise RefusedError(422, "ICE restarts are not supported: DELETE this stream and POST a new offer")

@@ -1,4 +1,8 @@
-"""Offers of real clients: two browsers' recorded here, the others written after their sources' way."""
+"""Offers of real clients: two browsers' and FFmpeg's recorded here, the others after their sources' way.
+
+ffmpeg_silent: FFmpeg's muxer without sound, with the BUNDLE of its 8.0. jsep: RFC 8829, section 7.3, with
+lines that nobody has to understand. rejected: two sections that the peer has switched off.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,12 @@ CLIENTS: dict[str, Kind] = {
     "obs": "whip",
     "ffmpeg": "whip",
     "gstreamer": "whip",
+    "ffmpeg_silent": "whip",
+    "chromium_max_bundle": "whip",
+    "firefox_max_bundle": "whip",
+    "firefox_balanced": "whip",
+    "jsep": "whip",
+    "rejected": "whip",
 }
 
 

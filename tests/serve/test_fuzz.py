@@ -20,7 +20,7 @@ from rtfilter.errors import RtfilterError, UsageError
 from rtfilter.serve.messages import MessageError, Ping, merged, parse_message
 from rtfilter.serve.networks import AllowedNetworks, parse_address
 from rtfilter.serve.options import Limits, ServeOptions
-from rtfilter.serve.sdp_guard import Kind, SdpRefusedError, checked_candidates, checked_sdp
+from rtfilter.serve.sdp_guard import CheckedOffer, Kind, SdpRefusedError, checked_candidates, checked_offer
 from tests.serve.offer_files import CLIENTS, recorded
 
 T = TypeVar("T")
@@ -78,9 +78,9 @@ def outcome(action: Callable[[], T], *expected: type[RtfilterError]) -> T | None
     return None
 
 
-def refused(kind: Kind, text: str) -> str | None:
-    """What `checked_sdp` gives, or None when it refuses."""
-    return outcome(lambda: checked_sdp(text, kind, LIMITS, NETWORKS), SdpRefusedError)
+def refused(kind: Kind, text: str) -> CheckedOffer | None:
+    """What `checked_offer` gives, or None when it refuses."""
+    return outcome(lambda: checked_offer(text, kind, LIMITS, NETWORKS), SdpRefusedError)
 
 
 def addresses_of(sdp: str) -> set[str]:
@@ -92,27 +92,30 @@ def addresses_of(sdp: str) -> set[str]:
 @many
 @given(mutated_offers())
 def test_a_mutated_offer_is_refused_in_one_line_or_is_one_that_aiortc_takes(offer: tuple[Kind, str]) -> None:
-    written = refused(*offer)
-    if written is not None:
-        assert all(NETWORKS.permits(address) for address in addresses_of(written))
-        assert checked_sdp(written, offer[0], LIMITS, NETWORKS) == written
+    checked = refused(*offer)
+    if checked is not None:
+        assert all(NETWORKS.permits(address) for address in addresses_of(checked.sdp))
+        assert checked_offer(checked.sdp, offer[0], LIMITS, NETWORKS).sdp == checked.sdp
 
 
 @settings(many, max_examples=60)
 @given(mutated_offers())
 def test_what_passes_can_be_answered(offer: tuple[Kind, str]) -> None:
-    written = refused(*offer)
+    checked = refused(*offer)
 
-    async def answer(sdp: str) -> None:
+    async def answer(checked: CheckedOffer) -> None:
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         try:
-            await pc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
-            assert "m=video" in (await pc.createAnswer()).sdp
+            await pc.setRemoteDescription(RTCSessionDescription(checked.sdp, "offer"))
+            answer = checked.answer((await pc.createAnswer()).sdp)
+            assert [line.partition(" ")[0] for line in answer.splitlines() if line.startswith("m=")] == [
+                line.partition(" ")[0] for line in offer[1].splitlines() if line.startswith("m=")
+            ]
         finally:
             await pc.close()
 
-    if written is not None:
-        asyncio.run(answer(written))
+    if checked is not None:
+        asyncio.run(answer(checked))
 
 
 @many

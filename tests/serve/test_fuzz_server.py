@@ -59,9 +59,9 @@ FATAL: list[Callable[[str], str]] = [
     lambda sdp: sdp.replace("m=video", "m=picture"),
     lambda sdp: sdp.replace("VP8/", "VP7/").replace("H264/", "H263/"),
     lambda sdp: sdp + "\r\nm=text 9 UDP/TLS/RTP/SAVPF 0" * 7,
-    lambda sdp: sdp + "\r\na=candidate:1 1 udp 1 198.51.100.7",
-    lambda sdp: sdp + "\r\n\0",
-    lambda sdp: sdp[: len(sdp) // 3] + "\r\nx",
+    lambda sdp: sdp.replace("TLS/RTP/SAVPF", "RTP/AVP"),
+    lambda sdp: "\0\r\n" + sdp,
+    lambda sdp: re.sub(r"m=video.*", "m=video x", sdp),
     lambda sdp: sdp + "\r\na=x" * 20_000,
     lambda sdp: sdp[::-1],
 ]

@@ -26,7 +26,7 @@ from rtfilter.serve.ice_guard import check_versions, guard_ice
 from rtfilter.serve.ice_sockets import MOST_REMOTE_CANDIDATES, MOST_WAITING
 from rtfilter.serve.networks import AllowedNetworks
 from rtfilter.serve.options import Limits, ServeOptions
-from rtfilter.serve.sdp_guard import checked_sdp
+from rtfilter.serve.sdp_guard import checked_offer
 from rtfilter.system.installation import install_packages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,7 +72,7 @@ async def guarded(
     """A client that has offered, and the guarded server that has answered."""
     networks = WithoutStranger(OPTIONS)
     client = await offering()
-    offer = checked_sdp(client.localDescription.sdp, "whip", Limits(), networks)
+    offer = checked_offer(client.localDescription.sdp, "whip", Limits(), networks).sdp
     server = await answering(change(offer), networks)
     # aioice takes checks before it knows the peer's name, and follows them only then.
     await until(lambda: connection_of(server).remote_username is not None)
