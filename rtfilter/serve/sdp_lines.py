@@ -141,17 +141,18 @@ def _tidied(line: str) -> str:
 def _codec_lines(section: Section) -> Iterator[str]:
     """The section's lines with one rtpmap for a payload type, and parameters of none that has no codec."""
     mapped: set[str] = set()
+    static = _STATIC if section.kind == "audio" else {}
     for line in section.lines:
         if line.startswith("a=rtpmap:"):
             number = line[9:].partition(" ")[0]
             if number in mapped or number not in section.formats:
                 continue
             mapped.add(number)
+            line = f"a=rtpmap:{number} {static[number]}" if number in static else line
         if not line.startswith("a=fmtp:"):
             yield line
-    if section.kind == "audio":
-        missing = [number for number in section.formats if number in _STATIC and number not in mapped]
-        yield from (f"a=rtpmap:{number} {_STATIC[number]}" for number in missing)
+    missing = [number for number in section.formats if number in static and number not in mapped]
+    yield from (f"a=rtpmap:{number} {static[number]}" for number in dict.fromkeys(missing))
     for line in section.lines:
         if line.startswith("a=fmtp:"):
             number, _, parameters = line[7:].partition(" ")

@@ -190,6 +190,12 @@ def test_what_is_optional_and_unreadable_is_left_out(case: str) -> None:
     assert answer.count("a=mid:") == 3
 
 
+def test_sound_of_a_static_payload_type_needs_no_rtpmap() -> None:
+    """RFC 3551: 0 is PCMU."""
+    offer = re.sub(r"a=rtpmap:0 .*\r\n", "", recorded("jsep")).replace("opus/", "speex/")
+    assert "a=rtpmap:0 PCMU/8000\r\n" in asyncio.run(answer_to(checked(offer, "whip")))
+
+
 def with_candidates(*values: str) -> str:
     offer = re.sub(r"a=candidate:.*\r\n", "", recorded("chromium"))
     lines = "".join(f"a=candidate:{value}\r\n" for value in values)
@@ -259,7 +265,11 @@ HOSTILE: dict[str, tuple[Callable[[str], str], int, str]] = {
     "an unknown codec": (
         lambda o: re.sub(r"(VP8|H264)/90000", "AV1/90000", o), 422, "expected VP8, or H.264"
     ),
-    "unknown sound": (lambda o: re.sub(r"(?i)(opus|G722|PCM[UA])/", "speex/", o), 422, "m=audio offers"),
+    "unknown sound": (
+        lambda o: re.sub(r"m=audio .*", "m=audio 9 UDP/TLS/RTP/SAVPF 111", o).replace("opus/", "speex/"),
+        422,
+        "m=audio offers",
+    ),
     "an absurd payload type": (lambda o: re.sub(r"(m=video .*SAVPF)", r"\1 300", o), 400, "cannot be read"),
     "a payload type of RTCP": (lambda o: re.sub(r"(m=video .*SAVPF)", r"\1 73", o), 400, "cannot be read"),
     "an absurd channel port": (lambda o: o.replace("sctp-port:5000", "sctp-port:99999"), 400, "sctp-port"),
