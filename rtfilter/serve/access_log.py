@@ -9,6 +9,7 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 
 _REDACTED = "[...]"
 # Of RFC 6750, the subprotocol of a WebSocket, the link that is printed, and the lines of an SDP that let
@@ -27,8 +28,7 @@ class AccessLogger(AbstractAccessLogger):
     """
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        route = request.match_info.route.resource if isinstance(request, web.Request) else None
-        path = "(no such path)" if route is None else route.canonical
+        path = _pattern_of(request)
         self.logger.info(
             "%s %s %s %d %d bytes %.1f ms",
             request.remote,
@@ -45,18 +45,32 @@ class AccessLogger(AbstractAccessLogger):
         return self.logger.isEnabledFor(logging.INFO)
 
 
-class BrokenRequests(logging.Filter):
-    """Turns aiohttp's traceback of a request that is no HTTP into a line, without the bytes that came.
+def _pattern_of(request: web.BaseRequest) -> str:
+    try:
+        route = request.match_info.route.resource if isinstance(request, web.Request) else None
+    except AssertionError:
+        return "(no HTTP)"  # aiohttp's word for a request that was never looked up
+    return "(no such path)" if route is None else route.canonical
 
-    For the logger that the HTTP server is given: anybody can send bytes, and they are nobody's bug.
+
+class BrokenRequests(logging.Filter):
+    """Turns aiohttp's traceback of a request that is no HTTP, or that was not waited for, into a line.
+
+    For the logger that the HTTP server is given: anybody can send bytes and go away, which is no error of
+    the server. The bytes that came are not in the line.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, HttpProcessingError):
+        gone = isinstance(error, RequestPayloadError | ConnectionError) or (
+            # What asyncio says of a file that is sent to somebody who has left.
+            isinstance(error, RuntimeError) and str(error) == "Transport is closing"
+        )
+        if not gone and not isinstance(error, HttpProcessingError):
             return True
         record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
-        record.msg, record.args = f"a request that is no HTTP: {type(error).__name__}", None
+        what = "a client went away during its request" if gone else "a request that is no HTTP"
+        record.msg, record.args = f"{what}: {type(error).__name__}", None
         record.exc_info = record.exc_text = None
         return logging.getLogger(record.name).isEnabledFor(logging.INFO)
 

@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 _OPEN_PATHS = {"/", "/healthz", "/openapi.json", "/favicon.ico"}
 _JSON_TYPES = {"application/json", "application/merge-patch+json"}
 _SDP_TYPES = {"application/sdp", "application/trickle-ice-sdpfrag"}
+# aiohttp itself refuses a second Host, Content-Type or Content-Length.
+_ONCE = ("Origin", "Authorization", "Content-Encoding")
 # A body that takes longer than this to arrive is not waited for.
 _BODY_S = 10.0
 _METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
@@ -59,7 +61,8 @@ def protect(app: web.Application, options: ServeOptions) -> None:
             response.headers.setdefault("Cache-Control", "no-cache")
         else:
             response.headers["Cache-Control"] = "no-store"
-        origin = request.headers.get("Origin")
+        origins = request.headers.getall("Origin", [])
+        origin = origins[0] if len(origins) == 1 else None
         if origin is not None and hosts.is_allowed(origin):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = "Location, ETag, Link, Retry-After"
@@ -86,6 +89,7 @@ def make_middleware(options: ServeOptions) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         async def answer() -> web.StreamResponse:
+            _check_single(request)
             hosts.check_host(request.headers.getall("Host", []))
             origin = request.headers.get("Origin")
             if origin is not None:
@@ -139,7 +143,9 @@ class _Bug:
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> bool:
         # A client that went away is no bug, and cancelling must go through.
-        if not isinstance(error, Exception) or isinstance(error, ConnectionResetError | web.HTTPException):
+        if not isinstance(error, Exception) or isinstance(
+            error, ConnectionError | web.RequestPayloadError | web.HTTPException
+        ):
             return False
         self.reference = secrets.token_hex(4)
         _log.error("request %s failed", self.reference, exc_info=error)
@@ -163,6 +169,13 @@ def _http_message(error: web.HTTPException, request: web.Request) -> str:
     if error.status == 404:
         return "there is nothing at this path: /openapi.json tells what there is"
     return (error.text or error.reason).partition("\n")[0][:200]
+
+
+def _check_single(request: web.Request) -> None:
+    """Raises RefusedError 400 for a second one of a field that is decided by, and that RFC 9110 has once."""
+    for name in _ONCE:
+        if len(values := request.headers.getall(name, [])) > 1:
+            raise RefusedError(400, f"expected one {name} header, got {len(values)}")
 
 
 def _is_open(path: str) -> bool:

@@ -91,6 +91,14 @@ def make_app(
 
 def _plain_routes(sessions: Sessions, metrics: Metrics) -> list[web.AbstractRouteDef]:
     folder = static_folder()
+    # By name, so that no path from outside ever becomes one of the file system.
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+
+    async def static(request: web.Request) -> web.FileResponse:
+        path = files.get(request.match_info["filename"])
+        if path is None:
+            raise web.HTTPNotFound
+        return web.FileResponse(path)
 
     async def index(_: web.Request) -> web.FileResponse:
         return web.FileResponse(folder / "index.html")
@@ -113,7 +121,7 @@ def _plain_routes(sessions: Sessions, metrics: Metrics) -> list[web.AbstractRout
         web.get("/healthz", health),
         web.get("/metrics", show_metrics),
         web.get("/openapi.json", openapi),
-        web.static("/static", folder),
+        web.get("/static/{filename:.+}", static),
     ]
 
 

@@ -163,8 +163,8 @@ async def _text(request: web.Request, content_type: str) -> str:
 
 def _match_etag(request: web.Request, etag: str) -> None:
     """RFC 9725, section 4.3.1: 428 without If-Match, 412 for another ICE session's."""
-    given = request.headers.get("If-Match")
-    if given is None:
+    given = ",".join(request.headers.getall("If-Match", []))
+    if not given:
         raise RefusedError(428, "PATCH without If-Match: expected the ETag that POST answered with")
     if given.strip() != "*" and etag not in [each.strip() for each in given.split(",")]:
         raise RefusedError(412, "If-Match names another ICE session: expected the ETag of POST's answer")
