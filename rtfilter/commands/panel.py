@@ -33,7 +33,8 @@ def make_panel(arguments: argparse.Namespace, controls: Controls) -> CamPanel:
 
     options = ServeOptions(port=arguments.port, token=token_of(arguments), controls=controls)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return CamPanel(options, load_presets(presets_dir()), LiveControls(controls))
+    folder = presets_dir()
+    return CamPanel(options, load_presets(folder), LiveControls(controls), folder)
 
 
 def open_panel(panel: CamPanel, job: Job, arguments: argparse.Namespace) -> None:

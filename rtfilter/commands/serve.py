@@ -123,7 +123,9 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: Lan
     # A session's filter, and one that is loaded ahead.
     shared = replace(lane, streams=options.limits.sessions + 1)
     pool = FilterPool(partial(FaceFilter, lane=shared))
-    server = Server(options, make_app(options, presets=load_presets(presets_dir()), pool=pool), say)
+    folder = presets_dir()
+    app = make_app(options, presets=load_presets(folder), presets_folder=folder, pool=pool)
+    server = Server(options, app, say)
     await server.start()
     announce(lane, arguments.quiet)
     settling = asyncio.create_task(_settle(pool))

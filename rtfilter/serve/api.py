@@ -11,6 +11,7 @@ from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
 from rtfilter.serve.events import serve_websocket
 from rtfilter.serve.messages import merged, parse_object
 from rtfilter.serve.options import ServeOptions
+from rtfilter.serve.preset_store import PresetStore
 from rtfilter.serve.refusals import RefusedError
 from rtfilter.serve.sdp_guard import checked_offer
 from rtfilter.serve.session import Json, Session
@@ -20,10 +21,11 @@ from rtfilter.serve.sessions import Sessions
 class Api:
     """Handlers by route. mode: "serve", or "cam" when the server itself has the camera."""
 
-    def __init__(self, options: ServeOptions, sessions: Sessions, mode: str) -> None:
+    def __init__(self, options: ServeOptions, sessions: Sessions, mode: str, presets: PresetStore) -> None:
         self._options = options
         self._sessions = sessions
         self._mode = mode
+        self._presets = presets
 
     def routes(self) -> list[web.RouteDef]:
         one = "/api/sessions/{id}"
@@ -49,10 +51,8 @@ class Api:
                 "mode": self._mode,
                 "emotions": list(EMOTIONS),
                 "intensity_max": INTENSITY_MAX,
-                "presets": [
-                    {"name": preset.name, "description": preset.description, "values": dict(preset.values)}
-                    for preset in self._sessions.presets.values()
-                ],
+                "presets": self._presets.describe(),
+                "presets_can_be_saved": self._presets.folder is not None,
                 "limits": {
                     "width_px": limits.width_px,
                     "height_px": limits.height_px,

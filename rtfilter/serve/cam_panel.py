@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import av
@@ -22,7 +23,7 @@ from rtfilter.presets import Preset
 from rtfilter.serve.live_controls import LiveControls
 from rtfilter.serve.messages import parse_object
 from rtfilter.serve.options import ServeOptions
-from rtfilter.serve.pipeline import Filtered
+from rtfilter.serve.pipeline import Filtered, face_box
 from rtfilter.serve.refusals import RefusedError
 from rtfilter.serve.server import Server, make_app
 from rtfilter.serve.session import Session
@@ -72,9 +73,14 @@ class Camera(Protocol):
 class CamPanel:
     """Serves the panel for one camera job, which asks `wish` before every frame."""
 
-    def __init__(self, options: ServeOptions, presets: Mapping[str, Preset], controls: LiveControls) -> None:
+    def __init__(
+        self,
+        options: ServeOptions,
+        presets: Mapping[str, Preset],
+        controls: LiveControls,
+        presets_folder: Path | None = None,
+    ) -> None:
         self._controls = controls
-        self._presets = presets
         self._job: Job | None = None
         self._slot: NewestSlot[tuple[Frame, StepReport, int, int | None]] = NewestSlot()
         self._asked_seq: int | None = None
@@ -83,7 +89,14 @@ class CamPanel:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: Future[str] = Future()
         routes = [web.get("/api/cameras", self._list), web.put("/api/sessions/cam/camera", self._switch)]
-        app = make_app(options, presets=presets, mode="cam", own_session=self._make_session, routes=routes)
+        app = make_app(
+            options,
+            presets=presets,
+            presets_folder=presets_folder,
+            mode="cam",
+            own_session=self._make_session,
+            routes=routes,
+        )
         self._server = Server(options, app)
         self._threads: list[threading.Thread] = []
 
@@ -132,8 +145,8 @@ class CamPanel:
         finally:
             await self._server.stop()
 
-    def _make_session(self) -> Session:
-        self._session = Session(SESSION, SESSION, self._controls, self._presets)
+    def _make_session(self, presets: Mapping[str, Preset]) -> Session:
+        self._session = Session(SESSION, SESSION, self._controls, presets)
         self._session.set_paused = self._set_paused
         return self._session
 
@@ -228,7 +241,7 @@ def _result_of(
         arrived_ns=frame.captured_ns,
         done_ns=done_ns,
         stages_ms=stages_ms,
-        face=report.landmarks is not None,
+        face_box=face_box(report.landmarks, frame.width, frame.height),
         strength=report.strength,
         applied_seq=applied_seq,
         dropped=0,

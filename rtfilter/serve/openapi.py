@@ -137,7 +137,20 @@ def _server_paths() -> dict[str, Any]:
         "/api/info": {
             "get": _operation("info", "what this server has and permits", 200, _content(ref("Info")))
         },
+        "/api/presets/{name}": {
+            "parameters": [_parameter("name", "1 to 40 lower-case letters, digits, - and _")],
+            "put": _preset_saved(),
+        },
     }
+
+
+def _preset_saved() -> dict[str, Any]:
+    preset, body = _content(ref("Preset")), _content(ref("PresetToSave"))
+    operation = _operation(
+        "savePreset", "saved as one of the user's", 201, preset, body=body, refusals=(409,)
+    )
+    operation["responses"]["200"] = {"description": "replaced", **preset}
+    return operation
 
 
 def _session_paths() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rtfilter.controls import EMOTIONS, INTENSITY_MAX
 from rtfilter.serve.messages import LONGEST_MESSAGE
+from rtfilter.serve.preset_store import LONGEST_DESCRIPTION
 
 Schema = dict[str, Any]
 
@@ -132,9 +133,8 @@ def _server() -> dict[str, Schema]:
                 "mode": {"enum": ["serve", "cam"]},
                 "emotions": array({"enum": list(EMOTIONS)}),
                 "intensity_max": number(0),
-                "presets": array(
-                    record({"name": TEXT, "description": TEXT, "values": ref("ControlsChange")})
-                ),
+                "presets": array(ref("Preset")),
+                "presets_can_be_saved": YES_NO,
                 "limits": record(
                     {"width_px": whole(1), "height_px": whole(1), "fps": number(0), "sessions": whole(1)}
                 ),
@@ -142,6 +142,13 @@ def _server() -> dict[str, Schema]:
                 "bitrate_bps": whole(),
                 "controls": ref("Controls"),
             }
+        ),
+        "Preset": record(
+            {"name": TEXT, "description": TEXT, "values": ref("ControlsChange"), "saved": YES_NO}
+        ),
+        "PresetToSave": record(
+            {"values": ref("ControlsChange")},
+            {"description": {"type": "string", "maxLength": LONGEST_DESCRIPTION}, "overwrite": YES_NO},
         ),
         "Cameras": record(
             {
@@ -187,6 +194,15 @@ def _messages() -> dict[str, Schema]:
                         ),
                         "stages_ms": stages,
                         "face": YES_NO,
+                        "face_box": nullable(
+                            {
+                                "type": "array",
+                                "items": {"type": "number"},
+                                "minItems": 4,
+                                "maxItems": 4,
+                                "description": "left, top, right, bottom: shares of the picture's sides",
+                            }
+                        ),
                         "strength": number(0, 1),
                         "dropped": whole(),
                         "applied_seq": nullable(seq),

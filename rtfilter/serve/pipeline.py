@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import av
+import numpy as np
 
 from rtfilter.clock import Clock, StageTimings, monotonic_ns
 from rtfilter.filter import FaceFilter
@@ -16,12 +17,24 @@ from rtfilter.serve.live_controls import LiveControls
 from rtfilter.serve.pictures import as_420, frame_of, picture_like, picture_of
 from rtfilter.sources.newest import NewestSlot
 from rtfilter.threads import caught, start_thread
+from rtfilter.tracking.base import Landmarks
 
 CLOSE_S = 5.0
 # A stream that has been silent for so long lends its filter to others until its next picture.
 SILENT_S = 2.0
 
 _log = logging.getLogger(__name__)
+
+FaceBox = tuple[float, float, float, float]
+
+
+def face_box(landmarks: Landmarks | None, width: int, height: int) -> FaceBox | None:
+    """What `Filtered.face_box` says of `landmarks` in a picture of this size."""
+    if landmarks is None:
+        return None
+    points = landmarks.points_px[:, :2] / np.array((width, height), np.float32)
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return round(left, 4), round(top, 4), round(right, 4), round(bottom, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,9 @@ class Filtered:
         picture of planes), total.
 
     applied_seq: number of the last controls message that is in it. dropped: pictures so far that a newer
+        one replaced before their turn.
+    face_box: left, top, right and bottom of the face's landmarks as shares of the picture's width and
+        height; None when there is no face.
     """
 
     picture: av.VideoFrame
@@ -41,10 +57,14 @@ class Filtered:
     arrived_ns: int
     done_ns: int
     stages_ms: dict[str, float]
-    face: bool
+    face_box: FaceBox | None
     strength: float
     applied_seq: int | None
     dropped: int
+
+    @property
+    def face(self) -> bool:
+        return self.face_box is not None
 
 
 class FilterPipeline:
@@ -138,7 +158,7 @@ class FilterPipeline:
                 face_filter.reset()
                 self._resting = True
             stages = {"wait": started_ns - arrived_ns, "total": self._clock() - arrived_ns}
-            return self._result(shown, picture, arrived_ns, stages, False, 0.0, applied_seq)
+            return self._result(shown, picture, arrived_ns, stages, None, 0.0, applied_seq)
         self._resting = False
         frame = frame_of(picture, arrived_ns, seq)
         decoded_ns = self._clock()
@@ -150,8 +170,8 @@ class FilterPipeline:
         stages = {"wait": started_ns - arrived_ns, "unpack": decoded_ns - started_ns}
         stages.update((name, ns) for name, ns in report.stage_ns.items() if name != "total")
         stages.update(pack=done_ns - stepped_ns, total=done_ns - arrived_ns)
-        found = report.landmarks is not None
-        return self._result(shown, picture, arrived_ns, stages, found, report.strength, applied_seq)
+        box = face_box(report.landmarks, frame.width, frame.height)
+        return self._result(shown, picture, arrived_ns, stages, box, report.strength, applied_seq)
 
     def _result(
         self,
@@ -159,7 +179,7 @@ class FilterPipeline:
         original: av.VideoFrame,
         arrived_ns: int,
         stages_ns: dict[str, int],
-        face: bool,
+        box: FaceBox | None,
         strength: float,
         applied_seq: int | None,
     ) -> Filtered:
@@ -170,7 +190,7 @@ class FilterPipeline:
             arrived_ns=arrived_ns,
             done_ns=self._clock(),
             stages_ms={name: round(ns / 1e6, 2) for name, ns in stages_ns.items()},
-            face=face,
+            face_box=box,
             strength=strength,
             applied_seq=applied_seq,
             dropped=self.dropped,

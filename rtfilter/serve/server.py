@@ -21,6 +21,7 @@ from rtfilter.serve.metrics import CONTENT_TYPE, Metrics
 from rtfilter.serve.networks import AllowedNetworks
 from rtfilter.serve.openapi import openapi_document
 from rtfilter.serve.options import ServeOptions
+from rtfilter.serve.preset_store import PresetStore
 from rtfilter.serve.rtp_tuning import tuning_problem
 from rtfilter.serve.security import body_limit, protect
 from rtfilter.serve.session import Session
@@ -51,14 +52,16 @@ def make_app(
     options: ServeOptions,
     *,
     presets: Mapping[str, Preset] = BUILT_IN,
+    presets_folder: Path | None = None,
     pool: FilterPool | None = None,
     mode: str = "serve",
-    own_session: Callable[[], Session] | None = None,
+    own_session: Callable[[Mapping[str, Preset]], Session] | None = None,
     routes: Iterable[web.AbstractRouteDef] = (),
 ) -> web.Application:
     """The whole server as an aiohttp application, with `Sessions` at `app[SESSIONS]`.
 
     pool: default one of its own, warmed up in the background; it is closed with the application.
+    presets_folder: where clients save presets; None when they may not.
     mode: "serve", or "cam" when the one who embeds it feeds a session of its own, which `own_session` makes
         on the event loop. routes: further ones, which pass the same guards.
 
@@ -69,7 +72,8 @@ def make_app(
     card = still_card(1280, 720, "Paused", "the picture comes back when it is switched on again")
     pool = pool or FilterPool()
     networks = AllowedNetworks(options)
-    sessions = Sessions(options, presets, pool, networks, card, metrics)
+    store = PresetStore(presets, presets_folder)
+    sessions = Sessions(options, store.all, pool, networks, card, metrics)
     metrics.sessions = lambda: sessions.count
     app = web.Application(client_max_size=body_limit(options.limits))
     protect(app, options)
@@ -81,7 +85,8 @@ def make_app(
     app.on_response_prepare.append(count_refusals)
     app[SESSIONS] = sessions
     app[METRICS] = metrics
-    app.add_routes(Api(options, sessions, mode).routes())
+    app.add_routes(Api(options, sessions, mode, store).routes())
+    app.add_routes(store.routes())
     app.add_routes(Whip(options, sessions, mode).routes())
     app.add_routes(routes)
     app.add_routes(_plain_routes(sessions, metrics))
@@ -129,7 +134,7 @@ def _life_of(
     sessions: Sessions,
     metrics: Metrics,
     pool: FilterPool | None,
-    own_session: Callable[[], Session] | None,
+    own_session: Callable[[Mapping[str, Preset]], Session] | None,
 ) -> Callable[[web.Application], AsyncIterator[None]]:
     async def life(_: web.Application) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
@@ -139,7 +144,7 @@ def _life_of(
             _log.warning("%s", problem)
         warming = loop.run_in_executor(None, caught, pool.warm_up) if pool is not None else None
         if own_session is not None:
-            sessions.add_own(own_session())
+            sessions.add_own(own_session(sessions.presets))
         sampling = asyncio.create_task(_sample(metrics))
         yield
         sampling.cancel()

@@ -223,6 +223,7 @@ def _timings_message(result: Filtered) -> Json:
         "rtp": int(picture.pts * picture.time_base * 90_000) % 2**32,
         "stages_ms": result.stages_ms,
         "face": result.face,
+        "face_box": result.face_box,
         "strength": round(result.strength, 3),
         "dropped": result.dropped,
         "applied_seq": result.applied_seq,

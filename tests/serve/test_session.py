@@ -39,7 +39,7 @@ class Desk:
                 arrived_ns=0,
                 done_ns=1,
                 stages_ms={"total": 1.0},
-                face=face,
+                face_box=(0.4, 0.2, 0.6, 0.7) if face else None,
                 strength=0.5,
                 applied_seq=None,
                 dropped=0,

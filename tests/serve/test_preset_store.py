@@ -1,0 +1,122 @@
+"""Presets that clients save: written as files, offered at once, and refused where they would take a name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from rtfilter.errors import UsageError
+from rtfilter.presets import BUILT_IN, load_presets
+from rtfilter.serve.options import ServeOptions
+from rtfilter.serve.pipeline import face_box
+from rtfilter.serve.preset_store import MOST_SAVED, PresetStore
+from rtfilter.serve.refusals import RefusedError
+from rtfilter.serve.server import make_app
+from rtfilter.tracking.base import Landmarks
+from tests.fakes.serving import TOKEN, painting_pool
+
+MOOD = {"emotions": {"happy": 0.3, "surprised": 0.1}, "mouth": 0.8}
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(test, 60))
+
+
+class Client:
+    """Requests with the token against an application of its own."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.app: web.Application = make_app(
+            ServeOptions(port=0, token=TOKEN), presets_folder=folder, pool=painting_pool()
+        )
+        self.http: TestClient[web.Request, web.Application]
+
+    async def __aenter__(self) -> Client:
+        server = TestServer(self.app, host="127.0.0.1")
+        self.http = TestClient(server, headers={"Authorization": f"Bearer {TOKEN}"})
+        await self.http.start_server()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.http.close()
+
+    async def put(self, name: str, body: object) -> tuple[int, Any]:
+        answer: aiohttp.ClientResponse = await self.http.put(f"/api/presets/{name}", json=body)
+        return answer.status, await answer.json()
+
+    async def info(self) -> Any:
+        return await (await self.http.get("/api/info")).json()
+
+
+def test_a_saved_preset_is_a_file_and_is_offered_at_once(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with Client(tmp_path) as client:
+            assert (await client.info())["presets_can_be_saved"] is True
+            status, saved = await client.put("my-mood", {"values": MOOD, "description": "of a test"})
+            assert (status, saved["values"], saved["saved"]) == (201, MOOD, True)
+            assert (await client.info())["presets"][-1] == saved
+            again = await client.put("my-mood", {"values": {"emotions": {"sad": 0.2}}})
+            assert again[0] == 409
+            assert "choose another name" in again[1]["error"]
+            replaced = {"values": {"emotions": {"sad": 0.2}}, "overwrite": True}
+            assert (await client.put("my-mood", replaced))[0] == 200
+
+    run(test())
+    read = load_presets(tmp_path)["my-mood"]
+    assert dict(read.values) == {"emotions": {"sad": 0.2}}
+
+
+@pytest.mark.parametrize(("name", "body", "status", "words"), [
+    ("friendly", {"values": MOOD}, 409, "built-in"),
+    ("My%20Mood", {"values": MOOD}, 400, "lower case"),
+    ("..%2Fescape", {"values": MOOD}, 400, "lower case"),
+    ("mood", {"values": {"emotions": {"hapy": 0.3}}}, 400, "happy"),
+    ("mood", {"values": {"emotions": {"happy": 9}}}, 400, "0..1.5"),
+    ("mood", {"values": {}}, 400, "at least one"),
+    ("mood", {"emotions": {"happy": 0.3}}, 400, "expected"),
+    ("mood", {"values": MOOD, "description": "x" * 201}, 400, "200"),
+])  # fmt: skip
+def test_what_is_no_preset_is_refused(
+    tmp_path: Path, name: str, body: object, status: int, words: str
+) -> None:
+    async def test() -> None:
+        async with Client(tmp_path) as client:
+            got, answer = await client.put(name, body)
+            assert (got, words in answer["error"]) == (status, True), answer
+
+    run(test())
+    assert list(tmp_path.rglob("*.toml")) == []
+
+
+def test_a_server_without_a_folder_says_so() -> None:
+    async def test() -> None:
+        async with Client(None) as client:
+            assert (await client.info())["presets_can_be_saved"] is False
+            assert (await client.put("mood", {"values": MOOD}))[0] == 409
+
+    run(test())
+
+
+def test_saved_presets_are_limited(tmp_path: Path) -> None:
+    store = PresetStore(BUILT_IN, tmp_path)
+    for number in range(MOST_SAVED):
+        store.save(f"mood-{number}", "", MOOD, False)
+    with pytest.raises(RefusedError, match="presets remove"):
+        store.save("one-more", "", MOOD, False)
+    with pytest.raises(UsageError):
+        PresetStore({}, tmp_path).save("No Name", "", MOOD, False)
+
+
+def test_a_face_box_is_in_shares_of_the_picture() -> None:
+    points = np.zeros((478, 3), np.float32)
+    points[:, 0], points[:, 1] = np.linspace(160, 320, 478), np.linspace(90, 180, 478)
+    assert face_box(Landmarks(points, 1.0), 640, 360) == (0.25, 0.25, 0.5, 0.5)
+    assert face_box(None, 640, 360) is None
