@@ -94,6 +94,18 @@ class Panel:
         self.click("card-action")
         self.wait_phase("live")
         self.wait(lambda: self.run("return document.getElementById('before').width > 16"), "a picture")
+        self.run("for (const fold of document.querySelectorAll('details')) fold.open = true")
+
+    def show(self, view: str) -> None:
+        """Choose a view: sides, split or filtered."""
+        self.run(f"document.querySelector('[data-view={view}]').click()")
+
+    def start_as_you_are(self) -> None:
+        """Start, and take back the edit that it begins with."""
+        self.start()
+        self.wait(lambda: self.values["emotions-happy"] != "0", "the edit of the beginning")
+        self.click("reset")
+        self.wait(lambda: self.session()["controls"]["emotions"] == {}, "no edit")
 
     def begin(self) -> None:
         self.open()
@@ -185,6 +197,11 @@ class Panel:
         with urllib.request.urlopen(request, timeout=10) as answer:
             text = answer.read()
         return json.loads(text) if text else None
+
+    def mix(self) -> dict[str, float]:
+        """Amounts by emotion at the server, without those of 0."""
+        emotions = self.session()["controls"]["emotions"]
+        return {name: float(amount) for name, amount in emotions.items() if amount}
 
     def session(self) -> dict[str, Any]:
         """This page's session, the newest."""

@@ -37,7 +37,7 @@ def smiles(difference: Difference) -> bool:
 
 @pytest.fixture
 def live(panel: Panel) -> Panel:
-    panel.start()
+    panel.start_as_you_are()
     panel.wait_difference(untouched, "picture as it was")
     return panel
 
@@ -46,7 +46,8 @@ def test_one_click_leads_to_a_filtered_picture(panel: Panel) -> None:
     assert "stays on this machine" in panel.text("card")
     assert panel.server.token not in str(panel.run("return location.href"))
     panel.start()
-    panel.wait_difference(untouched, "picture as it was")
+    assert panel.session()["controls"]["emotions"] == {"happy": 0.4}
+    panel.wait_difference(lambda d: d.mouth > 1.3 * UNTOUCHED, "the light smile of the beginning")
     panel.slide("emotions-happy", 1.2)
     difference = panel.wait_difference(smiles, "smile")
     assert difference.corner < UNTOUCHED, "the background moved"
@@ -111,6 +112,7 @@ def seen(browser: Chrome) -> F32:
 
 
 def test_the_split_shows_before_on_its_left_and_after_on_its_right(live: Panel, browser: Chrome) -> None:
+    live.show("split")
     live.click("mirror")
     live.slide("emotions-happy", 1.4)
     live.wait_difference(smiles, "smile")
@@ -151,7 +153,7 @@ def test_the_read_out_tells_where_the_time_goes(live: Panel) -> None:
     live.wait(lambda: "Tracking" in live.text("parts") and live.text("counts"), "read-out")
     live.wait(lambda: not live.text("counts").startswith("0 "), "frame rate")
     assert "960 x 540" in live.text("counts")
-    for part in ("Network", "Encode", "Tracking"):
+    for part in ("Round trip", "Queues", "Encode", "Tracking"):
         value = live.text("parts").partition(part)[2].split()[0]
         assert 0.0 < float(value) < 5000.0, part
     painted = (

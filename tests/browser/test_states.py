@@ -28,6 +28,16 @@ def add_script(browser: Chrome, added: list[str], source: str) -> None:
     added.append(answer["identifier"])
 
 
+def whole_page(panel: Panel) -> None:
+    """The state is a page of its own, with what to do: no controls of nothing, no black picture."""
+    assert panel.run("return document.querySelectorAll('#card-steps li').length") >= 2
+    shown = (
+        "return ['settings', 'latency', 'views', 'before']"
+        ".filter(id => document.getElementById(id).checkVisibility())"
+    )
+    assert panel.run(shown) == []
+
+
 def test_no_camera(server: ServerProcess, tmp_path: Path) -> None:
     with chromium(tmp_path / "profile", None) as browser:
         panel = Panel(browser, server)
@@ -37,6 +47,7 @@ def test_no_camera(server: ServerProcess, tmp_path: Path) -> None:
         assert panel.text("card-title") == "No camera was found"
         assert panel.text("urgent").startswith("No camera was found")
         assert panel.text("card-action") == "Try again"
+        whole_page(panel)
 
 
 def test_a_camera_that_is_not_permitted(server: ServerProcess, still_face: Path, tmp_path: Path) -> None:
@@ -46,7 +57,8 @@ def test_a_camera_that_is_not_permitted(server: ServerProcess, still_face: Path,
         panel.click("card-action")
         panel.wait_phase("camera")
         assert panel.text("card-title") == "The camera is not permitted"
-        assert "Permit it" in panel.text("card-text")
+        assert "switch Camera on" in panel.text("card-steps")
+        whole_page(panel)
 
 
 def test_nobody_in_the_picture(server: ServerProcess, tmp_path: Path) -> None:
@@ -148,9 +160,27 @@ def test_it_reconnects_when_the_server_comes_back(browser: Chrome, kill: bool) -
         first.stop(kill)
     panel.wait_phase("lost")
     assert panel.text("card-title") == "The connection was lost"
+    assert "start it again" in panel.text("card-steps")
+    assert panel.run("return document.getElementById('emotions').checkVisibility()"), "what is moved is kept"
     with running_server(port=port, token=token):
         panel.wait_phase("live")
         assert panel.session()["controls"]["emotions"] == {"happy": 0.8}
+
+
+def test_a_page_without_its_token_asks_for_the_link(browser: Chrome, server: ServerProcess) -> None:
+    panel = Panel(browser, server)
+    browser.get(f"{server.address}/healthz")
+    panel.run("sessionStorage.clear()")
+    browser.get(f"{server.address}/")
+    panel.wait_phase("no_link")
+    assert panel.text("card-title") == "Open the whole link"
+    whole_page(panel)
+    panel.run("document.getElementById('link').value = arguments[0]", server.link)
+    panel.click("link-open")
+    panel.wait(lambda: panel.phase == "start", "start screen")
+    panel.wait(lambda: not panel.run("return document.getElementById('card-action').disabled"), "button")
+    panel.start()
+    browser.get("about:blank")
 
 
 def test_an_old_link_says_so(browser: Chrome) -> None:
@@ -160,6 +190,7 @@ def test_an_old_link_says_so(browser: Chrome) -> None:
         panel.begin()
     with running_server(port=port, token=new_token()) as second:
         panel.wait_phase("old_link")
+        whole_page(panel)
         assert panel.text("card-title") == "This link is old"
         # The new one, into the same tab: only what is behind # differs.
         browser.get(second.link)

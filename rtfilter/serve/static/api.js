@@ -12,6 +12,11 @@ export function renewToken() {
   return token !== "";
 }
 
+/** Whether the link had a token, or the tab has one from before. */
+export function hasToken() {
+  return token !== "";
+}
+
 /** The server answered, and said no. */
 export class Refused extends Error {
   /**

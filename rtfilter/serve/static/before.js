@@ -43,6 +43,11 @@ export class Before {
     });
   }
 
+  /** The original as it comes, which is earlier than the filtered picture. */
+  get stream() {
+    return /** @type {MediaStream | null} */ (this.#source.srcObject);
+  }
+
   /** @param {MediaStream | null} stream */
   show(stream) {
     this.#waiting = [];

@@ -2,10 +2,11 @@
 
 /** Why there is no camera, for people. */
 export class CameraError extends Error {
-  /** @param {string} title @param {string} advice */
-  constructor(title, advice) {
-    super(advice);
+  /** @param {string} title @param {string} text What happened. @param {string[]} steps What to do. */
+  constructor(title, text, ...steps) {
+    super(text);
     this.title = title;
+    this.steps = steps;
   }
 }
 
@@ -49,7 +50,9 @@ export function unsupported() {
   if (typeof RTCPeerConnection === "undefined") {
     return new CameraError(
       "This browser cannot do this",
-      "It has no WebRTC, or has it switched off. A current Chrome, Edge, Firefox or Safari works.",
+      "It has no WebRTC, or has it switched off.",
+      "Open the link in a current Chrome, Edge, Firefox or Safari.",
+      "An extension that blocks WebRTC must be off for this page.",
     );
   }
   return null;
@@ -57,11 +60,31 @@ export function unsupported() {
 
 function noAccess() {
   return window.isSecureContext
-    ? new CameraError("This browser gives no camera", "It has no camera access for pages, or a rule of your organisation forbids it.")
+    ? new CameraError(
+        "This browser gives no camera",
+        "It has no camera access for pages, or a rule of your organisation forbids it.",
+        "Open the link in a current Chrome, Edge, Firefox or Safari.",
+      )
     : new CameraError(
         "The camera needs a secure page",
-        "Browsers give the camera only to https pages and to this machine itself. Open the link that the server printed, or start it with --tls.",
+        "Browsers give the camera only to https pages and to this machine itself.",
+        "On this machine: open the link that the server printed.",
+        "From another: start the server with `--tls`, and open the https link.",
       );
+}
+
+/** Where a camera is permitted, as this browser shows it. */
+function permit() {
+  if (/firefox/i.test(navigator.userAgent)) return "Click the camera symbol left of the address, and take the block away.";
+  if (/chrom|edg/i.test(navigator.userAgent)) return "Click the symbol left of the address, and switch Camera on.";
+  return "Open this website's settings in the address bar, and allow the camera.";
+}
+
+/** Where the system itself permits it. */
+function permitInSystem() {
+  if (/mac/i.test(navigator.userAgent)) return "Still refused? System Settings, Privacy & Security, Camera: allow this browser.";
+  if (/windows/i.test(navigator.userAgent)) return "Still refused? Settings, Privacy, Camera: allow desktop apps.";
+  return "Still refused? Look whether the system lets this browser use the camera.";
 }
 
 /** @param {Error} error @returns {CameraError} */
@@ -71,14 +94,25 @@ function explained(error) {
     case "SecurityError":
       return new CameraError(
         "The camera is not permitted",
-        "Permit it with the camera symbol beside the address, or in the system's privacy settings, and try again.",
+        "The browser, or the system, said no. Your picture would go only to the server that made this page.",
+        permit(), permitInSystem(), "Then press Try again.",
       );
     case "NotFoundError":
     case "OverconstrainedError":
-      return new CameraError("No camera was found", "Connect one, or switch it on, and try again.");
+      return new CameraError(
+        "No camera was found",
+        "The browser sees none on this machine.",
+        "Connect one, open its shutter, or switch it on (some laptops have a key for it).",
+        "No camera at all? `rtfilter run --input clip.mp4` filters a file, `rtfilter demo` shows a built-in face.",
+      );
     case "NotReadableError":
     case "AbortError":
-      return new CameraError("The camera is in use", "Another program or page holds it, such as a meeting. Close it there and try again.");
+      return new CameraError(
+        "The camera is in use",
+        "Another program or page holds it.",
+        "Close the meeting, camera program or page that uses it.",
+        "If none does: pull the camera out and put it in again.",
+      );
     default:
       return new CameraError("The camera did not start", `${error.name}: ${error.message}`);
   }

@@ -11,7 +11,7 @@ const DISCONNECTED_PATIENCE_MS = 2_500;
 /**
  * @typedef {import("./peer.js").Session} Session
  * @typedef {import("./link.js").Message} Message
- * @typedef {"connecting" | "live" | "lost" | "busy" | "ended" | "old_link" | "failed"} Phase
+ * @typedef {"connecting" | "live" | "lost" | "busy" | "ended" | "no_link" | "old_link" | "failed"} Phase
  * @typedef {object} Owner
  * @property {(signal: AbortSignal) => Promise<Session>} open
  * @property {(phase: Phase, detail: string) => void} phase

@@ -24,12 +24,12 @@ export function followKeys(actions) {
   document.addEventListener("pointerdown", () => (tabbed = false), true);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Tab") tabbed = true;
-    if (event.ctrlKey || event.altKey || event.metaKey || document.body.dataset.screen === "start") return;
-    if (event.key === " ") {
+    if (event.ctrlKey || event.altKey || event.metaKey || document.body.dataset.screen !== "live") return;
+    if (event.key === " " && !writes(event.target)) {
       if (tabbed && usesSpace(event.target)) return;
       event.preventDefault();
       hold(true);
-    } else if (settings.hotkeys && !event.repeat && !(event.target instanceof HTMLSelectElement)) {
+    } else if (settings.hotkeys && !event.repeat && !writes(event.target)) {
       if (act(event.key.toLowerCase(), actions)) event.preventDefault();
     }
   });
@@ -46,6 +46,11 @@ function act(key, actions) {
   else if (key === "p") actions.pause();
   else return false;
   return true;
+}
+
+/** Whether keys have a meaning of their own there. @param {EventTarget | null} target */
+function writes(target) {
+  return target instanceof Element && target.matches("select, input[type='text']");
 }
 
 /** @param {EventTarget | null} target */

@@ -2,10 +2,11 @@
 
 /**
  * @typedef {import("./peer.js").Session} Session
- * @typedef {"capture" | "network" | "encode" | "tracking" | "edit" | "render" | "rest"} Part
+ * @typedef {"capture" | "trip" | "queues" | "encode" | "tracking" | "edit" | "render" | "rest"} Part
  * @typedef {object} Sample
- * @property {Record<Part, number | null>} parts Milliseconds; null where nobody can tell.
+ * @property {Record<Part, number | null>} parts Milliseconds; null where it is not known.
  * @property {number} total_ms
+ * @property {number} trip_ms Round trip of a check of the connection.
  * @property {boolean} seen Whether the total was seen in the pictures; else it is the sum of the parts.
  * @property {number} fps
  * @property {number} dropped Since the session began: by the server's rule that the newest wins, and here.
@@ -15,7 +16,8 @@
 /** @type {[Part, string, string][]} */
 export const PARTS = [
   ["capture", "Capture", "from the camera to this page"],
-  ["network", "Network", "there and back, with the waiting at both ends"],
+  ["trip", "Round trip", "a check of the connection, there and back, with the time until each end could answer it: on one machine that is how busy the processor is"],
+  ["queues", "Queues", "waiting: to be sent, to be filtered, and to be shown"],
   ["encode", "Encode", "encoding and decoding, here and at the server"],
   ["tracking", "Tracking", "finding the face and its pose"],
   ["edit", "Edit", "from the wish to the movement"],
@@ -82,18 +84,20 @@ export class Latency {
     const of = (/** @type {string} */ name) => server[name] ?? this.#means.get(name) ?? 0;
     const told = {
       capture: capture_ms,
-      network: trip_ms + of("wait") + of("pacing") + of("buffer"),
+      trip: trip_ms,
+      queues: of("wait") + of("pacing") + of("buffer"),
       encode: of("encode") + of("decode") + of("unpack") + of("pack"),
       // On a GPU one graph finds, edits and draws; most of it are the networks.
       tracking: of("track") + of("fit") + of("device"),
       edit: of("edit"),
       render: of("render"),
     };
-    const told_ms = told.network + told.encode + told.tracking + told.edit + told.render;
+    const told_ms = told.trip + told.queues + told.encode + told.tracking + told.edit + told.render;
     const parts = this.#smoothed({ ...told, rest: lag_ms === null ? null : Math.max(0, lag_ms - told_ms) });
     return {
       parts,
       total_ms: lag_ms === null ? total(parts) : (capture_ms ?? 0) + lag_ms,
+      trip_ms: parts.trip ?? 0,
       seen: lag_ms !== null,
       fps: this.#rate(inbound),
       dropped: this.#dropped + (inbound?.framesDropped ?? 0),

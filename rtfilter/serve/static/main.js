@@ -1,6 +1,6 @@
 /** The page: asks the server what it can do, then wires the parts together. */
 
-import { getJson, Refused, renewToken } from "./api.js";
+import { getJson, hasToken, Refused, renewToken } from "./api.js";
 import { unsupported } from "./camera.js";
 import { element } from "./dom.js";
 import { Panel } from "./panel.js";
@@ -20,7 +20,7 @@ async function info() {
     try {
       return await getJson("/api/info");
     } catch (error) {
-      if (error instanceof Refused && error.status === 401) states.set({ phase: "old_link" });
+      if (error instanceof Refused && error.status === 401) states.set({ phase: hasToken() ? "old_link" : "no_link" });
       else if (error instanceof Refused) states.set({ phase: "failed", detail: error.message });
       else {
         states.set({ phase: "lost", detail: "the server does not answer" });
@@ -37,9 +37,10 @@ async function begin() {
   followTheme();
   // A new link pasted into this tab changes nothing but the part behind #.
   window.addEventListener("hashchange", () => renewToken() && location.reload());
+  followPaste();
   renewToken();
   const missing = unsupported();
-  if (missing) return states.set({ phase: "camera", title: missing.title, detail: missing.message });
+  if (missing) return states.set({ phase: "camera", title: missing.title, detail: missing.message, steps: missing.steps });
   const found = await info();
   if (!found) return;
   const panel = new Panel(found, states);
@@ -50,7 +51,20 @@ async function begin() {
   if (states.now.phase !== "start") panel.act(); // it had waited for the server
 }
 
+/** A link that is pasted where this page has no token, or an old one. */
+function followPaste() {
+  const link = element("link", HTMLInputElement);
+  const open = () => {
+    const text = link.value.trim();
+    const token = /token=([^&\s]+)/.exec(text)?.[1] ?? text;
+    if (/^https?:\/\//.test(text) && !text.startsWith(`${location.origin}/`)) location.href = text;
+    else if (token) location.hash = `token=${token}`;
+  };
+  element("link-open", HTMLButtonElement).addEventListener("click", open);
+  link.addEventListener("keydown", (event) => event.key === "Enter" && open());
+}
+
 element("privacy", HTMLElement).textContent = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname)
-  ? "Your picture stays on this machine. Nothing is recorded, nothing goes to the internet."
-  : `Your picture goes only to ${location.hostname}, encrypted. Nothing is recorded.`;
+  ? "Your picture stays on this machine and goes nowhere else. Nothing is kept unless you press Record or Snapshot."
+  : `Your picture goes only to ${location.hostname}, encrypted. Nothing is kept unless you press Record or Snapshot.`;
 await begin();

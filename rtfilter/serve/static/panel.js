@@ -1,6 +1,7 @@
 /** The panel of a server that was found: one session, its picture and its controls. */
 
 import { Before } from "./before.js";
+import { Capture } from "./capture.js";
 import { CameraError, constraintsOf, openCamera } from "./camera.js";
 import { Connection } from "./connection.js";
 import { element, press } from "./dom.js";
@@ -14,9 +15,11 @@ import { keepWish, keptWish, remember, settings } from "./settings.js";
 import { Sliders } from "./sliders.js";
 import { Stage } from "./stage.js";
 import { Wheel } from "./wheel.js";
-import { Wish } from "./wish.js";
+import { mixOfValues, Wish } from "./wish.js";
 
 const SAMPLE_MS = 500;
+/** The preset that a panel begins with. */
+const GENTLE = "friendly";
 
 /**
  * @typedef {object} Info
@@ -24,6 +27,8 @@ const SAMPLE_MS = 500;
  * @property {string[]} emotions
  * @property {number} intensity_max
  * @property {import("./presets.js").Preset[]} presets
+ * @property {boolean} presets_can_be_saved
+ * @property {import("./wish.js").Values} controls What the server begins a session with.
  * @typedef {import("./link.js").Message} Message
  */
 
@@ -37,15 +42,17 @@ export class Panel {
   /** @param {Info} info @param {import("./states.js").States} states */
   constructor(info, states) {
     this.states = states;
+    this.info = info;
     this.own = info.mode !== "cam";
     /** @type {Wish} */
     this.wish = new Wish((message) => this.connection.link?.send(message) ?? false, () => this.#showWish());
     this.views = [
       new Sliders(this.wish, info.emotions, info.intensity_max),
       new Wheel(this.wish, info.emotions),
-      new Presets(this.wish, info.presets),
+      new Presets(this.wish, info.presets, info.presets_can_be_saved),
     ];
     this.before = new Before(this.#stage.video, () => this.#stage.showsBefore, this.own);
+    this.capture = new Capture(() => ({ before: this.before.stream, after: /** @type {MediaStream | null} */ (this.#stage.video.srcObject) }));
     this.pickers = this.own ? ownCameras(() => this.#camera, (device, size) => this.#choose(device, size)) : serverCameras();
     /** @type {Connection} */
     this.connection = new Connection({
@@ -64,9 +71,10 @@ export class Panel {
   }
 
   async start() {
-    this.states.set({ phase: "connecting" });
+    const opens = this.own && this.#camera?.readyState !== "live";
+    this.states.set({ phase: opens ? "asking" : "connecting" });
     try {
-      if (this.own && this.#camera?.readyState !== "live") await this.#openCamera(settings.device, settings.size);
+      if (opens) await this.#openCamera(settings.device, settings.size);
     } catch (error) {
       return this.#cameraFailed(error);
     }
@@ -74,6 +82,7 @@ export class Panel {
   }
 
   stop() {
+    this.capture.stop();
     this.connection.stop();
     this.#camera?.stop();
   }
@@ -83,8 +92,15 @@ export class Panel {
     this.#latency.restart();
     const filtered = (/** @type {MediaStream} */ stream) => this.#stage.show(stream);
     if (!this.own) return watchCamera(filtered, (stream) => this.before.show(stream), signal);
-    const wish = this.wish.known ? this.wish.values : keptWish();
+    const wish = this.wish.known ? this.wish.values : (keptWish() ?? this.#firstWish());
     return filterCamera(/** @type {MediaStreamTrack} */ (this.#camera), wish, filtered, signal);
+  }
+
+  /** A gentle edit, so that there is something to see, unless the server was told what to begin with. */
+  #firstWish() {
+    const asked = Object.values(mixOfValues(this.info.controls)).some((amount) => amount > 0);
+    const gentle = this.info.presets.find(({ name }) => name === GENTLE);
+    return asked || this.info.controls.bypass ? undefined : gentle?.values;
   }
 
   /** @param {string} device @param {string} size */
@@ -94,7 +110,7 @@ export class Panel {
     this.#camera = track;
     track.enabled = !this.states.now.paused;
     track.addEventListener("ended", () => {
-      if (this.#camera === track) this.#cameraFailed(new CameraError("The camera is gone", "It was unplugged or switched off. Connect it and try again."));
+      if (this.#camera === track) this.#cameraFailed(new CameraError("The camera is gone", "It was unplugged or switched off.", "Connect it, or choose another one.", "Then press Try again."));
     });
     this.before.show(new MediaStream([track]));
     await this.pickers.fill();
@@ -113,7 +129,7 @@ export class Panel {
   #cameraFailed(error) {
     if (!(error instanceof CameraError)) throw error;
     this.connection.stop();
-    this.states.set({ phase: "camera", title: error.title, detail: error.message });
+    this.states.set({ phase: "camera", title: error.title, detail: error.message, steps: error.steps });
   }
 
   /** @param {import("./connection.js").Phase} phase @param {string} detail */
@@ -126,6 +142,7 @@ export class Panel {
   #received(message) {
     if (message.type === "timings") {
       this.#latency.timings(/** @type {any} */ (message));
+      this.#stage.face(message.face_box ?? null);
       if (message.face !== this.states.now.face) this.states.set({ face: message.face });
     } else if (message.type === "controls") this.wish.echo(message.controls, message.seq);
     else if (message.type === "state") this.#sessionState(/** @type {any} */ (message));
@@ -171,7 +188,8 @@ export class Panel {
   #showWish() {
     for (const view of this.views) view.show();
     press(element("bypass", HTMLButtonElement), this.wish.bypass);
-    this.states.set({ bypass: this.wish.bypass });
+    const edits = this.wish.number("intensity") > 0 && Object.values(this.wish.mix).some((amount) => amount > 0);
+    this.states.set({ bypass: this.wish.bypass, edits });
     keepWish({ ...this.wish.values, bypass: false });
   }
 

@@ -1,26 +1,42 @@
-/** Presets: a button each, the first nine with a key. */
+/** Presets: a button each, the first nine with a key, and a place to save the present wish as another. */
 
+import { Refused, request } from "./api.js";
 import { element, make, press } from "./dom.js";
+import { mixOfValues } from "./wish.js";
 
 /**
  * @typedef {import("./wish.js").Wish} Wish
- * @typedef {{name: string, description: string, values: Partial<import("./wish.js").Values>}} Preset
+ * @typedef {Partial<import("./wish.js").Values>} Part
+ * @typedef {{name: string, description: string, values: Part, saved: boolean}} Preset
  */
 
 export class Presets {
+  #row = element("presets", HTMLElement);
+  #form = element("save", HTMLElement);
+  #name = element("save-name", HTMLInputElement);
+  #note = element("save-note", HTMLElement);
+  #confirm = element("save-confirm", HTMLButtonElement);
+  #open = element("save-open", HTMLButtonElement);
   /** @type {{preset: Preset, button: HTMLButtonElement}[]} */
-  #all;
+  #all = [];
+  /** The name that a second press would replace. */
+  #taken = "";
 
-  /** @param {Wish} wish @param {Preset[]} presets */
-  constructor(wish, presets) {
+  /** @param {Wish} wish @param {Preset[]} presets @param {boolean} canSave */
+  constructor(wish, presets, canSave) {
     this.wish = wish;
-    this.#all = presets.map((preset, index) => {
-      const button = make("button", { type: "button", title: preset.description, textContent: preset.name });
-      if (index < 9) button.append(make("kbd", { textContent: String(index + 1) }));
-      button.addEventListener("click", () => wish.choose(preset.name));
-      return { preset, button };
+    this.#open.hidden = !canSave;
+    this.#row.replaceChildren();
+    for (const preset of presets) this.#add(preset);
+    this.#open.addEventListener("click", () => this.#show(this.#form.hidden));
+    element("save-cancel", HTMLButtonElement).addEventListener("click", () => this.#show(false));
+    this.#confirm.addEventListener("click", () => this.#save());
+    this.#name.addEventListener("input", () => this.#say("", ""));
+    this.#name.addEventListener("keydown", (event) => {
+      event.stopPropagation(); // letters are no hot keys here
+      if (event.key === "Enter") this.#save();
+      if (event.key === "Escape") this.#show(false);
     });
-    element("presets", HTMLElement).replaceChildren(...this.#all.map(({ button }) => button));
   }
 
   /** @param {number} number 1 is the first. @returns {boolean} Whether there is one. */
@@ -35,15 +51,59 @@ export class Presets {
     for (const { preset, button } of this.#all) press(button, this.#chosen(preset.values));
   }
 
-  /** @param {Partial<import("./wish.js").Values>} values */
+  /** @param {Preset} preset */
+  #add(preset) {
+    const known = this.#all.find(({ preset: { name } }) => name === preset.name);
+    if (known) return void (known.preset = preset);
+    const button = make("button", { type: "button", title: preset.description, textContent: preset.name });
+    if (this.#all.length < 9) button.append(make("kbd", { textContent: String(this.#all.length + 1) }));
+    button.addEventListener("click", () => this.wish.choose(preset.name));
+    this.#all.push({ preset, button });
+    this.#row.append(button);
+  }
+
+  /** @param {boolean} open */
+  #show(open) {
+    this.#form.hidden = !open;
+    this.#say("", "");
+    this.#name.value = "";
+    (open ? this.#name : this.#open).focus();
+  }
+
+  /** @param {string} text @param {string} taken */
+  #say(text, taken) {
+    this.#note.textContent = text;
+    this.#taken = taken;
+    this.#confirm.textContent = taken ? "Replace" : "Save";
+  }
+
+  async #save() {
+    const name = this.#name.value.trim().toLowerCase().replace(/[^a-z0-9_-]+/g, "-").replace(/^[-_]+|-+$/g, "").slice(0, 40);
+    if (!name) return this.#say("Give it a name, such as my-mood.", "");
+    const { emotions: _, valence: __, arousal: ___, bypass: ____, ...rest } = this.wish.values;
+    const emotions = Object.fromEntries(Object.entries(this.wish.mix).filter(([, amount]) => amount > 0));
+    try {
+      const answer = await request("PUT", `/api/presets/${encodeURIComponent(name)}`, {
+        json: { values: { ...rest, emotions }, ...(this.#taken === name && { overwrite: true }) },
+      });
+      this.#add(await answer.json());
+      this.#show(false);
+      this.show();
+    } catch (error) {
+      const own = this.#all.some(({ preset }) => preset.name === name && preset.saved);
+      const taken = error instanceof Refused && error.status === 409 && own;
+      this.#say(taken ? `There is a preset ${name} already.` : `Not saved: ${/** @type {Error} */ (error).message}.`, taken ? name : "");
+    }
+  }
+
+  /** @param {Part} values */
   #chosen(values) {
-    const now = this.wish.values;
-    const wanted = { emotions: {}, valence: 0, arousal: 0, ...values };
-    const names = new Set([...Object.keys(wanted.emotions), ...Object.keys(now.emotions ?? {})]);
+    const [wanted, now] = [mixOfValues(values), this.wish.mix];
+    const names = new Set([...Object.keys(wanted), ...Object.keys(now)]);
     const same = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(a - b) < 0.005;
     return (
-      [...names].every((name) => same(wanted.emotions[name] ?? 0, now.emotions?.[name] ?? 0)) &&
-      Object.entries(wanted).every(([name, value]) => typeof value !== "number" || same(value, this.wish.number(name)))
+      [...names].every((name) => same(wanted[name] ?? 0, now[name] ?? 0)) &&
+      /** @type {const} */ (["intensity", "mouth", "smoothing"]).every((name) => values[name] === undefined || same(values[name], this.wish.number(name)))
     );
   }
 }

@@ -2,11 +2,15 @@
 
 import { element, make } from "./dom.js";
 import { PARTS } from "./latency.js";
+import { remember, settings } from "./settings.js";
 
 /** @typedef {import("./latency.js").Sample} Sample */
 
 const KEPT_MS = 30_000;
 const GRID_MS = 50;
+/** A round trip to the same machine that takes longer is spent waiting for the processor. */
+const BUSY_MS = 30;
+const LOCAL = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 /** Room for the scale's figures. */
 const LEFT_PX = 40;
 
@@ -14,12 +18,19 @@ export class Readout {
   #canvas = element("chart", HTMLCanvasElement);
   #glass = element("glass", HTMLElement);
   #counts = element("counts", HTMLElement);
+  #busy = element("busy", HTMLElement);
   /** @type {Map<string, {swatch: HTMLElement, figure: HTMLElement}>} */
   #rows = new Map();
   /** @type {{at: number, sample: Sample}[]} */
   #past = [];
 
   constructor() {
+    const folded = element("latency", HTMLDetailsElement);
+    folded.open = settings.delay;
+    folded.addEventListener("toggle", () => {
+      remember({ delay: folded.open });
+      this.draw();
+    });
     const rows = PARTS.map(([part, label, about]) => {
       const swatch = make("i", { className: `part-${part}` });
       const figure = make("dd", { textContent: "–" });
@@ -32,7 +43,9 @@ export class Readout {
   /** @param {Sample} sample */
   add(sample) {
     this.#past.push({ at: performance.now(), sample });
-    this.#glass.textContent = `glass to glass ${sample.seen ? "" : "about "}${Math.round(sample.total_ms)} ms, ${sample.seen ? "seen in the picture" : "estimated"}`;
+    this.#glass.textContent = `${sample.seen ? "" : "about "}${Math.round(sample.total_ms)} ms, ${sample.seen ? "seen in the picture" : "estimated"}`;
+    this.#busy.hidden = !(LOCAL && sample.trip_ms > BUSY_MS);
+    this.#busy.textContent = `This machine is busy: a round trip to itself takes ${Math.round(sample.trip_ms)} ms, and should take less than 5. Other programs, or other tabs, hold the processor.`;
     for (const [part] of PARTS) {
       const ms = sample.parts[part];
       const row = this.#rows.get(part);

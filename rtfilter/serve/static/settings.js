@@ -6,19 +6,20 @@
  * @property {"auto" | "light" | "dark"} theme
  * @property {boolean} mirror
  * @property {"split" | "filtered" | "sides"} view
- * @property {number} split Share of the width that shows the original, 0..1.
+ * @property {number} split Share of the width that shows the original, 0..1; below 0: beside the face.
+ * @property {boolean} delay Whether the delay is unfolded.
  * @property {boolean} hotkeys
  * @property {string} device The camera's deviceId; "" is the browser's choice.
  * @property {string} size Wished resolution, as "1280x720".
  */
 
-const KEY = "rtfilter.settings";
+const KEY = "rtfilter.looks";
 const TOKEN_KEY = "rtfilter.token";
 const WISH_KEY = "rtfilter.wish";
 
 /** @type {Settings} */
 const DEFAULTS = {
-  theme: "auto", mirror: true, view: "split", split: 0.5, hotkeys: true, device: "", size: "1280x720",
+  theme: "auto", mirror: true, view: "sides", split: -1, delay: false, hotkeys: true, device: "", size: "1280x720",
 };
 
 /** @type {Settings} */

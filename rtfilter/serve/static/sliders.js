@@ -7,7 +7,7 @@ import { element, make } from "./dom.js";
 /** What each control beside the emotions does, from which end to which. @type {[string, string, string][]} */
 const FEEL = [
   ["intensity", "Intensity", "How much of the whole mix. Above 1 exaggerates."],
-  ["mouth", "Mouth", "1: the lips keep every word. 0: the emotion may move them too."],
+  ["mouth", "Mouth", "1 keeps every word on the lips, 0 lets emotion win."],
   ["smoothing", "Smoothing", "0 follows at once, 1 is calmest."],
 ];
 
@@ -30,8 +30,10 @@ export class Sliders {
 
   /** Show what is wished now. */
   show() {
+    const mix = this.wish.mix;
     for (const { name, input, output } of this.#rows) {
-      const value = this.wish.number(name);
+      const emotion = emotionOf(name);
+      const value = emotion === null ? this.wish.number(name) : (mix[emotion] ?? 0);
       if (Math.abs(input.valueAsNumber - value) > 0.004) input.value = String(value);
       input.style.setProperty("--filled", `${(100 * value) / Number(input.max)}%`);
       output.textContent = value.toFixed(2);
@@ -45,7 +47,9 @@ export class Sliders {
     const output = make("output");
     input.value = "0";
     output.setAttribute("for", id);
-    input.addEventListener("input", () => this.wish.set({ [name]: input.valueAsNumber }));
+    const emotion = emotionOf(name);
+    input.addEventListener("input", () =>
+      emotion === null ? this.wish.set({ [name]: input.valueAsNumber }) : this.wish.remix({ [emotion]: input.valueAsNumber }));
     input.addEventListener("pointerdown", () => this.wish.hold(name, true));
     for (const end of ["pointerup", "pointercancel", "change", "blur"]) {
       input.addEventListener(end, () => this.wish.hold(name, false));
@@ -58,4 +62,9 @@ export class Sliders {
     }
     return row;
   }
+}
+
+/** @param {string} name A control's. @returns {string | null} */
+function emotionOf(name) {
+  return name.startsWith("emotions.") ? name.slice("emotions.".length) : null;
 }

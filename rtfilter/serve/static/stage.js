@@ -1,26 +1,34 @@
-/** The picture: which view, mirrored or not, and where before turns into after. */
+/** The picture: which view, mirrored or not, and where before turns into after, which is never in the face. */
 
 import { clamp, dragging, element, press } from "./dom.js";
 import { remember, settings } from "./settings.js";
 
 const STEP = 0.02;
-const VIEWS = /** @type {const} */ (["split", "filtered", "sides"]);
+const VIEWS = /** @type {const} */ (["sides", "split", "filtered"]);
+/** The line stands so far beside the face, in widths of the face: hair and ears are no landmarks. */
+const BESIDE = 0.6;
+/** A face that moves less, in shares of the picture, moves nothing. */
+const STILL = 0.04;
 
 export class Stage {
   #stage = element("stage", HTMLElement);
   #handle = element("split", HTMLElement);
   #mirror = element("mirror", HTMLButtonElement);
   #views = [...element("views", HTMLElement).querySelectorAll("button")];
+  /** Left and right of the face, in shares of the picture as the camera has it. @type {[number, number]} */
+  #face = [0.4, 0.6];
 
   constructor() {
     this.video = element("after", HTMLVideoElement);
-    this.video.addEventListener("resize", () => this.#shape());
+    this.video.addEventListener("resize", () => this.#look({}));
+    new ResizeObserver(() => this.#focus()).observe(this.#stage);
     for (const button of this.#views) {
       button.addEventListener("click", () => this.#look({ view: /** @type {any} */ (button.dataset.view) }));
     }
     this.#mirror.addEventListener("click", () => this.mirror());
     dragging(this.#handle, { move: (event) => this.#drag(event) });
     this.#handle.addEventListener("keydown", (event) => this.#key(event));
+    this.#handle.addEventListener("dblclick", () => this.#look({ split: -1 }));
     this.#look({});
   }
 
@@ -44,23 +52,48 @@ export class Stage {
     this.video.play().catch(() => undefined);
   }
 
-  /** @param {Partial<import("./settings.js").Settings>} changes */
-  #look(changes) {
-    remember(changes);
-    const view = VIEWS.includes(settings.view) ? settings.view : "split";
+  /** Where the face is. @param {[number, number, number, number] | null} box Left, top, right, bottom, in shares of the picture. */
+  face(box) {
+    if (!box || (Math.abs(box[0] - this.#face[0]) < STILL && Math.abs(box[2] - this.#face[1]) < STILL)) return;
+    this.#face = [box[0], box[2]];
+    this.#look({}, false);
+  }
+
+  /** Share of the width that shows the original. */
+  get #split() {
+    if (settings.split >= 0) return clamp(settings.split, 0, 1);
+    const [left, right] = this.#face;
+    const edge = settings.mirror ? 1 - right : left;
+    return clamp(edge - BESIDE * (right - left), 0.02, 0.98);
+  }
+
+  /** @param {Partial<import("./settings.js").Settings>} changes @param {boolean} [keep] */
+  #look(changes, keep = true) {
+    if (keep) remember(changes);
+    const view = VIEWS.includes(settings.view) ? settings.view : "sides";
     this.#stage.dataset.view = view;
     this.#stage.toggleAttribute("data-mirror", settings.mirror);
-    const percent = 100 * clamp(settings.split, 0, 1);
+    this.#stage.toggleAttribute("data-follows", settings.split < 0);
+    const percent = 100 * this.#split;
     this.#stage.style.setProperty("--split", `${percent}%`);
     this.#handle.setAttribute("aria-valuenow", String(Math.round(percent)));
     this.#handle.setAttribute("aria-valuetext", `${Math.round(percent)} percent shows the original`);
     for (const button of this.#views) press(button, button.dataset.view === view);
     press(this.#mirror, settings.mirror);
+    const { videoWidth, videoHeight } = this.video;
+    if (videoWidth > 0) document.documentElement.style.setProperty("--aspect", (videoWidth / videoHeight).toFixed(4));
+    this.#focus();
   }
 
-  #shape() {
+  /** Side by side, each half shows the part of its picture around the face. */
+  #focus() {
+    const { clientWidth, clientHeight } = this.#stage;
     const { videoWidth, videoHeight } = this.video;
-    if (videoWidth > 0) this.#stage.style.setProperty("--aspect", String(videoWidth / videoHeight));
+    if (!clientWidth || !videoWidth) return;
+    const wider = (videoWidth / videoHeight) * clientHeight / (clientWidth / 2);
+    const [left, right] = this.#face;
+    const position = wider > 1.01 ? clamp((wider * ((left + right) / 2) - 0.5) / (wider - 1), 0, 1) : 0.5;
+    this.#stage.style.setProperty("--focus", `${100 * position}%`);
   }
 
   /** @param {PointerEvent} event */
@@ -72,7 +105,7 @@ export class Stage {
   /** @param {KeyboardEvent} event */
   #key(event) {
     const step = event.shiftKey ? STEP * 5 : STEP;
-    const { split } = settings;
+    const split = this.#split;
     /** @type {Record<string, number>} */
     const places = {
       ArrowLeft: split - step, ArrowDown: split - step, ArrowRight: split + step, ArrowUp: split + step,

@@ -1,35 +1,38 @@
-/** What state the page is in, said in words: the pill, the card over the picture, the notice in it. */
+/** What state the page is in, shown: the pill, the card, the notice in the picture, and which screen there is. */
 
-import { element } from "./dom.js";
+import { cardOf } from "./cards.js";
+import { element, make } from "./dom.js";
 
 /**
- * @typedef {"start" | "connecting" | "live" | "lost" | "busy" | "ended" | "old_link" | "failed" | "camera"} Phase
+ * @typedef {"start" | "asking" | "connecting" | "live" | "lost" | "busy" | "ended" | "no_link" | "old_link" | "failed" | "camera"} Phase
  * @typedef {object} State
  * @property {Phase} phase
  * @property {string} title Of the card, where the phase has none of its own.
  * @property {string} detail
+ * @property {string[]} steps What to do, where the phase does not know.
  * @property {string} video The session's own state: "connecting", "live", "no_video", "paused", "ended".
  * @property {boolean} face
  * @property {boolean} paused
  * @property {boolean} bypass
- * @typedef {object} Card
- * @property {string} title
- * @property {string} text
- * @property {string} [action] The button's label; no button without.
- * @property {string} pill
- * @property {"quiet" | "good" | "warn" | "bad"} tone
+ * @property {boolean} edits Whether anything is asked of the filter.
  */
 
 /** A face that is lost for a blink is no news. */
 const FACE_PATIENCE_MS = 900;
+/** States in which the controls stay, once there was a picture: what is moved then is kept. */
+const PASSING = ["connecting", "asking", "lost", "busy"];
 
 export class States {
   /** @type {State} */
-  #state = { phase: "start", title: "", detail: "", video: "connecting", face: true, paused: false, bypass: false };
+  #state = {
+    phase: "start", title: "", detail: "", steps: [], video: "connecting", face: true, paused: false, bypass: false, edits: true,
+  };
   #said = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #faceless;
   #unseen = false;
+  /** Whether there was a picture, and nothing since then that needs the user. */
+  #pictured = false;
 
   /** @returns {Readonly<State>} */
   get now() {
@@ -61,31 +64,28 @@ export class States {
     const state = this.#state;
     document.body.dataset.phase = state.phase;
     if (state.phase === "start") return;
-    document.body.dataset.screen = "live";
+    this.#pictured = state.phase === "live" || (this.#pictured && PASSING.includes(state.phase));
+    document.body.dataset.screen = this.#pictured ? "live" : "card";
     const card = cardOf(state);
-    element("card", HTMLElement).hidden = card.title === "";
-    element("stage", HTMLElement).toggleAttribute("data-covered", card.title !== "");
-    element("card-points", HTMLElement).hidden = true;
-    element("card-title", HTMLElement).textContent = card.title;
-    element("card-text", HTMLElement).textContent = card.text;
-    const action = element("card-action", HTMLButtonElement);
-    action.hidden = card.action === undefined;
-    action.disabled = false;
-    action.textContent = card.action ?? "";
+    element("card", HTMLElement).hidden = card === null;
+    element("stage", HTMLElement).toggleAttribute("data-covered", card !== null);
+    if (card) fill(card);
+    else element("card-title", HTMLElement).textContent = "";
     const pill = element("pill", HTMLElement);
-    pill.textContent = card.pill;
-    pill.dataset.tone = card.tone;
+    pill.textContent = card?.pill ?? "Live";
+    pill.dataset.tone = card?.tone ?? "good";
     const notice = element("notice", HTMLElement);
-    notice.textContent = card.title === "" ? this.#notice() : "";
+    notice.textContent = card ? "" : this.#notice();
     notice.hidden = notice.textContent === "";
-    this.#say([card.title || card.pill, card.text, notice.textContent].filter(Boolean).join(". "), card.tone === "bad");
+    this.#say([card?.title ?? pill.textContent, card?.text, notice.textContent].filter(Boolean).join(". "), card?.tone === "bad");
   }
 
   #notice() {
-    const { video, bypass } = this.#state;
+    const { video, bypass, edits } = this.#state;
     if (video === "no_video") return "No picture arrives from the camera";
     if (bypass) return "Filter off: this is you";
-    return this.#unseen ? "No face in view: the picture passes unchanged" : "";
+    if (this.#unseen) return "No face in view: the picture passes unchanged";
+    return edits ? "" : "No mood chosen: this is you";
   }
 
   /** To screen readers, once. @param {string} text @param {boolean} urgent */
@@ -96,31 +96,30 @@ export class States {
   }
 }
 
-/** @param {State} state @returns {Card} */
-function cardOf({ phase, title, detail, paused }) {
-  switch (phase) {
-    case "connecting":
-      return { title: "Connecting…", text: "The first time takes a few seconds.", pill: "Connecting", tone: "warn" };
-    case "lost":
-      return { title: "The connection was lost", text: `${sentence(detail)} Trying again by itself.`, action: "Try now", pill: "Reconnecting", tone: "bad" };
-    case "busy":
-      return { title: "The server has no room just now", text: `${sentence(detail)} Trying again by itself.`, action: "Try now", pill: "Waiting for room", tone: "warn" };
-    case "ended":
-      return { title: "This session has ended", text: sentence(detail), action: "Start again", pill: "Ended", tone: "quiet" };
-    case "old_link":
-      return { title: "This link is old", text: "The server was started anew and has a new link. Open the one that it printed.", pill: "Old link", tone: "bad" };
-    case "failed":
-      return { title: "That did not work", text: sentence(detail), action: "Try again", pill: "Stopped", tone: "bad" };
-    case "camera":
-      return { title, text: detail, action: "Try again", pill: "No camera", tone: "bad" };
-    default:
-      if (paused) return { title: "Paused", text: "Your picture is not sent.", action: "Resume", pill: "Paused", tone: "warn" };
-      return { title: "", text: "", pill: "Live", tone: "good" };
+/** @param {import("./cards.js").Card} card */
+function fill(card) {
+  element("card-icon", SVGUseElement).setAttribute("href", `#icon-${card.icon}`);
+  element("card", HTMLElement).dataset.tone = card.tone;
+  element("card", HTMLElement).toggleAttribute("data-waits", card.waits === true);
+  element("card-points", HTMLElement).hidden = true;
+  element("card-title", HTMLElement).textContent = card.title;
+  element("card-text", HTMLElement).textContent = card.text;
+  const steps = element("card-steps", HTMLElement);
+  const texts = card.steps ?? [];
+  // Only when they are others: a screen reader, or a selection, may be in them.
+  if (steps.dataset.texts !== texts.join("\n")) {
+    steps.dataset.texts = texts.join("\n");
+    steps.replaceChildren(...texts.map((text) => make("li", {}, ...coded(text))));
   }
+  steps.hidden = texts.length === 0;
+  element("card-link", HTMLElement).hidden = card.link !== true;
+  const action = element("card-action", HTMLButtonElement);
+  action.hidden = card.action === undefined;
+  action.disabled = false;
+  action.textContent = card.action ?? "";
 }
 
-/** @param {string} text */
-function sentence(text) {
-  if (!text) return "";
-  return `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+/** @param {string} text With `code` in it. */
+function coded(text) {
+  return text.split("`").map((part, i) => (i % 2 === 1 ? make("code", { textContent: part }) : part));
 }

@@ -1,27 +1,28 @@
-/** The emotion wheel: a dot on the circumplex of feeling (Russell 1980), pleasant to the right, awake upwards. */
+/** The emotion wheel: a dot on the plane of feeling, where the present mix of emotions lies; moving it makes a mix. */
 
 import { clamp, dragging, element, make } from "./dom.js";
+import { mixOf, MOODS, nearest, pointOf } from "./moods.js";
 
-/** @typedef {import("./wish.js").Wish} Wish */
+/** @typedef {import("./wish.js").Wish} Wish @typedef {import("./moods.js").Point} Point */
 
-/** Where the server's mapping has each emotion: valence, arousal. @type {Record<string, [number, number]>} */
-const MOODS = {
-  happy: [0.85, 0.35], surprised: [0.15, 0.95], fearful: [-0.45, 0.8], angry: [-0.75, 0.6],
-  disgusted: [-0.8, 0.1], sad: [-0.7, -0.55], neutral: [0.35, -0.75],
-};
-const AXES = /** @type {const} */ ([["awake", 0, 0.8], ["calm", 0, -0.8], ["pleasant", 0.66, 0], ["unpleasant", -0.58, 0]]);
+const AXES = /** @type {const} */ ([["awake", 0, 0.8], ["calm", 0, -0.8], ["pleasant", 0.64, -0.15], ["unpleasant", -0.56, -0.15]]);
 const CHOSEN = 0.7;
 const STEP = 0.05;
 /** How far the names stand from the middle, of the wheel's width and height: names are wide. */
 const NAMES = /** @type {const} */ ([0.42, 0.44]);
+const HINT = "Drag the dot: the further out, the stronger.";
 
 export class Wheel {
   #disc = make("div", { className: "disc" });
   #dot = make("div", { className: "dot", tabIndex: 0 });
+  #hint = element("wheel-hint", HTMLElement);
+  /** Where the dot is, also while it is not shown. @type {Point} */
+  #at = { valence: 0, arousal: 0 };
 
   /** @param {Wish} wish @param {string[]} emotions Those that the server has. */
   constructor(wish, emotions) {
     this.wish = wish;
+    this.emotions = emotions;
     this.#dot.setAttribute("role", "slider");
     this.#dot.setAttribute("aria-label", "Mood: left and right for pleasantness, up and down for energy, Home for none");
     this.#dot.setAttribute("aria-valuemin", "-1");
@@ -38,13 +39,17 @@ export class Wheel {
     this.#dot.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /** Show what is wished now. */
+  /** Show where the present mix lies. */
   show() {
-    const [valence, arousal] = [this.wish.number("valence"), this.wish.number("arousal")];
-    const shrink = 1 / Math.max(1, Math.hypot(valence, arousal)); // a script may wish for the square's corner
-    place(this.#dot, 0.5 + (valence * shrink) / 2, 0.5 - (arousal * shrink) / 2);
-    this.#dot.setAttribute("aria-valuenow", valence.toFixed(2));
-    this.#dot.setAttribute("aria-valuetext", describe(valence, arousal));
+    const { mix, point: asked } = this.wish;
+    const point = asked ?? (same(mix, this.#mixAt(this.#at)) ? this.#at : pointOf(mix));
+    this.#dot.toggleAttribute("data-nowhere", point === null);
+    this.#hint.textContent = point ? HINT : reason(mix);
+    this.#at = point ?? { valence: 0, arousal: 0 };
+    const shrink = 1 / Math.max(1, Math.hypot(this.#at.valence, this.#at.arousal)); // a script may wish for the square's corner
+    place(this.#dot, 0.5 + (this.#at.valence * shrink) / 2, 0.5 - (this.#at.arousal * shrink) / 2);
+    this.#dot.setAttribute("aria-valuenow", this.#at.valence.toFixed(2));
+    this.#dot.setAttribute("aria-valuetext", point ? describe(point) : reason(mix));
   }
 
   /** @param {string} name @param {[number, number]} at */
@@ -60,8 +65,7 @@ export class Wheel {
 
   /** @param {boolean} held */
   #hold(held) {
-    this.wish.hold("valence", held);
-    this.wish.hold("arousal", held);
+    this.wish.holdMix(held, this.emotions);
     if (held) this.#dot.focus({ preventScroll: true });
   }
 
@@ -79,7 +83,7 @@ export class Wheel {
     if (event.key === "Home") this.#set(0, 0);
     else if (event.key in moves) {
       const [x, y] = moves[event.key];
-      this.#set(this.wish.number("valence") + x, this.wish.number("arousal") + y);
+      this.#set(this.#at.valence + x, this.#at.arousal + y);
     } else return;
     event.preventDefault();
   }
@@ -87,7 +91,14 @@ export class Wheel {
   /** @param {number} valence @param {number} arousal */
   #set(valence, arousal) {
     const shrink = 1 / Math.max(1, Math.hypot(valence, arousal));
-    this.wish.set({ valence: rounded(valence * shrink), arousal: rounded(arousal * shrink) });
+    this.#at = { valence: rounded(valence * shrink), arousal: rounded(arousal * shrink) };
+    this.wish.remix(this.#mixAt(this.#at));
+  }
+
+  /** The mix of a point, of all emotions that there are. @param {Point} point */
+  #mixAt(point) {
+    const mix = mixOf(point);
+    return Object.fromEntries(this.emotions.map((name) => [name, mix[name] ?? 0]));
   }
 }
 
@@ -103,11 +114,20 @@ function rounded(value) {
   return clamp(Math.round(value * 100) / 100, -1, 1);
 }
 
-/** @param {number} valence @param {number} arousal */
-function describe(valence, arousal) {
-  const distance = Math.hypot(valence, arousal);
-  if (distance < STEP) return "none";
-  const nearness = (/** @type {[number, number]} */ [v, a]) => (v * valence + a * arousal) / Math.hypot(v, a);
-  const [nearest] = Object.entries(MOODS).reduce((best, next) => (nearness(next[1]) > nearness(best[1]) ? next : best));
-  return `${nearest}, ${Math.round(100 * Math.min(distance, 1))} percent`;
+/** Within what rounding leaves. @param {import("./moods.js").Mix} mix @param {import("./moods.js").Mix} other */
+function same(mix, other) {
+  return [...new Set([...Object.keys(mix), ...Object.keys(other)])].every((name) => Math.abs((mix[name] ?? 0) - (other[name] ?? 0)) < 0.001);
+}
+
+/** Why the mix has no place. @param {import("./moods.js").Mix} mix */
+function reason(mix) {
+  const most = Math.max(...Object.values(mix));
+  const outside = Object.entries(mix).find(([name, amount]) => !(name in MOODS) && amount === most);
+  return outside ? `${outside[0][0].toUpperCase()}${outside[0].slice(1)} has no place on the wheel.` : "This mix has no one place on the wheel.";
+}
+
+/** @param {Point} point */
+function describe(point) {
+  const { name, distance } = nearest(point);
+  return distance < STEP ? "none" : `${name}, ${Math.round(100 * distance)} percent`;
 }

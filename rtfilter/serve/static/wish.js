@@ -2,7 +2,9 @@
  * The wish: what the sliders show and the server filters with. Changes act here at once and go out as one
  * merge patch an animation frame; what the server echoes moves only what nobody here is moving.
  *
- * A control has a flat name: "intensity", or "emotions.happy".
+ * A control has a flat name: "intensity", or "emotions.happy". What valence and arousal ask for is shown as
+ * the mix that it is, and becomes that mix as soon as the mix is changed here: sliders and wheel show one
+ * thing.
  *
  * @typedef {object} Values The server's whole wish.
  * @property {Record<string, number>} emotions
@@ -15,7 +17,11 @@
  * @typedef {Record<string, number | boolean>} Flat
  */
 
+import { clamp } from "./dom.js";
+import { mixOf } from "./moods.js";
+
 const EMOTION = "emotions.";
+const AMOUNT_MAX = 1.5;
 
 export class Wish {
   /** What is shown. @type {Flat} */
@@ -43,6 +49,34 @@ export class Wish {
   /** @param {string} name @returns {number} */
   number(name) {
     return Number(this.#shown[name] ?? 0);
+  }
+
+  /** What is asked of every emotion, however it was asked. @returns {import("./moods.js").Mix} */
+  get mix() {
+    return mixOfValues(this.values);
+  }
+
+  /** The place on the wheel that was asked for as one, and nothing beside it. @returns {import("./moods.js").Point | null} */
+  get point() {
+    const { emotions = {}, valence = 0, arousal = 0 } = this.values;
+    const alone = (valence !== 0 || arousal !== 0) && Object.values(emotions).every((amount) => amount === 0);
+    return alone ? { valence, arousal } : null;
+  }
+
+  /** Ask for other amounts of some emotions; the rest of the mix stays. @param {import("./moods.js").Mix} amounts */
+  remix(amounts) {
+    const mix = { ...this.mix, ...amounts };
+    const named = Object.entries(mix).filter(([name, amount]) => amount > 0 || EMOTION + name in this.#shown);
+    this.set({ valence: 0, arousal: 0, ...Object.fromEntries(named.map(([name, amount]) => [EMOTION + name, rounded(amount)])) });
+  }
+
+  /** While a finger moves the whole mix. @param {boolean} held @param {string[]} emotions */
+  holdMix(held, emotions) {
+    for (const name of ["valence", "arousal", ...emotions.map((emotion) => EMOTION + emotion)]) {
+      if (held) this.#held.add(name);
+      else this.#held.delete(name);
+    }
+    if (!held) this.#settle();
   }
 
   get bypass() {
@@ -136,6 +170,18 @@ export class Wish {
     this.#seq += 1;
     return this.send({ ...message, seq: this.#seq }) ? this.#seq : null;
   }
+}
+
+/** What a wish, or a part of one, asks of every emotion. @param {Partial<Values>} values @returns {import("./moods.js").Mix} */
+export function mixOfValues({ emotions = {}, valence = 0, arousal = 0 }) {
+  const mix = mixOf({ valence, arousal });
+  for (const [name, amount] of Object.entries(emotions)) mix[name] = amount + (mix[name] ?? 0);
+  return Object.fromEntries(Object.entries(mix).map(([name, amount]) => [name, clamp(rounded(amount), 0, AMOUNT_MAX)]));
+}
+
+/** To three digits, which is what is sent. @param {number} amount */
+function rounded(amount) {
+  return Math.round(amount * 1000) / 1000;
 }
 
 /** @param {Values} values @returns {Flat} */
