@@ -66,7 +66,8 @@ ALLOWED: dict[str, set[str]] = {
     "sources.demo": WORLD | {"sources", "face", "render"},
     "sources.portrait": WORLD | {"sources", "face"},
     # A sink must know what its source is and how a container is opened, and no source itself.
-    "sinks": WORLD | {"sinks", "sources.base", "sources.container", "sources.continuous"},
+    "sinks": WORLD
+    | {"sinks", "sources.base", "sources.container", "sources.continuous", "sources.side_data"},
     "loop": ENDS | {"loop_report"},
     "loop_report": {"clock"},
     "cam_display": ENDS,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rtfilter.sinks.pipe import PipeSink
 
 DEMO, VIRTUAL_CAMERA, NOTHING = "demo", "virtualcam", "null"
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 # What most conferencing programs expect of a camera, and enough for a face.
 WIDTH_PX, HEIGHT_PX, FPS = 1280, 720, 30
 DEMO_S = 12.0
@@ -123,10 +124,23 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
     if "audio_from" in options and Path(name).exists() and Path(name).samefile(options["audio_from"]):
         raise UsageError(f"{name} is both input and output; choose another output")
     refuse_existing(Path(name), force)
+    if Path(name).suffix.lower() in IMAGE_SUFFIXES:
+        return _open_image(name, info, values, options, force)
     sink = FileSink(name, info, overwrite=force, **options)
     if sounds and "audio_from" not in options:
         sink.notes.append(f"{name} has no sound: that of {info.name} cannot be read beside its pictures")
     return sink
+
+
+def _open_image(
+    name: str, info: SourceInfo, values: Mapping[str, Any], options: dict[str, Any], force: bool
+) -> Sink:
+    from rtfilter.sinks.image import ImageSink
+
+    for option in ("codec", "crf", "bitrate"):
+        if values.get(option) is not None:
+            raise UsageError(f"--{option} is for video; {name} is a picture")
+    return ImageSink(name, info, made_from=options.get("audio_from"), overwrite=force)
 
 
 def _open_pipe(

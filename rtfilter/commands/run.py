@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,6 +89,8 @@ def filter_video(job: Job) -> int:
     """Do the job: live through the low-latency loop, else every frame in order."""
     started = datetime.now(timezone.utc)
     refuse_report(job)
+    if job.input and Path(job.input).is_dir():
+        return _filter_folder(job, started)
     live = is_camera(job.input) or job.output == VIRTUAL_CAMERA
     if job.duration_s is not None and not live and job.input != DEMO:
         raise UsageError("--duration is for cameras, the demo and the virtual camera; a file has its own")
@@ -115,6 +118,41 @@ def filter_video(job: Job) -> int:
     notes = [getattr(source, "damage", None), *getattr(source, "notes", ()), *getattr(sink, "notes", ())]
     say_what_happened(job, recorded, notes)
     return 0
+
+
+def _filter_folder(job: Job, started: datetime) -> int:
+    """Every picture of a folder, each as if it were the first; 1 when one of them failed."""
+    from rtfilter.commands.pictures import filter_pictures, plan, shown
+    from rtfilter.sinks.null import NullSink
+
+    pairs, left_out = plan(Path(job.input), job.output, job.force)
+    recorded = load_filter(NullSink(), job, still=True)
+
+    def step(frame: Frame) -> Frame:
+        recorded.reset()
+        return _stepped(job, recorded, frame)
+
+    try:
+        with ProgressBar() as bar:
+            failed, largest = filter_pictures(
+                pairs,
+                step,
+                job.values,
+                compare=job.compare,
+                force=job.force,
+                progress=None if job.quiet else bar,
+            )
+    finally:
+        recorded.close()
+    if job.report is not None:
+        info = SourceInfo(job.input, *largest, fps=Fraction(1), live=False, frame_count=len(pairs))
+        result = {"pictures": len(pairs), "failed": failed, "left_out": left_out}
+        write_json(job.report, report_of(job, started, info, recorded, result))
+    notes = [f"left out what is no picture: {shown(left_out)}"] if left_out else []
+    if failed:
+        notes.append(f"{len(failed)} of {len(pairs)} pictures failed: {shown(failed)}")
+    say_what_happened(job, recorded, notes)
+    return 1 if failed else 0
 
 
 def refuse_report(job: Job) -> None:

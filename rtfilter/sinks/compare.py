@@ -28,6 +28,11 @@ class CompareSink:
     def __init__(self, inner: Sink) -> None:
         self._inner = inner
 
+    @property
+    def notes(self) -> list[str]:
+        """Those of `inner`."""
+        return list(getattr(self._inner, "notes", ()))
+
     def write(self, frame: Frame) -> None:
         """Raises what `inner` raises. A frame without an original is shown twice."""
         original = frame

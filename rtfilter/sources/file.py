@@ -26,6 +26,7 @@ from rtfilter.sources.container import (
 from rtfilter.sources.continuous import Continuous
 from rtfilter.sources.cut import stated_bytes
 from rtfilter.sources.pixels import PixelReader, Uprighter
+from rtfilter.sources.side_data import WithoutProfile
 from rtfilter.system.process import MadeHere
 
 _LOG = logging.getLogger(__name__)
@@ -62,6 +63,8 @@ class FileSource:
             self._fps = nominal_fps(self._stream)
             self._decoder = _Decoder(self._container, self._stream)
             self._pictures = iter(self._decoder)
+            unsafe = self._stream.codec_context.name in WithoutProfile.CODECS
+            self._safe = WithoutProfile() if unsafe else None
             self._uprighter, self._conformer, self._reader = Uprighter(), Conformer(), PixelReader()
             self._timeline = _Timeline(self._fps)
             self._seq = 0
@@ -78,7 +81,9 @@ class FileSource:
             )
         self.sounds = len(self._container.streams.audio)
         self.steady_fps = steady_fps(self._stream, self._fps)
-        count = frame_count(self._stream)
+        # FFmpeg's readers of picture files, which state no length.
+        still = self.rereadable and self._format.endswith(("_pipe", "image2"))
+        count = 1 if still else frame_count(self._stream)
         self._info = SourceInfo(self.name, first.width, first.height, self._fps, False, count)
         ratio = self._stream.sample_aspect_ratio or Fraction(1)
         self.sample_aspect_ratio = 1 / ratio if self._uprighter.sideways else ratio
@@ -131,6 +136,8 @@ class FileSource:
                 f"{self.name} is {picture.width}x{picture.height}, expected at most {MAX_SIDE_PX} px a side: "
                 "scale it down first"
             )
+        if self._safe is not None:
+            picture = self._safe.picture(picture)
         time_base = picture.time_base or NANOSECONDS
         pts = self._timeline.placed(picture.pts, time_base)
         try:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import av
 from av.buffer import Buffer
+from av.filter import Graph
 from av.sidedata.sidedata import Type
 
 
@@ -25,6 +26,37 @@ def side_data(picture: av.VideoFrame, name: str) -> bytes | None:
     # PyAV annotates its container of side data as a plain dict of another kind.
     found = cast("Mapping[str, Buffer]", table).get(name)
     return None if found is None else bytes(found)
+
+
+class WithoutProfile:
+    """Takes the ICC profile off the pictures of FFmpeg's PNG decoder, without which they cannot be looked at.
+
+    That decoder gives the profile's name beside it. PyAV (18.1) takes such names for its own in `side_data`
+    and frees them a second time: the process ends with a segmentation fault.
+    """
+
+    CODECS = ("png", "apng")
+
+    def __init__(self) -> None:
+        self._graph: Graph | None = None
+        self._key: tuple[object, ...] = ()
+
+    def picture(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """The same picture, with everything else that is attached to it."""
+        key = (picture.format.name, picture.width, picture.height, picture.time_base)
+        if self._graph is None or key != self._key:
+            graph = self._graph = Graph()
+            buffer = graph.add_buffer(
+                width=picture.width,
+                height=picture.height,
+                format=picture.format,
+                time_base=picture.time_base,
+            )
+            dropper = graph.add("sidedata", "mode=delete:type=ICC_PROFILE")
+            graph.link_nodes(buffer, dropper, graph.add("buffersink")).configure()
+            self._key = key
+        self._graph.vpush(picture)
+        return self._graph.vpull()
 
 
 def _unnamed(cls: type[Type], value: Any) -> Type:

@@ -1,0 +1,129 @@
+"""`ImageSink`: one picture, as JPEG, PNG or WebP, that appears under its name when it is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from rtfilter.errors import OutputError, UsageError
+from rtfilter.frame import U8, Frame
+from rtfilter.sinks.encode import source_of
+from rtfilter.sinks.icc import profile_of_png, with_profile
+from rtfilter.sinks.place import FilePlace
+from rtfilter.sources.base import SourceInfo
+from rtfilter.sources.container import reason
+from rtfilter.sources.side_data import side_data
+
+_QUALITY = 95
+_JPEG_SAMPLING = {
+    (1, 1): cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    (1, 0): cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+    (0, 0): cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+}
+# How EXIF begins in a JPEG, a PNG and a WebP.
+_EXIF_MARKS = (b"Exif\0\0", b"eXIf", b"EXIF")
+_PNG_MARK = b"\x89PNG"
+_HEAD_BYTES = 1 << 20
+
+
+class ImageSink:
+    """Writes the one frame of a picture. PNG is lossless; JPEG and WebP have quality 95 of 100.
+
+    Colour profile and, but for JPEG, transparency are those of the source.
+
+    path: .jpg, .jpeg, .png or .webp. info: of the source, which must have one frame.
+    made_from: the source's own file, for what of it is not kept.
+    notes: what the picture does not have of its source, for the caller to show.
+
+    Raises UsageError for a source that is no single picture, OutputError for a target that exists or cannot
+    be written.
+    """
+
+    def __init__(
+        self, path: str | Path, info: SourceInfo, *, made_from: Path | None = None, overwrite: bool = False
+    ) -> None:
+        self.path = Path(path)
+        if info.live or info.frame_count not in (None, 1):
+            raise UsageError(
+                f"{path} holds one picture, and {info.name} is a video: name the output like clip.mp4"
+            )
+        self._made_from = made_from
+        self._place = FilePlace(self.path, overwrite)
+        self._encoded: bytes | None = None
+        self.notes: list[str] = []
+
+    def write(self, frame: Frame) -> None:
+        """Encode the frame. Raises OutputError for a second one."""
+        if self._encoded is not None:
+            raise OutputError(f"{self.path} holds one picture, and there are more: name it like clip.mp4")
+        native = source_of(frame).native
+        picture = native if isinstance(native, av.VideoFrame) else None
+        alpha = None if picture is None else _alpha_of(picture, frame)
+        if alpha is not None and self._place.suffix in (".jpg", ".jpeg"):
+            self._lacks("transparency")
+            alpha = None
+        if picture is not None and max(c.bits for c in picture.format.components) > 8:
+            self._lacks("more than 8 bits")
+        head = self._head()
+        if any(mark in head for mark in _EXIF_MARKS):
+            self._lacks("EXIF (camera, time, place)")
+        layers = [frame.rgb[..., 2], frame.rgb[..., 1], frame.rgb[..., 0]]
+        pixels = np.dstack(layers if alpha is None else [*layers, alpha])
+        done, encoded = cv2.imencode(self._place.suffix, pixels, self._options(frame))
+        if not done:
+            raise OutputError(f"{self.path}: the picture could not be encoded: use .png")
+        data = encoded.tobytes()
+        profile = profile_of_png(head) if head.startswith(_PNG_MARK) else None
+        if profile is None and picture is not None:
+            profile = side_data(picture, "ICC_PROFILE")
+        if profile:
+            size = (frame.width, frame.height)
+            data = with_profile(data, self._place.suffix, profile, size, alpha is not None)
+        self._encoded = data
+
+    def close(self, complete: bool) -> None:
+        """Finish: with `complete` the picture gets its name. Raises OutputError."""
+        data, self._encoded = self._encoded, None
+        if not complete:
+            return
+        if data is None:
+            raise OutputError(f"{self.path} was not written: there was no picture")
+        try:
+            address = Path(self._place.open().removeprefix("file:"))
+            address.write_bytes(data)
+            self._place.publish()
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be written ({reason(error)}): choose another") from error
+        finally:
+            self._place.discard()
+
+    def _lacks(self, what: str) -> None:
+        self.notes.append(f"{self.path} has no {what}, which the picture had")
+
+    def _head(self) -> bytes:
+        if self._made_from is None:
+            return b""
+        with self._made_from.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+
+    def _options(self, frame: Frame) -> list[int]:
+        if self._place.suffix == ".webp":
+            return [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
+        if self._place.suffix == ".png":
+            return []
+        planes = source_of(frame).planes
+        sampling = _JPEG_SAMPLING[(0, 0) if planes is None else planes.shift]
+        return [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+
+
+def _alpha_of(picture: av.VideoFrame, frame: Frame) -> U8 | None:
+    """The picture's alpha, uint8 [H, W]; None where it has none, or is opaque everywhere."""
+    form: Any = picture.format
+    if not any(component.is_alpha for component in form.components) and form.name != "pal8":
+        return None
+    alpha = np.asarray(picture.to_ndarray(format="rgba"), np.uint8)[..., 3]
+    return None if alpha.shape != (frame.height, frame.width) or bool((alpha == 255).all()) else alpha
