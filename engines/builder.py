@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 
 from rtfilter.engines import turing
+from rtfilter.engines.cache import CacheError
 from rtfilter.engines.flavour import RTX, Flavour, log_of
 from rtfilter.engines.half import to_half
 from rtfilter.engines.sealed import SealError, read_sealed, write_sealed
@@ -173,8 +174,15 @@ def _use_timing(config: Any, path: Path | None, flavour: Flavour) -> Callable[[]
         found = read_sealed(path)
         if found is not None and all(found[0].get(name) == value for name, value in header.items()):
             known = found[1]
-    except SealError as problem:
+    except (SealError, CacheError) as problem:
         _log.info("%s %s; it is measured anew", path, problem)
     cache = config.create_timing_cache(known)
     config.set_timing_cache(cache, ignore_mismatch=False)
-    return lambda: write_sealed(path, header, bytes(config.get_timing_cache().serialize()))
+
+    def keep() -> None:
+        try:
+            write_sealed(path, header, bytes(config.get_timing_cache().serialize()))
+        except CacheError as problem:
+            _log.info("what was measured for the plan is not kept: %s", problem)
+
+    return keep

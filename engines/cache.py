@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -19,14 +19,20 @@ _log = logging.getLogger(__name__)
 LOCK_LIMIT_S = 600.0  # longer than the slowest build of an engine that was seen
 _NOTICE_AFTER_S = 1.0
 _POLL_S = 0.05
+_told: set[Path] = set()
+
+
+class CacheError(InputError):
+    """The cache folder cannot be read or written. What it should keep can be made without it; see `kept`."""
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """The folder for everything that can be made again; it need not exist yet.
 
     `$RTFILTER_CACHE` itself, else `rtfilter` below `$XDG_CACHE_HOME`, `%LOCALAPPDATA%` (on Windows) or
-    `~/.cache`. UsageError where $RTFILTER_CACHE is relative or the user has no home. As the XDG base
-    directory specification demands, a relative XDG_CACHE_HOME is ignored.
+    `~/.cache`; for a user without a home, as in some containers, a folder that cannot be made. UsageError
+    where $RTFILTER_CACHE is relative. As the XDG base directory specification demands, a relative
+    XDG_CACHE_HOME is ignored.
     """
     own = environ.get("RTFILTER_CACHE")
     if own:
@@ -41,15 +47,65 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     try:
         return Path(environ.get("HOME") or Path.home()) / ".cache" / "rtfilter"
     except RuntimeError:
-        raise UsageError(
-            "there is no home folder to keep files in: set RTFILTER_CACHE to a folder you may write"
-        ) from None
+        return Path("/nonexistent/.cache/rtfilter")
+
+
+def kept(
+    path: Path,
+    read: Callable[[], bytes | None],
+    make: Callable[[], bytes],
+    write: Callable[[bytes], None],
+    *,
+    required: bool = False,
+) -> bytes:
+    """What `read` finds of the file `path`, else what `make` makes, which `write` keeps for the next time.
+
+    Of several processes one makes it, the others wait. Where the cache cannot be used, that is told in the
+    log once, and the content is made without being kept; required: CacheError then. Else whatever `make`
+    raises.
+    """
+    content = None
+    try:
+        if (found := read()) is not None:
+            return found
+        with locked(path):
+            if (found := read()) is not None:  # another process made it while this one waited
+                return found
+            content = make()
+            write(content)
+    except CacheError as error:
+        if required:
+            raise
+        _tell_once(path.parent, str(error))
+    return make() if content is None else content
+
+
+def unusable(folder: Path) -> str:
+    """Why nothing can be kept in `folder`, which need not exist; "" where it can. Leaves nothing there."""
+    place = folder
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    try:
+        next(place.iterdir(), None)
+        with tempfile.TemporaryFile(
+            dir=place
+        ):  # permissions alone tell nothing to root, or of read-only disks
+            return ""
+    except OSError as error:
+        return f"{place} cannot be used: {_reason(error)}"
+
+
+def _tell_once(folder: Path, reason: str) -> None:
+    if folder in _told:
+        return
+    _told.add(folder)
+    _log.warning("%s. Until then every start makes anew what %s should keep", reason, folder)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """`content` becomes the file `path` in one step: others see the old file or the new one, never a part.
 
-    Missing folders are made. InputError that names the folder where it cannot be written or is full; an
+    Missing folders are made. CacheError that names the folder where it cannot be written or is full; an
     older file is untouched then.
     """
     temporary = None
@@ -66,7 +122,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108
-        raise InputError(
+        raise CacheError(
             f"{path.parent}: {path.name} ({len(content)} bytes) cannot be written: {_reason(error)}. "
             "Free some space, or set RTFILTER_CACHE to a folder you may write"
         ) from error
@@ -77,15 +133,15 @@ def locked(path: Path, limit_s: float = LOCK_LIMIT_S) -> Iterator[None]:
     """Between processes and threads, only one is inside with the same `path`; the others wait.
 
     The lock is a file beside `path` that stays; the system frees it when its holder ends, however that is.
-    Whoever waits longer than a second is told so. InputError after `limit_s`, or where the folder cannot be
-    written.
+    Whoever waits longer than a second is told so. InputError after `limit_s`, CacheError where the folder
+    cannot be written.
     """
     lock = path.with_name(f"{path.name}.lock")
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("ab")
     except OSError as error:
-        raise InputError(
+        raise CacheError(
             f"{lock.parent}: cannot be written: {_reason(error)}. "
             "Set RTFILTER_CACHE to a folder you may write"
         ) from error

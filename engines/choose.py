@@ -85,25 +85,26 @@ def make_runner(
     """A network ready on the chosen GPU, with its ONNX file and plan made where they are missing.
 
     say: told, in one line each, of what takes a while. model: the face model that `expression` is to hold;
-    default the built-in one. InputError for a cache that cannot be used; GpuError where the GPU or its
-    software fails.
+    default the built-in one. A cache that cannot be used only makes it slower. GpuError where the GPU or its
+    software fails, InputError where a model cannot be had.
     """
-    from rtfilter.engines.prepare import prepared
+    from rtfilter.engines.prepare import network_bytes
 
-    onnx = prepared(spec, say, model=model)
+    data = network_bytes(spec, say, model=model)
     if choice.flavour is None:
         from rtfilter.engines.ort_cuda import OrtCudaRunner
 
-        return OrtCudaRunner(_for_ort(onnx.read_bytes(), spec, batch), spec, batch, device)
-    from rtfilter.engines.builder import read_onnx
+        return OrtCudaRunner(_for_ort(data, spec, batch), spec, batch, device)
+    from rtfilter.engines.builder import parse_onnx
     from rtfilter.engines.trt import TensorRtRunner
     from rtfilter.engines.trt_load import PlanRejectedError
 
-    flavour, cache, data = choice.flavour, PlanCache(), read_onnx(onnx, spec)
+    flavour, cache = choice.flavour, PlanCache()
+    parse_onnx(data, spec, spec.name)
     key = key_for(data, spec, batch, None, choice.target, flavour)
 
     def load() -> Runner:
-        plan = built(cache, key, data, spec, flavour, say)
+        plan = built(cache, key, data, spec, flavour, say, required=False)
         kept = cache.runtime_path(key, choice.gpu.name)
         return TensorRtRunner(plan, spec, batch, flavour, device, kept)
 
@@ -136,7 +137,14 @@ def key_for(
 
 
 def built(
-    cache: PlanCache, key: PlanKey, data: bytes, spec: NetworkSpec, flavour: Flavour, say: Say = _log.info
+    cache: PlanCache,
+    key: PlanKey,
+    data: bytes,
+    spec: NetworkSpec,
+    flavour: Flavour,
+    say: Say = _log.info,
+    *,
+    required: bool = True,
 ) -> bytes:
     """The plan of that key, out of the cache or built now. Errors as of `PlanCache.get` and `build_plan`."""
     from rtfilter.engines.builder import build_plan
@@ -145,7 +153,7 @@ def built(
         say(f"building {key.network} ({key.precision}, batch {key.batch}) for {key.target}")
         return build_plan(data, spec, key.batch, key.precision, key.target, flavour, cache.timing_path(key))
 
-    return cache.get(key, build)
+    return cache.get(key, build, required=required)
 
 
 def _candidates(gpu: Gpu, reasons: list[str]) -> list[tuple[Flavour, str]]:

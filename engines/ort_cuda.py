@@ -132,10 +132,11 @@ class OrtCudaRunner:
         options.log_severity_level = 3
         options.add_free_dimension_override_by_name(BATCH_NAME, self.batch)
         try:
-            source = self._onnx if isinstance(self._onnx, bytes) else str(self._onnx)
+            # Bytes, never a path: see ort.py.
+            data = self._onnx if isinstance(self._onnx, bytes) else self._onnx.read_bytes()
             providers = [(self._provider, settings)]
             # Without the fallback, which would hide why the GPU cannot be used, and print it.
-            session = onnxruntime.InferenceSession(source, options, providers=providers, enable_fallback=0)
+            session = onnxruntime.InferenceSession(data, options, providers=providers, enable_fallback=0)
         except Exception as error:  # ONNX Runtime's own types share no other base
             if names_cuda(str(error)):
                 raise cuda_failure(f"ONNX Runtime cannot load {self.spec.name}", _said(error)) from error

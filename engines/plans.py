@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rtfilter.engines.cache import cache_folder, locked
+from rtfilter.engines.cache import CacheError, cache_folder, kept
 from rtfilter.engines.sealed import SealError, read_header, read_sealed, write_sealed
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import InputError
@@ -82,7 +82,7 @@ class PlanCache:
     def load(self, key: PlanKey) -> bytes | None:
         """The plan, None when there is no good one; a bad one is told in the log.
 
-        InputError where the folder cannot be read.
+        CacheError where the folder cannot be read.
         """
         path = self.path(key)
         try:
@@ -97,21 +97,20 @@ class PlanCache:
             return None
         return plan
 
-    def get(self, key: PlanKey, build: Callable[[], bytes]) -> bytes:
+    def get(self, key: PlanKey, build: Callable[[], bytes], *, required: bool = True) -> bytes:
         """The plan, by `build` when there is no good one. Of several processes one builds, the others wait.
 
-        InputError where the folder cannot be read or written; whatever `build` raises.
+        required: CacheError where the folder cannot be read or written; else the plan is built without being
+        kept. Whatever `build` raises.
         """
-        plan = self.load(key)
-        if plan is not None:
-            return plan
         path = self.path(key)
-        with locked(path):
-            if path.exists() and (plan := self.load(key)) is not None:
-                return plan
-            plan = build()
-            write_sealed(path, asdict(key), plan)
-        return plan
+        return kept(
+            path,
+            lambda: self.load(key),
+            build,
+            lambda plan: write_sealed(path, asdict(key), plan),
+            required=required,
+        )
 
     def discard(self, key: PlanKey) -> None:
         """Forget a plan that turned out not to run, and what was kept for it."""
@@ -119,7 +118,7 @@ class PlanCache:
             path.unlink(missing_ok=True)
 
     def entries(self) -> list[PlanEntry]:
-        """All plans, by name; also those of other versions. InputError where the folder cannot be read."""
+        """All plans, by name; also those of other versions. CacheError where the folder cannot be read."""
         return [self._entry(path) for path in self._files() if path.suffix == PLAN]
 
     def clear(self) -> tuple[int, int]:
@@ -152,7 +151,7 @@ class PlanCache:
         except FileNotFoundError:
             found = []
         except OSError as error:
-            raise InputError(
+            raise CacheError(
                 f"{self.folder}: cannot be read: {error.strerror or error}. Let your user read it, or set "
                 "RTFILTER_CACHE to another folder"
             ) from error

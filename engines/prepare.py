@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtfilter.engines.cache import cache_folder, locked, write_atomically
+from rtfilter.engines.cache import cache_folder, kept, write_atomically
 from rtfilter.engines.fetch import Progress
 from rtfilter.engines.models import DETECTOR, MESH, tflite_model
 from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
@@ -104,13 +105,31 @@ def prepared(
 
     form: where the network has no such one, PLAIN. model: see `expression_recipe`; others have none.
     """
+    return ready(recipe_for(spec, form, model), progress)
+
+
+def network_bytes(
+    spec: NetworkSpec,
+    progress: Progress | None = None,
+    form: str = PLAIN,
+    model: MorphableModel | None = None,
+) -> bytes:
+    """What `prepared` would have in its file. Where the cache cannot be used, it is made in memory.
+
+    InputError where a model cannot be had.
+    """
+    return _content(recipe_for(spec, form, model), progress, required=False)
+
+
+def recipe_for(spec: NetworkSpec, form: str = PLAIN, model: MorphableModel | None = None) -> Recipe:
+    """How that file is made; arguments as of `prepared`. UsageError where there is no such network."""
     if spec.name == EXPRESSION.name:
-        return ready(expression_recipe(model), progress)
+        return expression_recipe(model)
     found = {recipe.form: recipe for recipe in RECIPES if recipe.spec.name == spec.name}
     if not found:
         names = {recipe.spec.name for recipe in RECIPES} | {EXPRESSION.name}
         raise UsageError(f"no recipe for the network {spec.name!r}.{nearest(spec.name, names)}")
-    return ready(found.get(form, found[PLAIN]), progress)
+    return found.get(form, found[PLAIN])
 
 
 def onnx_path(recipe: Recipe) -> Path:
@@ -122,33 +141,39 @@ def onnx_path(recipe: Recipe) -> Path:
 
 def ready(recipe: Recipe, progress: Progress | None = None) -> Path:
     """The file of a recipe, made where it is missing or damaged; see `prepare`."""
-    say = progress or _quiet
-    path = onnx_path(recipe)
-    if _is_whole(path):
-        return path
-    with locked(path):
-        if _is_whole(path):  # another process made it while this one waited
-            return path
-        if path.exists():
-            _log.warning("%s is damaged and is made again", path)
-        say(f"making {path.name}")
-        content = recipe.make(say)
-        write_atomically(path, content)
-        write_atomically(_digest_path(path), _digest_line(path, content))
-    return path
+    _content(recipe, progress, required=True)
+    return onnx_path(recipe)
 
 
 def is_ready(recipe: Recipe) -> bool:
     """Whether the file is there, whole."""
-    return _is_whole(onnx_path(recipe))
+    return _whole(onnx_path(recipe)) is not None
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether the file is there and is what was written; reading it all takes a few milliseconds."""
+def _content(recipe: Recipe, progress: Progress | None, required: bool) -> bytes:
+    say = progress or _quiet
+    path = onnx_path(recipe)
+
+    def make() -> bytes:
+        if os.access(path, os.F_OK):
+            _log.warning("%s is damaged and is made again", path)
+        say(f"making {path.name}")
+        return recipe.make(say)
+
+    def write(content: bytes) -> None:
+        write_atomically(path, content)
+        write_atomically(_digest_path(path), _digest_line(path, content))
+
+    return kept(path, lambda: _whole(path), make, write, required=required)
+
+
+def _whole(path: Path) -> bytes | None:
+    """The file where it is there and is what was written; reading it all takes a few milliseconds."""
     try:
-        return _digest_path(path).read_bytes() == _digest_line(path, path.read_bytes())
+        content = path.read_bytes()
+        return content if _digest_path(path).read_bytes() == _digest_line(path, content) else None
     except OSError:
-        return False
+        return None
 
 
 def _digest_path(path: Path) -> Path:

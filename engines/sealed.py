@@ -7,8 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from rtfilter.engines.cache import write_atomically
-from rtfilter.errors import InputError
+from rtfilter.engines.cache import CacheError, write_atomically
 
 Header = Mapping[str, str | int]
 
@@ -22,7 +21,7 @@ class SealError(Exception):
 
 
 def write_sealed(path: Path, header: Header, content: bytes) -> None:
-    """Write both in one step. InputError where the folder cannot be written."""
+    """Write both in one step. CacheError where the folder cannot be written."""
     sealed = {**header, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     text = json.dumps(sealed, sort_keys=True).encode()
     write_atomically(path, _MAGIC + len(text).to_bytes(_LENGTH_BYTES, "little") + text + content)
@@ -31,7 +30,7 @@ def write_sealed(path: Path, header: Header, content: bytes) -> None:
 def read_sealed(path: Path) -> tuple[dict[str, str | int], bytes] | None:
     """Header and content; None when there is no such file.
 
-    SealError when it is not as it was written, InputError when it cannot be read.
+    SealError when it is not as it was written, CacheError when it cannot be read.
     """
     data = _read(path)
     if data is None:
@@ -46,7 +45,7 @@ def read_sealed(path: Path) -> tuple[dict[str, str | int], bytes] | None:
 
 
 def read_header(path: Path) -> dict[str, str | int]:
-    """The header alone; the content is not looked at. SealError and InputError as of `read_sealed`."""
+    """The header alone; the content is not looked at. SealError and CacheError as of `read_sealed`."""
     data = _read(path, len(_MAGIC) + _LENGTH_BYTES + _LONGEST_HEADER)
     if data is None:
         raise SealError("is gone")
@@ -74,7 +73,7 @@ def _read(path: Path, limit: int = -1) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InputError(
+        raise CacheError(
             f"{path.parent}: {path.name} cannot be read: {error.strerror or error}. Let your user read that "
             "folder, or set RTFILTER_CACHE to another"
         ) from error

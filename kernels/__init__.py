@@ -8,14 +8,14 @@ from numba import njit
 def _probe() -> None: ...
 
 
-def _can_cache() -> bool:
-    """Whether Numba finds a folder to keep compiled kernels in: beside this file, or in the user's cache."""
+def _cache_folder() -> str | None:
+    """Where Numba keeps compiled kernels: beside this file, or in the user's cache; None where it can't."""
     try:
-        njit(cache=True)(_probe)
+        return str(njit(cache=True)(_probe).stats.cache_path)
     except RuntimeError:
-        return False
-    return True
+        return None
 
 
+CACHE_FOLDER = _cache_folder()
 # Without a cache the kernels still work, and every start compiles them anew (about ten seconds).
-CACHE = _can_cache()
+CACHE = CACHE_FOLDER is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rtfilter.engines.cache import cache_folder, locked
+from rtfilter.engines.cache import cache_folder, kept
 from rtfilter.engines.sealed import SealError, read_sealed, write_sealed
 from rtfilter.errors import GpuError
 from rtfilter.kernels import source
@@ -49,23 +49,27 @@ def target_of(capability: tuple[int, int], architectures: tuple[int, ...]) -> st
 def compiled_for(capability: tuple[int, int]) -> Compiled:
     """The kernels for GPUs of this compute capability, from the cache where they are there and whole.
 
-    GpuError where no compiler is installed or none knows such a GPU, InputError where the cache cannot be
-    written.
+    Where the cache cannot be used, they are compiled at every start, in a second. GpuError where no compiler
+    is installed or none knows such a GPU.
     """
     nvrtc, target = _choice(capability)
     options = (f"--gpu-architecture={target}", *OPTIONS)
     key = source.digest(*options, *map(str, nvrtc.version))
     path = cache_folder() / "kernels" / f"{target}-{key}.kernels"
-    with locked(path):
+
+    def read() -> bytes | None:
         try:
-            kept = read_sealed(path)
+            found = read_sealed(path)
         except SealError:
-            kept = None  # compiled anew in a second
-        if kept is None:
-            image, _ = nvrtc.compile(source.translation_unit(), "kernels.cu", options)
-            write_sealed(path, {"target": target}, image)
-        else:
-            image = kept[1]
+            return None  # compiled anew in a second
+        return found[1] if found is not None else None
+
+    image = kept(
+        path,
+        read,
+        lambda: nvrtc.compile(source.translation_unit(), "kernels.cu", options)[0],
+        lambda made: write_sealed(path, {"target": target}, made),
+    )
     return Compiled(image, target, nvrtc.version)
 
 

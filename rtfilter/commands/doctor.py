@@ -13,6 +13,7 @@ from pathlib import Path
 
 import rtfilter
 from rtfilter.commands.check import FAIL, OK, WARN, Check
+from rtfilter.commands.doctor_cache import check_cache, check_kernel_cache
 from rtfilter.commands.doctor_gpu import check_gpu
 from rtfilter.commands.doctor_install import check_installation
 from rtfilter.commands.doctor_serve import check_server
@@ -20,7 +21,6 @@ from rtfilter.commands.doctor_virtualcam import check_virtual_camera
 from rtfilter.config import (
     config_dir,
     config_path,
-    home_dir,
     presets_dir,
     settings_from_environment,
     settings_from_file,
@@ -38,6 +38,8 @@ NEEDED = {
     "opencv-contrib-python": "cv2",
     "av": "av",
     "numba": "numba",
+    "tflite": "tflite",
+    "flatbuffers": "flatbuffers",
 }
 SYSTEM_LIBRARIES = "sudo apt-get install libgl1 libglib2.0-0 libegl1 libgles2"
 
@@ -83,30 +85,12 @@ def _check_package(distribution: str, module: str) -> Check:
     return Check(distribution, OK, version or "loads, but was not installed as a package")
 
 
-def check_models() -> list[Check]:
-    """The tracking networks in the cache, or where they will come from, and rtfilter's own face model."""
+def check_face_model() -> list[Check]:
+    """rtfilter's own face model, which the package brings."""
     assets = sorted((Path(rtfilter.__file__).parent / "face" / "assets").glob("*.npz"))
-    return [
-        _check_networks(),
-        Check("face model", OK, ", ".join(path.name for path in assets))
-        if assets
-        else Check("face model", FAIL, "no rtfilter/face/assets/*.npz", reinstall()),
-    ]
-
-
-def _check_networks() -> Check:
-    from rtfilter.engines.models import MODELS, at_hand
-    from rtfilter.engines.prepare import RECIPES, is_ready, onnx_path
-
-    name = "tracking networks"
-    try:
-        if all(is_ready(recipe) for recipe in RECIPES):
-            return Check(name, OK, str(onnx_path(RECIPES[0]).parent))
-        if all(at_hand(model) for model in MODELS):
-            return Check(name, OK, "made on first use, in a second")
-    except RtfilterError as error:
-        return Check(name, FAIL, str(error))
-    return Check(name, WARN, "fetched on first use, by pip or uv (35 MB)", "rtfilter engines prepare")
+    if not assets:
+        return [Check("face model", FAIL, "no rtfilter/face/assets/*.npz", reinstall())]
+    return [Check("face model", OK, ", ".join(path.name for path in assets))]
 
 
 def check_codecs() -> list[Check]:
@@ -160,21 +144,6 @@ def check_cameras() -> list[Check]:
     return found or [nothing]
 
 
-def check_numba_cache() -> list[Check]:
-    """Whether compiled kernels can be kept; without it every start compiles anew."""
-    folder = os.environ.get("NUMBA_CACHE_DIR")
-    beside = Path(rtfilter.__file__).resolve().parent.parent
-    home = Path(os.environ.get("XDG_CACHE_HOME") or home_dir() / ".cache")
-    places = (
-        [Path(folder)] if folder else [beside / "kernels", beside / "rtfilter" / "kernels", home, home.parent]
-    )
-    for place in places:
-        if place.is_dir() and os.access(place, os.W_OK):
-            return [Check("kernel cache", OK, str(place))]
-    fix = "export NUMBA_CACHE_DIR=/a/folder/you/may/write"
-    return [Check("kernel cache", WARN, "nowhere to keep compiled kernels: every start takes longer", fix)]
-
-
 def check_config() -> list[Check]:
     """The user's settings and presets: readable, and made of known keys."""
     try:
@@ -191,12 +160,13 @@ CHECKS: tuple[Callable[[], list[Check]], ...] = (
     check_python,
     check_installation,
     check_packages,
-    check_models,
+    check_cache,
+    check_face_model,
     check_codecs,
     check_cameras,
     check_virtual_camera,
     check_server,
     check_gpu,
-    check_numba_cache,
+    check_kernel_cache,
     check_config,
 )

@@ -105,8 +105,8 @@ def _tensorrt_problem(flavour: Flavour) -> Check | None:
 
 
 def _check_plans() -> Check:
-    cache = PlanCache()
     try:
+        cache = PlanCache()
         entries = cache.entries()
     except RtfilterError as error:
         return Check("plans", WARN, str(error), "export RTFILTER_CACHE=/a/folder/you/may/write")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from rtfilter.engines.expression.graph import expression_graph
 from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort import OnnxRunner
-from rtfilter.engines.prepare import prepared
+from rtfilter.engines.prepare import network_bytes
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.face.model import MorphableModel
@@ -20,12 +20,12 @@ from rtfilter.render.mesh import RingedMesh
 
 
 class HostRuntime:
-    """The networks on one core; reads them from the cache once, or makes them. Errors as of `prepared`."""
+    """The networks on one core; read from the cache once, or made. Errors as of `network_bytes`."""
 
     name = "ONNX Runtime on the processor"
 
     def __init__(self, model: MorphableModel) -> None:
-        self._onnx = {spec.name: prepared(spec).read_bytes() for spec in (FACE_DETECTOR, FACE_MESH)}
+        self._onnx = {spec.name: network_bytes(spec) for spec in (FACE_DETECTOR, FACE_MESH)}
         self._onnx[EXPRESSION.name] = expression_graph(model)
 
     def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner:

@@ -119,9 +119,9 @@ class EngineTracker:
 def _on_the_processor(progress: Callable[[str], None] | None) -> FaceNetworks:
     from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
     from rtfilter.engines.ort import OnnxRunner
-    from rtfilter.engines.prepare import PROCESSOR, prepared
+    from rtfilter.engines.prepare import PROCESSOR, network_bytes
 
     detector, mesh = (
-        prepared(spec, progress or _log.warning, PROCESSOR) for spec in (FACE_DETECTOR, FACE_MESH)
+        network_bytes(spec, progress or _log.warning, PROCESSOR) for spec in (FACE_DETECTOR, FACE_MESH)
     )
     return FaceNetworks(OnnxRunner(detector, FACE_DETECTOR), OnnxRunner(mesh, FACE_MESH))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines.cache import cache_folder, locked, write_atomically
+from rtfilter.engines.cache import CacheError, cache_folder, kept, locked, unusable, write_atomically
 from rtfilter.errors import InputError, UsageError
 
 
@@ -29,6 +29,36 @@ from rtfilter.errors import InputError, UsageError
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX paths, which Windows does not have")
 def test_where_the_cache_is(environ: dict[str, str], folder: str) -> None:
     assert cache_folder(environ) == Path(folder)
+
+
+def test_a_user_without_a_home_has_a_cache_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    assert str(cache_folder({})).startswith("/nonexistent/")
+
+
+def test_where_nothing_can_be_kept_is_known_before(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert unusable(tmp_path / "not" / "yet") == ""
+    assert "file cannot be used: Not a directory" in unusable(tmp_path / "file" / "cache")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_cannot_be_kept_is_made_and_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    path = tmp_path / "file" / "cache" / "x"
+
+    def write(content: bytes) -> None:
+        write_atomically(path, content)
+
+    for _ in range(2):
+        assert kept(path, lambda: None, lambda: b"made", write) == b"made"
+    (record,) = caplog.records
+    assert "RTFILTER_CACHE" in record.getMessage()
+    with pytest.raises(CacheError):
+        kept(path, lambda: None, lambda: b"made", write, required=True)
 
 
 def test_a_relative_cache_is_refused() -> None:
@@ -90,7 +120,7 @@ def test_a_full_disk_leaves_the_older_file(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60, check=False
     )
-    assert "InputError" in done.stderr.splitlines()[-1]
+    assert "CacheError" in done.stderr.splitlines()[-1]
     assert "File too large" in done.stderr
     assert path.read_bytes() == b"older"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
