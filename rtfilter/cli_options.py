@@ -6,20 +6,23 @@ import argparse
 import os
 
 from rtfilter.cli_files import pipe_options, quality_options
-from rtfilter.cli_parser import Parser, checked, count, number, one_of, port
+from rtfilter.cli_parser import Parser, checked, count, number, one_of, port, share
 from rtfilter.config import (
     COUNT_KEYS,
     TEXT_KEYS,
     Settings,
+    Target,
+    added_up,
     config_path,
     merge,
-    parse_emotion,
+    parse_blendshapes,
+    parse_target,
     presets_dir,
     settings_from_environment,
     settings_from_file,
 )
 from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
-from rtfilter.lane.choose import LANES
+from rtfilter.lane.choose import LANE_SYNONYMS, LANES
 from rtfilter.presets import CONTROL_KEYS
 
 LONGEST_S = 86_400.0
@@ -164,23 +167,33 @@ def control_options(parser: argparse.ArgumentParser) -> None:
         dest="emotions",
         metavar="NAME=AMOUNT",
         action="append",
-        type=checked(parse_emotion),
-        help=f"how much of an emotion, 0..{INTENSITY_MAX}; may be repeated and mixes; one of {names}",
+        type=checked(parse_target),
+        help=f"how much of an emotion, 0..{INTENSITY_MAX} or in percent; may be repeated and mixes; one of "
+        f"{names}, or a preset",
     )
     group.add_argument("--preset", metavar="NAME", help="a named mix; `rtfilter presets` lists them")
-    group.add_argument("--valence", metavar="V", type=number(-1, 1), help="-1 unpleasant .. 1 pleasant")
-    group.add_argument("--arousal", metavar="A", type=number(-1, 1), help="-1 drowsy .. 1 excited")
     group.add_argument(
-        "--intensity", metavar="I", type=number(0, INTENSITY_MAX), help="factor on the whole mix (default 1)"
+        "--blendshape",
+        dest="blendshapes",
+        metavar="NAME=AMOUNT",
+        action="append",
+        type=checked(parse_blendshapes),
+        help=f"offset of one of ARKit's blendshapes, -{INTENSITY_MAX}..{INTENSITY_MAX}, such as "
+        "mouthSmileLeft=0.3; may be repeated",
+    )
+    group.add_argument("--valence", metavar="V", type=share(-1, 1), help="-1 unpleasant .. 1 pleasant")
+    group.add_argument("--arousal", metavar="A", type=share(-1, 1), help="-1 drowsy .. 1 excited")
+    group.add_argument(
+        "--intensity", metavar="I", type=share(0, INTENSITY_MAX), help="factor on the whole mix (default 1)"
     )
     group.add_argument(
         "--mouth",
         metavar="M",
-        type=number(0, 1),
+        type=share(0, 1),
         help="1 keeps speech on the lips everywhere, 0 lets emotion win",
     )
     group.add_argument(
-        "--smoothing", metavar="S", type=number(0, 1), help="0 follows at once .. 1 calmest (default 0.5)"
+        "--smoothing", metavar="S", type=share(0, 1), help="0 follows at once .. 1 calmest (default 0.5)"
     )
 
 
@@ -190,7 +203,7 @@ def lane_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--lane",
         metavar="LANE",
-        type=one_of("lane", LANES),
+        type=one_of("lane", LANES, LANE_SYNONYMS),
         help="cpu, cuda (an NVIDIA GPU), or auto (default): a GPU where one can be used; says which and why",
     )
     group.add_argument(
@@ -214,14 +227,22 @@ def settings_for(arguments: argparse.Namespace) -> Settings:
     Raises UsageError for a wrong value in any of them or an unknown preset.
     """
     given = {key: value for key, value in vars(arguments).items() if value is not None}
-    if "emotions" in given:
-        given["emotions"] = dict(given["emotions"])
+    given.update(_target_given(given.get("emotions", []), given.get("blendshapes", [])))
     line = Settings(
         {key: given[key] for key in CONTROL_KEYS if key in given},
         {key: given[key] for key in (*TEXT_KEYS, *COUNT_KEYS) if key in given},
     )
     environment = settings_from_environment(os.environ)
     return merge([line, environment, settings_from_file(config_path())], presets_dir())
+
+
+def _target_given(
+    targets: list[dict[str, Target]], offsets: list[dict[str, float]]
+) -> dict[str, dict[str, float]]:
+    """What `--emotion` and `--blendshape` come to together; what was given twice is taken as given last."""
+    by_name = {name: target for one in targets for name, target in one.items()}
+    direct = {name: value for one in offsets for name, value in one.items()}
+    return added_up([*by_name.values(), {"blendshapes": direct}])
 
 
 def controls_for(settings: Settings) -> Controls:

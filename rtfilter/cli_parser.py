@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from rtfilter.controls import in_range
 from rtfilter.errors import UsageError, nearest
+from rtfilter.names import amount
 
 T = TypeVar("T")
 
@@ -45,13 +46,17 @@ def checked(convert: Callable[[str], T]) -> Callable[[str], T]:
     return converted
 
 
-def one_of(kind: str, names: Sequence[str]) -> Callable[[str], str]:
-    """An argparse type that takes one of `names` and suggests the nearest."""
+def one_of(
+    kind: str, names: Sequence[str], synonyms: Mapping[str, str] | None = None
+) -> Callable[[str], str]:
+    """An argparse type that takes one of `names`, in any case or by a synonym, and suggests the nearest."""
 
     def named(text: str) -> str:
-        if text not in names:
+        name = text.strip().lower()
+        name = (synonyms or {}).get(name, name)
+        if name not in names:
             raise UsageError(f"unknown {kind} {text!r}:{nearest(text, names)}")
-        return text
+        return name
 
     return checked(named)
 
@@ -67,6 +72,11 @@ def number(low: float, high: float) -> Callable[[str], float]:
         return in_range("value", value, low, high)
 
     return checked(ranged)
+
+
+def share(low: float, high: float) -> Callable[[str], float]:
+    """An argparse type for a number in [low, high] that may be typed in percent."""
+    return checked(lambda text: in_range("value", amount(text), low, high))
 
 
 def count(text: str) -> int:

@@ -8,23 +8,28 @@ one wish and is taken whole from one layer, so that `--emotion sad=1` is not mix
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rtfilter.controls import EMOTIONS, Controls
+from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
-from rtfilter.presets import CONTROL_KEYS, check_controls, find_preset
+from rtfilter.names import NAMES_IN, amount, by_name, emotion_name
+from rtfilter.presets import CONTROL_KEYS, Preset, UnknownPresetError, check_controls, find_preset
 from rtfilter.tomlfile import place_of, read_toml
 
 ENVIRONMENT_PREFIX = "RTFILTER_"
 # Variables of that prefix that are read elsewhere, with the same meaning for every verb.
 OTHER_VARIABLES = ("RTFILTER_CACHE",)
-WISH_KEYS = ("emotions", "valence", "arousal")
+WISH_KEYS = ("emotions", "valence", "arousal", "blendshapes")
 TEXT_KEYS = ("preset", "input", "output", "codec", "device", "lane")
 COUNT_KEYS = ("width", "height", "fps")
 KEYS = (*CONTROL_KEYS, *TEXT_KEYS, *COUNT_KEYS)
+
+# `emotions` and `blendshapes`, or one of them, by name.
+Target = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +69,80 @@ def presets_dir(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def parse_emotion(text: str) -> tuple[str, float]:
-    """`happy=0.8` as name and intensity; a name alone means 1.
+    """`happy=0.8`, `Smile=80%` as name and intensity; a name alone means 1.
 
     Raises UsageError with the nearest emotion, or the permitted range.
     """
-    name, equals, amount = (part.strip() for part in text.partition("="))
-    if name not in EMOTIONS:
-        raise UsageError(f"unknown emotion {name!r}:{nearest(name, EMOTIONS)}")
+    name, amount = _named_amount(text)
+    ((name, value),) = Controls(emotions={name: amount}).emotions.items()
+    return name, value
+
+
+def parse_target(text: str, presets_folder: Path | None = None) -> dict[str, Target]:
+    """`happy=0.8,sad=10%,grin=0.5`: by name, what each asks; a name may be a preset's, at that amount.
+
+    presets_folder: default the user's. Raises UsageError with the nearest emotion, or the permitted range.
+    """
+    parts: dict[str, Target] = {}
+    for part in _parts(text):
+        name, amount = _named_amount(part)
+        if not _is_emotion(name) and (preset := _preset_called(name, presets_folder or presets_dir())):
+            parts[preset.name] = preset.as_emotion(amount)
+        else:
+            emotion, value = parse_emotion(part)
+            parts[emotion] = {"emotions": {emotion: value}}
+    return parts
+
+
+def parse_blendshapes(text: str) -> dict[str, float]:
+    """`mouthSmileLeft=0.3,browInnerUp=-20%` as offsets by name; a name alone means 1.
+
+    Raises UsageError with the nearest blendshape, or the permitted range.
+    """
+    offsets: dict[str, float] = {}
+    for part in _parts(text):
+        name, amount = _named_amount(part)
+        offsets.update(Controls(blendshapes={name: amount}).blendshapes)
+    return offsets
+
+
+def added_up(targets: Iterable[Target]) -> dict[str, dict[str, float]]:
+    """The emotions and blendshapes of all `targets` together; only the tables that any of them has."""
+    whole: dict[str, dict[str, float]] = {}
+    for target in targets:
+        for table, amounts in target.items():
+            for name, value in amounts.items():
+                sums = whole.setdefault(table, {})
+                sums[name] = sums.get(name, 0.0) + value
+    return whole
+
+
+def _parts(text: str) -> list[str]:
+    """Split at commas, but for the one of `0,5`."""
+    return re.split(r",\s*(?=[^\d\s])", text)
+
+
+def _named_amount(text: str) -> tuple[str, float]:
+    name, equals, value = (part.strip() for part in text.partition("="))
     try:
-        value = float(amount) if equals else 1.0
-    except ValueError:
-        raise UsageError(f"emotion {name}: expected {name}=0.8 or the like, got {text!r}") from None
-    return name, Controls(emotions={name: value}).emotions[name]
+        return name, amount(value) if equals else 1.0
+    except UsageError:
+        raise UsageError(f"{name}: expected {name}=0.8, {name}=80% or the like, got {text!r}") from None
+
+
+def _is_emotion(name: str) -> bool:
+    try:
+        emotion_name(name)
+    except UsageError:
+        return False
+    return True
+
+
+def _preset_called(name: str, folder: Path) -> Preset | None:
+    try:
+        return find_preset(name, folder)
+    except UnknownPresetError:
+        return None
 
 
 def settings_from_file(path: Path) -> Settings:
@@ -113,6 +180,7 @@ def settings_from_environment(environ: Mapping[str, str]) -> Settings:
     """
     controls: dict[str, Any] = {}
     values: dict[str, Any] = {}
+    targets: list[Target] = []
     for variable, text in environ.items():
         if not variable.startswith(ENVIRONMENT_PREFIX) or not text or variable in OTHER_VARIABLES:
             continue
@@ -120,14 +188,18 @@ def settings_from_environment(environ: Mapping[str, str]) -> Settings:
         if key not in KEYS:
             raise UsageError(f"environment: unknown {variable}:{nearest(key, (*KEYS, 'cache'))}")
         try:
-            if key in CONTROL_KEYS:
+            if key == "emotions":
+                targets += parse_target(text).values()
+            elif key == "blendshapes":
+                targets.append({key: parse_blendshapes(text)})
+            elif key in CONTROL_KEYS:
                 controls[key] = _control_from_text(key, text)
                 Controls(**{key: controls[key]})
             else:
                 values[key] = text if key in TEXT_KEYS else _count(text)
         except UsageError as error:
             raise UsageError(f"environment: {variable}={text!r}: {error}") from error
-    return Settings(controls, values)
+    return Settings({**controls, **added_up(targets)}, values)
 
 
 def merge(layers: list[Settings], presets_folder: Path) -> Settings:
@@ -141,8 +213,15 @@ def merge(layers: list[Settings], presets_folder: Path) -> Settings:
         named = dict(layer.controls)
         if preset_name := layer.values.get("preset"):
             preset = find_preset(preset_name, presets_folder)
-            mixed = {**preset.values.get("emotions", {}), **named.get("emotions", {})}
-            named = {**preset.values, **named, "emotions": mixed}
+            mixed: dict[str, dict[str, float]] = {
+                table: {**getattr(preset.controls, table), **by_name(named.get(table, {}), NAMES_IN[table])}
+                for table in NAMES_IN
+            }
+            named = {
+                **preset.values,
+                **named,
+                **{t: mix for t, mix in mixed.items() if mix or t == "emotions"},
+            }
         if any(key in named for key in WISH_KEYS):
             controls = {key: value for key, value in controls.items() if key not in WISH_KEYS}
             values.pop("preset", None)
@@ -152,17 +231,12 @@ def merge(layers: list[Settings], presets_folder: Path) -> Settings:
 
 
 def _control_from_text(key: str, text: str) -> Any:
-    if key == "emotions":
-        return dict(parse_emotion(part) for part in text.split(","))
     if key == "bypass":
         known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
         if text.lower() not in known:
             raise UsageError("expected true or false")
         return known[text.lower()]
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError("expected a number") from None
+    return amount(text)
 
 
 def _count(text: str) -> int:

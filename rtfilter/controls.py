@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from rtfilter.errors import UsageError, nearest
+from rtfilter.errors import UsageError
+from rtfilter.names import EMOTIONS, NAMES_IN, by_name, shown
 
-EMOTIONS = ("happy", "sad", "angry", "surprised", "fearful", "disgusted", "contempt", "neutral")
+__all__ = ["EMOTIONS", "INTENSITY_MAX", "Controls", "in_range"]
+
 INTENSITY_MAX = 1.5
 
 
@@ -19,12 +21,16 @@ INTENSITY_MAX = 1.5
 class Controls:
     """The wish for the picture, validated at construction.
 
-    emotions: intensity by emotion name, each 0..1.5 (above 1 is exaggeration); mixes freely.
+    emotions: intensity by emotion name, each 0..1.5 (above 1 is exaggeration); mixes freely. Names are taken
+        in any case, and a few synonyms (`smile`); they are kept as in EMOTIONS.
     intensity: factor on the whole emotion mix, 0..1.5.
     mouth: speech against emotion, 0..1: 1 keeps the lips' shape everywhere, 0 lets emotion win.
     valence, arousal: -1..1 each; added to `emotions` through the circumplex mapping.
     smoothing: 0..1; 0 follows the request within a frame or two, 1 is the calmest edit.
     bypass: True passes every frame through untouched.
+    blendshapes: offsets by ARKit's names, each -1.5..1.5, added to what the emotions ask; smoothed with it,
+        and kept from hiding speech. A name without a side (`mouthSmile`) means both. A lid that is down is
+        not pressed further.
 
     Raises UsageError with the nearest known emotion, or the permitted range.
     """
@@ -36,17 +42,11 @@ class Controls:
     arousal: float = 0.0
     smoothing: float = 0.5
     bypass: bool = False
+    blendshapes: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.emotions, Mapping):
-            got = type(self.emotions).__name__
-            raise UsageError(f"emotions: expected a mapping of name to 0..{INTENSITY_MAX}, got {got}")
-        checked = {}
-        for name, value in self.emotions.items():
-            if name not in EMOTIONS:
-                raise UsageError(f"unknown emotion {_shown(name)}:{nearest(str(name)[:40], EMOTIONS)}")
-            checked[name] = in_range(f"emotion {name}", value, 0.0, INTENSITY_MAX)
-        object.__setattr__(self, "emotions", MappingProxyType(checked))
+        for table, low in (("emotions", 0.0), ("blendshapes", -INTENSITY_MAX)):
+            object.__setattr__(self, table, _amounts(table, getattr(self, table), low))
         for name, low, high in (
             ("intensity", 0.0, INTENSITY_MAX),
             ("mouth", 0.0, 1.0),
@@ -56,7 +56,7 @@ class Controls:
         ):
             object.__setattr__(self, name, in_range(name, getattr(self, name), low, high))
         if not isinstance(self.bypass, bool):
-            raise UsageError(f"bypass: expected true or false, got {_shown(self.bypass)}")
+            raise UsageError(f"bypass: expected true or false, got {shown(self.bypass)}")
 
     def with_(self, **changes: Any) -> Controls:
         """A copy with some fields replaced, validated anew."""
@@ -72,7 +72,24 @@ class Controls:
             "arousal": self.arousal,
             "smoothing": self.smoothing,
             "bypass": self.bypass,
+            "blendshapes": dict(self.blendshapes),
         }
+
+    @property
+    def has_target(self) -> bool:
+        """Whether an emotion or a blendshape is asked for at all."""
+        return bool(self.emotions or self.valence or self.arousal or self.blendshapes)
+
+
+def _amounts(table: str, values: object, low: float) -> Mapping[str, float]:
+    if not isinstance(values, Mapping):
+        got = type(values).__name__
+        raise UsageError(f"{table}: expected a mapping of name to {low:g}..{INTENSITY_MAX}, got {got}")
+    known = by_name(values, NAMES_IN[table])
+    what = table.removesuffix("s")
+    return MappingProxyType(
+        {name: in_range(f"{what} {name}", value, low, INTENSITY_MAX) for name, value in known.items()}
+    )
 
 
 def in_range(name: str, value: object, low: float, high: float) -> float:
@@ -88,16 +105,3 @@ def in_range(name: str, value: object, low: float, high: float) -> float:
     if not low <= number <= high:
         raise UsageError(f"{name}: {number:g} is out of range, expected {low:g}..{high:g}")
     return number
-
-
-def _is_finite(value: numbers.Real) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float holds
-        return False
-
-
-def _shown(value: object) -> str:
-    """What came, in at most 60 characters: it may have come over a network."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

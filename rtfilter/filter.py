@@ -11,7 +11,17 @@ from rtfilter.errors import FrameError, UsageError
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
 from rtfilter.lane.base import LONGEST_FADE_S, STAGES, StepReport
-from rtfilter.lane.choose import AUTO, CPU, CUDA, LaneChoice, Say, choose_lane, log_choice, open_lane
+from rtfilter.lane.choose import (
+    AUTO,
+    CPU,
+    CUDA,
+    LaneChoice,
+    Say,
+    choose_lane,
+    lane_name,
+    log_choice,
+    open_lane,
+)
 from rtfilter.system.process import MadeHere
 from rtfilter.tracking.base import Tracker
 
@@ -166,7 +176,7 @@ def _chosen(lane: str | LaneChoice, tracker: Tracker | None, fall_back: bool) ->
     if isinstance(lane, LaneChoice):
         return lane
     if tracker is not None:
-        if lane not in (AUTO, CPU):
+        if lane_name(lane) not in (AUTO, CPU):
             raise UsageError(
                 f"a tracker of your own works in the CPU lane: expected lane='cpu', got {lane!r}"
             )

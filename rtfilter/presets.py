@@ -9,12 +9,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from rtfilter.controls import Controls
+from rtfilter.controls import INTENSITY_MAX, Controls, in_range
 from rtfilter.errors import OutputError, UsageError, nearest
 from rtfilter.tomlfile import place_of, read_toml, write_toml
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-CONTROL_KEYS = ("emotions", "intensity", "mouth", "valence", "arousal", "smoothing", "bypass")
+CONTROL_KEYS = (
+    "emotions", "intensity", "mouth", "valence", "arousal", "smoothing", "bypass", "blendshapes"
+)  # fmt: skip
+
+
+class UnknownPresetError(UsageError):
+    """No preset of this name, whether built in or saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,24 @@ class Preset:
     def controls(self) -> Controls:
         """The whole wish, defaults filled in."""
         return Controls(**self.values)
+
+    def as_emotion(self, amount: float) -> dict[str, dict[str, float]]:
+        """`emotions` and `blendshapes` at `amount`, 0..1.5, of the preset's: an emotion of one's own.
+
+        Its other values (mouth, smoothing) belong to the whole and stay out. Raises UsageError for a preset
+        on the axes of valence and arousal, which cannot be added up.
+        """
+        in_range(f"emotion {self.name}", amount, 0.0, INTENSITY_MAX)
+        controls = self.controls
+        if controls.valence or controls.arousal:
+            raise UsageError(
+                f"preset {self.name!r} has valence or arousal: use it whole, --preset {self.name}"
+            )
+        share = amount * controls.intensity
+        return {
+            "emotions": {name: share * value for name, value in controls.emotions.items()},
+            "blendshapes": {name: amount * value for name, value in controls.blendshapes.items()},
+        }
 
 
 def _preset(name: str, description: str, **values: Any) -> Preset:
@@ -80,17 +104,18 @@ def load_presets(folder: Path) -> dict[str, Preset]:
 
 
 def find_preset(name: str, folder: Path) -> Preset:
-    """The preset called `name`; another preset's broken file is no hindrance.
+    """The preset called `name`, in any case; another preset's broken file is no hindrance.
 
-    Raises UsageError with the nearest known name.
+    Raises UnknownPresetError with the nearest known name.
     """
     own = {path.stem: path for path in _own_files(folder)}
+    typed, name = name, name.strip().lower()
     if NAME.fullmatch(name):
         if name in own:
             return read_preset(own[name])
         if name in BUILT_IN:
             return BUILT_IN[name]
-    raise UsageError(f"unknown preset {name!r}:{nearest(name, {*BUILT_IN, *own})}")
+    raise UnknownPresetError(f"unknown preset {typed!r}:{nearest(name, {*BUILT_IN, *own})}")
 
 
 def _own_files(folder: Path) -> list[Path]:
@@ -129,12 +154,13 @@ def check_controls(values: Mapping[str, Any], path: Path) -> None:
 
 
 def _culprit(key: str, value: object) -> str:
-    """The emotion inside the table that is refused by itself, else the key."""
-    for emotion, intensity in value.items() if isinstance(value, Mapping) else ():
+    """The name inside the table that is refused by itself, else the key."""
+    for name, amount in value.items() if isinstance(value, Mapping) else ():
         try:
-            Controls(emotions={emotion: intensity})
+            check: dict[str, Any] = {key: {name: amount}}
+            Controls(**check)
         except UsageError:
-            return str(emotion)
+            return str(name)
     return key
 
 

@@ -19,7 +19,7 @@ FILES = sorted(
     and not path.is_relative_to(ROOT / "rtfilter" / "engines")
 )
 
-FOUNDATION = {"errors", "frame", "controls", "clock", "system"}
+FOUNDATION = {"errors", "frame", "controls", "names", "clock", "system"}
 TRACKING = {"errors", "system", "frame", "clock", "colour", "planes", "engines", "kernels.crop", "tracking"}
 FACE = {"errors", "controls", "clock", "face", "kernels.solve"}
 RENDER = {"errors", "frame", "clock", "colour", "planes", "kernels", "face", "render"}
@@ -37,7 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     "system": {"errors", "system"},
     # What its planes are; and, for a picture that somebody decoded, how it is read.
     "frame": {"errors", "planes", "sources.pixels"},
-    "controls": {"errors"},
+    "names": {"errors", "face.blendshapes"},
+    "controls": {"errors", "names"},
     "clock": {"errors"},
     "threads": set(),
     "colour": {"errors", "frame"},
@@ -45,8 +46,8 @@ ALLOWED: dict[str, set[str]] = {
     "planes": {"colour", "frame", "kernels.add_edit", "kernels.resample"},
     "v4l2": set(),
     "tomlfile": {"errors"},
-    "presets": {"controls", "errors", "tomlfile"},
-    "config": {"controls", "errors", "presets", "tomlfile"},
+    "presets": {"controls", "errors", "names", "tomlfile"},
+    "config": {"controls", "errors", "names", "presets", "tomlfile"},
     "machine": {""},
     "progress": set(),
     "native_logs": set(),

@@ -31,11 +31,12 @@ class Motion:
     slope: Value
 
 
-def wished(rising: Value, falling: Value, expression: Value) -> Value:
+def wished(rising: Value, falling: Value, direct: Value, expression: Value) -> Value:
     """`emotion.Wish.on`: the wished offset [B, 52] on top of `expression` [B, 52]."""
     room = emotion.LIMIT - expression
     more = rising * (1.0 - emotion.ALREADY * expression)
-    offset = (more / room).function("Tanh") * room - falling * expression
+    most = (emotion.DIRECT_ROOM[None] - expression * emotion.IS_BLINK[None]).at_least(0.0)
+    offset = (more / room).function("Tanh") * room - falling * expression + direct.at_most(most)
     blink, share = list(range(BLENDSHAPE_COUNT)), np.zeros((1, BLENDSHAPE_COUNT))
     for lid, lowered in zip(emotion.LIDS, emotion.BLINKS, strict=True):
         blink[lid], share[0, lid] = lowered, emotion.LID_SHARE

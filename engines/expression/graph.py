@@ -118,7 +118,8 @@ class _Whole:
         """The smoothed motion, and the offset [B, 52] before fading."""
         wish, state = self._wish, self._state
         sample = self._f.joined(
-            edit.wished(wish["rising"], wish["falling"], coefficients), rotation.part(0, VIEW_COUNT)
+            edit.wished(wish["rising"], wish["falling"], wish["direct"], coefficients),
+            rotation.part(0, VIEW_COUNT),
         )
         motion = edit.smoothed(
             edit.Motion(state["motion_value"], state["motion_slope"]),

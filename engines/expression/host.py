@@ -75,9 +75,10 @@ class WishWriter:
 
 def _asked(controls: Controls, fade_s: float) -> F32:
     """A row with all that depends on the user alone."""
-    row, wish = WISH.zeros(), emotion.Wish.of(emotion.mix(controls))
+    row, wish = WISH.zeros(), emotion.Wish.asked(controls)
     WISH.of(row, "rising")[:] = wish.rising
     WISH.of(row, "falling")[:] = wish.falling
+    WISH.of(row, "direct")[:] = wish.direct
     WISH.of(row, "mouth_weight")[:] = mouth_weight(controls.mouth)
     WISH.of(row, "offset_cutoff_hz")[:] = offset_cutoff_hz(controls)
     WISH.of(row, "fade_s")[:] = fade_s

@@ -9,7 +9,7 @@ import numpy as np
 from rtfilter.face.model import MorphableModel
 
 # Counts what changes the file that is made of the same face model: this folder, and `rtfilter.face`.
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 
 
 def model_key(model: MorphableModel) -> str:

@@ -41,7 +41,7 @@ def bench(arguments: argparse.Namespace) -> int:
         raise UsageError("--minutes goes with `rtfilter bench webrtc`; here it is --seconds")
     settings = settings_for(arguments)
     controls = controls_for(settings)
-    if not any((controls.emotions, controls.valence, controls.arousal)):
+    if not controls.has_target:
         controls = controls.with_(emotions={"happy": 1.0})
     lane = chosen_lane(arguments, settings.values)
     announce(lane, quiet=arguments.json)

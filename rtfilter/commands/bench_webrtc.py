@@ -28,7 +28,7 @@ def bench_webrtc(arguments: argparse.Namespace) -> int:
     require_serve_extra()
     settings = settings_for(arguments)
     controls = controls_for(settings)
-    if not any((controls.emotions, controls.valence, controls.arousal)):
+    if not controls.has_target:
         controls = controls.with_(emotions=EMOTION)
     lane = chosen_lane(arguments, settings.values)
     announce(lane, quiet=arguments.json)

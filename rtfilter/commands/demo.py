@@ -20,7 +20,7 @@ def demo(arguments: argparse.Namespace) -> int:
     """The tour of all emotions, or the one mix that was asked for."""
     settings = settings_for(arguments)
     controls = controls_for(settings)
-    asked = any((controls.emotions, controls.valence, controls.arousal))
+    asked = controls.has_target
     values = {**settings.values, "input": DEMO, "output": arguments.output}
     job = job_for(arguments, values, controls)
     duration_s = job.duration_s

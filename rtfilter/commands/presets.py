@@ -10,6 +10,7 @@ from rtfilter.cli_options import settings_for
 from rtfilter.config import presets_dir
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
+from rtfilter.names import NAMES_IN
 from rtfilter.presets import BUILT_IN, Preset, find_preset, load_presets, save_preset
 
 
@@ -70,8 +71,9 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 def _mix(preset: Preset) -> str:
-    parts = [f"{name}={amount:g}" for name, amount in preset.values.get("emotions", {}).items()]
-    parts += [f"{key}={value}" for key, value in preset.values.items() if key != "emotions"]
+    controls = preset.controls
+    parts = [f"{name}={amount:g}" for table in NAMES_IN for name, amount in getattr(controls, table).items()]
+    parts += [f"{key}={value}" for key, value in preset.values.items() if key not in NAMES_IN]
     return " ".join(parts) or "no edit"
 
 

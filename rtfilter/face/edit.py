@@ -55,7 +55,7 @@ class FaceEditor:
         self._guard = MouthGuard(model)
         self._fade_s = fade_s
         self._controls: Controls | None = None
-        self._wish, self._filter = emotion.Wish.of(emotion.mix(Controls())), OneEuro()
+        self._wish, self._filter = emotion.Wish.asked(Controls()), OneEuro()
 
     def first_state(self) -> EditState:
         return EditState.empty()
@@ -69,7 +69,7 @@ class FaceEditor:
         """
         if controls is not self._controls:
             self._controls = controls
-            self._wish, self._filter = emotion.Wish.of(emotion.mix(controls)), _smoothing(controls)
+            self._wish, self._filter = emotion.Wish.asked(controls), _smoothing(controls)
         sample = np.concatenate([self._wish.on(face.expression), face.pose.rotation[:2].ravel()])
         smooth, motion = self._filter.step(state.motion, sample, time_s)
         offset = self._guard.solve(smooth[:BLENDSHAPE_COUNT], lip_gaps(face.shape_iod), controls.mouth)

@@ -9,7 +9,7 @@ reads at a glance.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -99,6 +99,10 @@ LIDS: Final = [
 BLINKS: Final = [
     BLENDSHAPE_INDEX[n] for n in ("eyeBlinkLeft", "eyeBlinkRight", "eyeBlinkLeft", "eyeBlinkRight")
 ]
+# The most that a direct offset may reach on top of the own expression: a blink is not pressed beyond 1, and
+# all else is let be (2 is more than can be asked for).
+IS_BLINK: Final = np.isin(np.arange(BLENDSHAPE_COUNT), BLINKS).astype(np.float64)
+DIRECT_ROOM: Final = 2.0 - IS_BLINK
 _NEUTRAL: Final = EMOTIONS.index("neutral")
 
 
@@ -128,10 +132,20 @@ class Wish:
     """What an emotion mix asks of every blendshape, before the face is known.
 
     rising: float64 [52], towards a shape. falling: float64 [52], 0..1, the share to take away.
+    direct: float64 [52], offsets that are asked for as they are.
     """
 
     rising: F64
     falling: F64
+    direct: F64
+
+    @classmethod
+    def asked(cls, controls: Controls) -> Wish:
+        """The wish of a user."""
+        direct = np.zeros(BLENDSHAPE_COUNT)
+        for name, amount in controls.blendshapes.items():
+            direct[BLENDSHAPE_INDEX[name]] = amount
+        return replace(cls.of(mix(controls)), direct=direct)
 
     @classmethod
     def of(cls, mix_amounts: F64) -> Wish:
@@ -139,7 +153,7 @@ class Wish:
         wish = mix_amounts @ _ROWS
         taken = np.minimum(np.maximum(-wish, 0.0), 1.0)
         neutral = min(float(mix_amounts[_NEUTRAL]), 1.0) * _AFFECT
-        return cls(np.maximum(wish, 0.0), np.maximum(taken, neutral))
+        return cls(np.maximum(wish, 0.0), np.maximum(taken, neutral), np.zeros(BLENDSHAPE_COUNT))
 
     def on(self, expression: F64) -> F64:
         """The wished offset [52] on top of `expression` [52], 0..1.
@@ -150,6 +164,7 @@ class Wish:
         room = LIMIT - expression
         rising = self.rising * (1.0 - ALREADY * expression)
         offset = room * np.tanh(rising / room) - self.falling * expression
+        offset += np.minimum(self.direct, np.maximum(DIRECT_ROOM - IS_BLINK * expression, 0.0))
         # A lid that is down stays down: it has nothing to widen, and a squint would press it further.
         offset[LIDS] *= np.minimum(np.maximum(1.0 - LID_SHARE * expression[BLINKS], 0.0), 1.0)
         return np.asarray(offset)

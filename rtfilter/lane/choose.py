@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 AUTO, CPU, CUDA = "auto", "cpu", "cuda"
 LANES = (AUTO, CPU, CUDA)
+LANE_SYNONYMS = {"gpu": CUDA, "nvidia": CUDA}
 
 Say = Callable[[str], None]
 FindGpus = Callable[[], list[Gpu]]
@@ -53,8 +54,7 @@ def choose_lane(wish: str, *, fall_back: bool = False, gpus: FindGpus | None = N
     gpus: default the driver's. Raises UsageError for another wish, GpuError for a CUDA lane that cannot be
     had.
     """
-    if wish not in LANES:
-        raise UsageError(f"unknown lane {str(wish)[:40]!r}:{nearest(str(wish)[:40], LANES)}")
+    wish = lane_name(wish)
     if wish == CPU:
         return LaneChoice(CPU, "as asked for")
     try:
@@ -69,6 +69,15 @@ def choose_lane(wish: str, *, fall_back: bool = False, gpus: FindGpus | None = N
     if wish == CUDA and not fall_back:
         raise GpuError(f"the CUDA lane cannot be had: {missing}") from missing
     return LaneChoice(CPU, f"the CUDA lane cannot be had: {missing}", True)
+
+
+def lane_name(text: str) -> str:
+    """One of LANES; taken in any case, and `gpu` for `cuda`. Raises UsageError for another."""
+    name = str(text).strip().lower()
+    name = LANE_SYNONYMS.get(name, name)
+    if name not in LANES:
+        raise UsageError(f"unknown lane {str(text)[:40]!r}:{nearest(str(text)[:40], LANES)}")
+    return name
 
 
 def usable_engine(gpus: list[Gpu]) -> EngineChoice:

@@ -40,7 +40,7 @@ class LiveControls:
 
     def choose(self, values: Mapping[str, Any], seq: int | None = None) -> Controls:
         """Take a preset: its whole mix in place of the present one, and of the rest what it names."""
-        wish = {"emotions": {}, "valence": 0.0, "arousal": 0.0, "bypass": False, **values}
+        wish = {"emotions": {}, "blendshapes": {}, "valence": 0.0, "arousal": 0.0, "bypass": False, **values}
         return self._set(lambda before: before.with_(**wish), seq)
 
     def listen(self, listener: Listener) -> Callable[[], None]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
+from rtfilter.names import NAMES_IN, by_name
 
 TYPES = ("controls", "preset", "paused", "ping")
 LONGEST_MESSAGE = 16 * 1024
@@ -100,7 +101,7 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
 def merged(controls: Controls, changes: Mapping[str, Any]) -> Controls:
     """`controls` after the merge patch `changes` (RFC 7396): what is absent stays, null restores the default.
 
-    Emotions merge by name, and null takes one out. Raises UsageError as `Controls` does.
+    Emotions and blendshapes merge by name, and null takes one out. Raises UsageError as `Controls` does.
     """
     known = [field.name for field in fields(Controls)]
     values = controls.as_dict()
@@ -110,9 +111,9 @@ def merged(controls: Controls, changes: Mapping[str, Any]) -> Controls:
             raise UsageError(f"unknown control {_short(key)}:{nearest(str(key)[:40], known)}")
         if value is None:
             values[key] = defaults[key]
-        elif key == "emotions" and isinstance(value, Mapping):
-            mix = {**values["emotions"], **value}
-            values["emotions"] = {name: amount for name, amount in mix.items() if amount is not None}
+        elif key in NAMES_IN and isinstance(value, Mapping):
+            mix = {**values[key], **by_name(value, NAMES_IN[key])}
+            values[key] = {name: amount for name, amount in mix.items() if amount is not None}
         else:
             values[key] = value
     return Controls(**values)

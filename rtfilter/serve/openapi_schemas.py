@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rtfilter.controls import EMOTIONS, INTENSITY_MAX
+from rtfilter.names import EDITABLE, NAMES_IN
 from rtfilter.serve.messages import LONGEST_MESSAGE
 from rtfilter.serve.preset_store import LONGEST_DESCRIPTION
 
@@ -73,16 +74,23 @@ def _wish_fields() -> dict[str, Schema]:
         "arousal": number(-1, 1),
         "smoothing": number(0, 1, description="0 follows within a frame or two, 1 is the calmest edit"),
         "bypass": {"type": "boolean", "description": "true passes every frame through untouched"},
+        "blendshapes": {
+            "type": "object",
+            "propertyNames": {"enum": list(EDITABLE)},
+            "additionalProperties": number(-INTENSITY_MAX, INTENSITY_MAX),
+            "description": "offset by ARKit's name, added to what the emotions ask; one that is absent is 0",
+        },
     }
 
 
 def _controls() -> dict[str, Schema]:
     fields = _wish_fields()
     changes = {name: nullable(schema) for name, schema in fields.items()}
-    emotions = fields["emotions"]
-    changes["emotions"] = nullable(
-        {**emotions, "additionalProperties": nullable(emotions["additionalProperties"])}
-    )
+    for table in NAMES_IN:
+        by_name = fields[table]
+        changes[table] = nullable(
+            {**by_name, "additionalProperties": nullable(by_name["additionalProperties"])}
+        )
     return {
         "Controls": record(fields, description="a whole wish"),
         "ControlsChange": record(

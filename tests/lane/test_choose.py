@@ -82,7 +82,7 @@ def test_the_cpu_may_be_allowed_in_its_place_and_that_is_said() -> None:
     assert "install" in choice.line
 
 
-@pytest.mark.parametrize("wish", ["gpu", "", "CUDA", "cud", "x" * 200])
+@pytest.mark.parametrize("wish", ["gpus", "", "cud", "x" * 200])
 def test_a_lane_that_does_not_exist_is_refused(wish: str) -> None:
     with pytest.raises(UsageError, match=r"unknown lane .*Known: auto, cpu, cuda") as raised:
         choose_lane(wish, gpus=none_there)
@@ -155,7 +155,14 @@ def test_a_command_says_its_lane_once(
 def test_a_wrong_lane_in_a_command_is_a_usage_mistake(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["demo", "--lane", "gpu"]) == 2
-    monkeypatch.setenv("RTFILTER_LANE", "gpu")
+    assert main(["demo", "--lane", "gpus"]) == 2
+    monkeypatch.setenv("RTFILTER_LANE", "gpus")
     assert main(["demo", "-o", "null"]) == 2
-    assert capsys.readouterr().err.count("unknown lane 'gpu'") == 2
+    assert capsys.readouterr().err.count("unknown lane 'gpus'") == 2
+
+
+@pytest.mark.parametrize("wish", ["gpu", "GPU", "CUDA", " nvidia"])
+def test_a_gpu_has_several_names(wish: str) -> None:
+    with pytest.raises(GpuError, match="the CUDA lane cannot be had"):
+        choose_lane(wish, gpus=none_there)
+    assert choose_lane("CPU").lane == "cpu"
