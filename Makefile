@@ -1,7 +1,10 @@
 # What a fresh clone needs: `make demo` or `make test`. Everything is installed into .venv.
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+# One stamp for each set of packages; development has all of the others.
+CORE := $(VENV)/.installed-core
+SERVE := $(VENV)/.installed-serve
+DEV := $(VENV)/.installed-dev
 DEMO ?= demo.mp4
 
 .PHONY: help setup demo serve test test-tools test-virtualcam lint format bench clean
@@ -17,39 +20,39 @@ help:
 	@echo "make bench   latency and start-up of this machine, into bench/results; a few minutes"
 
 # Done again only when the dependencies or the way of installing them change.
-$(STAMP): pyproject.toml scripts/setup.sh
-	bash scripts/setup.sh $(VENV)
-	@touch $(STAMP)
+$(CORE) $(SERVE) $(DEV): pyproject.toml scripts/setup.sh
+	bash scripts/setup.sh $(VENV) $(filter-out core,$(patsubst .installed-%,%,$(notdir $@)))
+	@touch $@ $(CORE) $(if $(filter $(DEV),$@),$(SERVE))
 
-setup: $(STAMP)
+setup: $(DEV)
 
-demo: $(STAMP)
+demo: $(CORE)
 	$(BIN)/rtfilter demo --output $(DEMO) --force
 	@echo "Look at $(abspath $(DEMO)): left the original, right the filtered picture."
 
-serve: $(STAMP)
+serve: $(SERVE)
 	$(BIN)/rtfilter serve --open
 
 test-tools:
 	bash scripts/test_tools.sh
 
-test: $(STAMP)
+test: $(DEV)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # The virtual camera against the real driver, in an emulated guest.
-test-virtualcam: $(STAMP)
+test-virtualcam: $(DEV)
 	bash tests/vm/run.sh $(BIN)/python
 
-lint: $(STAMP)
+lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(STAMP)
+format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)
+bench: $(DEV)
 	$(BIN)/python -m bench.latency
 	$(BIN)/python -m bench.startup
 

@@ -18,7 +18,7 @@ PACKAGES = (
     "numpy",
     "onnxruntime",
     "mediapipe",
-    "opencv-contrib-python",
+    "opencv-python-headless",
     "av",
     "numba",
     "pyvirtualcam",

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Makes the virtual environment of a checkout: `scripts/setup.sh .venv`. `make setup` calls it.
+# Makes the virtual environment of a checkout, with the core and the extras that are named:
+# `scripts/setup.sh .venv serve gpu`. `make` calls it.
 set -euo pipefail
 
 venv=${1:-.venv}
+shift || true
+extras=$(IFS=,; echo "$*")
 
 # The first interpreter that the dependencies have wheels for; PYTHON overrides it.
 find_python() {
@@ -47,7 +50,7 @@ make_venv() {
     return 1
 }
 
-# OpenCV, and MediaPipe where it is installed, load these system libraries; a bare server image lacks them.
+# MediaPipe, where it is installed, loads these system libraries; a bare server image lacks them.
 check_shared_libraries() {
     local libraries=(libgl1 libglib2.0-0 libegl1 libgles2) said
     local probe='import cv2, importlib.util as u; u.find_spec("mediapipe") and __import__("mediapipe")'
@@ -71,7 +74,8 @@ if [ ! -x "$venv/bin/python" ]; then
     python=$(find_python)
     make_venv "$python"
 fi
-"$venv/bin/python" -m pip install --quiet --editable '.[dev]'
+# Compiled when it is first imported: most of what is installed never is.
+"$venv/bin/python" -m pip install --quiet --no-compile --editable ".${extras:+[$extras]}"
 check_shared_libraries
 # Now rather than before the first picture; a failure is told again there.
 "$venv/bin/rtfilter" engines prepare >/dev/null || echo "setup: the networks will be made on first use" >&2

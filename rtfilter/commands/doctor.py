@@ -35,7 +35,7 @@ NEEDED = {
     "numpy": "numpy",
     "onnx": "onnx",
     "onnxruntime": "rtfilter.engines.ort_load",
-    "opencv-contrib-python": "cv2",
+    "opencv-python-headless": "cv2",
     "av": "av",
     "numba": "numba",
     "tflite": "tflite",
@@ -77,11 +77,13 @@ def check_packages() -> list[Check]:
 def _check_package(distribution: str, module: str) -> Check:
     version = package_version(distribution)
     try:
-        importlib.import_module(module)
+        loaded = importlib.import_module(module)
     except (ImportError, OSError, AttributeError) as error:
         said = " ".join(str(error).split())
         library = "cannot open shared object" in said
         return Check(distribution, FAIL, said, SYSTEM_LIBRARIES if library else reinstall())
+    # OpenCV comes as one of four distributions.
+    version = version or getattr(loaded, "__version__", None)
     return Check(distribution, OK, version or "loads, but was not installed as a package")
 
 

@@ -6,15 +6,26 @@ from pathlib import Path
 
 import rtfilter
 from rtfilter.commands.check import OK, WARN, Check
-from rtfilter.system.installation import DISTRIBUTION, reinstall, uninstall
-from rtfilter.system.overlap import foreign_distributions, own_version
+from rtfilter.system.installation import DISTRIBUTION, install_packages, reinstall, uninstall
+from rtfilter.system.overlap import foreign_distributions, mixed_opencv, own_version
 
 
 def check_installation() -> list[Check]:
     """Our own distribution, then every other one that brings files of the same import name."""
     version, folder = own_version(), Path(rtfilter.__file__).resolve().parent
     said = f"{DISTRIBUTION} {version}" if version else "not installed, imported"
-    return [Check("installation", OK, f"{said} from {folder}"), *map(_overlap, foreign_distributions())]
+    own = Check("installation", OK, f"{said} from {folder}")
+    return [own, *map(_overlap, foreign_distributions()), *_opencv()]
+
+
+def _opencv() -> list[Check]:
+    found = mixed_opencv()
+    if not found:
+        return []
+    release = next(iter(found.values()))
+    fix = install_packages(*(f"{name}=={release}" for name in found), anew=True, with_needs=False)
+    listed = ", ".join(f"{name} {version}" for name, version in found.items())
+    return [Check("opencv", WARN, f"{listed} share a folder and must be of one release", fix)]
 
 
 def _overlap(found: tuple[str, bool]) -> Check:

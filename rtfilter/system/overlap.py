@@ -8,6 +8,12 @@ from rtfilter.system.installation import DISTRIBUTION
 
 _NAME = "rtfilter"
 _COMMAND = "rtfilter.cli:main"
+_OPENCV = (
+    "opencv-python-headless",  # ours, first
+    "opencv-python",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
 
 
 def foreign_distributions() -> list[tuple[str, bool]]:
@@ -23,9 +29,22 @@ def foreign_distributions() -> list[tuple[str, bool]]:
     return sorted(set(found))
 
 
+def mixed_opencv() -> dict[str, str]:
+    """The installed OpenCV distributions and their versions where these differ, else nothing.
+
+    All four install into one folder, so that the last one's library meets the other ones' Python files.
+    """
+    found = {name: version for name in _OPENCV if (version := _version(name)) is not None}
+    return found if len(set(found.values())) > 1 else {}
+
+
 def own_version() -> str | None:
     """The version that the installed distribution has; None where rtfilter runs from a folder."""
+    return _version(DISTRIBUTION)
+
+
+def _version(name: str) -> str | None:
     try:
-        return metadata.version(DISTRIBUTION)
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None

@@ -42,11 +42,13 @@ def program(path: Path) -> Path:
     return path
 
 
-def put(prefix: Path, name: str = DISTRIBUTION, origin: object = None, entry: str = "") -> None:
+def put(
+    prefix: Path, name: str = DISTRIBUTION, origin: object = None, entry: str = "", version: str = "0.1.0"
+) -> None:
     """A distribution in the environment. origin: what its direct_url.json says."""
-    info = prefix / "lib" / f"{name.replace('-', '_')}-0.1.0.dist-info"
+    info = prefix / "lib" / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     if origin is not None:
         (info / "direct_url.json").write_text(json.dumps(origin))
     if entry:
@@ -149,6 +151,24 @@ def test_doctor_knows_this_program_under_its_former_name(prefix: Path) -> None:
     _, other = check_installation()
     assert other.status == OK
     assert "under its former name" in other.detail
+
+
+def test_doctor_names_opencvs_that_do_not_fit_together(prefix: Path) -> None:
+    put(prefix)
+    put(prefix, "opencv-python-headless", version="4.11.0.86")
+    put(prefix, "opencv-contrib-python", version="4.9.0.80")
+    _, found = check_installation()
+    assert (found.name, found.status) == ("opencv", WARN)
+    assert found.fix == install_packages(
+        "opencv-python-headless==4.11.0.86", "opencv-contrib-python==4.11.0.86", anew=True, with_needs=False
+    )
+
+
+def test_opencvs_of_one_release_go_together(prefix: Path) -> None:
+    put(prefix)
+    put(prefix, "opencv-python-headless", version="4.11.0.86")
+    put(prefix, "opencv-contrib-python", version="4.11.0.86")
+    assert len(check_installation()) == 1
 
 
 def test_a_package_that_covers_a_checkout_is_named_by_every_verb(tmp_path: Path) -> None:
