@@ -14,6 +14,7 @@ from rtfilter.commands.output import refuse_existing
 from rtfilter.commands.standard_streams import PIPE, stdin_descriptor, taken_stdout
 from rtfilter.errors import UsageError
 from rtfilter.sinks.base import Sink
+from rtfilter.sources.address import is_address, is_live
 from rtfilter.sources.base import Source, SourceInfo
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def is_camera(name: str) -> bool:
 
 
 def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s: float | None) -> Source:
-    """The source that `name` means: a camera, the demo, or else a file.
+    """The source that `name` means: a camera, the demo, stdin, an address, or else a file.
 
     values: width, height and fps to ask a camera or the demo for. live: the demo has no end.
     duration_s: of the demo when it is not live; one loop of it, 12 s, without.
@@ -67,8 +68,10 @@ def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s:
     if size is not None:
         raise UsageError("--size is for raw RGB on stdin, cameras and the demo; a file has its own")
     if not Path(name).exists():
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", name):
-            raise UsageError(f"input {name!r} is an address, expected a file; download it first")
+        if is_address(name):
+            from rtfilter.sources.network import LiveStreamSource, WebSource
+
+            return LiveStreamSource(name) if is_live(name) else WebSource(name)
         _suggest("input", name, (DEMO, "camera:0"))
     from rtfilter.sources.file import FileSource
 

@@ -28,6 +28,7 @@ from rtfilter.lane.choose import LaneChoice
 from rtfilter.machine import machine_facts, versions
 from rtfilter.progress import ProgressBar
 from rtfilter.sinks.base import Sink
+from rtfilter.sources.address import is_address, is_live, shown_address
 from rtfilter.sources.base import Source, SourceInfo
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def filter_video(job: Job) -> int:
     refuse_report(job)
     if job.input and Path(job.input).is_dir():
         return _filter_folder(job, started)
-    live = is_camera(job.input) or job.output == VIRTUAL_CAMERA
+    live = is_camera(job.input) or is_live(job.input) or job.output == VIRTUAL_CAMERA
     if job.duration_s is not None and not live and job.input != DEMO:
         raise UsageError("--duration is for cameras, the demo and the virtual camera; a file has its own")
     source = open_source(job.input, job.values, live=live, duration_s=job.duration_s)
@@ -160,7 +161,7 @@ def refuse_report(job: Job) -> None:
     if job.report is None:
         return
     for name, what in ((job.input, "input"), (job.output, "output")):
-        if not (is_camera(name) or name in (DEMO, VIRTUAL_CAMERA, NOTHING, PIPE)):
+        if not (is_camera(name) or is_address(name) or name in (DEMO, VIRTUAL_CAMERA, NOTHING, PIPE)):
             refuse_same(job.report, "report", Path(name), what)
     refuse_existing(job.report, job.force)
 
@@ -239,7 +240,7 @@ def report_of(
 ) -> dict[str, Any]:
     """What `--report` writes: request, counts, percentiles in milliseconds, machine and versions."""
     return {
-        "input": job.input,
+        "input": shown_address(job.input),
         "output": job.output,
         "started": started.isoformat(timespec="seconds"),
         "controls": dict(job.described),

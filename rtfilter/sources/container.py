@@ -23,6 +23,8 @@ _FRAME_THREADS_ABOVE_PX = 1920 * 1088
 
 def reason(error: Exception) -> str:
     """What FFmpeg or the system says, in one line and without its numbers."""
+    if isinstance(error, av.error.ExitError):
+        return "no data came in time"
     return str(getattr(error, "strerror", None) or error).splitlines()[0]
 
 

@@ -123,7 +123,12 @@ def test_a_single_picture_is_edited_at_once(tmp_path: Path) -> None:
         (["-i", "CLIP", "-o", "out.mp4", "--codec", "ffv1", "--crf", "3"], 2, "lossless"),
         (["-i", "CLIP", "-o", "null", "--duration", "1"], 2, "a file has its own"),
         (["-i", "TAKEN", "-o", "null"], 1, "cannot be opened as a video"),
-        (["-i", "https://example.com/clip.mp4", "-o", "null"], 2, "download it first"),
+        (
+            ["-i", "ftp://me:secret@localhost/clip.mp4", "-o", "null"],
+            2,
+            "input ftp://localhost/clip.mp4: expected",
+        ),
+        (["-i", "http:///clip.mp4", "-o", "null"], 2, "names no host"),
         (["-i", "", "-o", "null"], 2, "the input has no name"),
         (["-i", "CLIP", "-o", ""], 2, "the output has no name"),
         (["-i", "CLIP", "-o", "a\0b.mp4"], 1, "null "),

@@ -1,0 +1,117 @@
+"""Video from an address: HTTP(S) as a file, every frame in order; RTSP live, newest frame first."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import av
+from av.container import InputContainer
+
+from rtfilter.errors import DeviceError, InputError, UsageError
+from rtfilter.frame import Frame
+from rtfilter.sources.address import LIVE_SCHEMES, SCHEMES, shown_address
+from rtfilter.sources.base import SourceInfo
+from rtfilter.sources.container import reason, refuse_text
+from rtfilter.sources.file import FileSource
+from rtfilter.sources.newest import NewestSlot
+from rtfilter.threads import caught, start_thread
+
+# How long an answer, and then each piece of data, may take.
+TIMEOUT_S = 10.0
+_CLOSE_S = 2.0
+# What a playlist or a redirection may lead to: never a file of this machine.
+_WEB = {"protocol_whitelist": "http,https,httpproxy,tcp,tls,crypto"}
+# TCP, which passes firewalls and loses nothing; and no buffer that a late reader would see the past in.
+_LIVE = {
+    "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls,crypto",
+    "rtsp_transport": "tcp",
+    "fflags": "nobuffer",
+    "flags": "low_delay",
+}
+
+
+class WebSource(FileSource):
+    """Every frame of a video behind an HTTP(S) address. Raises UsageError or InputError."""
+
+    def __init__(self, address: str, timeout_s: float = TIMEOUT_S) -> None:
+        super().__init__(shown_address(address), opened=_opened(address, timeout_s))
+
+
+class LiveStreamSource:
+    """The newest frame of an RTSP stream; what was not read in time is dropped.
+
+    `Frame.pts` is the stream's own time, `captured_ns` the moment when the frame was decoded. damage: as
+    `FileSource.damage`. Raises UsageError or InputError.
+    """
+
+    def __init__(self, address: str, timeout_s: float = TIMEOUT_S) -> None:
+        self._stream = FileSource(shown_address(address), opened=_opened(address, timeout_s))
+        self._info = replace(self._stream.info, live=True, frame_count=None)
+        self._slot: NewestSlot[Frame] = NewestSlot()
+        self._stopping = threading.Event()
+        self._thread = start_thread("stream", self._run)
+
+    @property
+    def info(self) -> SourceInfo:
+        return self._info
+
+    @property
+    def damage(self) -> str | None:
+        return self._stream.damage
+
+    def read(self, timeout_s: float = 5.0) -> Frame | None:
+        """The newest frame; None at the end and after `close`. Raises DeviceError when none comes."""
+        try:
+            return self._slot.get(timeout_s)
+        except TimeoutError as error:
+            raise DeviceError(
+                f"{self._info.name}: no frame for {timeout_s:g} s: is the camera on?"
+            ) from error
+
+    def close(self) -> None:
+        """Hang up. May be called twice and from another thread."""
+        self._stopping.set()
+        self._slot.close()
+        self._thread.join(_CLOSE_S)
+
+    def _run(self) -> None:
+        error = caught(self._read_all)
+        # Here: FFmpeg may be waiting for the network, and is not to be closed under its own read.
+        error = caught(self._stream.close) or error
+        if error is not None:
+            self._slot.fail(error)
+        self._slot.close()
+
+    def _read_all(self) -> None:
+        while not self._stopping.is_set() and (frame := self._stream.read()) is not None:
+            self._slot.put(replace(frame, captured_ns=time.monotonic_ns()))
+
+
+def _opened(address: str, timeout_s: float) -> InputContainer:
+    shown, scheme = shown_address(address), address.partition("://")[0].lower()
+    if scheme not in SCHEMES:
+        raise UsageError(f"input {shown}: expected {', '.join(SCHEMES)} or a file, got {scheme}://")
+    if not urlsplit(address).hostname:
+        raise UsageError(f"input {shown}: the address names no host")
+    options = dict(_LIVE if scheme in LIVE_SCHEMES else _WEB)
+    trusted = ssl.get_default_verify_paths().cafile
+    if scheme in ("https", "rtsps"):
+        options["tls_verify"] = "1"
+        if trusted is not None:
+            options["ca_file"] = trusted
+    try:
+        container = av.open(address, "r", options=options, metadata_errors="replace", timeout=timeout_s)
+    except av.error.ExitError as error:
+        raise InputError(
+            f"{shown} does not answer within {timeout_s:g} s: is it on, and reachable?"
+        ) from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise InputError(
+            f"{shown} cannot be opened ({reason(error)}): check the address, name and password"
+        ) from error
+    refuse_text(container, shown)
+    return container
