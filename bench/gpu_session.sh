@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-$(command -v python3)}
-kept=${RTFILTER_GPU_KEPT:-${TMPDIR:-/tmp}/rtfilter-gpu}
+kept=${GPU_SESSION_KEPT:-${TMPDIR:-/tmp}/rtfilter-gpu}
 only_keep=
 if [ "${1:-}" = --keep ]; then
     only_keep=yes
