@@ -7,7 +7,7 @@ import re
 
 from rtfilter.cli_parser import Parser, one_of
 
-CODECS = ("h264", "ffv1", "vp9", "gif")
+CODECS = ("h264", "hevc", "ffv1", "vp9", "gif")
 PIPE_FORMATS = ("y4m", "mkv", "raw")
 # As `frame.MAX_SIDE_PX`, which would load NumPy here.
 MAX_SIDE_PX = 16384
@@ -18,10 +18,13 @@ def quality_options(parser: Parser) -> None:
     parser.add_argument(
         "--codec",
         type=one_of("codec", CODECS),
-        help="h264, ffv1 (lossless), vp9 or gif (default: h264, but vp9 in .webm and gif in .gif)",
+        help="h264, hevc, ffv1 (lossless), vp9 or gif (default: h264, but vp9 in .webm and gif in .gif)",
     )
     parser.add_argument(
-        "--crf", type=_whole, metavar="N", help="quality; smaller is better (default: h264 18, vp9 20)"
+        "--crf",
+        type=_whole,
+        metavar="N",
+        help="quality; smaller is better (default: h264 18, hevc and vp9 20)",
     )
     parser.add_argument(
         "--bitrate", type=bitrate, metavar="4M", help="in place of --crf: average bits a second, as 800k, 4M"

@@ -145,8 +145,8 @@ class Frame:
     def from_av(cls, picture: av.VideoFrame, seq: int = 0) -> Frame:
         """A frame from a picture that PyAV decoded, with its own pts and time base.
 
-        8-bit planar YUV stays in its planes, as the decoder gave it; all else becomes RGB. The picture is not
-        turned by its orientation. One without a pts is of now.
+        8-bit planar YUV stays in its planes, as the decoder gave it, deeper YUV gets 8-bit planes beside it;
+        all else becomes RGB. The picture is not turned by its orientation. One without a pts is of now.
 
         Raises FrameError for a picture that is too large, or in a format that FFmpeg cannot convert.
         """
@@ -161,10 +161,12 @@ class Frame:
         if pts is None or time_base is None:
             pts, time_base = _timing(None, None)
         try:
-            pixels = PixelReader().pixels(picture)
+            reader = PixelReader()
+            native = reader.planar(picture)
+            pixels = reader.pixels(native)
         except av.FFmpegError as error:
             raise FrameError(f"a picture in {picture.format.name} cannot be converted: {error}") from error
-        return cls(pixels, pts, time_base, int(pts * time_base / NANOSECONDS), seq, native=picture)
+        return cls(pixels, pts, time_base, int(pts * time_base / NANOSECONDS), seq, native=native)
 
 
 def _timing(pts: int | None, fps: float | Fraction | None) -> tuple[int, Fraction]:

@@ -25,7 +25,7 @@ FACE = {"errors", "controls", "clock", "face", "kernels.solve"}
 RENDER = {"errors", "frame", "clock", "colour", "planes", "kernels", "face", "render"}
 STAGES = FOUNDATION | TRACKING | FACE | RENDER
 # Devices, files and threads, which no stage knows.
-WORLD = FOUNDATION | {"threads", "colour", "planes", "v4l2"}
+WORLD = FOUNDATION | {"threads", "colour", "depth", "planes", "v4l2"}
 ENDS = WORLD | {"sources", "sinks"}
 
 # By the longest listed start of a module's name below rtfilter: the parts, or single modules, that
@@ -42,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "clock": {"errors"},
     "threads": set(),
     "colour": {"errors", "frame"},
+    "depth": {"frame"},
     # Numba is loaded where an edit in RGB is added to planes, and not before.
     "planes": {"colour", "frame", "kernels.add_edit", "kernels.resample"},
     "v4l2": set(),
@@ -68,7 +69,14 @@ ALLOWED: dict[str, set[str]] = {
     "sources.portrait": WORLD | {"sources", "face"},
     # A sink must know what its source is and how a container is opened, and no source itself.
     "sinks": WORLD
-    | {"sinks", "sources.base", "sources.container", "sources.continuous", "sources.side_data"},
+    | {
+        "sinks",
+        "sources.base",
+        "sources.container",
+        "sources.continuous",
+        "sources.filters",
+        "sources.side_data",
+    },
     "loop": ENDS | {"loop_report"},
     "loop_report": {"clock"},
     "cam_display": ENDS,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import av
 import numpy as np
 
+from rtfilter.depth import sample_bits
 from rtfilter.errors import UsageError
 from rtfilter.frame import MAX_SIDE_PX, Frame
 from rtfilter.sinks.base import Sink
@@ -27,6 +29,13 @@ class CompareSink:
 
     def __init__(self, inner: Sink) -> None:
         self._inner = inner
+        self._bits = 8
+
+    @property
+    def notes(self) -> list[str]:
+        """What `inner` has to tell the user; and where the comparison has fewer bits than the source."""
+        deep = [f"a comparison has 8 bits a sample, the source {self._bits}"] if self._bits > 8 else []
+        return [*deep, *getattr(self._inner, "notes", ())]
 
     @property
     def notes(self) -> list[str]:
@@ -39,6 +48,8 @@ class CompareSink:
         while original.original is not None:
             original = original.original
         both = np.concatenate([original.rgb, frame.rgb], axis=1)
+        if isinstance(original.native, av.VideoFrame):
+            self._bits = max(self._bits, sample_bits(original.native))
         # Without the native picture: it is half as wide, and this one has been composed.
         self._inner.write(replace(frame, pixels=both, native=None, original=None, changed=None))
 

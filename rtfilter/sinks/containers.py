@@ -10,21 +10,27 @@ from av.codec.codec import UnknownCodecError
 
 from rtfilter.errors import UsageError, nearest
 
-Encoder = Literal["libx264", "ffv1", "libvpx-vp9", "gif"]
-ENCODERS: dict[str, Encoder] = {"h264": "libx264", "ffv1": "ffv1", "vp9": "libvpx-vp9", "gif": "gif"}
+Encoder = Literal["libx264", "libx265", "ffv1", "libvpx-vp9", "gif"]
+ENCODERS: dict[str, Encoder] = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "ffv1": "ffv1",
+    "vp9": "libvpx-vp9",
+    "gif": "gif",
+}
 # Suffix -> FFmpeg's muxer and the codecs that it takes, the default first (FFmpeg's own table has no
 # FFV1 in QuickTime).
 _CONTAINERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    ".mp4": ("mp4", ("h264", "ffv1")),
-    ".m4v": ("mp4", ("h264", "ffv1")),
-    ".mov": ("mov", ("h264",)),
-    ".mkv": ("matroska", ("h264", "ffv1", "vp9")),
+    ".mp4": ("mp4", ("h264", "hevc", "ffv1")),
+    ".m4v": ("mp4", ("h264", "hevc", "ffv1")),
+    ".mov": ("mov", ("h264", "hevc")),
+    ".mkv": ("matroska", ("h264", "hevc", "ffv1", "vp9")),
     ".webm": ("webm", ("vp9",)),
     ".avi": ("avi", ("h264", "ffv1")),
     ".gif": ("gif", ("gif",)),
 }
 # The best and the worst constant rate factor of an encoder, and ours, below what an eye notices.
-_CRF = {"h264": (0, 51, 18), "vp9": (0, 63, 20)}
+_CRF = {"h264": (0, 51, 18), "hevc": (0, 51, 20), "vp9": (0, 63, 20)}
 _BITRATE_MIN, _BITRATE_MAX = 10_000, 1_000_000_000
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
@@ -20,8 +20,12 @@ from rtfilter.colour import (
     spec_for_size,
     spec_of,
 )
+from rtfilter.depth import DeepFormat, sample_bits, words_of
 from rtfilter.frame import U8, Frame
 from rtfilter.planes import planes_of_frame
+from rtfilter.sinks.containers import ENCODERS
+from rtfilter.sinks.deep import deep_format, deep_samples, source_of
+from rtfilter.sinks.properties import Blanks
 
 # FFV1's RGB: what is decoded from it is the very RGB that was given.
 _LOSSLESS_RGB = "bgr0"
@@ -37,7 +41,8 @@ _GIF_TIME_BASE = Fraction(1, 100)
 class Encoding:
     """The form that every picture of one file has. Tags are FFmpeg's numbers (ITU-T H.273).
 
-    spec: None when the file stores RGB itself.
+    spec: None when the file stores RGB itself. deep: the format where it has more than 8 bits a sample.
+    lost: what the file cannot keep of its source, one line each.
     """
 
     pix_fmt: str
@@ -48,12 +53,20 @@ class Encoding:
     color_range: int
     color_primaries: int
     color_trc: int
+    deep: DeepFormat | None = None
+    lost: tuple[str, ...] = ()
+    blanks: Blanks = field(default_factory=Blanks)
 
     def picture(self, frame: Frame) -> av.VideoFrame:
         """`frame` as a new picture of this encoding, without timestamps. Its size must match."""
-        picture = av.VideoFrame(self.width, self.height, self.pix_fmt)
+        picture = self._blank(frame)
         picture.colorspace, picture.color_range = self.colorspace, self.color_range
         picture.color_primaries, picture.color_trc = self.color_primaries, self.color_trc
+        if self.deep is not None:
+            deep = deep_samples(frame, self.deep, self.spec)
+            for words, edited in zip(words_of(picture), deep, strict=True):
+                words[...] = edited
+            return picture
         if self.spec is None:
             packed = planes_of_packed(picture)
             packed[..., 0], packed[..., 1], packed[..., 2] = (frame.rgb[..., c] for c in (2, 1, 0))
@@ -68,19 +81,22 @@ class Encoding:
             target[...] = plane
         return picture
 
+    def _blank(self, frame: Frame) -> av.VideoFrame:
+        native = source_of(frame).native
+        if isinstance(native, av.VideoFrame):
+            form = (native.width, native.height, native.format.name)
+            if form == (self.width, self.height, self.pix_fmt):
+                blank = self.blanks.like(native)
+                if blank.format.name == self.pix_fmt:  # FFmpeg's filters know no yuvj
+                    return blank
+        return av.VideoFrame(self.width, self.height, self.pix_fmt)
+
 
 def planes_of_packed(picture: av.VideoFrame) -> U8:
     """A writable view uint8 [H, W, 4] of a picture with four interleaved 8-bit components."""
     plane = picture.planes[0]
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width * 4].reshape(plane.height, plane.width, 4)
-
-
-def source_of(frame: Frame) -> Frame:
-    """The source's frame behind a filtered one."""
-    while frame.original is not None:
-        frame = frame.original
-    return frame
 
 
 def encoding_for(frame: Frame, codec: str) -> Encoding:
@@ -92,19 +108,47 @@ def encoding_for(frame: Frame, codec: str) -> Encoding:
     width, height = frame.width, frame.height
     if codec == "gif":
         return Encoding("pal8", width, height, None, UNSPECIFIED, RANGE_FULL, UNSPECIFIED, UNSPECIFIED)
-    native = source_of(frame).native
-    tagged = isinstance(native, av.VideoFrame)
-    primaries, trc = (int(native.color_primaries), int(native.color_trc)) if tagged else (UNSPECIFIED,) * 2
-    kept = _kept(frame, native if tagged else None, codec)
+    found = source_of(frame).native
+    native = found if isinstance(found, av.VideoFrame) else None
+    primaries, trc = (UNSPECIFIED,) * 2
+    if native is not None:
+        primaries, trc = int(native.color_primaries), int(native.color_trc)
+    deep, kept = deep_format(native, ENCODERS[codec]), _kept(frame, native, codec)
     if kept is not None:
-        return Encoding(*kept, primaries, trc)
+        name = kept[0] if deep is None else deep.name
+        lost = _lost(native, codec, deep)
+        return Encoding(name, *kept[1:], primaries, trc, deep, lost)
     if codec == "ffv1":
-        return Encoding(_LOSSLESS_RGB, width, height, None, _RGB_MATRIX_TAG, RANGE_FULL, primaries, trc)
-    same = spec_of(native) if tagged and not native.format.is_rgb else None
+        deep = deep if deep is not None and deep.family == "gbrp" else None
+        name = _LOSSLESS_RGB if deep is None else deep.name
+        tags = (_RGB_MATRIX_TAG, RANGE_FULL, primaries, trc)
+        return Encoding(name, width, height, None, *tags, deep, _lost(native, codec, deep))
+    same = spec_of(native) if native is not None and not native.format.is_rgb else None
     matrix = (same or spec_for_size(width, height)).matrix
-    pix_fmt = "yuv444p" if codec == "h264" and (width % 2 or height % 2) else "yuv420p"
+    pix_fmt = "yuv444p" if codec in ("h264", "hevc") and (width % 2 or height % 2) else "yuv420p"
     spec = YuvSpec(matrix, full_range=False)
-    return Encoding(pix_fmt, width, height, spec, TAG_OF_NAME[matrix], RANGE_LIMITED, primaries, trc)
+    tags = (TAG_OF_NAME[matrix], RANGE_LIMITED, primaries, trc)
+    return Encoding(pix_fmt, width, height, spec, *tags, None, _lost(native, codec, None))
+
+
+def _lost(native: av.VideoFrame | None, codec: str, deep: DeepFormat | None) -> tuple[str, ...]:
+    """What an encoding does not keep of a source's samples, or only few players show."""
+    if native is None:
+        return ()
+    lost = []
+    bits, kept = sample_bits(native), 8 if deep is None else deep.bits
+    if bits > kept:
+        better = {"h264": "ffv1 or hevc keeps", "vp9": "ffv1 or hevc keeps", "hevc": "ffv1 keeps"}.get(codec)
+        advice = f"; --codec {better} more" if better else ""
+        lost.append(f"{bits} bits a sample become {kept} in {codec}{advice}")
+    elif bits > 8 and codec == "h264":
+        lost.append(
+            f"{bits} bits a sample are kept, as H.264 High 10, which not every player shows: --codec hevc is "
+            "shown by more"
+        )
+    if any(component.is_alpha for component in native.format.components):
+        lost.append("transparency is left out")
+    return tuple(lost)
 
 
 def _kept(
@@ -115,7 +159,7 @@ def _kept(
     if planes is None:
         return None
     (height, width), spec = planes.shape, planes.spec
-    if codec == "h264" and (width % (1 << planes.shift[0]) or height % (1 << planes.shift[1])):
+    if codec in ("h264", "hevc") and (width % (1 << planes.shift[0]) or height % (1 << planes.shift[1])):
         return None
     name = next(name for name, shift in PLANAR_FORMATS.items() if shift == planes.shift)
     tag, colour_range = TAG_OF_NAME[spec.matrix], RANGE_FULL if spec.full_range else RANGE_LIMITED
@@ -123,7 +167,7 @@ def _kept(
         # As it was tagged, or not. FFV1 and VP9 state the range beside the samples, H.264 in the name.
         tag = int(native.colorspace)
         if native.format.name.startswith("yuvj"):
-            name = name.replace("yuv", "yuvj") if codec == "h264" else name
+            name = name.replace("yuv", "yuvj") if codec in ("h264", "hevc") else name
         else:
             colour_range = int(native.color_range)
     return name, width, height, spec, tag, colour_range
@@ -133,6 +177,8 @@ def codec_settings(codec: str, width: int, height: int) -> dict[str, str]:
     """Options of FFmpeg's encoder, but for the quality."""
     if codec == "h264":
         return {"preset": "veryfast"}
+    if codec == "hevc":
+        return {"preset": "veryfast", "x265-params": "log-level=error"}
     if codec == "vp9":
         return {"deadline": "good", "cpu-used": "5", "row-mt": "1"}
     if codec == "gif":

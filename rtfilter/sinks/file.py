@@ -17,9 +17,11 @@ from rtfilter.errors import OutputError, RtfilterError
 from rtfilter.frame import Frame
 from rtfilter.sinks.audio import AudioCopy
 from rtfilter.sinks.containers import DEFAULT_QUALITY, ENCODERS, Quality, chosen_codec
+from rtfilter.sinks.deep import source_of
 from rtfilter.sinks.encode import Encoding, codec_settings, encoding_for, time_base_for
 from rtfilter.sinks.palette import Palettes
 from rtfilter.sinks.place import FilePlace, Place
+from rtfilter.sinks.properties import keep_fields, mastering_options
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.container import reason
 
@@ -33,7 +35,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FileSink:
-    """Writes frames as H.264, FFV1 (lossless), VP9 or GIF, each at its own timestamp, with copied sound.
+    """Writes frames as H.264, HEVC, FFV1 (lossless), VP9 or GIF, each at its own time, with copied sound.
 
     What the filter left alone keeps the source's YUV bytes, see `rtfilter.planes`. The size is that of the
     first frame. Timestamps are exact in MP4 and MOV; AVI has a constant rate, GIF hundredths of a second.
@@ -45,7 +47,7 @@ class FileSink:
     info: of the source; only its nominal rate is used.
     audio_from: a media file whose sound is copied, unchanged; None for silence.
     sample_aspect_ratio: width / height of a pixel (`FileSource.sample_aspect_ratio`).
-    codec: h264, ffv1, vp9 or gif; None for what is usual for the suffix.
+    codec: h264, hevc, ffv1, vp9 or gif; None for what is usual for the suffix.
     notes: what the file cannot hold, for the caller to show.
     place: another one than the file `path`; `path` is then only a name for messages.
 
@@ -184,7 +186,23 @@ class FileSink:
         context.time_base = self._time_base
         context.colorspace, context.color_range = encoding.colorspace, encoding.color_range
         context.color_primaries, context.color_trc = encoding.color_primaries, encoding.color_trc
+        if self._codec == "hevc" and self._muxer in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # the other one, FFmpeg's default, is not played on Apple's systems
+        self._keep_properties(frame, encoding)
         return encoding
+
+    def _keep_properties(self, frame: Frame, encoding: Encoding) -> None:
+        context = self._stream.codec_context
+        lost: list[str | None] = [*encoding.lost]
+        native = source_of(frame).native
+        if isinstance(native, av.VideoFrame) and self._codec != "gif":
+            options, told = mastering_options(native, self._codec)
+            for name, text in options.items():
+                context.options[name] = ":".join(filter(None, (context.options.get(name), text)))
+            lost.append(told)
+            if native.interlaced_frame:
+                lost.append(keep_fields(context, self._codec))
+        self.notes += [f"{self.path}: {note}" for note in lost if note]
 
     def _move(self, frame: Frame) -> None:
         """Move everything to where no picture is before zero: players hide what is, unless it is lead-in."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import av
 from av.filter import Graph
 
+from rtfilter.sources.filters import chain
 from rtfilter.sources.pixels import copy_properties
 
 
@@ -49,15 +50,9 @@ def _form(picture: av.VideoFrame) -> tuple[int, int, str]:
 
 def _scaler(picture: av.VideoFrame, form: tuple[int, int, str]) -> Graph:
     width, height, name = form
-    graph = Graph()
-    nodes = [
-        graph.add_buffer(
-            width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base
-        ),
-        graph.add("scale", f"{width}:{height}:force_original_aspect_ratio=decrease:flags=bicubic"),
-        graph.add("format", name),
-        graph.add("pad", f"{width}:{height}:-1:-1"),
-        graph.add("buffersink"),
-    ]
-    graph.link_nodes(*nodes).configure()
-    return graph
+    return chain(
+        picture,
+        ("scale", f"{width}:{height}:force_original_aspect_ratio=decrease:flags=bicubic"),
+        ("format", name),
+        ("pad", f"{width}:{height}:-1:-1"),
+    )

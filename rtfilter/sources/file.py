@@ -35,7 +35,8 @@ _LOG = logging.getLogger(__name__)
 class FileSource:
     """Decodes one video stream of any container that FFmpeg reads, upright, frame by frame.
 
-    `Frame.native` is the decoded picture, upright, in its own pixel format and colour tags.
+    `Frame.native` is the decoded picture, upright, in its own pixel format (above 8 bits: the planar one with
+    its samples) and colour tags.
     `Frame.pts` is in the stream's time base. Where timestamps start anew (joined files) they go on, see
     `Continuous`; a missing one continues at the nominal rate; one that does not rise is moved to one tick
     after its predecessor. All frames have the size of the first, see `Conformer`.
@@ -141,7 +142,7 @@ class FileSource:
         time_base = picture.time_base or NANOSECONDS
         pts = self._timeline.placed(picture.pts, time_base)
         try:
-            native = self._conformer.conformed(self._uprighter.turned(picture))
+            native = self._conformer.conformed(self._uprighter.turned(self._reader.planar(picture)))
             pixels = self._reader.pixels(native)
         except av.FFmpegError as error:
             raise InputError(

@@ -10,8 +10,10 @@ from av.filter import Graph
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from rtfilter.colour import PLANAR_FORMATS, RANGE_FULL, spec_of
+from rtfilter.depth import DEEP_FORMATS, eight_bits, planar_name, words_of
 from rtfilter.frame import U8
 from rtfilter.planes import Planes
+from rtfilter.sources.filters import chain
 from rtfilter.sources.side_data import side_data
 
 # The eight ways a picture can lie, as signs (a, b, c, d) of the display matrix
@@ -73,13 +75,17 @@ class Uprighter:
         self.sideways = len(steps) == 1  # one transposition swaps width and height, two don't
         if not steps:
             return picture
-        if PLANAR_FORMATS.get(picture.format.name) == (1, 0):
+        name = picture.format.name
+        if PLANAR_FORMATS.get(name) == (1, 0) or (
+            name in DEEP_FORMATS and DEEP_FORMATS[name].shift == (1, 0)
+        ):
             # 4:2:2 on its side is 4:4:0, which no consumer expects: keep all chroma instead.
-            wider = picture.format.name.replace("422", "444")
+            wider = name.replace("422", "444")
             picture = self._reformatter.reformat(picture, format=wider, interpolation=_EXACT)
         key = (steps, picture.format.name, picture.width, picture.height)
         if self._graph is None or key != self._key:
-            self._graph, self._key = _transposer(picture, steps), key
+            turns = (("transpose", f"dir={step}:passthrough=none") for step in steps)
+            self._graph, self._key = chain(picture, *turns), key
         self._graph.vpush(picture)
         turned = self._graph.vpull()
         copy_properties(picture, turned)
@@ -93,31 +99,31 @@ def copy_properties(picture: av.VideoFrame, copy: av.VideoFrame) -> None:
     copy.color_primaries, copy.color_trc = picture.color_primaries, picture.color_trc
 
 
-def _transposer(picture: av.VideoFrame, steps: tuple[str, ...]) -> Graph:
-    graph = Graph()
-    nodes = [
-        graph.add_buffer(
-            width=picture.width,
-            height=picture.height,
-            format=picture.format,
-            time_base=picture.time_base,
-        ),
-        *(graph.add("transpose", f"dir={step}:passthrough=none") for step in steps),
-        graph.add("buffersink"),
-    ]
-    graph.link_nodes(*nodes).configure()
-    return graph
-
-
 class PixelReader:
     """Decoded pictures of any pixel format -> planes where they can be kept, else RGB uint8 [H, W, 3]."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
+        self._planar: tuple[tuple[int, int, str], Graph] | None = None
+
+    def planar(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """`picture` itself, or its samples of more than 8 bits in the planar format that has them."""
+        name = planar_name(picture.format.name)
+        if name is None or name == picture.format.name:
+            return picture
+        form = (picture.width, picture.height, picture.format.name)
+        if self._planar is None or self._planar[0] != form:
+            steps = (("scale", "flags=bitexact+accurate_rnd"), ("format", name))
+            self._planar = (form, chain(picture, *steps))
+        graph = self._planar[1]
+        graph.vpush(picture)
+        planar = graph.vpull()
+        copy_properties(picture, planar)
+        return planar
 
     def pixels(self, picture: av.VideoFrame) -> U8 | Planes:
-        """8-bit planar YUV as it is, which sinks can then keep; all else as RGB, by swscale, with the matrix
-        and range of its own.
+        """8-bit planar YUV as it is, which sinks can then keep; of deeper YUV an 8-bit view, where sinks keep
+        the picture's own samples; all else as RGB, by swscale, with the matrix and range of its own.
 
         Raises av.FFmpegError for a format that swscale cannot read.
         """
@@ -127,6 +133,13 @@ class PixelReader:
             return Planes.of_picture(self._reformatter.reformat(picture, format="yuv420p"), spec)
         if spec is not None and picture.format.name in PLANAR_FORMATS:
             return Planes.of_picture(picture, spec)
+        deep = DEEP_FORMATS.get(picture.format.name)
+        if deep is not None and deep.family == "gbrp":
+            green, blue, red = eight_bits(words_of(picture), deep, full_range=True)
+            return np.stack([red, green, blue], axis=-1)
+        if deep is not None and spec is not None:
+            luma, cb, cr = eight_bits(words_of(picture), deep, spec.full_range)
+            return Planes(luma, cb, cr, deep.shift, spec)
         full = picture.format.name.startswith("yuvj") or int(picture.color_range) == RANGE_FULL
         tagged = not picture.format.is_rgb and spec is not None
         converted = self._reformatter.reformat(

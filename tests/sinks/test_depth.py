@@ -1,0 +1,287 @@
+"""More than 8 bits, fields, mastering: what a source's pictures have is in the file, or it is told."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.codec import Codec
+
+from rtfilter.depth import DEEP_FORMATS, words_of
+from rtfilter.frame import Box, Frame
+from rtfilter.planes import Planes
+from rtfilter.sinks.compare import CompareSink, compared_info
+from rtfilter.sinks.file import FileSink
+from rtfilter.sources.file import FileSource
+from rtfilter.sources.filters import chain
+
+BOX = Box(16, 12, 40, 32)
+# BT.2020 and the curve of HDR10 (PQ), FFmpeg's numbers; limited range.
+BT2020, PQ = 9, 16
+
+
+def noise(index: int, pix_fmt: str, width: int = 64, height: int = 48) -> av.VideoFrame:
+    """Samples that use every bit: what a detour by 8 bits would destroy."""
+    rng, deep = np.random.default_rng(index), DEEP_FORMATS[pix_fmt]
+    picture = av.VideoFrame(width, height, pix_fmt)
+    for words in words_of(picture):
+        words[...] = rng.integers(1 << (deep.bits - 3), 7 << (deep.bits - 3), words.shape)
+    return picture
+
+
+def deep_clip(path: Path, pix_fmt: str, *, frames: int = 3, tags=(BT2020, 1, BT2020, PQ), size=(64, 48)):
+    """A lossless clip; the words of its pictures."""
+    made = []
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        context = stream.codec_context
+        context.colorspace, context.color_range, context.color_primaries, context.color_trc = tags
+        context.time_base = Fraction(1, 25)
+        for index in range(frames):
+            picture = noise(index, pix_fmt, *size)
+            made.append([words.copy() for words in words_of(picture)])
+            picture.pts, picture.time_base = index, Fraction(1, 25)
+            picture.colorspace, picture.color_range, picture.color_primaries, picture.color_trc = tags
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return made
+
+
+def convert(path: Path, target: Path, step=Frame.unchanged, **options) -> FileSink:
+    source = FileSource(path)
+    sink = FileSink(target, source.info, **options)
+    while (frame := source.read()) is not None:
+        sink.write(step(frame))
+    sink.close(complete=True)
+    source.close()
+    return sink
+
+
+def pictures(path: Path) -> list[av.VideoFrame]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def brighter(frame: Frame) -> Frame:
+    """The luma 20 levels up within the box, as a lane gives it back: 8-bit planes."""
+    planes = frame.planes
+    assert planes is not None
+    out: Planes = planes.copy()
+    inside = out.luma[BOX.y0 : BOX.y1, BOX.x0 : BOX.x1]
+    inside[...] = np.clip(inside.astype(int) + 20, 0, 255)
+    return frame.filtered(out, BOX)
+
+
+@pytest.mark.parametrize("family", ["yuv420p", "yuv422p", "yuv444p", "gbrp"])
+@pytest.mark.parametrize("bits", [9, 10, 12, 14, 16])
+def test_ffv1_of_nothing_changed_keeps_every_bit(tmp_path: Path, family: str, bits: int) -> None:
+    """It became 8-bit RGB, while every frame was said to have passed unchanged."""
+    pix_fmt = f"{family}{bits}le"
+    if pix_fmt not in {known.name for known in Codec("ffv1", "w").video_formats or ()}:
+        pytest.skip(f"FFV1 has no {pix_fmt} here")
+    tags = (0, 2, BT2020, PQ) if family == "gbrp" else (BT2020, 1, BT2020, PQ)
+    made = deep_clip(tmp_path / "in.mkv", pix_fmt, tags=tags)
+    sink = convert(tmp_path / "in.mkv", tmp_path / "out.mkv", codec="ffv1")
+    got = pictures(tmp_path / "out.mkv")
+    assert len(got) == 3
+    for words, picture in zip(made, got, strict=True):
+        assert picture.format.name == pix_fmt
+        assert all(np.array_equal(a, b) for a, b in zip(words, words_of(picture), strict=True))
+        shown = (picture.colorspace, picture.color_range, picture.color_primaries, picture.color_trc)
+        assert tuple(int(tag) for tag in shown)[2:] == tags[2:]
+        assert family == "gbrp" or tuple(int(tag) for tag in shown) == tags
+    assert sink.notes == []
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p10le", "yuv422p12le", "yuv444p16le"])
+@pytest.mark.parametrize("colour_range", [1, 2])
+def test_an_edit_is_added_at_the_samples_own_scale(tmp_path: Path, pix_fmt: str, colour_range: int) -> None:
+    made = deep_clip(tmp_path / "in.mkv", pix_fmt, tags=(BT2020, colour_range, BT2020, PQ))
+    convert(tmp_path / "in.mkv", tmp_path / "out.mkv", brighter, codec="ffv1")
+    deep = DEEP_FORMATS[pix_fmt]
+    step = 20 * ((2**deep.bits - 1) / 255 if colour_range == 2 else 2 ** (deep.bits - 8))
+    for words, picture in zip(made, pictures(tmp_path / "out.mkv"), strict=True):
+        luma = words_of(picture)[0].astype(int)
+        expected = words[0].astype(int)
+        expected[BOX.y0 : BOX.y1, BOX.x0 : BOX.x1] += round(step)
+        assert np.array_equal(luma, expected)
+        for old, new in zip(words[1:], words_of(picture)[1:], strict=True):
+            assert np.array_equal(old, new)
+
+
+def test_an_edit_of_deep_rgb_and_one_in_rgb(tmp_path: Path) -> None:
+    def brightened(frame: Frame) -> Frame:
+        rgb = frame.rgb.copy()
+        rgb[BOX.y0 : BOX.y1, BOX.x0 : BOX.x1] += 20  # of deep RGB none is over 224
+        return frame.filtered(rgb, BOX)
+
+    for pix_fmt in ("gbrp10le", "yuv420p10le"):
+        made = deep_clip(tmp_path / "in.mkv", pix_fmt, tags=(0 if "gbr" in pix_fmt else 1, 1, 2, 2))
+        convert(tmp_path / "in.mkv", tmp_path / "out.mkv", brightened, codec="ffv1", overwrite=True)
+        outside = np.ones((48, 64), bool)
+        outside[BOX.y0 : BOX.y1, BOX.x0 : BOX.x1] = False
+        for words, picture in zip(made, pictures(tmp_path / "out.mkv"), strict=True):
+            change = words_of(picture)[0].astype(int) - words[0]
+            assert not change[outside].any()
+            assert change[~outside].any()
+            assert pix_fmt != "gbrp10le" or set(change[~outside]) == {80}
+
+
+@pytest.mark.parametrize("pix_fmt", ["p010le", "yuv420p10be", "p210le", "x2rgb10le"])
+def test_other_orders_of_the_same_samples_are_kept(pix_fmt: str) -> None:
+    planar = {"p010le": "yuv420p10le", "yuv420p10be": "yuv420p10le", "p210le": "yuv422p10le"}
+    made = noise(5, planar.get(pix_fmt, "gbrp10le"))
+    packed = made.reformat(format=pix_fmt)
+    packed.pts, packed.time_base = 7, Fraction(1, 25)
+    native = Frame.from_av(packed).native
+    assert native.format.name == made.format.name
+    assert native.pts == 7
+    assert all(np.array_equal(a, b) for a, b in zip(words_of(made), words_of(native), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("codec", "source", "kept", "note"),
+    [
+        ("h264", "yuv420p10le", "yuv420p10le", "10 bits a sample are kept, as H.264 High 10"),
+        ("h264", "yuv422p10le", "yuv422p10le", "as H.264 High 10"),
+        ("h264", "yuv420p12le", "yuv420p10le", "12 bits a sample become 10 in h264; --codec ffv1 or hevc"),
+        ("hevc", "yuv420p10le", "yuv420p10le", None),
+        ("hevc", "yuv420p12le", "yuv420p12le", None),
+        ("hevc", "yuv420p16le", "yuv420p12le", "16 bits a sample become 12 in hevc; --codec ffv1 keeps more"),
+        ("vp9", "yuv420p10le", None, "10 bits a sample become 8 in vp9; --codec ffv1 or hevc keeps more"),
+    ],
+)
+def test_codecs_keep_what_they_can_and_say_the_rest(tmp_path, codec, source, kept, note) -> None:
+    made = deep_clip(tmp_path / "in.mkv", source, frames=6)
+    sink = convert(tmp_path / "in.mkv", tmp_path / "out.mkv", codec=codec)
+    got = pictures(tmp_path / "out.mkv")
+    assert len(got) == 6
+    assert kept is None or got[0].format.name == kept
+    assert (int(got[0].colorspace), int(got[0].color_primaries), int(got[0].color_trc)) == (9, 9, 16)
+    if kept is not None:
+        down = DEEP_FORMATS[source].bits - DEEP_FORMATS[kept].bits
+        error = words_of(got[0])[0].astype(int) - (made[0][0].astype(int) >> down)
+        assert np.abs(error).mean() < 0.03 * 2 ** DEEP_FORMATS[kept].bits
+    assert len(sink.notes) == (note is not None) if kept else sink.notes
+    assert note is None or note in sink.notes[0]
+
+
+def test_hevc_in_mp4_is_what_apple_plays(tmp_path: Path) -> None:
+    deep_clip(tmp_path / "in.mkv", "yuv420p10le")
+    convert(tmp_path / "in.mkv", tmp_path / "out.mp4", codec="hevc")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+
+
+def test_a_turned_deep_picture_keeps_its_bits(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"qp": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p10le"
+        stream.set_display_rotation(90)
+        picture = noise(1, "yuv420p10le")
+        picture.pts = 0
+        container.mux([*stream.encode(picture), *stream.encode(None)])
+    (flat,) = pictures(tmp_path / "in.mp4")
+    convert(tmp_path / "in.mp4", tmp_path / "out.mkv", codec="ffv1")
+    (upright,) = pictures(tmp_path / "out.mkv")
+    for old, new in zip(words_of(flat), words_of(upright), strict=True):
+        assert np.array_equal(np.rot90(old), new)
+
+
+def test_transparency_and_a_comparison_say_what_they_lose(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
+        container.mux([*stream.encode(av.VideoFrame(64, 48, "yuva420p")), *stream.encode(None)])
+    sink = convert(tmp_path / "in.mkv", tmp_path / "out.mkv", codec="ffv1")
+    assert sink.notes == [f"{tmp_path / 'out.mkv'}: transparency is left out"]
+    deep_clip(tmp_path / "deep.mkv", "yuv420p10le")
+    source = FileSource(tmp_path / "deep.mkv")
+    both = CompareSink(FileSink(tmp_path / "both.mkv", compared_info(source.info), codec="ffv1"))
+    frame = source.read()
+    assert frame is not None
+    both.write(frame)
+    both.close(complete=True)
+    assert both.notes == ["a comparison has 8 bits a sample, the source 10"]
+
+
+def interlaced_clip(path: Path, codec: str, field: str) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.codec_context.flags |= int(av.codec.context.Flags.interlaced_dct)
+        graph = av.filter.Graph()
+        buffer = graph.add_buffer(
+            width=64, height=64, format=av.VideoFormat("yuv420p"), time_base=Fraction(1, 25)
+        )
+        graph.link_nodes(buffer, graph.add("setfield", field), graph.add("buffersink")).configure()
+        for index in range(10):
+            picture = av.VideoFrame(64, 64, "yuv420p")
+            for plane, top, bottom in zip(picture.planes, (60, 120, 130), (180, 140, 110), strict=True):
+                row = plane.line_size
+                plane.update((bytes([top]) * row + bytes([bottom]) * row) * (plane.height // 2))
+            picture.pts, picture.time_base = index, Fraction(1, 25)
+            graph.vpush(picture)
+            container.mux(stream.encode(graph.vpull()))
+        container.mux(stream.encode(None))
+
+
+def first_field(picture: av.VideoFrame) -> float:
+    """The mean luma of the field that is shown first."""
+    graph = chain(picture, ("separatefields", ""))
+    graph.vpush(picture)
+    return float(graph.vpull().to_ndarray(format="gray").mean())
+
+
+@pytest.mark.parametrize("field", ["tff", "bff"])
+@pytest.mark.parametrize(("codec", "suffix"), [("h264", ".mp4"), ("h264", ".mkv"), ("ffv1", ".mkv")])
+def test_interlaced_stays_interlaced(tmp_path, field, codec, suffix) -> None:
+    path = tmp_path / "in.ts"
+    interlaced_clip(path, "mpeg2video", field)
+    assert all(picture.interlaced_frame for picture in pictures(path))
+    out = tmp_path / f"out{suffix}"
+    sink = convert(path, out, codec=codec)
+    assert sink.notes == []
+    assert all(picture.interlaced_frame for picture in pictures(out))
+    first = first_field(pictures(path)[0])
+    assert first < 90 if field == "tff" else first > 150
+    assert first_field(pictures(out)[0]) == pytest.approx(first, abs=3)
+
+
+@pytest.mark.parametrize("codec", ["hevc", "vp9"])
+def test_where_there_are_no_fields_that_is_told(tmp_path: Path, codec: str) -> None:
+    interlaced_clip(tmp_path / "in.ts", "mpeg2video", "tff")
+    (note,) = convert(tmp_path / "in.ts", tmp_path / "out.mkv", codec=codec).notes
+    assert "interlaced pictures are stored as progressive" in note
+
+
+MASTER = (
+    "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"
+)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "ffv1"])
+def test_mastering_metadata_is_kept_or_told(tmp_path: Path, codec: str) -> None:
+    from rtfilter.sources.side_data import side_data
+
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        options = {"x265-params": f"log-level=none:{MASTER}"}
+        stream = container.add_stream("libx265", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p10le"
+        for index in range(3):
+            picture = noise(index, "yuv420p10le", 64, 64)
+            picture.pts = index
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    sink = convert(tmp_path / "in.mp4", tmp_path / "out.mkv", codec=codec)
+    names = ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL")
+    before, after = (pictures(tmp_path / name)[0] for name in ("in.mp4", "out.mkv"))
+    assert all(side_data(before, name) for name in names)
+    if codec == "ffv1":
+        assert "HDR10 mastering metadata is left out" in sink.notes[0]
+        return
+    assert [side_data(after, name) for name in names] == [side_data(before, name) for name in names]
