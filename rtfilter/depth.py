@@ -74,6 +74,7 @@ _SAME_SAMPLES = {
     "xv30le": "yuv444p10le",
     "x2rgb10le": "gbrp10le",
     "rgb48le": "gbrp16le",
+    "rgb48be": "gbrp16le",
     "bgr48le": "gbrp16le",
     **{name.removesuffix("le") + "be": name for name in DEEP_FORMATS},
 }

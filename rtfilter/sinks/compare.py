@@ -37,11 +37,6 @@ class CompareSink:
         deep = [f"a comparison has 8 bits a sample, the source {self._bits}"] if self._bits > 8 else []
         return [*deep, *getattr(self._inner, "notes", ())]
 
-    @property
-    def notes(self) -> list[str]:
-        """Those of `inner`."""
-        return list(getattr(self._inner, "notes", ()))
-
     def write(self, frame: Frame) -> None:
         """Raises what `inner` raises. A frame without an original is shown twice."""
         original = frame

@@ -11,7 +11,7 @@ import numpy as np
 
 from rtfilter.errors import OutputError, UsageError
 from rtfilter.frame import U8, Frame
-from rtfilter.sinks.encode import source_of
+from rtfilter.sinks.deep import source_of
 from rtfilter.sinks.icc import profile_of_png, with_profile
 from rtfilter.sinks.place import FilePlace
 from rtfilter.sources.base import SourceInfo
