@@ -99,8 +99,10 @@ def cam(browser: Chrome) -> Iterator[Panel]:
 
 def test_the_servers_camera_is_shown_before_and_after(cam: Panel) -> None:
     assert cam.text("card-action") == "Show the picture"
+    assert "in your call at once" in cam.text("card-points")
     cam.start()
     cam.wait_difference(untouched, "picture as it was")
+    assert "No mood chosen" in cam.text("notice"), "a call that goes on is not changed by looking at it"
     cam.slide("emotions-happy", 1.2)
     cam.wait_difference(smiles, "smile")
     cam.wait(lambda: cam.session()["controls"]["emotions"] == {"happy": 1.2}, "wish")

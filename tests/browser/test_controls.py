@@ -174,7 +174,9 @@ def test_every_control_has_a_name_and_the_wheel_agrees_with_the_filter(panel: Pa
 def test_what_the_server_was_told_to_begin_with_stays(browser: Chrome) -> None:
     with running_server("--emotion", "sad=0.5") as server:
         panel = Panel(browser, server)
-        panel.begin()
+        panel.open()
+        assert "as the server was told" in panel.text("card-points")
+        panel.start()
         assert panel.mix() == {"sad": 0.5}
         browser.get("about:blank")
 

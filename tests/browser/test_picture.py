@@ -44,6 +44,7 @@ def live(panel: Panel) -> Panel:
 
 def test_one_click_leads_to_a_filtered_picture(panel: Panel) -> None:
     assert "stays on this machine" in panel.text("card")
+    assert "begins with a light, steady smile" in panel.text("card")
     assert panel.server.token not in str(panel.run("return location.href"))
     panel.start()
     assert panel.session()["controls"]["emotions"] == {"happy": 0.4}
@@ -162,6 +163,26 @@ def test_the_read_out_tells_where_the_time_goes(live: Panel) -> None:
         "return data.filter((v, i) => i % 4 == 3 && v).length"
     )
     live.wait(lambda: int(live.run(painted)) > 2000, "chart")
+
+
+# A connection whose checks take 190 ms, as they do on a machine with no processor to spare.
+SLOW_CHECKS = """
+const told = RTCPeerConnection.prototype.getStats;
+RTCPeerConnection.prototype.getStats = async function () {
+  const stats = new Map();
+  for (const [id, entry] of await told.call(this))
+    stats.set(id, entry.type === "candidate-pair" ? {...entry, currentRoundTripTime: 0.19} : entry);
+  return stats;
+};
+"""
+
+
+def test_a_busy_machine_is_not_called_a_slow_network(live: Panel) -> None:
+    live.wait(lambda: live.text("counts"), "read-out")
+    assert "Network" not in live.text("parts")
+    assert live.run("return document.getElementById('busy').hidden")
+    live.run(SLOW_CHECKS)
+    live.wait(lambda: "machine is busy" in live.text("busy"), "what a slow round trip to oneself means")
 
 
 def test_before_and_after_are_of_the_same_moment(server: ServerProcess, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import { States } from "./states.js";
 import { followTheme } from "./theme.js";
 
 const AGAIN_MS = 2_000;
+const KEPT = "Nothing is kept unless you press Record or Snapshot.";
 
 /** @typedef {import("./panel.js").Info} Info */
 
@@ -45,6 +46,8 @@ async function begin() {
   if (!found) return;
   const panel = new Panel(found, states);
   action.textContent = found.mode === "cam" ? "Show the picture" : "Start the camera";
+  element("begins", HTMLElement).textContent = panel.begins;
+  if (found.mode === "cam") element("privacy", HTMLElement).textContent = `The picture goes only to the virtual camera and to this page. ${KEPT}`;
   action.disabled = false;
   action.onclick = () => panel.act();
   window.addEventListener("pagehide", () => panel.stop());
@@ -65,6 +68,6 @@ function followPaste() {
 }
 
 element("privacy", HTMLElement).textContent = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname)
-  ? "Your picture stays on this machine and goes nowhere else. Nothing is kept unless you press Record or Snapshot."
-  : `Your picture goes only to ${location.hostname}, encrypted. Nothing is kept unless you press Record or Snapshot.`;
+  ? `Your picture stays on this machine and goes nowhere else. ${KEPT}`
+  : `Your picture goes only to ${location.hostname}, encrypted. ${KEPT}`;
 await begin();

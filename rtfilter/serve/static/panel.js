@@ -92,15 +92,23 @@ export class Panel {
     this.#latency.restart();
     const filtered = (/** @type {MediaStream} */ stream) => this.#stage.show(stream);
     if (!this.own) return watchCamera(filtered, (stream) => this.before.show(stream), signal);
-    const wish = this.wish.known ? this.wish.values : (keptWish() ?? this.#firstWish());
+    const wish = this.wish.known ? this.wish.values : (keptWish() ?? this.#gentle?.values);
     return filterCamera(/** @type {MediaStreamTrack} */ (this.#camera), wish, filtered, signal);
   }
 
   /** A gentle edit, so that there is something to see, unless the server was told what to begin with. */
-  #firstWish() {
-    const asked = Object.values(mixOfValues(this.info.controls)).some((amount) => amount > 0);
-    const gentle = this.info.presets.find(({ name }) => name === GENTLE);
-    return asked || this.info.controls.bypass ? undefined : gentle?.values;
+  get #gentle() {
+    const { controls, presets } = this.info;
+    const asked = controls.bypass || Object.values(mixOfValues(controls)).some((amount) => amount > 0);
+    return this.own && !asked ? presets.find(({ name }) => name === GENTLE) : undefined;
+  }
+
+  /** What the first picture will be, for the start screen. */
+  get begins() {
+    if (!this.own) return "Before and after side by side. What you change here shows in your call at once.";
+    const first = this.#gentle;
+    if (!first) return "It begins as the server was told, before and after side by side.";
+    return `It begins with ${first.saved ? `your preset ${first.name}` : first.description}, before and after side by side.`;
   }
 
   /** @param {string} device @param {string} size */
