@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -192,3 +193,32 @@ def test_a_package_that_covers_a_checkout_is_named_by_every_verb(tmp_path: Path)
     assert done.returncode == 1
     assert done.stderr.startswith("rtfilter: rtfilter 0.1.0, another project of the same import name, covers")
     assert "uninstall" in done.stderr
+
+
+def test_no_other_source_writes_such_a_command() -> None:
+    """One that is written out is wrong wherever rtfilter was installed in another way."""
+    root = Path(__file__).resolve().parents[2]
+    sources = [
+        path for folder in ("rtfilter", "engines", "kernels") for path in (root / folder).rglob("*.py")
+    ]
+    found = [
+        str(path.relative_to(root))
+        for path in sources
+        if path.name != "installation.py" and re.search(r"pip3? install|rtfilter\[", path.read_text("utf-8"))
+    ]
+    assert len(sources) > 100
+    assert not found
+
+
+def test_every_extra_that_is_advised_exists() -> None:
+    root = Path(__file__).resolve().parents[2]
+    project = (root / "pyproject.toml").read_text("utf-8")
+    extras = set(re.findall(r"^([a-z]+) = \[", project.partition("[project.optional-dependencies]")[2], re.M))
+    assert f'name = "{DISTRIBUTION}"' in project
+    advised = {
+        extra
+        for folder in ("rtfilter", "engines", "kernels")
+        for path in (root / folder).rglob("*.py")
+        for extra in re.findall(r"install_extra\([\"']([a-z]+)[\"']\)", path.read_text("utf-8"))
+    }
+    assert {"serve", "gpu", "virtualcam"} <= advised <= extras
