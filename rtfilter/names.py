@@ -54,7 +54,9 @@ def blendshape_names(text: object) -> tuple[str, ...]:
     if lowered == _UNSEEN.lower():
         raise UsageError(f"blendshape {_UNSEEN} moves nothing: no landmark lies on the tongue")
     if lowered not in _BLENDSHAPES_OF:
-        raise UsageError(f"unknown blendshape {shown(text)}:{nearest(str(text)[:40], EDITABLE)}")
+        # Not all 51 of them.
+        hint = nearest(str(text)[:40], EDITABLE).partition(" Known:")[0]
+        raise UsageError(f"unknown blendshape {shown(text)}:{hint} expected ARKit's names, such as jawOpen")
     return _BLENDSHAPES_OF[lowered]
 
 
