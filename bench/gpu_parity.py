@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +21,7 @@ from rtfilter.engines.prepare import prepared
 from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.frame import U8, Frame
 from rtfilter.lane.cpu import CpuLane
+from rtfilter.system.tied import run_tied
 from rtfilter.tracking.anchors import INPUT_PX
 from rtfilter.tracking.detect import letterbox
 from rtfilter.tracking.engine import EngineTracker
@@ -39,13 +38,13 @@ RUNS = 8
 
 def kernels(machine: Machine) -> dict[str, Any]:
     """The kernels' own tests, on this device: each kernel against its twin."""
-    words = [sys.executable, "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", "tests/kernels"]
+    words = ["-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", "tests/kernels"]
     # One after another they did not end within 105 s on an H100: each opens the GPU anew.
     if machine.device == CUDA and importlib.util.find_spec("xdist"):
         words += ["-n", str(min(8, os.cpu_count() or 1))]
     on = "cuda" if machine.device == CUDA else "host"
     environment = {**os.environ, "KERNELS_ON": on, "COLUMNS": "240"}
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment)
+    done = run_tied(words, cwd=ROOT, env=environment)
     lines = done.stdout.splitlines()
     counts = {what: int(number) for number, what in re.findall(r"(\d+) (\w+)", lines[-1] if lines else "")}
     failures = [line for line in lines if line.startswith(("FAILED", "ERROR"))]

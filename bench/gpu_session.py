@@ -26,6 +26,7 @@ from bench import gpu_floor, gpu_machine, gpu_parity, gpu_streams, gpu_timing
 from bench.gpu_machine import BEST, CUDA, HOST, ORT, PROCESSOR, RUNTIMES, SO_FAR, Machine
 from rtfilter.engines.driver import NoGpuError
 from rtfilter.errors import RtfilterError
+from rtfilter.system.tied import TiedProcess
 
 Step = Callable[[Machine], dict[str, Any]]
 # In order of what is most wanted, should time run out; seconds that each may take.
@@ -117,10 +118,10 @@ def _other_runtime(machine: Machine) -> str | None:
 def _step(machine: Machine, name: str, limit_s: float) -> dict[str, Any]:
     if limit_s < 5.0:
         return {"error": "no time was left for it"}
-    words = [sys.executable, "-m", "bench.gpu_session", "--device", machine.device]
+    words = ["-m", "bench.gpu_session", "--device", machine.device]
     words += ["--runtime", machine.runtime, "--child", name]
     # With all that it starts itself, which would otherwise go on beside the next step.
-    child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    child = TiedProcess(words, stdout=subprocess.PIPE, start_new_session=True)
     try:
         said, _ = child.communicate(timeout=limit_s)
         ended = f"it ended with exit code {child.returncode}"

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import json
 import re
-import sys
 import time
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -25,6 +24,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.machine import machine_facts, versions
 from rtfilter.sources.demo import DemoSource
+from rtfilter.system.tied import tied_command
 
 RESULT = Path(__file__).parent / "results" / "soak.json"
 WIDTH, HEIGHT, FPS = 640, 360, 30
@@ -154,8 +154,9 @@ async def soak(minutes: float, cycles: int) -> dict[str, Any]:
     """Both are least amounts: at least so long, and at least so often."""
     token = "soak-" + "0" * 20
     server = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rtfilter", "serve", "--port", "0", "--token", token),
+        *tied_command(["-m", "rtfilter", "serve", "--port", "0", "--token", token]),
         *("--emotion", "happy=0.8", "--sessions-per-address", "16"),
+        stdin=asyncio.subprocess.PIPE,  # held open until this process ends
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -26,8 +26,10 @@ from bench.latency import RESULTS, make_folder, provenance_now
 from bench.report import startup_markdown
 from rtfilter.cli_parser import Parser, count, one_of
 from rtfilter.commands.bench import SIZES, demo_frames
+from rtfilter.commands.interrupted import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, say_interrupted
 from rtfilter.commands.output import write_json
 from rtfilter.errors import RtfilterError
+from rtfilter.system.tied import run_tied
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 5
@@ -47,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RtfilterError as error:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt as error:
+        say_interrupted(error, "nothing was written", "bench")
+        return EXIT_INTERRUPTED
     print(startup_markdown(document))
     return 0
 
@@ -81,11 +86,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 def first_frame(picture: Path, contender: str, numba_cache: Path) -> dict[str, float | None]:
     """One fresh process of `bench.first_frame`; its seconds and MiB. Raises RtfilterError when it fails."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(numba_cache), "GLOG_minloglevel": "2"}
-    program = [sys.executable, "-m", "bench.first_frame", str(picture), contender, str(time.monotonic_ns())]
+    program = ["-m", "bench.first_frame", str(picture), contender, str(time.monotonic_ns())]
     try:
-        done = subprocess.run(
-            program, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
-        )
+        done = run_tied(program, TIMEOUT_S, cwd=ROOT, env=environment)
     except subprocess.TimeoutExpired as error:
         raise RtfilterError(
             f"{contender}: no first frame within {TIMEOUT_S:.0f} s: is the machine busy?"
@@ -108,4 +111,5 @@ def summary(title: str, runs: Sequence[dict[str, float | None]]) -> dict[str, An
 
 
 if __name__ == "__main__":
+    interrupt_on_hangup_and_term()
     sys.exit(main())

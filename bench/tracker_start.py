@@ -18,6 +18,7 @@ from typing import Any
 
 from bench.startup import ROOT, TIMEOUT_S, summary
 from rtfilter.errors import RtfilterError
+from rtfilter.system.tied import run_tied
 
 FRAMES = 30  # until memory has settled
 
@@ -42,12 +43,10 @@ def starts(runs: int) -> dict[str, Any]:
 
 
 def _process(picture: Path, name: str, cache: Path) -> dict[str, float | None]:
-    program = [sys.executable, "-m", "bench.tracker_start", str(picture), name, str(time.monotonic_ns())]
+    program = ["-m", "bench.tracker_start", str(picture), name, str(time.monotonic_ns())]
     environment = {**os.environ, "RTFILTER_CACHE": str(cache), "GLOG_minloglevel": "2"}
     try:
-        done = subprocess.run(
-            program, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
-        )
+        done = run_tied(program, TIMEOUT_S, cwd=ROOT, env=environment)
     except subprocess.TimeoutExpired as error:
         raise RtfilterError(f"{name}: no landmarks within {TIMEOUT_S:.0f} s: is the machine busy?") from error
     if done.returncode != 0:

@@ -18,6 +18,7 @@ from bench.webrtc_report import limits, plot_webrtc, webrtc_markdown
 from rtfilter.cli_parser import Parser, count, number, one_of
 from rtfilter.commands.bench import SIZES
 from rtfilter.commands.bench_webrtc import tell
+from rtfilter.commands.interrupted import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, say_interrupted
 from rtfilter.commands.output import write_json
 from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError
@@ -58,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RtfilterError as error:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt as error:
+        say_interrupted(error, "nothing was written", "bench")
+        return EXIT_INTERRUPTED
     print(webrtc_markdown(document))
     return 0
 
@@ -134,4 +138,5 @@ def ring_of(codec: str) -> Ring:
 
 if __name__ == "__main__":
     silence_native_logs()
+    interrupt_on_hangup_and_term()
     sys.exit(main())

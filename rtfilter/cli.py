@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
@@ -19,7 +18,7 @@ from rtfilter.cli_serve import serve_options
 from rtfilter.commands.interrupted import (
     EXIT_INTERRUPTED,
     InterruptedJob,
-    raise_interrupted,
+    interrupt_on_hangup_and_term,
     say_interrupted,
 )
 from rtfilter.errors import RtfilterError, UsageError, nearest
@@ -158,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     if argv is None:
         _complete_streams()
-        _interrupt_on_hangup_and_term()
+        interrupt_on_hangup_and_term()
         if not debug:
             silence_native_logs()
             sys.excepthook = _report_bug
@@ -227,15 +226,6 @@ def _complete_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _interrupt_on_hangup_and_term() -> None:
-    """A closed terminal and a polite kill end a run as Ctrl-C does: with nothing half-made left."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        # Under nohup it is ignored, and stays so.
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, raise_interrupted)
 
 
 def _report_bug(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

@@ -18,11 +18,20 @@ def raise_interrupted(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
+def interrupt_on_hangup_and_term() -> None:
+    """A closed terminal and a polite kill end a run as Ctrl-C does: with nothing half-made left."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        # Under nohup it is ignored, and stays so.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, raise_interrupted)
+
+
 def cause(error: KeyboardInterrupt) -> str:
     """The signal's name; Ctrl-C's comes without one."""
     return str(error) or "SIGINT"
 
 
-def say_interrupted(error: KeyboardInterrupt, what: str = "") -> None:
+def say_interrupted(error: KeyboardInterrupt, what: str = "", program: str = "rtfilter") -> None:
     """One line on stderr; `what` says how far it had come and what was kept."""
-    print(f"rtfilter: interrupted ({cause(error)}){what and ' '}{what}", file=sys.stderr, flush=True)
+    print(f"{program}: interrupted ({cause(error)}){what and ' '}{what}", file=sys.stderr, flush=True)

@@ -8,12 +8,13 @@ import re
 import secrets
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from rtfilter.system.tied import TiedProcess
 
 START_S = 60.0
 STOP_S = 20.0
@@ -49,14 +50,13 @@ def start_server(*arguments: str, port: int = 0, token: str | None = None) -> Se
 
     arguments: more of its command line. Raises AssertionError with what it printed when it does not start.
     """
-    command = [sys.executable, "-u", "-m", "rtfilter", "serve", "--port", str(port), *arguments]
+    command = ["-m", "rtfilter", "serve", "--port", str(port), *arguments]
     if token is not None:
         command += ["--token", token]
-    process = subprocess.Popen(
+    process = TiedProcess(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         cwd=Path(__file__).resolve().parents[2],
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )

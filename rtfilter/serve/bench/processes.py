@@ -1,10 +1,9 @@
-"""Servers, clients and load, each in a process of its own, and none left behind."""
+"""Servers, clients and load, each in a process of its own, and none left behind however this one ends."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,11 +14,11 @@ from types import TracebackType
 
 from rtfilter.errors import DeviceError
 from rtfilter.serve.bench.record import ClientRecord, ClientSpec, record_from_json, to_json
+from rtfilter.system.tied import TiedProcess, run_tied
 
 START_S = 60.0
 # Connecting, drawing pictures and hanging up, beside the seconds of the record itself.
 CLIENT_EXTRA_S = 90.0
-STOP_S = 10.0
 _LINK = re.compile(r"(?P<url>https?://[^\s/]+)/(?:#token=(?P<token>\S+))?\s")
 
 
@@ -46,8 +45,8 @@ class ServerProcess:
         # Files, not pipes: nobody reads them while it runs, and a full pipe would hold the server.
         out, said = folder / "out", folder / "said"
         with out.open("w") as out_file, said.open("w") as said_file:
-            process = subprocess.Popen([sys.executable, *self._arguments], stdout=out_file, stderr=said_file)
-        self._resources.callback(_end, process)
+            process = TiedProcess(self._arguments, stdout=out_file, stderr=said_file)
+        self._resources.callback(process.stop)
         deadline_s = time.monotonic() + START_S
         while time.monotonic() < deadline_s and process.poll() is None:
             if (link := _LINK.search(out.read_text(encoding="utf-8"))) is not None:
@@ -77,38 +76,22 @@ def run_client(address: Address, spec: ClientSpec) -> ClientRecord:
     """Let a client do what `spec` says, at `address`. Raises DeviceError when it could not."""
     told = to_json(replace(spec, url=address.url, token=address.token))
     limit_s = spec.warm_up_s + spec.seconds + CLIENT_EXTRA_S
-    command = [sys.executable, "-m", "rtfilter.serve.bench.client", told]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            out, said = process.communicate(timeout=limit_s)
-        except subprocess.TimeoutExpired as error:
-            raise DeviceError(f"a client of the benchmark was not done within {limit_s:g} s") from error
-        finally:
-            _end(process)
-    if process.returncode != 0:
-        raise DeviceError(f"a client of the benchmark failed: {_last_line(said)}")
-    return record_from_json(out)
+    try:
+        done = run_tied(["-m", "rtfilter.serve.bench.client", told], limit_s)
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(f"a client of the benchmark was not done within {limit_s:g} s") from error
+    if done.returncode != 0:
+        raise DeviceError(f"a client of the benchmark failed: {_last_line(done.stderr)}")
+    return record_from_json(done.stdout)
 
 
 @contextmanager
 def busy(count: int) -> Iterator[None]:
     """`count` processes beside it that each take as much of a processor as they get."""
-    load = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
-    try:
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(TiedProcess(["-c", "while True: pass"]))
         yield
-    finally:
-        for process in load:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_S)
 
 
 def _last_line(text: str) -> str:

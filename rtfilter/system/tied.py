@@ -1,0 +1,95 @@
+"""Processes that end when the one that started them does, however it ends.
+
+They run under `python -m rtfilter.system.tied`, whose standard input is a pipe that only the parent holds
+open: its end is the parent's end, on every system, and for `kill -9` too.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+STOP_S = 10.0
+_NAME = "rtfilter.system.tied"
+
+
+def tied_command(arguments: Sequence[str]) -> list[str]:
+    """Python with `arguments`, tied to whoever holds its standard input, which has to be a pipe.
+
+    arguments: `-m MODULE ...` or `-c CODE ...`, as Python's own.
+    """
+    return [sys.executable, "-m", _NAME, *arguments]
+
+
+class TiedProcess(subprocess.Popen[str]):
+    """Python with `arguments` (see `tied_command`); it ends with this process, and with the `with` block.
+
+    options: of `subprocess.Popen`. Its standard input is taken, and streams are text.
+    """
+
+    def __init__(self, arguments: Sequence[str], **options: Any) -> None:
+        super().__init__(tied_command(arguments), stdin=subprocess.PIPE, text=True, **options)
+        # Out of the sight of `communicate`, which would close it.
+        self._lifeline, self.stdin = self.stdin, None
+
+    def stop(self) -> None:
+        """Ask it to end, and insist after STOP_S. May be called twice."""
+        if self.poll() is None:
+            self.terminate()
+            try:
+                self.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                self.wait(STOP_S)
+        if self._lifeline is not None:
+            self._lifeline.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        super().__exit__(kind, error, trace)
+
+
+def run_tied(
+    arguments: Sequence[str], timeout_s: float | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """What Python with `arguments` did and said. Raises `subprocess.TimeoutExpired`; it has ended then."""
+    with TiedProcess(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
+        out, err = process.communicate(timeout=timeout_s)
+        return subprocess.CompletedProcess(process.args, process.wait(), out, err)
+
+
+def _end_with_the_parent() -> None:
+    """Wait for the end of standard input; then end politely, and after STOP_S anyway."""
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(STOP_S)
+    os._exit(1)
+
+
+def main() -> None:
+    """Run what the arguments name, as Python itself would."""
+    threading.Thread(target=_end_with_the_parent, name="tied", daemon=True).start()
+    del sys.argv[0]
+    how, what = sys.argv[:2]
+    if how == "-c":
+        sys.argv[:2] = ["-c"]
+        exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
+    else:
+        # runpy puts the module's own path in the first place.
+        del sys.argv[0]
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
