@@ -48,7 +48,8 @@ class PresetStore:
             raise RefusedError(409, "this server saves no presets: it was started without a folder for them")
         if name in BUILT_IN:
             raise RefusedError(409, f"{name} is a built-in preset: choose another name")
-        if name in self.all and not overwrite:
+        known = name in self.all or (self.folder / f"{name}.toml").exists()
+        if known and not overwrite:
             raise RefusedError(
                 409, f'a preset {name} exists: choose another name, or replace it with "overwrite": true'
             )
@@ -63,16 +64,24 @@ class PresetStore:
         self.all[name] = Preset(name, description, values, path)
         return self.all[name]
 
+    def _described(self, name: str) -> str:
+        """What a preset of this name says of itself now: who replaces only its values keeps that."""
+        return self.all[name].description if name in self.all else ""
+
     async def _put(self, request: web.Request) -> web.Response:
-        body = {"description": "", "overwrite": False, **parse_object(await request.text())}
-        values, description, overwrite = body.get("values"), body["description"], body["overwrite"]
+        name = request.match_info["name"]
+        body = {"overwrite": False, **parse_object(await request.text())}
+        values, description, overwrite = (
+            body.get("values"),
+            body.get("description", self._described(name)),
+            body["overwrite"],
+        )
         if not (isinstance(values, dict) and isinstance(description, str) and isinstance(overwrite, bool)):
             raise RefusedError(400, f"expected {_EXPECTED}")
         if len(description) > LONGEST_DESCRIPTION:
             raise RefusedError(
                 400, f"description: expected at most {LONGEST_DESCRIPTION} characters, got {len(description)}"
             )
-        name = request.match_info["name"]
         checked = _checked(values)
         # A wish that changes nothing would be a preset that says nothing.
         if not checked:

@@ -100,3 +100,18 @@ def test_a_mix_without_a_place_has_no_dot_and_a_reason(panel: Panel) -> None:
     panel.click("reset")
     panel.wait(lambda: dot_near(panel, 0, 0), "dot in the middle")
     assert "this is you" in panel.text("notice")
+
+
+def test_blendshapes_asked_for_by_name_are_shown(panel: Panel) -> None:
+    """They have no slider; a page that shows none of them would say that nothing is asked."""
+    panel.start()
+    path = f"/api/sessions/{panel.session()['id']}/controls"
+    panel.api("PUT", path, {"blendshapes": {"browInnerUp": 0.4}})
+    panel.wait(lambda: panel.text("shapes") == "And by name: browInnerUp.", "the blendshape")
+    assert dot(panel) is None
+    assert panel.text("wheel-hint") == "Blendshapes have no place on the wheel."
+    assert "No mood chosen" not in panel.text("notice")
+    assert panel.run("return document.querySelectorAll('#presets [aria-pressed=true]').length") == 0
+    panel.click("reset")
+    panel.wait(lambda: panel.session()["controls"]["blendshapes"] == {}, "none after reset")
+    panel.wait(lambda: panel.text("shapes") == "", "none shown")

@@ -67,7 +67,10 @@ def test_a_saved_preset_is_a_file_and_is_offered_at_once(tmp_path: Path) -> None
             assert again[0] == 409
             assert "choose another name" in again[1]["error"]
             replaced = {"values": {"emotions": {"sad": 0.2}}, "overwrite": True}
-            assert (await client.put("my-mood", replaced))[0] == 200
+            status, kept = await client.put("my-mood", replaced)
+            assert (status, kept["description"]) == (200, "of a test")
+            (tmp_path / "of-another-program.toml").write_text("mouth = 0.5\n", encoding="utf-8")
+            assert (await client.put("of-another-program", {"values": MOOD}))[0] == 409
 
     run(test())
     read = load_presets(tmp_path)["my-mood"]

@@ -99,7 +99,8 @@ export class Panel {
   /** A gentle edit, so that there is something to see, unless the server was told what to begin with. */
   get #gentle() {
     const { controls, presets } = this.info;
-    const asked = controls.bypass || Object.values(mixOfValues(controls)).some((amount) => amount > 0);
+    const amounts = [...Object.values(mixOfValues(controls)), ...Object.values(controls.blendshapes ?? {})];
+    const asked = controls.bypass || amounts.some((amount) => amount !== 0);
     return this.own && !asked ? presets.find(({ name }) => name === GENTLE) : undefined;
   }
 
@@ -196,8 +197,7 @@ export class Panel {
   #showWish() {
     for (const view of this.views) view.show();
     press(element("bypass", HTMLButtonElement), this.wish.bypass);
-    const edits = this.wish.number("intensity") > 0 && Object.values(this.wish.mix).some((amount) => amount > 0);
-    this.states.set({ bypass: this.wish.bypass, edits });
+    this.states.set({ bypass: this.wish.bypass, edits: this.wish.edits });
     keepWish({ ...this.wish.values, bypass: false });
   }
 

@@ -80,7 +80,8 @@ export class Presets {
   async #save() {
     const name = this.#name.value.trim().toLowerCase().replace(/[^a-z0-9_-]+/g, "-").replace(/^[-_]+|-+$/g, "").slice(0, 40);
     if (!name) return this.#say("Give it a name, such as my-mood.", "");
-    const { emotions: _, valence: __, arousal: ___, bypass: ____, ...rest } = this.wish.values;
+    const { intensity, mouth, smoothing, blendshapes } = this.wish.values;
+    const rest = { intensity, mouth, smoothing, ...(this.wish.shapes.length > 0 && { blendshapes }) };
     const emotions = Object.fromEntries(Object.entries(this.wish.mix).filter(([, amount]) => amount > 0));
     try {
       const answer = await request("PUT", `/api/presets/${encodeURIComponent(name)}`, {
@@ -98,7 +99,8 @@ export class Presets {
 
   /** @param {Part} values */
   #chosen(values) {
-    const [wanted, now] = [mixOfValues(values), this.wish.mix];
+    const wanted = { ...mixOfValues(values), ...values.blendshapes };
+    const now = { ...this.wish.mix, ...this.wish.values.blendshapes };
     const names = new Set([...Object.keys(wanted), ...Object.keys(now)]);
     const same = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(a - b) < 0.005;
     return (

@@ -12,6 +12,7 @@ const FEEL = [
 ];
 
 export class Sliders {
+  #shapes = element("shapes", HTMLElement);
   /** @type {{name: string, input: HTMLInputElement, output: HTMLOutputElement}[]} */
   #rows = [];
 
@@ -31,6 +32,9 @@ export class Sliders {
   /** Show what is wished now. */
   show() {
     const mix = this.wish.mix;
+    const { shapes } = this.wish;
+    this.#shapes.hidden = shapes.length === 0;
+    this.#shapes.textContent = `And by name: ${shapes.slice(0, 3).join(", ")}${shapes.length > 3 ? ` and ${shapes.length - 3} more` : ""}.`;
     for (const { name, input, output } of this.#rows) {
       const emotion = emotionOf(name);
       const value = emotion === null ? this.wish.number(name) : (mix[emotion] ?? 0);

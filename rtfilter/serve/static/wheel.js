@@ -42,7 +42,8 @@ export class Wheel {
   /** Show where the present mix lies. */
   show() {
     const { mix, point: asked } = this.wish;
-    const point = asked ?? (same(mix, this.#mixAt(this.#at)) ? this.#at : pointOf(mix));
+    const bare = this.wish.shapes.length > 0 && Object.values(mix).every((amount) => amount === 0);
+    const point = bare ? null : asked ?? (same(mix, this.#mixAt(this.#at)) ? this.#at : pointOf(mix));
     this.#dot.toggleAttribute("data-nowhere", point === null);
     this.#hint.textContent = point ? HINT : reason(mix);
     this.#at = point ?? { valence: 0, arousal: 0 };
@@ -121,6 +122,7 @@ function same(mix, other) {
 
 /** Why the mix has no place. @param {import("./moods.js").Mix} mix */
 function reason(mix) {
+  if (Object.values(mix).every((amount) => amount === 0)) return "Blendshapes have no place on the wheel.";
   const most = Math.max(...Object.values(mix));
   const outside = Object.entries(mix).find(([name, amount]) => !(name in MOODS) && amount === most);
   return outside ? `${outside[0][0].toUpperCase()}${outside[0].slice(1)} has no place on the wheel.` : "This mix has no one place on the wheel.";

@@ -14,7 +14,8 @@
  * @property {number} arousal
  * @property {number} smoothing
  * @property {boolean} bypass
- * @typedef {Record<string, number | boolean>} Flat
+ * @property {Record<string, number>} [blendshapes] By ARKit's names: from presets and scripts, no slider of this page.
+ * @typedef {Record<string, any>} Flat
  */
 
 import { clamp } from "./dom.js";
@@ -63,6 +64,16 @@ export class Wish {
     return alone ? { valence, arousal } : null;
   }
 
+  /** Blendshapes that are asked for by name. @returns {string[]} */
+  get shapes() {
+    return Object.entries(this.values.blendshapes ?? {}).flatMap(([name, value]) => (value === 0 ? [] : [name]));
+  }
+
+  /** Whether anything is asked of the filter. */
+  get edits() {
+    return this.number("intensity") > 0 && (this.shapes.length > 0 || Object.values(this.mix).some((amount) => amount > 0));
+  }
+
   /** Ask for other amounts of some emotions; the rest of the mix stays. @param {import("./moods.js").Mix} amounts */
   remix(amounts) {
     const mix = { ...this.mix, ...amounts };
@@ -102,7 +113,7 @@ export class Wish {
   /** Back to the defaults: in a merge patch that is null. */
   reset() {
     this.#named.clear();
-    const changes = Object.fromEntries(["emotions", "intensity", "mouth", "valence", "arousal", "smoothing", "bypass"].map((name) => [name, null]));
+    const changes = Object.fromEntries(["emotions", "intensity", "mouth", "valence", "arousal", "smoothing", "bypass", "blendshapes"].map((name) => [name, null]));
     this.#send({ type: "controls", changes });
   }
 
