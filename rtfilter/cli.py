@@ -107,7 +107,7 @@ VERBS: dict[str, Verb] = {
     ),
     "evaluate": ("what an edit did to a video", cli_options.evaluate_options, _evaluate),
     "bench": ("latency of this machine, stage by stage", cli_options.bench_options, _bench),
-    "presets": ("list, show, save and remove named mixes", cli_options.presets_options, _presets),
+    "presets": ("list, show, save, edit and remove named mixes", cli_options.presets_options, _presets),
     "engines": ("networks and their plans for GPUs", engines_options, _engines),
     "doctor": ("what works here and how to mend what does not", cli_options.doctor_options, _doctor),
 }

@@ -135,20 +135,27 @@ def bench_options(parser: Parser) -> None:
 
 
 def presets_options(parser: Parser) -> None:
-    actions = ("list", "show", "save", "remove")
+    actions = ("list", "show", "save", "edit", "remove")
     parser.add_argument(
         "action_name",
         metavar="ACTION",
         nargs="?",
         default="list",
         type=one_of("action", actions),
-        help="list (default), show, save or remove",
+        help="list (default), show, save, edit or remove",
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="the preset to show, save or remove")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the preset to show, save, edit or remove")
     parser.add_argument("--json", action="store_true", help="as one JSON document")
-    parser.add_argument("--description", metavar="TEXT", help="a line about the preset that is saved")
     parser.add_argument(
-        "--force", "--overwrite", action="store_true", help="replace a preset that was saved before"
+        "--description",
+        metavar="TEXT",
+        help="about the saved preset; --force keeps it",
+    )
+    parser.add_argument(
+        "--force",
+        "--overwrite",
+        action="store_true",
+        help="replace a preset that exists",
     )
     control_options(parser)
 

@@ -167,8 +167,8 @@ def _culprit(key: str, value: object) -> str:
 def save_preset(preset: Preset, folder: Path, overwrite: bool = False) -> Path:
     """Write `preset` into `folder` and return its file.
 
-    Raises UsageError for a name that is no file name, OutputError when one of this name was saved
-    before and `overwrite` is False, or when it cannot be written.
+    Raises UsageError for a name that is no file name; OutputError when one of this name was saved before,
+    or is built in, and `overwrite` is False, or when it cannot be written.
     """
     if not NAME.fullmatch(preset.name):
         raise UsageError(
@@ -177,6 +177,10 @@ def save_preset(preset: Preset, folder: Path, overwrite: bool = False) -> Path:
     path = folder / f"{preset.name}.toml"
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists; replace it with --force or choose another name")
+    if preset.name in BUILT_IN and not overwrite:
+        raise OutputError(
+            f"{preset.name} is a built-in preset: choose another name, or put yours in its place with --force"
+        )
     described = {"description": preset.description} if preset.description else {}
     write_toml(path, {**described, **preset.values})
     return path

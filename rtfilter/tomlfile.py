@@ -48,12 +48,17 @@ def write_toml(path: Path, values: Mapping[str, Any]) -> None:
 
     Raises OutputError when the file or its folder cannot be written.
     """
+    write_text_atomically(path, toml_text(values))
+
+
+def toml_text(values: Mapping[str, Any]) -> str:
+    """`values` as `write_toml` writes them."""
     plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
     tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
     lines = [f"{key} = {_literal(value)}" for key, value in plain.items()]
     for table, entries in tables.items():
         lines += ["", f"[{table}]"] + [f"{key} = {_literal(value)}" for key, value in entries.items()]
-    write_text_atomically(path, "\n".join(lines).lstrip("\n") + "\n")
+    return "\n".join(lines).lstrip("\n") + "\n"
 
 
 def write_text_atomically(path: Path, text: str) -> None:

@@ -30,7 +30,11 @@ DEMO_ZOOM = 1.45  # a face of a good quarter of the picture, as people sit befor
 
 
 def is_camera(name: str) -> bool:
-    """Whether an input names a camera: `camera`, `camera:1`, `camera:/dev/video2`, `/dev/video2`."""
+    """Whether an input names a camera: `camera`, `camera:1`, `camera:/dev/video2`, `/dev/video2`; and `1`,
+    where there is no file of that name.
+    """
+    if re.fullmatch(r"\d{1,3}", name):
+        return not Path(name).exists()
     return name == "camera" or name.startswith(("camera:", "/dev/video", "/dev/v4l/"))
 
 

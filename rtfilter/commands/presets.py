@@ -1,4 +1,4 @@
-"""`rtfilter presets`: list, show, save and remove named mixes."""
+"""`rtfilter presets`: list, show, save, edit and remove named mixes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,36 @@ import json
 from typing import Any
 
 from rtfilter.cli_options import settings_for
+from rtfilter.commands.editor import edited
 from rtfilter.config import presets_dir
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
 from rtfilter.names import NAMES_IN
-from rtfilter.presets import BUILT_IN, Preset, find_preset, load_presets, save_preset
+from rtfilter.presets import (
+    BUILT_IN,
+    NAME,
+    Preset,
+    find_preset,
+    load_presets,
+    read_preset,
+    save_preset,
+)
+from rtfilter.tomlfile import toml_text, write_text_atomically
+
+HELP = """
+# What a preset may name; the rest is left as it is. Remove the # to use a line.
+# intensity = 1.0        # factor on the emotions, 0..1.5
+# mouth = 1.0            # 1: speech wins, 0: emotion wins
+# smoothing = 0.5        # 0 follows at once, 1 is calmest
+# [emotions]             # 0..1.5 each
+# happy = 0.4
+# [blendshapes]          # -1.5..1.5 each, ARKit's names
+# mouthSmileLeft = 0.2
+"""
 
 
 def presets(arguments: argparse.Namespace) -> int:
-    """List the presets, or show, save or remove one."""
+    """List the presets, or show, save, edit or remove one."""
     if arguments.action_name == "list":
         if arguments.name is not None:
             raise UsageError(
@@ -24,7 +45,7 @@ def presets(arguments: argparse.Namespace) -> int:
         return _list(arguments.json)
     if arguments.name is None:
         raise UsageError(f"which preset? expected: rtfilter presets {arguments.action_name} NAME")
-    return {"show": _show, "save": _save, "remove": _remove}[arguments.action_name](arguments)
+    return {"show": _show, "save": _save, "edit": _edit, "remove": _remove}[arguments.action_name](arguments)
 
 
 def _list(as_json: bool) -> int:
@@ -55,10 +76,53 @@ def _save(arguments: argparse.Namespace) -> int:
     if not values:
         raise UsageError("nothing to save; say what, such as --emotion happy=0.5 --mouth 0.9")
     whole = controls.as_dict()
-    preset = Preset(arguments.name, arguments.description or "", {key: whole[key] for key in values})
+    name = arguments.name.strip().lower()
+    described = arguments.description
+    if described is None:
+        described = _description_of(name)
+    preset = Preset(name, described, {key: whole[key] for key in values})
     path = save_preset(preset, presets_dir(), overwrite=arguments.force)
     print(f"saved {path}; use it with: rtfilter run --preset {preset.name} ...")
     return 0
+
+
+def _description_of(name: str) -> str:
+    """That of the user's own preset, which is about to be replaced; it is kept unless another is given."""
+    path = presets_dir() / f"{name}.toml"
+    try:
+        return read_preset(path).description if path.is_file() else ""
+    except UsageError:  # a broken file has no description to keep
+        return ""
+
+
+def _edit(arguments: argparse.Namespace) -> int:
+    name = arguments.name.strip().lower()
+    if not NAME.fullmatch(name):
+        raise UsageError(f"preset name {name!r}: expected lower case, digits, - and _, such as my-mood")
+    path = presets_dir() / f"{name}.toml"
+    if path.is_file():
+        before = path.read_text(encoding="utf-8", errors="replace")
+    elif name in BUILT_IN and not arguments.force:
+        raise UsageError(
+            f"{name} is built in: edit a copy, rtfilter presets edit my-{name} --preset {name}, or put yours "
+            "in its place with --force"
+        )
+    else:
+        values = settings_for(arguments).controls if arguments.preset else {}
+        start = BUILT_IN.get(name, Preset(name, "", values))
+        before = toml_text({"description": start.description, **_plain(start)}) + HELP
+    after = edited(before, f"{name}.toml", read_preset)
+    if after is None:
+        print("nothing was changed")
+        return 0
+    write_text_atomically(path, after)
+    print(f"saved {path}; use it with: rtfilter run --preset {name} ...")
+    return 0
+
+
+def _plain(preset: Preset) -> dict[str, Any]:
+    """The values of a preset as its file has them."""
+    return {key: preset.controls.as_dict()[key] for key in preset.values}
 
 
 def _remove(arguments: argparse.Namespace) -> int:
@@ -78,6 +142,6 @@ def _mix(preset: Preset) -> str:
 
 
 def _as_dict(preset: Preset) -> dict[str, Any]:
-    values = {key: preset.controls.as_dict()[key] for key in preset.values}
+    values = _plain(preset)
     path = str(preset.path) if preset.path is not None else None
     return {"name": preset.name, "description": preset.description, "values": values, "path": path}

@@ -315,3 +315,13 @@ def test_bench_gives_percentiles_of_every_stage(capsys: pytest.CaptureFixture[st
     assert size["stages"]["total"]["p50_ms"] > size["stages"]["track"]["p50_ms"] > 0
     assert size["start_up_ms"] > 0
     assert {"commit", "python"} <= set(document["versions"])
+
+
+@pytest.mark.parametrize("name", ["0", "1", "12", "camera", "camera:0", "/dev/video2"])
+def test_a_bare_number_is_a_camera(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rtfilter.commands.ends import is_camera
+
+    monkeypatch.chdir(tmp_path)
+    assert is_camera(name)
+    (tmp_path / "0").write_bytes(b"a file, for once")
+    assert is_camera(name) == (name != "0")
