@@ -34,6 +34,9 @@ class _Line:
     part: int
     last_s: float
     step_s: float = 0.0
+    # The latest packet had no decoding time. Matroska's first ones have none, and are shown after B-frames
+    # that follow: how long after depends on the frame rate.
+    by_pts: bool = False
 
     def end_s(self, packet: Packet[Any]) -> float:
         """When a packet ends, not moved; by the latest step where it has no length of its own."""
@@ -106,7 +109,9 @@ class Continuous:
         if index in self._timed:
             if part == line.part and line.last_s > float("-inf"):
                 line.step_s = max(at_s + move_s - line.last_s, 0.0) or line.step_s
-            line.last_s = max(line.last_s, at_s + move_s) if part == line.part else at_s + move_s
+            goes_on = part == line.part and not (line.by_pts and packet.dts is not None)
+            line.last_s = max(line.last_s, at_s + move_s) if goes_on else at_s + move_s
+            line.by_pts = packet.dts is None
             line.part, self._now_s = part, max(self._now_s, at_s + move_s)
             self._end_s = max(self._end_s, line.end_s(packet) + move_s)
         if move_s:
@@ -121,7 +126,7 @@ class Continuous:
         fitting = [
             part
             for part in range(line.part, len(self._moves_s))
-            if at_s + self._moves_s[part] >= line.last_s - _jump_s(packet)
+            if at_s + self._moves_s[part] >= line.last_s - _jump_s(packet, line)
             and at_s + self._moves_s[part] <= latest_s
         ]
         # A stream's last packets of the part before may come after another's first of the next.
@@ -157,7 +162,7 @@ class Continuous:
         if line is None:
             return True
         before_s = line.last_s - self._moves_s[line.part]
-        return at_s < before_s - _jump_s(packet) or abs(at_s - jumped_to_s) < abs(at_s - before_s)
+        return at_s < before_s - _jump_s(packet, line) or abs(at_s - jumped_to_s) < abs(at_s - before_s)
 
     def _look_ahead(self) -> Iterator[Packet[Any]]:
         """The packets to come, which stay to come."""
@@ -177,5 +182,7 @@ def _start_s(packet: Packet[Any]) -> float:
     return float((time or 0) * packet.time_base)
 
 
-def _jump_s(packet: Packet[Any]) -> float:
-    return _JUMP_OF_PTS_S if packet.dts is None else _JUMP_S
+def _jump_s(packet: Packet[Any], line: _Line | None = None) -> float:
+    if packet.dts is None:
+        return _JUMP_OF_PTS_S
+    return float("inf") if line is not None and line.by_pts else _JUMP_S

@@ -61,6 +61,26 @@ def test_a_joined_file_goes_on_with_picture_and_sound_in_step(tmp_path: Path, su
     assert moves[0] == pytest.approx(moves[1], abs=0.002)
 
 
+@pytest.mark.parametrize("fps", [60, 25, 5, 1])
+def test_b_frames_are_no_jump(tmp_path: Path, fps: int) -> None:
+    """Matroska has no decoding times: FFmpeg cannot give any to the first packets."""
+    path = tmp_path / "clip.mkv"
+    b_frames = {"bf": "8", "b_strategy": "0", "b-pyramid": "normal"}
+    clip(path, frames=24, steps=(90_000 // fps,), options=b_frames)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        assert packets[1].dts is None
+        assert packets[2].dts is not None
+        reach_s = float((packets[1].pts - packets[2].dts) * packets[1].time_base)
+        assert reach_s == pytest.approx(9 / fps, rel=0.3)
+    source = FileSource(path)
+    shown = []
+    while (frame := source.read()) is not None:
+        shown.append(float(frame.pts * frame.time_base))
+    assert shown == pytest.approx([shown[0] + n / fps for n in range(24)], abs=0.002)
+    assert source.notes == []
+
+
 @pytest.mark.parametrize("audio", ["aac", None])
 @pytest.mark.parametrize("starts_s", [(0, 0, 0), (50, 3, 3600), (3, 95_000, 0)], ids=str)
 def test_any_order_of_clocks(tmp_path: Path, starts_s: tuple[float, ...], audio: str | None) -> None:
