@@ -29,6 +29,11 @@ def quality_options(parser: Parser) -> None:
     parser.add_argument(
         "--bitrate", type=bitrate, metavar="4M", help="in place of --crf: average bits a second, as 800k, 4M"
     )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse to write a file that cannot keep every track and tag of the input as it is",
+    )
 
 
 def pipe_options(parser: Parser) -> None:

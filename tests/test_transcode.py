@@ -209,7 +209,7 @@ def test_a_real_file_through_and_through(tmp_path: Path) -> None:
         return frame.filtered(rgb, box)
 
     source = FileSource(path)
-    report = transcode(source, step, FileSink(target, source.info, codec="ffv1", audio_from=path))
+    report = transcode(source, step, FileSink(target, source.info, codec="ffv1", tracks_from=path))
     source.close()
     assert report.frames == 60
     offset = video_times(target)[0] - video_times(path)[0]
@@ -242,7 +242,7 @@ def test_footage_background_is_equal_for_an_independent_reader(
         return frame.filtered(rgb, box)
 
     source = FileSource(path)
-    transcode(source, step, FileSink(target, source.info, codec="ffv1", audio_from=path))
+    transcode(source, step, FileSink(target, source.info, codec="ffv1", tracks_from=path))
     for old, new in zip(opencv_frames(path), opencv_frames(target), strict=True):
         far = np.ones(old.shape[:2], bool)
         far[box.y0 - 8 : box.y1 + 8, box.x0 - 8 : box.x1 + 8] = False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtfilter.commands.output import refuse_existing
 from rtfilter.commands.standard_streams import PIPE, stdin_descriptor, taken_stdout
-from rtfilter.errors import UsageError
+from rtfilter.errors import OutputError, UsageError
 from rtfilter.sinks.base import Sink
 from rtfilter.sources.address import is_address, is_live
 from rtfilter.sources.base import Source, SourceInfo
@@ -116,11 +116,12 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
 
     quality = Quality(values.get("crf"), values.get("bitrate"))
     options: dict[str, Any] = {"codec": values.get("codec"), "quality": quality}
+    options["strict"] = bool(values.get("strict"))
     sounds = 0
     if isinstance(source, FileSource):
         options["sample_aspect_ratio"] = source.sample_aspect_ratio
         if source.rereadable:
-            options["audio_from"] = source.path
+            options["tracks_from"] = source.path
         sounds = source.sounds
     if name == PIPE:
         return _open_pipe(source, info, values, options, sounds)
@@ -128,14 +129,17 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
         raise UsageError("--format is for -o -; a file's suffix tells its format")
     if not Path(name).suffix:
         _suggest("output", name, (VIRTUAL_CAMERA, NOTHING))
-    if "audio_from" in options and Path(name).exists() and Path(name).samefile(options["audio_from"]):
+    if "tracks_from" in options and Path(name).exists() and Path(name).samefile(options["tracks_from"]):
         raise UsageError(f"{name} is both input and output; choose another output")
     refuse_existing(Path(name), force)
     if Path(name).suffix.lower() in IMAGE_SUFFIXES:
         return _open_image(name, info, values, options, force)
+    silent = f"{name} has no sound: that of {info.name} cannot be read beside its pictures"
+    lacks_sound = bool(sounds) and "tracks_from" not in options
+    _refuse_loss(silent, lacks_sound and options["strict"])
     sink = FileSink(name, info, overwrite=force, **options)
-    if sounds and "audio_from" not in options:
-        sink.notes.append(f"{name} has no sound: that of {info.name} cannot be read beside its pictures")
+    if lacks_sound:
+        sink.notes.append(silent)
     return sink
 
 
@@ -147,20 +151,28 @@ def _open_image(
     for option in ("codec", "crf", "bitrate"):
         if values.get(option) is not None:
             raise UsageError(f"--{option} is for video; {name} is a picture")
-    return ImageSink(name, info, made_from=options.get("audio_from"), overwrite=force)
+    return ImageSink(name, info, made_from=options.get("tracks_from"), overwrite=force)
+
+
+def _refuse_loss(what: str, refused: bool) -> None:
+    """Raise OutputError for what --strict forbids."""
+    if refused:
+        raise OutputError(f"{what}; --strict refuses that: leave it away, or name a file")
 
 
 def _open_pipe(
     source: Source, info: SourceInfo, values: Mapping[str, Any], options: dict[str, Any], sounds: int
 ) -> Sink:
     form = values.get("format") or "y4m"
+    lacks_sound = bool(sounds) and (form != "mkv" or "tracks_from" not in options)
+    silent = f"stdout gets no sound, and {info.name} has: --format mkv keeps that of a file"
+    _refuse_loss(silent, lacks_sound and options["strict"])
     if form == "mkv":
         from rtfilter.sinks.file import FileSink
         from rtfilter.sinks.place import PipePlace
 
         place = PipePlace(taken_stdout(), ".mkv")
         sink: FileSink | PipeSink = FileSink("stdout", info, place=place, **options)
-        lacks_sound = "audio_from" not in options
     else:
         from rtfilter.sinks.pipe import PipeSink
         from rtfilter.sources.file import FileSource
@@ -172,9 +184,8 @@ def _open_pipe(
             info = replace(info, fps=source.steady_fps)
         ratio = options.get("sample_aspect_ratio", Fraction(1))
         sink = PipeSink(taken_stdout(), info, raw=form == "raw", sample_aspect_ratio=ratio)
-        lacks_sound = True
-    if sounds and lacks_sound:
-        sink.notes.append(f"stdout gets no sound, and {info.name} has: --format mkv keeps that of a file")
+    if lacks_sound:
+        sink.notes.append(silent)
     return sink
 
 

@@ -70,7 +70,7 @@ def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: 
     """The job of parsed arguments. Raises UsageError for a codec that a settings file made up."""
     if (codec := values.get("codec", CODECS[0])) not in CODECS:
         raise UsageError(f"unknown codec {codec!r}:{nearest(codec, CODECS)}")
-    named = {key: getattr(arguments, key, None) for key in ("crf", "bitrate", "size", "format")}
+    named = {key: getattr(arguments, key, None) for key in ("crf", "bitrate", "size", "format", "strict")}
     return Job(
         input=values["input"],
         output=values["output"],
@@ -99,6 +99,8 @@ def filter_video(job: Job) -> int:
     try:
         # Before the networks load: a wrong output is told at once.
         sink = open_sink(job.output, job.values, source, compare=job.compare, force=job.force)
+        told = [*getattr(sink, "notes", ())]
+        say_notes(told)
         recorded = load_filter(sink, job, still=source.info.frame_count == 1)
         try:
             pass_through = _live if live else _every_frame
@@ -116,7 +118,8 @@ def filter_video(job: Job) -> int:
         source.close()
     if job.report is not None:
         write_json(job.report, report_of(job, started, source.info, recorded, result))
-    notes = [getattr(source, "damage", None), *getattr(source, "notes", ()), *getattr(sink, "notes", ())]
+    later = getattr(sink, "notes", ())[len(told) :]
+    notes = [getattr(source, "damage", None), *getattr(source, "notes", ()), *later]
     say_what_happened(job, recorded, notes)
     return 0
 
@@ -256,10 +259,15 @@ def report_of(
     }
 
 
-def say_what_happened(job: Job, recorded: RecordedFilter, notes: Sequence[str | None] = ()) -> None:
-    """The counts, and what else the user should know; notes: what source and sink could not do."""
+def say_notes(notes: Sequence[str | None]) -> None:
+    """What cannot be kept or done, one line each; also with --quiet."""
     for note in filter(None, notes):
         print(f"rtfilter: note: {note}", file=sys.stderr)
+
+
+def say_what_happened(job: Job, recorded: RecordedFilter, notes: Sequence[str | None] = ()) -> None:
+    """The counts, and what else the user should know; notes: what source and sink could not do."""
+    say_notes(notes)
     if job.quiet:
         return
     counts = f"{recorded.frames} frames, a face in {recorded.with_face}, {recorded.changed} changed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,18 +16,25 @@ from av.video.stream import VideoStream
 
 from rtfilter.errors import OutputError, RtfilterError
 from rtfilter.frame import Frame
-from rtfilter.sinks.audio import AudioCopy
 from rtfilter.sinks.containers import DEFAULT_QUALITY, ENCODERS, Quality, chosen_codec
 from rtfilter.sinks.deep import source_of
 from rtfilter.sinks.encode import Encoding, codec_settings, encoding_for, time_base_for
+from rtfilter.sinks.fit import Target, fit
 from rtfilter.sinks.palette import Palettes
 from rtfilter.sinks.place import FilePlace, Place
 from rtfilter.sinks.properties import keep_fields, mastering_options
+from rtfilter.sinks.tracks import TrackCopy
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.container import reason
 
 # The index in front, so that a browser can play while it loads.
-_MUXER_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
+_INDEX_FIRST = {"movflags": "+faststart"}
+# Which track plays is what the source says, not a guess.
+_FLAGS_AS_GIVEN = {"default_mode": "passthrough"}
+_MUXER_OPTIONS = {
+    **{"mp4": _INDEX_FIRST, "mov": _INDEX_FIRST},
+    **{"matroska": _FLAGS_AS_GIVEN, "webm": _FLAGS_AS_GIVEN},
+}
 # In 1/100 s: browsers show a picture that is shorter for 1/10 s.
 _GIF_SHORTEST = 2
 # Sound may begin this much before zero: an encoder's lead-in, which is not to be heard.
@@ -35,7 +43,8 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FileSink:
-    """Writes frames as H.264, HEVC, FFV1 (lossless), VP9 or GIF, each at its own time, with copied sound.
+    """Writes frames as H.264, HEVC, FFV1 (lossless), VP9 or GIF, each at its own time, with the
+    other tracks of the source.
 
     What the filter left alone keeps the source's YUV bytes, see `rtfilter.planes`. The size is that of the
     first frame. Timestamps are exact in MP4 and MOV; AVI has a constant rate, GIF hundredths of a second.
@@ -45,14 +54,16 @@ class FileSink:
     path: .mp4, .m4v, .mov, .mkv, .webm, .avi or .gif; it is written under a hidden name beside it and renamed
         at the end.
     info: of the source; only its nominal rate is used.
-    audio_from: a media file whose sound is copied, unchanged; None for silence.
+    tracks_from: a media file whose sound, subtitles, chapters, covers and tags are kept; None for none.
+        Packets are copied as they are; what the container cannot hold is converted or left out.
+    strict: refuse instead.
     sample_aspect_ratio: width / height of a pixel (`FileSource.sample_aspect_ratio`).
     codec: h264, hevc, ffv1, vp9 or gif; None for what is usual for the suffix.
     notes: what the file cannot hold, for the caller to show.
     place: another one than the file `path`; `path` is then only a name for messages.
 
     Raises UsageError for a suffix or codec that cannot be had, OutputError for a target that exists, or
-    cannot be written, or cannot hold the sound, InputError when `audio_from` cannot be opened.
+    cannot be written, or (strict) cannot hold all tracks, InputError when `tracks_from` cannot be opened.
     """
 
     def __init__(
@@ -62,7 +73,8 @@ class FileSink:
         *,
         codec: str | None = None,
         quality: Quality = DEFAULT_QUALITY,
-        audio_from: str | Path | None = None,
+        tracks_from: str | Path | None = None,
+        strict: bool = False,
         overwrite: bool = False,
         sample_aspect_ratio: Fraction = Fraction(1),
         place: Place | None = None,
@@ -82,20 +94,30 @@ class FileSink:
         self._durations: dict[int, int] = {}
         self._fps = info.fps.limit_denominator(100_000)
         self._container: OutputContainer | None = None
-        self._audio: AudioCopy | None = None
+        self._tracks: TrackCopy | None = None
         self._palettes: Palettes | None = None
         self.notes: list[str] = []
         try:
-            name, options = self._place.open(), _MUXER_OPTIONS.get(self._muxer, {})
-            self._container = av.open(name, "w", format=self._muxer, container_options=options)
-            self._stream = self._container.add_stream(ENCODERS[self._codec], rate=self._fps)
-            self._stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
+            options: Mapping[str, str] = _MUXER_OPTIONS.get(self._muxer, {})
+            placed = None
             if self._muxer == "gif":
                 self.notes.append(
-                    f"{self.path}: a GIF has no sound, 256 colours and at most 50 frames a second"
+                    f"{self.path}: a GIF has no sound, no other tracks, 256 colours and at most 50 frames "
+                    "a second"
                 )
-            elif audio_from is not None:
-                self._audio = AudioCopy(Path(audio_from), self._container, self.path)
+                if strict:
+                    raise OutputError(f"{self.notes[0]}: choose another suffix, or leave --strict away")
+            elif tracks_from is not None:
+                target = Target(self.path, suffix, self._muxer, ENCODERS[self._codec], self._fps, options)
+                placed = fit(Path(tracks_from), target, strict=strict)
+                options = placed.options
+                self.notes += placed.notes
+            name = self._place.open()
+            self._container = av.open(name, "w", format=self._muxer, container_options=dict(options))
+            self._stream = self._container.add_stream(ENCODERS[self._codec], rate=self._fps)
+            self._stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
+            if tracks_from is not None and placed is not None:
+                self._tracks = TrackCopy(Path(tracks_from), self._container, placed)
         except (RtfilterError, BrokenPipeError):
             self.close(complete=False)
             raise
@@ -127,8 +149,8 @@ class FileSink:
             if frame.duration:
                 self._durations[pts] = max(1, round(frame.duration * frame.time_base / self._time_base))
             self._mux(self._container, self._stream.encode(picture))
-            if self._audio is not None:
-                self._audio.feed(self._container, float(pts * self._time_base))
+            if self._tracks is not None:
+                self._tracks.feed(self._container, float(pts * self._time_base))
         except (RtfilterError, BrokenPipeError):
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -149,8 +171,8 @@ class FileSink:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._failed("could not be finished", error) from error
         finally:
-            if self._audio is not None:
-                self._audio.close()
+            if self._tracks is not None:
+                self._tracks.close()
             if container is not None:
                 # After _finish this does nothing; otherwise what it writes is removed right away.
                 with contextlib.suppress(av.FFmpegError, OSError, ValueError):
@@ -161,8 +183,8 @@ class FileSink:
         if self._encoding is None:
             raise OutputError(f"{self.path} was not written: there was not one frame")
         self._mux(container, self._stream.encode(None), last=True)
-        if self._audio is not None:
-            self._audio.feed(container, math.inf)
+        if self._tracks is not None:
+            self._tracks.feed(container, math.inf)
         container.close()
         self._place.publish()
 
@@ -207,12 +229,12 @@ class FileSink:
     def _move(self, frame: Frame) -> None:
         """Move everything to where no picture is before zero: players hide what is, unless it is lead-in."""
         start_s = float(frame.pts * frame.time_base)
-        sound_s = None if self._audio is None else self._audio.start_s
+        sound_s = None if self._tracks is None else self._tracks.start_s
         earliest_s = start_s if sound_s is None else min(start_s, sound_s)
         if start_s < 0 or earliest_s < -_LEAD_IN_S:
             self._moved = math.ceil(-earliest_s / self._time_base)
-            if self._audio is not None:
-                self._audio.moved_s = float(self._moved * self._time_base)
+            if self._tracks is not None and self._container is not None:
+                self._tracks.move(self._container, float(self._moved * self._time_base))
 
     def _mux(
         self, container: OutputContainer, packets: list[Packet[VideoStream]], last: bool = False

@@ -61,13 +61,13 @@ def refuse_text(container: InputContainer, name: str) -> None:
 
 
 def video_stream(container: InputContainer, path: Path | str) -> VideoStream:
-    """The first moving picture of a file (cover art is none), ready to decode. Raises InputError."""
+    """The first moving picture of a file that can be decoded (cover art is none). Raises InputError."""
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not moving:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         raise InputError(f"{path} holds {kinds} but no moving picture: name a file with a video stream")
-    stream = moving[0]
-    if getattr(stream, "codec_context", None) is None:
+    stream = next((s for s in moving if getattr(s, "codec_context", None) is not None), None)
+    if stream is None:
         raise InputError(f"{path}: no decoder for its video codec here: convert the file to H.264 first")
     # Frame threads drop what they hold when a damaged packet comes by (measured: two frames of a cut
     # file), slice threads keep it.

@@ -21,6 +21,8 @@ from rtfilter.frame import Frame
 from rtfilter.sinks.null import NullSink
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.portrait import Portrait
+from tests import films
+from tests.films import Film, Sound
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 12
@@ -153,6 +155,26 @@ def test_what_cannot_be_done_is_one_line(
     assert said in err
     assert [path.name for path in tmp_path.iterdir()] == ["taken.mp4"]
     assert taken.read_text() == "mine"
+
+
+def test_what_cannot_be_kept_is_one_line_each_before_the_work_and_strict_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = films.write(tmp_path / "in.mkv", Film([Sound(), Sound("pcm_s16le")], "srt", second_picture=True))
+    words = ["run", "-i", str(source), "-o", str(tmp_path / "out.mp4"), "--quiet"]
+    assert main([*words, "--strict"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "cannot keep all" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+    assert main(words) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("rtfilter: note: ") for line in told)
+    assert any("picture track 2 (h264)" in line for line in told)
+    assert any("sound track 2 (pcm_s16le) becomes aac" in line for line in told)
+    assert any("subtitles track 1 (subrip, ita) becomes mov_text" in line for line in told)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert [s.type for s in container.streams] == ["video", "audio", "audio", "subtitle"]
 
 
 def test_a_codec_from_the_settings_file_is_checked(

@@ -56,7 +56,7 @@ def test_a_compared_file_with_sound(tmp_path: Path, size, codec: str, tolerance:
     path, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
     clip(path, size=size, codec="ffv1", audio="aac", options={"level": "1"})
     source = FileSource(path)
-    sink = CompareSink(FileSink(target, compared_info(source.info), codec=codec, audio_from=path))
+    sink = CompareSink(FileSink(target, compared_info(source.info), codec=codec, tracks_from=path))
     originals = []
     while (frame := source.read()) is not None:
         originals.append(frame.rgb)

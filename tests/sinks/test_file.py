@@ -189,7 +189,7 @@ def test_times_closer_than_a_tick_still_make_a_file(tmp_path: Path) -> None:
 def test_sound_is_copied_and_stays_in_sync(tmp_path: Path, audio: str, offset_s: float, suffix: str) -> None:
     path = tmp_path / "in.mp4"
     clip(path, frames=60, audio=audio, audio_offset_s=offset_s, first_pts=9000)
-    convert(path, tmp_path / f"out{suffix}", brightened, audio_from=path)
+    convert(path, tmp_path / f"out{suffix}", brightened, tracks_from=path)
     before, after = audio_packets(path), audio_packets(tmp_path / f"out{suffix}")
     assert [data for _, data in after] == [data for _, data in before]
     start_before, start_after = video_times(path)[0], video_times(tmp_path / f"out{suffix}")[0]
@@ -200,7 +200,7 @@ def test_sound_is_copied_and_stays_in_sync(tmp_path: Path, audio: str, offset_s:
 
 def test_sound_and_pictures_are_interleaved(tmp_path: Path) -> None:
     clip(tmp_path / "in.mp4", frames=150, audio="aac", steps=(3000,))
-    convert(tmp_path / "in.mp4", tmp_path / "out.mp4", audio_from=tmp_path / "in.mp4")
+    convert(tmp_path / "in.mp4", tmp_path / "out.mp4", tracks_from=tmp_path / "in.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         packets = [(p.pos, p.stream.type, float(p.dts * p.time_base)) for p in container.demux() if p.size]
     latest = {"audio": 0.0, "video": 0.0}
@@ -212,18 +212,22 @@ def test_sound_and_pictures_are_interleaved(tmp_path: Path) -> None:
 
 def test_a_source_without_sound_gives_a_silent_file(tmp_path: Path) -> None:
     clip(tmp_path / "in.mp4")
-    convert(tmp_path / "in.mp4", tmp_path / "out.mp4", audio_from=tmp_path / "in.mp4")
+    convert(tmp_path / "in.mp4", tmp_path / "out.mp4", tracks_from=tmp_path / "in.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert [stream.type for stream in container.streams] == ["video"]
 
 
 @pytest.mark.parametrize(("audio", "suffix"), [("tta", ".mp4"), ("flac", ".mov"), ("libopus", ".mov")])
 def test_sound_that_the_container_cannot_hold(tmp_path: Path, audio: str, suffix: str) -> None:
-    clip(tmp_path / "in.mkv", audio=audio)
-    with pytest.raises(OutputError, match=rf"{suffix} files cannot hold the \w+ sound .* write to out\.mkv"):
-        FileSink(tmp_path / f"out{suffix}", INFO, audio_from=tmp_path / "in.mkv")
+    clip(tmp_path / "in.mkv", frames=120, audio=audio)
+    options = {"tracks_from": tmp_path / "in.mkv"}
+    with pytest.raises(OutputError, match=rf"becomes aac in {suffix} files; \.mkv keeps it as it is"):
+        FileSink(tmp_path / f"out{suffix}", INFO, strict=True, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
-    convert(tmp_path / "in.mkv", tmp_path / "out.mkv", audio_from=tmp_path / "in.mkv")
+    convert(tmp_path / "in.mkv", tmp_path / f"out{suffix}", **options)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert [sound.name for sound in container.streams.audio] == ["aac"]
+    convert(tmp_path / "in.mkv", tmp_path / "out.mkv", tracks_from=tmp_path / "in.mkv")
     assert [d for _, d in audio_packets(tmp_path / "out.mkv")] == [
         d for _, d in audio_packets(tmp_path / "in.mkv")
     ]
@@ -255,7 +259,7 @@ def test_a_rotated_clip_comes_out_upright(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frames", [0, 1, 40])
 def test_given_up_leaves_nothing(tmp_path: Path, frames: int) -> None:
     clip(tmp_path / "in.mp4", audio="aac")
-    sink = FileSink(tmp_path / "out.mp4", INFO, audio_from=tmp_path / "in.mp4")
+    sink = FileSink(tmp_path / "out.mp4", INFO, tracks_from=tmp_path / "in.mp4")
     for index in range(frames):
         sink.write(made(index))
     sink.close(complete=False)
@@ -300,7 +304,7 @@ def test_the_input_can_be_replaced_by_its_result(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     clip(path, audio="aac")
     sound = [data for _, data in audio_packets(path)]
-    convert(path, path, brightened, audio_from=path, overwrite=True)
+    convert(path, path, brightened, tracks_from=path, overwrite=True)
     assert len(video_times(path)) == 12
     assert [data for _, data in audio_packets(path)] == sound
 
@@ -354,7 +358,7 @@ def test_another_size_is_refused(tmp_path: Path) -> None:
         ("folder.mp4", {}, OutputError, "is a folder"),
         ("file.txt/out.mp4", {}, OutputError, "no folder|cannot be written"),
         ("o" * 300 + ".mp4", {}, OutputError, "cannot be written"),
-        ("out.mp4", {"audio_from": "nothing.mp4"}, InputError, "no such file"),
+        ("out.mp4", {"tracks_from": "nothing.mp4"}, InputError, "no such file"),
     ],
 )
 def test_refusals_say_why_and_leave_nothing(tmp_path, name, options, kind, message) -> None:

@@ -15,7 +15,7 @@ from tests.clips import audio_packets, clip, picture_rgb, video_times
 
 def convert(path: Path, target: Path, **options) -> None:
     source = FileSource(path)
-    sink = FileSink(target, source.info, audio_from=path, **options)
+    sink = FileSink(target, source.info, tracks_from=path, **options)
     while (frame := source.read()) is not None:
         sink.write(frame.unchanged())
     sink.close(complete=True)

@@ -74,7 +74,7 @@ def test_nothing_is_lost_on_the_way_to_a_file(tmp_path: Path) -> None:
     """The whole job failed before: "frame 8 is 64x48, expected 160x120"."""
     path = changing(tmp_path / "in.webm", [(160, 120), (64, 48)])
     source = FileSource(path)
-    sink = FileSink(tmp_path / "out.mp4", source.info, audio_from=path)
+    sink = FileSink(tmp_path / "out.mp4", source.info, tracks_from=path)
     while (frame := source.read()) is not None:
         sink.write(frame.unchanged())
     sink.close(complete=True)

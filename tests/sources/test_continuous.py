@@ -110,7 +110,7 @@ def test_a_joined_file_becomes_a_whole_one(tmp_path: Path, suffix: str) -> None:
     one = part(tmp_path, "one")
     path, out = joined(tmp_path, one, one), tmp_path / f"out{suffix}"
     source = FileSource(path)
-    sink = FileSink(out, source.info, audio_from=path)
+    sink = FileSink(out, source.info, tracks_from=path)
     while (frame := source.read()) is not None:
         sink.write(frame.unchanged())
     sink.close(complete=True)

@@ -1,0 +1,117 @@
+"""What a file says of itself and its tracks: title, artist, date, language, chapters, flags, timecode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from av.container import Container, InputContainer, OutputContainer
+from av.stream import Discard, Disposition, Stream
+
+# What tells of the container or the encoding of the source, which the new file has of its own.
+_OF_THE_FORMAT = {
+    *("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate", "vendor_id"),
+    *("bps", "number_of_frames", "number_of_bytes", "variant_bitrate", "handler_name"),
+    *("filename", "mimetype"),  # of covers and attached files, which are written with these
+}
+_STATISTICS = "_statistics_"  # of mkvmerge
+_FFMPEG = ("Lavf", "Lavc")  # its name for itself, under several keys
+# Nothing that anybody would miss: the language "undetermined".
+_EMPTY = {("language", "und")}
+
+
+def written(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The tags that a person or a device has written, with MP4's "name" of a track as "title"."""
+    kept = {
+        key: value
+        for key, value in metadata.items()
+        if key.lower() not in _OF_THE_FORMAT
+        and not key.lower().startswith(_STATISTICS)
+        and (key.lower(), value) not in _EMPTY
+        and not value.startswith(_FFMPEG)
+    }
+    if "name" in kept and "title" not in kept:
+        kept["title"] = kept.pop("name")
+    return kept
+
+
+@dataclass
+class Labels:
+    """All labels of a file, as they are to be written.
+
+    tracks: of each new track, by its position: tags and flags.
+    """
+
+    tags: dict[str, str] = field(default_factory=dict)
+    chapters: list[dict[str, Any]] = field(default_factory=list)
+    tracks: dict[int, tuple[dict[str, str], Disposition]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, source: InputContainer) -> Labels:
+        """The labels of the file itself; those of its tracks are added with `track`."""
+        chapters: list[dict[str, Any]] = [
+            {**chapter, "metadata": dict(chapter["metadata"])} for chapter in source.chapters()
+        ]
+        return cls(written(source.metadata), chapters)
+
+    def track(self, new: Stream, source: Stream) -> None:
+        """What is said of `source` shall be said of `new`."""
+        self.tracks[new.index] = (written(source.metadata), source.disposition)
+
+    def write(self, output: OutputContainer) -> None:
+        """Into `output`, before its header is written."""
+        output.metadata.update(self.tags)
+        self.write_chapters(output, moved_s=0.0)
+        for index, (tags, flags) in self.tracks.items():
+            stream = output.streams[index]
+            stream.metadata.update(tags)
+            if stream.type != "attachment":
+                stream.disposition = flags
+
+    def write_chapters(self, output: OutputContainer, moved_s: float) -> None:
+        """The chapters into `output`, so many seconds later, before its header is written."""
+        later = []
+        for chapter in self.chapters:
+            ticks = round(moved_s / chapter["time_base"])
+            later.append({**chapter, "start": chapter["start"] + ticks, "end": chapter["end"] + ticks})
+        if later:
+            output.set_chapters(later)  # type: ignore[arg-type]
+
+    def lost(self, found: Container) -> list[str]:
+        """What of it a file that was written does not give back, in words."""
+        missing = _missing(self.tags, found.metadata)
+        there = [stream for stream in found.streams if not made_by_muxer(stream)]
+        # MP4 has covers among its tags, and FFmpeg lists them last.
+        for (tags, flags), stream in zip(
+            sorted(self.tracks.values(), key=lambda track: bool(track[1] & Disposition.attached_pic)),
+            sorted(there, key=lambda stream: bool(stream.disposition & Disposition.attached_pic)),
+            strict=False,
+        ):
+            missing += _missing(tags, written(stream.metadata))
+            gone = flags & ~stream.disposition
+            missing += [f"the flag {flag.name}" for flag in Disposition if flag in gone and flag.name]
+            if stream.type == "subtitle" and Disposition.default in stream.disposition & ~flags:
+                missing.append("that the subtitles are off at first")
+        if len(found.chapters()) < len(self.chapters):
+            missing.append("the chapters")
+        return list(dict.fromkeys(missing))
+
+
+def made_by_muxer(stream: Stream) -> bool:
+    """Whether a muxer makes this track by itself: of the chapters (FFmpeg discards it) or of the timecode."""
+    return stream.discard == Discard.all or (stream.type == "data" and "timecode" in stream.metadata)
+
+
+def _missing(tags: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    there = {key.lower(): value for key, value in found.items()}
+    lost = {key: value for key, value in tags.items() if not _same(value, there.get(key.lower()))}
+    return [f'the tag {key} "{" ".join(value.split())[:40]}"' for key, value in lost.items()]
+
+
+def _same(wanted: str, found: str | None) -> bool:
+    if found is None:
+        return not wanted.strip()
+    # Containers keep whole seconds of a date.
+    date = wanted[10:11] == "T"
+    return found.strip() == wanted.strip() or (date and found[:19] == wanted[:19])
