@@ -5,8 +5,10 @@ Every main verb runs as a user with an empty home, watched by strace, with the r
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -87,18 +89,54 @@ def test_the_server_talks_to_its_own_machine_alone(person: Person) -> None:
     fetched: list[int] = []
 
     def look(process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        address = ""
-        while "http://" not in address:
-            address = process.stdout.readline()
-            assert address, "the server ended"
-        with urllib.request.urlopen(address.split("#")[0].strip(), timeout=10) as page:
+        with urllib.request.urlopen(link(process).split("#")[0], timeout=10) as page:
             fetched.append(page.status)
 
     trace = traced(person, ["-m", "rtfilter", "serve", "--port", "0"], meanwhile=look)
     assert fetched == [200]
     trace.code = 0 if trace.code == 130 else trace.code
     check(trace, person, sockets=None)
+
+
+@pytest.mark.parametrize("browser", ["firefox", "safari"])
+def test_a_session_looks_up_no_name_and_asks_no_server(browser: str, person: Person) -> None:
+    """The offers name candidates by `.local` names and, added here, one far away."""
+    pytest.importorskip("aiortc", reason="needs the extra 'serve'")
+    from rtfilter.serve.networks import own_addresses
+    from tests.serve.offer_files import recorded
+
+    far = "a=candidate:9 1 udp 2122252543 192.0.2.77 40000 typ host"
+    offer = recorded(browser)
+    offer = offer.replace("a=candidate", f"{far}\r\na=candidate", 1)
+    assert far in offer
+    assert ".local" in offer
+    answers: list[str] = []
+
+    def call(process: subprocess.Popen[str]) -> None:
+        address, _, token = link(process).partition("#token=")
+        body = json.dumps({"sdp": offer, "type": "offer"}).encode()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{address}api/sessions", body, headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            answers.append(json.load(answer)["sdp"])
+        time.sleep(3.0)  # in which it looks for a way to the browser
+
+    trace = traced(person, ["-m", "rtfilter", "serve", "--port", "0"], meanwhile=call)
+    assert answers
+    mine = {str(address) for address in own_addresses()}
+    trace.hosts = {host for host in trace.hosts if host.split()[-1] not in mine}
+    trace.code = 0 if trace.code == 130 else trace.code
+    check(trace, person, sockets=None)
+
+
+def link(process: subprocess.Popen[str]) -> str:
+    """The link that the server prints."""
+    assert process.stdout is not None
+    line = ""
+    while "http://" not in line:
+        line = process.stdout.readline()
+        assert line, "the server ended"
+    return line.strip()
 
 
 def test_a_program_that_embeds_the_filter(person: Person) -> None:
