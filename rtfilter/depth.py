@@ -104,7 +104,6 @@ def words_of(picture: av.VideoFrame) -> list[U16]:
 
 def eight_bits(words: Sequence[U16], deep: DeepFormat, full_range: bool) -> list[U8]:
     """The planes in 8 bits, rounded to nearest; uint8 [h, w] each."""
-    # OpenCV is the fastest of what is there: 1.3 ms for the luma of 1080p.
     scale = 1.0 / deep.scale(full_range)
     return [np.asarray(cv2.convertScaleAbs(plane, alpha=scale), np.uint8) for plane in words]
 

@@ -280,4 +280,4 @@ def say_what_happened(job: Job, recorded: RecordedFilter, notes: Sequence[str | 
             why = "no emotion was asked for; try --emotion happy=0.8"
         else:
             why = "the edit fades in over a few frames, and no face stayed that long"
-        print(f"rtfilter: note: every frame passed unchanged: {why}", file=sys.stderr)
+        print(f"rtfilter: note: no frame was edited: {why}", file=sys.stderr)

@@ -138,8 +138,8 @@ def _lost(native: av.VideoFrame | None, codec: str, deep: DeepFormat | None) -> 
     lost = []
     bits, kept = sample_bits(native), 8 if deep is None else deep.bits
     if bits > kept:
-        better = {"h264": "ffv1 or hevc keeps", "vp9": "ffv1 or hevc keeps", "hevc": "ffv1 keeps"}.get(codec)
-        advice = f"; --codec {better} more" if better else ""
+        better = [name for name in ("hevc", "ffv1") if _bits_kept(native, name) > kept]
+        advice = f"; --codec {' or '.join(better)} keeps more" if better else ""
         lost.append(f"{bits} bits a sample become {kept} in {codec}{advice}")
     elif bits > 8 and codec == "h264":
         lost.append(
@@ -149,6 +149,13 @@ def _lost(native: av.VideoFrame | None, codec: str, deep: DeepFormat | None) -> 
     if any(component.is_alpha for component in native.format.components):
         lost.append("transparency is left out")
     return tuple(lost)
+
+
+def _bits_kept(native: av.VideoFrame, codec: str) -> int:
+    """Bits a sample that a codec would keep."""
+    deep = deep_format(native, ENCODERS[codec])
+    odd = codec != "ffv1" and (native.width % 2 or native.height % 2)
+    return 8 if deep is None or odd else deep.bits
 
 
 def _kept(

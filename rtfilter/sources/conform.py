@@ -31,9 +31,13 @@ class Conformer:
         if form == self._form:
             return picture
         width, height, first = form[0], form[1], self._form
-        if self.changed is None and form[:2] != first[:2]:
+        if self.changed is None:
             at = "" if picture.time is None else f" at {picture.time:.2f} s"
-            self.changed = f"the size changes to {width}x{height}{at}: scaled to {first[0]}x{first[1]}"
+            self.changed = (
+                f"the size changes to {width}x{height}{at}: scaled to {first[0]}x{first[1]}"
+                if form[:2] != first[:2]
+                else f"the pixel format changes to {form[2]}{at}: converted to {first[2]}"
+            )
         # Its tags are part of what it is: the scaler would turn its colours into those that it was made for.
         key = (form, int(picture.colorspace), int(picture.color_range))
         if self._graph is None or key != self._key:

@@ -148,11 +148,16 @@ def test_other_orders_of_the_same_samples_are_kept(pix_fmt: str) -> None:
     [
         ("h264", "yuv420p10le", "yuv420p10le", "10 bits a sample are kept, as H.264 High 10"),
         ("h264", "yuv422p10le", "yuv422p10le", "as H.264 High 10"),
-        ("h264", "yuv420p12le", "yuv420p10le", "12 bits a sample become 10 in h264; --codec ffv1 or hevc"),
+        (
+            "h264",
+            "yuv420p12le",
+            "yuv420p10le",
+            "12 bits a sample become 10 in h264; --codec hevc or ffv1 keeps more",
+        ),
         ("hevc", "yuv420p10le", "yuv420p10le", None),
         ("hevc", "yuv420p12le", "yuv420p12le", None),
         ("hevc", "yuv420p16le", "yuv420p12le", "16 bits a sample become 12 in hevc; --codec ffv1 keeps more"),
-        ("vp9", "yuv420p10le", None, "10 bits a sample become 8 in vp9; --codec ffv1 or hevc keeps more"),
+        ("vp9", "yuv420p10le", None, "10 bits a sample become 8 in vp9; --codec hevc or ffv1 keeps more"),
     ],
 )
 def test_codecs_keep_what_they_can_and_say_the_rest(tmp_path, codec, source, kept, note) -> None:
@@ -168,6 +173,18 @@ def test_codecs_keep_what_they_can_and_say_the_rest(tmp_path, codec, source, kep
         assert np.abs(error).mean() < 0.03 * 2 ** DEEP_FORMATS[kept].bits
     assert len(sink.notes) == (note is not None) if kept else sink.notes
     assert note is None or note in sink.notes[0]
+
+
+def test_the_advice_is_right_for_odd_sides_and_grey(tmp_path: Path) -> None:
+    deep_clip(tmp_path / "in.mkv", "yuv420p10le", size=(63, 47))
+    sink = convert(tmp_path / "in.mkv", tmp_path / "out.mp4")
+    assert sink.notes[0].endswith("10 bits a sample become 8 in h264; --codec ffv1 keeps more")
+    with av.open(str(tmp_path / "grey.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "gray10le"
+        container.mux([*stream.encode(av.VideoFrame(64, 48, "gray10le")), *stream.encode(None)])
+    sink = convert(tmp_path / "grey.mkv", tmp_path / "out.mkv", codec="ffv1")
+    assert sink.notes == [f"{tmp_path / 'out.mkv'}: 10 bits a sample become 8 in ffv1"]
 
 
 def test_hevc_in_mp4_is_what_apple_plays(tmp_path: Path) -> None:

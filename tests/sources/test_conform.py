@@ -11,6 +11,7 @@ import pytest
 
 from rtfilter.sinks.file import FileSink
 from rtfilter.sources.file import FileSource
+from tests.clips import clip
 
 
 def changing(path: Path, sizes: list[tuple[int, int]], tags: tuple[int, int] = (2, 0)) -> Path:
@@ -80,3 +81,14 @@ def test_nothing_is_lost_on_the_way_to_a_file(tmp_path: Path) -> None:
     sink.close(complete=True)
     _, frames = read(tmp_path / "out.mp4")
     assert [(frame.width, frame.height) for frame in frames] == [(160, 120)] * 16
+
+
+def test_another_pixel_format_becomes_the_first(tmp_path: Path) -> None:
+    for name, pix_fmt in (("one", "yuv420p"), ("two", "yuv444p")):
+        clip(tmp_path / f"{name}.ts", pix_fmt=pix_fmt, steps=(3000,))
+    path = tmp_path / "joined.ts"
+    path.write_bytes((tmp_path / "one.ts").read_bytes() + (tmp_path / "two.ts").read_bytes())
+    source, frames = read(path)
+    assert {frame.native.format.name for frame in frames} == {"yuv420p"}
+    assert len(frames) == 24
+    assert "the pixel format changes to yuv444p" in source.notes[1]
