@@ -82,6 +82,12 @@ def _presets(arguments: argparse.Namespace) -> int:
     return presets(arguments)
 
 
+def _config(arguments: argparse.Namespace) -> int:
+    from rtfilter.commands.config import config
+
+    return config(arguments)
+
+
 def _engines(arguments: argparse.Namespace) -> int:
     from rtfilter.commands.engines import engines
 
@@ -108,6 +114,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": ("what an edit did to a video", cli_options.evaluate_options, _evaluate),
     "bench": ("latency of this machine, stage by stage", cli_options.bench_options, _bench),
     "presets": ("list, show, save, edit and remove named mixes", cli_options.presets_options, _presets),
+    "config": ("show or edit your settings", cli_options.config_options, _config),
     "engines": ("networks and their plans for GPUs", engines_options, _engines),
     "doctor": ("what works here and how to mend what does not", cli_options.doctor_options, _doctor),
 }

@@ -160,6 +160,18 @@ def presets_options(parser: Parser) -> None:
     control_options(parser)
 
 
+def config_options(parser: Parser) -> None:
+    parser.add_argument(
+        "action_name",
+        metavar="ACTION",
+        nargs="?",
+        default="show",
+        type=one_of("action", ("show", "edit")),
+        help="show (default): every setting and where it comes from; edit: the file, in your editor",
+    )
+    parser.add_argument("--json", action="store_true", help="as one JSON document")
+
+
 def doctor_options(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="as one JSON document")
 

@@ -227,6 +227,8 @@ def merge(layers: list[Settings], presets_folder: Path) -> Settings:
             values.pop("preset", None)
         controls.update(named)
         values.update(layer.values)
+    if "codec" in values:
+        values["codec"] = values["codec"].strip().lower()
     return Settings(controls, values)
 
 

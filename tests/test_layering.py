@@ -49,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "tomlfile": {"errors"},
     "presets": {"controls", "errors", "names", "tomlfile"},
     "config": {"controls", "errors", "names", "presets", "tomlfile"},
+    "config_keys": {"controls"},
     "machine": {""},
     "progress": set(),
     "native_logs": set(),
