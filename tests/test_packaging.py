@@ -86,6 +86,7 @@ def test_the_sdist_builds_the_same_wheel(built: Path) -> None:
     missing = set(source_files().values()) - names
     assert not missing
     assert {"LICENSE", "README.md", "pyproject.toml", "CHANGELOG.md", "tests/conftest.py"} <= names
+    assert {"Makefile", "scripts/setup.sh", "Dockerfile", ".dockerignore"} <= names, "`make demo` works there"
     assert not {name for name in names if "__pycache__" in name or name.startswith((".venv", "dist/"))}
 
 
