@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,3 +83,22 @@ def test_one_that_takes_too_long_has_ended() -> None:
     with TiedProcess(["-c", "import time; time.sleep(600)"]) as process:
         assert process.poll() is None
     assert process.poll() is not None
+
+
+def test_python_of_ours_is_started_in_no_other_way() -> None:
+    """Beside it: other programs, with a time limit, and the soak test's asyncio, which says `tied_command`."""
+    starts = re.compile(r"\b(Popen\(|subprocess\.run\(|create_subprocess_\w+\(|os\.fork\(|os\.posix_spawn)")
+    found = {
+        str(path.relative_to(ROOT))
+        for folder in ("rtfilter", "bench", "engines", "kernels", "scripts")
+        for path in (ROOT / folder).rglob("*.py")
+        if starts.search(path.read_text(encoding="utf-8"))
+        and not path.is_relative_to(ROOT / "rtfilter" / "kernels")
+        and not path.is_relative_to(ROOT / "rtfilter" / "engines")
+    }
+    others = {"rtfilter/machine.py", "engines/fetch.py", "kernels/host_build.py"}
+    assert found - others == {"bench/soak.py"}
+    for name in others:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert len(re.findall(r"subprocess\.run\(", text)) == len(re.findall(r"timeout=", text)), name
+    assert "tied_command(" in (ROOT / "bench" / "soak.py").read_text(encoding="utf-8")
