@@ -86,7 +86,7 @@ def test_one_that_takes_too_long_has_ended() -> None:
 
 
 def test_python_of_ours_is_started_in_no_other_way() -> None:
-    """Beside it: other programs, with a time limit, and the soak test's asyncio, which says `tied_command`."""
+    """Beside it: other programs, with a time limit, and the soak test, which says `tied_command`."""
     starts = re.compile(r"\b(Popen\(|subprocess\.run\(|create_subprocess_\w+\(|os\.fork\(|os\.posix_spawn)")
     found = {
         str(path.relative_to(ROOT))
