@@ -106,7 +106,7 @@ def test_blendshapes_asked_for_by_name_are_shown(panel: Panel) -> None:
     """They have no slider; a page that shows none of them would say that nothing is asked."""
     panel.start()
     path = f"/api/sessions/{panel.session()['id']}/controls"
-    panel.api("PUT", path, {"blendshapes": {"browInnerUp": 0.4}})
+    panel.api("PUT", path, {"blendshapes": {"browInnerUp": 0.4}, "intensity": 0})
     panel.wait(lambda: panel.text("shapes") == "And by name: browInnerUp.", "the blendshape")
     assert dot(panel) is None
     assert panel.text("wheel-hint") == "Blendshapes have no place on the wheel."

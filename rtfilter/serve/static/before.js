@@ -3,12 +3,15 @@
  * the camera's own pictures wait here until theirs comes back. Otherwise a moving face breaks at the split.
  */
 
-import { element, make } from "./dom.js";
+import { clamp, element, make } from "./dom.js";
 import { everyFrame } from "./frames.js";
 import { Lag } from "./lag.js";
 
-/** Enough for 400 ms at 30 pictures a second. */
+/** At 30 pictures a second enough for 400 ms; for more where the filtered picture comes later, up to a second. */
 const KEPT = 12;
+const MOST_KEPT = 33;
+const INTERVAL_MS = 1000 / 30;
+const SPARE_MS = 150;
 const WIDEST_PX = 1280;
 
 export class Before {
@@ -57,12 +60,19 @@ export class Before {
     if (stream) this.#source.play().catch(() => undefined); // gone again before it began
   }
 
+  /** How much later the filtered picture of a moment is here; the server's two come together. */
+  get #behind_ms() {
+    return this.own ? (this.lag.ms ?? this.estimated_ms) : 0;
+  }
+
   /** @param {number} now */
   #keep(now) {
     const { videoWidth, videoHeight } = this.#source;
     if (videoWidth === 0) return;
     const scale = Math.min(1, WIDEST_PX / videoWidth);
-    const oldest = this.#waiting.length < KEPT ? { canvas: make("canvas"), taken: 0 } : this.#waiting.shift();
+    const needed = clamp(Math.ceil((this.#behind_ms + SPARE_MS) / INTERVAL_MS), KEPT, MOST_KEPT);
+    if (this.#waiting.length > needed) this.#waiting.shift();
+    const oldest = this.#waiting.length < needed ? { canvas: make("canvas"), taken: 0 } : this.#waiting.shift();
     if (!oldest) return;
     draw(this.#source, oldest.canvas, Math.round(videoWidth * scale), Math.round(videoHeight * scale));
     oldest.taken = now;
@@ -71,7 +81,7 @@ export class Before {
 
   /** @param {number} now */
   #paint(now) {
-    const wanted = this.own ? now - (this.lag.ms ?? this.estimated_ms) : now;
+    const wanted = now - this.#behind_ms;
     const distance = (/** @type {{taken: number}} */ { taken }) => Math.abs(taken - wanted);
     const [first, ...others] = this.#waiting;
     if (!first) return;

@@ -71,7 +71,8 @@ export class Wish {
 
   /** Whether anything is asked of the filter. */
   get edits() {
-    return this.number("intensity") > 0 && (this.shapes.length > 0 || Object.values(this.mix).some((amount) => amount > 0));
+    // Intensity is a factor on the emotions alone.
+    return this.shapes.length > 0 || (this.number("intensity") > 0 && Object.values(this.mix).some((amount) => amount > 0));
   }
 
   /** Ask for other amounts of some emotions; the rest of the mix stays. @param {import("./moods.js").Mix} amounts */
