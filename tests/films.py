@@ -43,6 +43,7 @@ class Film:
     cover: bool = False
     font: bytes = b""
     second_picture: bool = False
+    pictures: bool = True
     picture_codec: str = "libx264"
 
 
@@ -71,8 +72,11 @@ def write(path: Path, film: Film, options: dict[str, str] | None = None) -> Path
                     for n, (a, b, title) in enumerate(CHAPTERS)
                 ]
             )
-        pictures = [_picture_stream(container, film.picture_codec) for _ in range(1 + film.second_picture)]
-        pictures[0].metadata.update(film.video_tags)
+        pictures = [
+            _picture_stream(container, film.picture_codec) for _ in range(film.pictures + film.second_picture)
+        ]
+        for picture in pictures[:1]:
+            picture.metadata.update(film.video_tags)
         sounds = [(_sound_stream(container, sound), sound) for sound in film.sounds]
         words = None
         if film.subtitles is not None:

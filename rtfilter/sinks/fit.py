@@ -69,7 +69,7 @@ def fit(path: Path, target: Target, *, strict: bool = False) -> Fit:
     Raises InputError when `path` cannot be opened. strict: raises OutputError where not all can be kept.
     """
     with open_input(path) as source:
-        found = _Fitting(source, video_stream(source, path), target).result()
+        found = _Fitting(source, picture_of(source, path), target).result()
     if strict and found.notes:
         raise OutputError(
             f"{target.path} cannot keep all of {path} ({'; '.join(found.notes)}): write to another kind of "
@@ -78,8 +78,15 @@ def fit(path: Path, target: Target, *, strict: bool = False) -> Fit:
     return replace(found, notes=[f"{target.path}: {note}" for note in found.notes])
 
 
+def picture_of(source: InputContainer, path: Path) -> VideoStream | None:
+    """The track that is filtered; None in a file of sound alone."""
+    if all(stream.disposition & Disposition.attached_pic for stream in source.streams.video):
+        return None
+    return video_stream(source, path)
+
+
 class _Fitting:
-    def __init__(self, source: InputContainer, picture: VideoStream, target: Target) -> None:
+    def __init__(self, source: InputContainer, picture: VideoStream | None, target: Target) -> None:
         self._source, self._picture, self._target = source, picture, target
         self._firsts = _first_packets(source)
         self._notes: list[str] = []
@@ -87,7 +94,7 @@ class _Fitting:
     def result(self) -> Fit:
         target, encoders = self._target, dict[int, str | None]()
         for stream in self._source.streams:
-            if stream.index == self._picture.index or made_by_muxer(stream):
+            if stream is self._picture or made_by_muxer(stream):
                 continue
             self._place(stream, encoders)
         covers = {
@@ -95,11 +102,7 @@ class _Fitting:
             for index in encoders
             if index in self._firsts and self._source.streams[index].type == "video"
         }
-        bare = Fit(encoders, covers, self._notes, target.options)
-        plain = self._lost(bare)
-        if plain is None:
-            bare = replace(bare, timecode=False)
-            plain = [*(self._lost(bare) or []), "the timecode"]
+        bare, plain = self._together(Fit(encoders, covers, self._notes, target.options))
         if plain and target.muxer in ("mp4", "mov"):
             # Phones' own tags are lost in the usual form and kept in QuickTime's newer one.
             flags = target.options.get("movflags", "") + "+use_metadata_tags"
@@ -111,6 +114,21 @@ class _Fitting:
             suffix = self._target.suffix
             self._notes.append(f"left out: {', '.join(plain)}: {suffix} files have no place for that")
         return bare
+
+    def _together(self, wanted: Fit) -> tuple[Fit, list[str]]:
+        """What of `wanted` can be written into one file, and the labels that are lost then."""
+        lost = self._lost(wanted)
+        if lost is not None:
+            return wanted, lost
+        lost = self._lost(replace(wanted, timecode=False))
+        if lost is not None:
+            return replace(wanted, timecode=False), [*lost, "the timecode"]
+        if not wanted.encoders:
+            return wanted, []  # not the tracks' fault: the writing itself will tell
+        *others, last = wanted.encoders
+        name, suffix = describe(self._source.streams[last], self._source), self._target.suffix
+        self._notes.append(f"left out: {name}: {suffix} files cannot hold it beside the other tracks")
+        return self._together(replace(wanted, encoders={index: wanted.encoders[index] for index in others}))
 
     def _place(self, stream: Stream, encoders: dict[int, str | None]) -> None:
         suffix, muxer = self._target.suffix, self._target.muxer
@@ -196,10 +214,12 @@ class _Fitting:
         return memory.getvalue()
 
 
-def labels_of(source: InputContainer, picture: Stream, wanted: Fit) -> Labels:
+def labels_of(source: InputContainer, picture: Stream | None, wanted: Fit) -> Labels:
     """The labels of the file and of its picture track, which is the first of the new file."""
     labels = Labels.of(source)
-    labels.tracks[0] = (written(picture.metadata), picture.disposition)
+    labels.tracks[0] = ({}, Disposition.default)
+    if picture is not None:
+        labels.tracks[0] = (written(picture.metadata), picture.disposition)
     if not wanted.timecode:
         for tags in (labels.tags, labels.tracks[0][0]):
             for key in [key for key in tags if key.lower() == "timecode"]:

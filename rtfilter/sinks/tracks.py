@@ -10,8 +10,8 @@ import av
 from av.container import InputContainer, OutputContainer
 
 from rtfilter.sinks.convert import AnyPacket, Route, route
-from rtfilter.sinks.fit import Fit, labels_of
-from rtfilter.sources.container import open_input, reason, video_stream
+from rtfilter.sinks.fit import Fit, labels_of, picture_of
+from rtfilter.sources.container import open_input, reason
 from rtfilter.sources.continuous import Continuous
 
 _LOG = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class TrackCopy:
         self._input: InputContainer = open_input(path)
         self._routes: dict[int, Route] = {}
         try:
-            self._labels = labels_of(self._input, video_stream(self._input, path), fit)
+            self._labels = labels_of(self._input, picture_of(self._input, path), fit)
             for index, encoder in fit.encoders.items():
                 stream = self._input.streams[index]
                 way = self._routes[index] = route(stream, output, encoder, fit.covers.get(index))
@@ -41,7 +41,7 @@ class TrackCopy:
             self.close()
             raise
         # A cover is one packet without a time, which is there already.
-        self._covers = dict(fit.covers)
+        self._covers = {index: cover for index, cover in fit.covers.items() if index in self._routes}
         timed = [self._input.streams[index] for index in self._routes if index not in self._covers]
         self._packets: Iterator[AnyPacket] = iter(Continuous(self._input, timed)) if timed else iter(())
         self._next: AnyPacket | None = None

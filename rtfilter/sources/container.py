@@ -66,6 +66,9 @@ def video_stream(container: InputContainer, path: Path | str) -> VideoStream:
     if not moving:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         raise InputError(f"{path} holds {kinds} but no moving picture: name a file with a video stream")
+    if moving[0].disposition & Disposition.dependent:
+        # FFmpeg gives its tiles one by one, and PyAV not the plan of how they lie.
+        raise InputError(f"{path} is a picture in tiles, as phones' HEIC: convert it to JPEG first")
     stream = next((s for s in moving if getattr(s, "codec_context", None) is not None), None)
     if stream is None:
         raise InputError(f"{path}: no decoder for its video codec here: convert the file to H.264 first")

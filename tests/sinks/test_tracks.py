@@ -194,6 +194,29 @@ def test_covers_and_attached_files(tmp_path: Path) -> None:
         assert FileSource(tmp_path / name).info.width == 64
 
 
+@pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
+def test_sound_and_tags_of_a_file_without_pictures(tmp_path: Path, codec: str) -> None:
+    path = write(tmp_path / "sound.mkv", Film([Sound(codec, "ger")], tags=TAGS, pictures=False))
+    pictures = FileSource(write(tmp_path / "in.mp4", Film()))
+    sink = FileSink(tmp_path / "out.mp4", pictures.info, tracks_from=path)
+    while (frame := pictures.read()) is not None:
+        sink.write(frame.unchanged())
+    sink.close(complete=True)
+    assert kinds(tmp_path / "out.mp4") == ["video", "audio"]
+    assert onsets_s(tmp_path / "out.mp4") == pytest.approx(CLICKS_S, abs=0.003)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.metadata["title"] == TAGS["title"]
+        assert container.streams.audio[0].metadata["language"] == "ger"
+
+
+def test_a_timecode_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """Drop-frame timecode is of 29.97 frames a second, and this is of 25."""
+    path = write(tmp_path / "in.mkv", Film(TWO, video_tags={"timecode": "01:02:03;04"}))
+    (note,) = convert(path, tmp_path / "out.mov")
+    assert note == 'left out: the tag TIMECODE "01:02:03;04": .mov files have no place for that'
+    assert kinds(tmp_path / "out.mov") == ["video", "audio", "audio"]
+
+
 def test_a_second_picture_track_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "in.mkv", Film(second_picture=True))
     notes = convert(path, tmp_path / "out.mp4")

@@ -11,9 +11,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from rtfilter.errors import InputError
 from rtfilter.frame import Frame
+from rtfilter.sources.container import video_stream
 from rtfilter.sources.file import FileSource
 from tests.clips import clip, picture_rgb, video_planes
 
@@ -276,3 +278,12 @@ def test_close_ends_the_reading_from_any_thread(tmp_path: Path) -> None:
     closer.join(5)
     source.close()
     assert source.read() is None
+
+
+def test_a_picture_in_tiles_is_refused_rather_than_one_tile_shown(tmp_path: Path) -> None:
+    """As FFmpeg gives a phone's HEIC: one stream a tile, each marked as a part of something."""
+    clip(tmp_path / "clip.mp4", frames=2)
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        container.streams.video[0].disposition = Disposition.dependent
+        with pytest.raises(InputError, match=r"in tiles.* convert it to JPEG"):
+            video_stream(container, tmp_path / "photo.heic")
