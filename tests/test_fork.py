@@ -52,7 +52,7 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 
 def run(program: str, timeout_s: float = 90.0) -> subprocess.CompletedProcess[str]:
     """In a process of its own, which may hang and then fails the test."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ORT_DISABLE_TELEMETRY": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", program],
         capture_output=True,

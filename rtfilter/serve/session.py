@@ -141,7 +141,8 @@ class Session:
         self.tell_state()
 
     def choose_preset(self, name: str, seq: int | None = None) -> Controls:
-        """Take a preset's wish. Raises UsageError for an unknown name."""
+        """Take a preset's wish, by its name in any case. Raises UsageError for an unknown one."""
+        name = name.strip().lower()
         if name not in self._presets:
             raise UsageError(f"unknown preset {name[:40]!r}:{nearest(name[:40], self._presets)}")
         return self.controls.choose(self._presets[name].values, seq)

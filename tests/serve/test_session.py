@@ -115,7 +115,7 @@ def test_timings_carry_the_90_khz_time_round_its_end() -> None:
 def test_messages_do_what_they_ask() -> None:
     async def test(desk: Desk) -> None:
         desk.say({"type": "controls", "changes": {"mouth": 0.5}, "seq": 1})
-        desk.say({"type": "preset", "name": "friendly", "seq": 2})
+        desk.say({"type": "preset", "name": "Friendly", "seq": 2})
         desk.say({"type": "paused", "paused": True})
         desk.say({"type": "ping", "t": 3})
         await settled()
