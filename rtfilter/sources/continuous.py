@@ -122,7 +122,7 @@ class Continuous:
     def _part_of(self, packet: Packet[Any], at_s: float, line: _Line) -> int | None:
         """The part that a packet belongs to; None where its time fits none: it has jumped."""
         bounded = self._resets and self._end_s > float("-inf")
-        latest_s = self._now_s + _JUMP_AHEAD_S if bounded else float("inf")
+        latest_s = self._end_s + _JUMP_AHEAD_S if bounded else float("inf")
         fitting = [
             part
             for part in range(line.part, len(self._moves_s))

@@ -129,3 +129,12 @@ def test_a_pause_stays_a_pause(tmp_path: Path) -> None:
     assert FileSource(tmp_path / "pause.mkv").notes == []
     gaps = [later[0] - earlier[0] for earlier, later in pairwise(times(tmp_path / "pause.mkv")["video"])]
     assert max(gaps) == pytest.approx(20.0, abs=0.01)
+
+
+def test_slow_pictures_of_a_transport_stream_are_no_reset(tmp_path: Path) -> None:
+    """One picture every 15 s, as of slides: further apart than a clock that was reset would be."""
+    clip(tmp_path / "slides.ts", frames=8, steps=(90_000 * 15,))
+    source, count = FileSource(tmp_path / "slides.ts"), 0
+    while source.read() is not None:
+        count += 1
+    assert (count, source.notes) == (8, [])
