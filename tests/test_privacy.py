@@ -85,6 +85,29 @@ def test_a_verb_reaches_nobody_and_leaves_nothing_elsewhere(verb: str, person: P
     check(traced(person, ["-m", "rtfilter", *arguments]), person)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "list.m3u8",
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://192.0.2.77/1.ts\n#EXT-X-ENDLIST\n",
+        ),
+        ("list.ffconcat", "ffconcat version 1.0\nfile http://192.0.2.77/1.mp4\n"),
+        (
+            "call.sdp",
+            "v=0\no=- 0 0 IN IP4 192.0.2.77\ns=x\nc=IN IP4 192.0.2.77\nt=0 0\nm=video 5004 RTP/AVP 96\n"
+            "a=rtpmap:96 H264/90000\n",
+        ),
+    ],
+)
+def test_a_file_that_names_a_server_is_no_request_to_ask_it(name: str, text: str, person: Person) -> None:
+    (person.work / name).write_text(text)
+    trace = traced(person, ["-m", "rtfilter", "run", "-i", name, "-o", "out.mp4"])
+    assert trace.code == 1
+    assert not trace.hosts
+    assert trace.sockets == 0
+
+
 def test_the_server_talks_to_its_own_machine_alone(person: Person) -> None:
     fetched: list[int] = []
 

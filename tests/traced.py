@@ -18,7 +18,7 @@ import pytest
 _FILES = "open openat openat2 creat mkdir mkdirat rename renameat renameat2 link linkat symlink symlinkat"
 _CALLS = f"trace=%network,{_FILES.replace(' ', ',')}"
 _LINE = re.compile(r"(\w+)\((.*)\)\s+= (-?\d+)(?:<([^>]*)>)?")
-_WRITES = re.compile(r"\bO_(?:WRONLY|RDWR|CREAT|TMPFILE)\b")
+_WRITES = re.compile(r"\bO_(?:WRONLY|RDWR|CREAT)\b")
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
 
@@ -118,7 +118,9 @@ def _read(line: str, person: Person, trace: Trace) -> None:
         return
     call, arguments, result, place = found.groups()
     if call in ("open", "openat", "openat2", "creat"):
-        if place and (call == "creat" or _WRITES.search(arguments)):
+        # A file without a name is gone when it is closed; one that gets a name later is seen then.
+        nameless = "O_TMPFILE" in arguments
+        if place and not nameless and (call == "creat" or _WRITES.search(arguments)):
             trace.written.add(Path(place))
     elif call.startswith(("mkdir", "rename", "link", "symlink")):
         if result == "0":
