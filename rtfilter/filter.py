@@ -125,7 +125,7 @@ class FaceFilter:
         if not isinstance(frame, Frame):
             got = type(frame).__name__
             raise FrameError(
-                f"expected a Frame, got {got}: wrap a picture with Frame.from_rgb(image, pts=ns)"
+                f"expected a Frame, got {got}: wrap it: Frame.from_rgb, from_bgr (OpenCV) or from_av (PyAV)"
             )
         if not isinstance(controls, Controls):
             got = type(controls).__name__

@@ -148,12 +148,16 @@ class Frame:
         8-bit planar YUV stays in its planes, as the decoder gave it, deeper YUV gets 8-bit planes beside it;
         all else becomes RGB. The picture is not turned by its orientation. One without a pts is of now.
 
-        Raises FrameError for a picture that is too large, or in a format that FFmpeg cannot convert.
+        Raises FrameError for what is no picture of PyAV's, for one that is too large, and
+        for a format that FFmpeg cannot convert.
         """
         import av  # which most users of arrays never need
 
         from rtfilter.sources.pixels import PixelReader
 
+        if not isinstance(picture, av.VideoFrame):
+            got = type(picture).__name__
+            raise FrameError(f"expected an av.VideoFrame, got {got}: arrays go in by from_rgb")
         if max(picture.width, picture.height) > MAX_SIDE_PX:
             got = f"{picture.width}x{picture.height}"
             raise FrameError(f"expected a picture with sides of 1..{MAX_SIDE_PX} px, got {got}")

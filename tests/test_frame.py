@@ -110,9 +110,14 @@ def test_a_picture_of_pyav_keeps_its_time_and_colours(pixel_format: str) -> None
     frame = Frame.from_av(picture, seq=4)
     assert (frame.pts_ns, frame.seq, frame.native) == (33_333_333, 4, picture)
     assert (frame.width, frame.height) == (64, 48)
-    assert (frame.planes is not None) == (pixel_format in ("yuv420p", "nv12"))
+    assert (frame.planes is not None) == pixel_format.startswith(("yuv", "nv12"))
     if pixel_format != "gray":
         assert np.abs(frame.rgb.astype(int) - flat).max() <= 3
+
+
+def test_what_is_no_picture_of_pyavs_is_refused() -> None:
+    with pytest.raises(FrameError, match=r"expected an av\.VideoFrame, got ndarray"):
+        Frame.from_av(PICTURE)  # type: ignore[arg-type]
 
 
 def test_a_picture_of_pyav_without_a_pts_is_of_now() -> None:
