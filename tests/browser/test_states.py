@@ -138,6 +138,17 @@ def test_without_a_data_channel_the_websocket_serves(
     )
 
 
+def test_the_first_message_is_not_missed(panel: Panel) -> None:
+    """It holds the wish: without it the sliders would stand at nothing while the face is edited."""
+    panel.run(
+        "const set = RTCRtpSender.prototype.setParameters;"
+        "RTCRtpSender.prototype.setParameters = async function (...given) {"
+        "  await new Promise((done) => setTimeout(done, 3000)); return set.apply(this, given); }"
+    )
+    panel.start()
+    panel.wait(lambda: panel.values["emotions-happy"] == "0.4", "the wish of the session")
+
+
 def test_a_session_that_somebody_ended(panel: Panel) -> None:
     panel.start()
     panel.api("DELETE", f"/api/sessions/{panel.session()['id']}")

@@ -36,7 +36,8 @@ export async function filterCamera(camera, controls, onFiltered, signal) {
     });
     const { id, sdp } = await answer.json();
     await peer.setRemoteDescription({ type: "answer", sdp: startFast(sdp) });
-    await keepSize(transceiver.sender);
+    // Not waited for: the channel's first message may come within that time, and its listener comes after this.
+    void keepSize(transceiver.sender);
     return { id, peer, channel, sender: transceiver.sender, close: () => end(peer, `/api/sessions/${encodeURIComponent(id)}`) };
   } catch (error) {
     peer.close();
