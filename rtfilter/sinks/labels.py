@@ -92,7 +92,7 @@ class Labels:
             gone = flags & ~stream.disposition
             missing += [f"the flag {flag.name}" for flag in Disposition if flag in gone and flag.name]
             if stream.type == "subtitle" and Disposition.default in stream.disposition & ~flags:
-                missing.append("that the subtitles are off at first")
+                missing.append("the flag that keeps subtitles off")
         if len(found.chapters()) < len(self.chapters):
             missing.append("the chapters")
         return list(dict.fromkeys(missing))
