@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 
 from rtfilter.cli_parser import Parser, one_of
 
@@ -11,6 +12,7 @@ CODECS = ("h264", "hevc", "ffv1", "vp9", "gif")
 PIPE_FORMATS = ("y4m", "mkv", "raw")
 # As `frame.MAX_SIDE_PX`, which would load NumPy here.
 MAX_SIDE_PX = 16384
+LONGEST_S = 86_400.0
 _MULTIPLES = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
@@ -49,6 +51,27 @@ def pipe_options(parser: Parser) -> None:
         type=one_of("format", PIPE_FORMATS),
         help="of stdout: y4m (default), raw (RGB), or mkv, which keeps times",
     )
+
+
+def part_options(parser: Parser) -> None:
+    parser.add_argument(
+        "--start", metavar="S", type=seconds(0.0), help="of a file: begin there, in seconds or as MM:SS"
+    )
+
+
+def seconds(low: float) -> Callable[[str], float]:
+    """An argparse type for a time of `low` s to a day: `90`, `1:30`, `0:01:30.5`."""
+
+    def timed(text: str) -> float:
+        matched = re.fullmatch(r"(?:(?:(\d{1,2}):)?([0-5]?\d):)?(\d{1,6}(?:\.\d{1,9})?)", text)
+        if matched is None or (matched[2] is not None and float(matched[3]) >= 60):
+            raise argparse.ArgumentTypeError(f"expected seconds like 90.5, or HH:MM:SS, got {text!r}")
+        value = int(matched[1] or 0) * 3600 + int(matched[2] or 0) * 60 + float(matched[3])
+        if not low <= value <= LONGEST_S:
+            raise argparse.ArgumentTypeError(f"expected {low:g}..{LONGEST_S:g} seconds, got {text!r}")
+        return value
+
+    return timed
 
 
 def size(text: str) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from rtfilter.cli_files import pipe_options, quality_options
+from rtfilter.cli_files import part_options, pipe_options, quality_options, seconds
 from rtfilter.cli_parser import Parser, checked, count, number, one_of, port, share
 from rtfilter.config import (
     COUNT_KEYS,
@@ -33,6 +33,7 @@ def run_options(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE|virtualcam|null|-", help="where it goes; - is stdout")
     _output_options(parser)
     pipe_options(parser)
+    part_options(parser)
     control_options(parser)
     _picture_options(parser)
     _live_options(parser)
@@ -92,7 +93,7 @@ def _live_options(parser: Parser) -> None:
         "--device", metavar="/dev/videoN", help="the virtual camera (default: the first free one)"
     )
     parser.add_argument(
-        "--duration", metavar="S", type=number(0.01, LONGEST_S), help="stop after so many seconds"
+        "--duration", metavar="S", type=seconds(0.01), help="stop after so many seconds, or MM:SS"
     )
 
 

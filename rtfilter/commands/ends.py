@@ -79,7 +79,7 @@ def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s:
         _suggest("input", name, (DEMO, "camera:0"))
     from rtfilter.sources.file import FileSource
 
-    return FileSource(name)
+    return FileSource(name, start_s=values.get("start") or 0.0)
 
 
 def open_sink(name: str, values: Mapping[str, Any], source: Source, *, compare: bool, force: bool) -> Sink:
@@ -122,6 +122,7 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
         options["sample_aspect_ratio"] = source.sample_aspect_ratio
         if source.rereadable:
             options["tracks_from"] = source.path
+        options["part_s"] = values.get("part_s")
         sounds = source.sounds
     if name == PIPE:
         return _open_pipe(source, info, values, options, sounds)

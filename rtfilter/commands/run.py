@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from fractions import Fraction
 from functools import partial
@@ -70,7 +71,9 @@ def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: 
     """The job of parsed arguments. Raises UsageError for a codec that a settings file made up."""
     if (codec := values.get("codec", CODECS[0])) not in CODECS:
         raise UsageError(f"unknown codec {codec!r}:{nearest(codec, CODECS)}")
-    named = {key: getattr(arguments, key, None) for key in ("crf", "bitrate", "size", "format", "strict")}
+    named = {
+        key: getattr(arguments, key, None) for key in ("crf", "bitrate", "size", "format", "start", "strict")
+    }
     return Job(
         input=values["input"],
         output=values["output"],
@@ -93,18 +96,26 @@ def filter_video(job: Job) -> int:
     if job.input and Path(job.input).is_dir():
         return _filter_folder(job, started)
     live = is_camera(job.input) or is_live(job.input) or job.output == VIRTUAL_CAMERA
-    if job.duration_s is not None and not live and job.input != DEMO:
-        raise UsageError("--duration is for cameras, the demo and the virtual camera; a file has its own")
+    start_s = job.values.get("start")
+    seekless = is_camera(job.input) or is_live(job.input) or job.input == DEMO
+    if start_s is not None and seekless:
+        raise UsageError(
+            f"--start is for files, addresses and stdin; {shown_address(job.input)} has no beginning"
+        )
+    if not seekless and not (start_s is None and job.duration_s is None):
+        part_s = math.inf if job.duration_s is None else job.duration_s
+        job = replace(job, values={**job.values, "part_s": part_s})
     source = open_source(job.input, job.values, live=live, duration_s=job.duration_s)
     try:
         # Before the networks load: a wrong output is told at once.
         sink = open_sink(job.output, job.values, source, compare=job.compare, force=job.force)
         told = [*getattr(sink, "notes", ())]
         say_notes(told)
+        part = _part_of(source, job, sink)
         recorded = load_filter(sink, job, still=source.info.frame_count == 1)
         try:
             pass_through = _live if live else _every_frame
-            result = pass_through(job, source, recorded, sink)
+            result = pass_through(job, part, recorded, sink)
         except KeyboardInterrupt as error:
             say_interrupted(error, f"after {recorded.frames} frames{'' if live else _lost(job)}")
             raise InterruptedJob(*error.args) from error
@@ -122,6 +133,19 @@ def filter_video(job: Job) -> int:
     notes = [getattr(source, "damage", None), *getattr(source, "notes", ()), *later]
     say_what_happened(job, recorded, notes)
     return 0
+
+
+def _part_of(source: Source, job: Job, sink: Sink) -> Source:
+    """The part of the source that was asked for; without one the sink is closed, and the error raised."""
+    if "part_s" not in job.values:
+        return source
+    from rtfilter.sources.part import PartSource
+
+    try:
+        return PartSource(source, job.values.get("start") or 0.0, job.duration_s)
+    except BaseException:
+        sink.close(complete=False)
+        raise
 
 
 def _filter_folder(job: Job, started: datetime) -> int:
@@ -201,6 +225,7 @@ def _lost(job: Job) -> str:
 
 
 def _every_frame(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dict[str, Any]:
+    from rtfilter.sources.part import PartSource
     from rtfilter.sources.pipe import PipeSource
     from rtfilter.sources.stoppable import Stoppable
     from rtfilter.threads import stop_on_signals
@@ -208,7 +233,8 @@ def _every_frame(job: Job, source: Source, recorded: RecordedFilter, sink: Sink)
 
     # Half of a file is no result; a demo, as a recording, is whole wherever it ends.
     endless = job.input in (DEMO, PIPE)
-    stoppable = Stoppable(source, source.finish if isinstance(source, PipeSource) else None)
+    inner = source.whole if isinstance(source, PartSource) else source
+    stoppable = Stoppable(source, inner.finish if isinstance(inner, PipeSource) else None)
     with ProgressBar() as bar, stop_on_signals(stoppable.stop) if endless else nullcontext():
         step = partial(_stepped, job, recorded)
         report = transcode(stoppable, step, sink, None if job.quiet else bar)

@@ -60,6 +60,8 @@ class FileSink:
     sample_aspect_ratio: width / height of a pixel (`FileSource.sample_aspect_ratio`).
     codec: h264, hevc, ffv1, vp9 or gif; None for what is usual for the suffix.
     notes: what the file cannot hold, for the caller to show.
+    part_s: the longest that the frames can last, in seconds, where they are a part of `tracks_from`: the
+        first is at zero then, and what of the tracks is before or after them is left out. None for the whole.
     place: another one than the file `path`; `path` is then only a name for messages.
 
     Raises UsageError for a suffix or codec that cannot be had, OutputError for a target that exists, or
@@ -78,6 +80,7 @@ class FileSink:
         overwrite: bool = False,
         sample_aspect_ratio: Fraction = Fraction(1),
         place: Place | None = None,
+        part_s: float | None = None,
     ) -> None:
         self.path = Path(path)
         suffix = self.path.suffix.lower() if place is None else place.suffix
@@ -95,6 +98,7 @@ class FileSink:
         self._fps = info.fps.limit_denominator(100_000)
         self._container: OutputContainer | None = None
         self._tracks: TrackCopy | None = None
+        self._part = part_s is not None
         self._palettes: Palettes | None = None
         self.notes: list[str] = []
         try:
@@ -117,7 +121,7 @@ class FileSink:
             self._stream = self._container.add_stream(ENCODERS[self._codec], rate=self._fps)
             self._stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
             if tracks_from is not None and placed is not None:
-                self._tracks = TrackCopy(Path(tracks_from), self._container, placed)
+                self._tracks = TrackCopy(Path(tracks_from), self._container, placed, part_s)
         except (RtfilterError, BrokenPipeError):
             self.close(complete=False)
             raise
@@ -184,7 +188,7 @@ class FileSink:
             raise OutputError(f"{self.path} was not written: there was not one frame")
         self._mux(container, self._stream.encode(None), last=True)
         if self._tracks is not None:
-            self._tracks.feed(container, math.inf)
+            self._tracks.end(container, float(self._end_pts * self._time_base))
         container.close()
         self._place.publish()
 
@@ -231,7 +235,9 @@ class FileSink:
         start_s = float(frame.pts * frame.time_base)
         sound_s = None if self._tracks is None else self._tracks.start_s
         earliest_s = start_s if sound_s is None else min(start_s, sound_s)
-        if start_s < 0 or earliest_s < -_LEAD_IN_S:
+        if self._part:
+            earliest_s = start_s
+        if self._part or start_s < 0 or earliest_s < -_LEAD_IN_S:
             self._moved = math.ceil(-earliest_s / self._time_base)
             if self._tracks is not None and self._container is not None:
                 self._tracks.move(self._container, float(self._moved * self._time_base))

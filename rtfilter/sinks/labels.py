@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,13 +70,23 @@ class Labels:
             if stream.type != "attachment":
                 stream.disposition = flags
 
-    def write_chapters(self, output: OutputContainer, moved_s: float) -> None:
-        """The chapters into `output`, so many seconds later, before its header is written."""
-        later = []
+    def write_chapters(self, output: OutputContainer, moved_s: float, part_s: float | None = None) -> None:
+        """The chapters into `output`, so many seconds later, before its header is written.
+
+        part_s: only those of the part from zero to there; None for all.
+        """
+        later: list[dict[str, Any]] = []
         for chapter in self.chapters:
             ticks = round(moved_s / chapter["time_base"])
-            later.append({**chapter, "start": chapter["start"] + ticks, "end": chapter["end"] + ticks})
-        if later:
+            start, end = chapter["start"] + ticks, chapter["end"] + ticks
+            if part_s is not None:
+                if end <= 0 or start * chapter["time_base"] >= part_s:
+                    continue
+                if part_s < math.inf:
+                    end = min(end, int(part_s / chapter["time_base"]))
+                start = max(start, 0)
+            later.append({**chapter, "start": start, "end": end})
+        if later or part_s is not None:
             output.set_chapters(later)  # type: ignore[arg-type]
 
     def lost(self, found: Container) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,11 +24,13 @@ class TrackCopy:
     `output` has its picture track already, and nothing is written yet. What can be copied keeps its bytes,
     and its times where they rise; the rest is converted on the way.
 
+    part_s: the longest that the output can be, where it is a part of the file; None for the whole.
+
     Raises InputError when `path` cannot be opened.
     """
 
-    def __init__(self, path: Path, output: OutputContainer, fit: Fit) -> None:
-        self.path = path
+    def __init__(self, path: Path, output: OutputContainer, fit: Fit, part_s: float | None = None) -> None:
+        self.path, self._part_s = path, part_s
         self._input: InputContainer = open_input(path)
         self._routes: dict[int, Route] = {}
         try:
@@ -58,7 +61,7 @@ class TrackCopy:
     def move(self, output: OutputContainer, moved_s: float) -> None:
         """Add so many seconds to all times, as the caller did to the pictures; before the first `feed`."""
         self._moved_s = moved_s
-        self._labels.write_chapters(output, moved_s)
+        self._labels.write_chapters(output, moved_s, self._part_s)
 
     def feed(self, output: OutputContainer, until_s: float) -> None:
         """Write all packets that begin before `until_s`; everything, with infinity.
@@ -71,16 +74,27 @@ class TrackCopy:
         while not self._done:
             packet = self._next or self._read()
             if packet is None:
-                self._done = True
-                for way in self._routes.values():
-                    output.mux(way.rest())
+                self._rest(output)
             elif float((packet.dts or 0) * packet.time_base) + self._moved_s > until_s:
                 self._next = packet
                 return
             else:
                 self._next = None
+                if self._part_s is not None and _start_s(packet) + self._moved_s < 0:
+                    continue
                 self._move(packet)
                 output.mux(self._routes[packet.stream_index].packets(packet))
+
+    def end(self, output: OutputContainer, end_s: float) -> None:
+        """Write what is left: everything, or of a part what begins before the pictures end, at `end_s`."""
+        self.feed(output, math.inf if self._part_s is None else end_s)
+        if not self._done:
+            self._rest(output)
+
+    def _rest(self, output: OutputContainer) -> None:
+        self._done = True
+        for way in self._routes.values():
+            output.mux(way.rest())
 
     def close(self) -> None:
         """Release the file. May be called twice."""
@@ -107,3 +121,8 @@ class TrackCopy:
         except (av.FFmpegError, OSError) as error:
             _LOG.warning("%s: its tracks break off (%s); kept what there was", self.path, reason(error))
         return None
+
+
+def _start_s(packet: AnyPacket) -> float:
+    time = packet.dts if packet.pts is None else packet.pts
+    return float((time or 0) * packet.time_base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +18,7 @@ DEFAULT_FPS = Fraction(25)
 _OPEN_OPTIONS = {"protocol_whitelist": "file"}
 # FFmpeg draws any text file that has one of their suffixes, or escape codes, as a terminal would show it.
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
+_SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 # Beyond this, decoding on one core would be the slowest stage of the whole way.
 _FRAME_THREADS_ABOVE_PX = 1920 * 1088
 
@@ -93,6 +95,19 @@ def steady_fps(stream: VideoStream, mean_fps: Fraction) -> Fraction:
         return mean_fps
     rate = Fraction(stream.base_rate)
     return rate if mean_fps <= rate <= max(2 * mean_fps, Fraction(60)) else mean_fps
+
+
+def seek_before(container: InputContainer, stream: VideoStream, start_s: float) -> None:
+    """Go to the last picture that stands alone at most `start_s` after the beginning, where that is certain.
+
+    Elsewhere (transport streams, whose times may start anew; files without an index) nothing is done.
+    """
+    if stream.start_time is None or stream.time_base is None or container.format.name not in _SEEKABLE:
+        return
+    # If it fails the reader goes through everything from the beginning.
+    with contextlib.suppress(av.FFmpegError):
+        ticks = stream.start_time + int(start_s / stream.time_base)
+        container.seek(ticks, backward=True, stream=stream)
 
 
 def duration_s(stream: VideoStream) -> float | None:

@@ -20,6 +20,7 @@ from rtfilter.sources.container import (
     nominal_fps,
     open_input,
     reason,
+    seek_before,
     steady_fps,
     video_stream,
 )
@@ -45,13 +46,16 @@ class FileSource:
         show. What could be decoded has been given.
     sample_aspect_ratio: width / height of a pixel of the upright picture.
     steady_fps: the constant rate that most of its frames have, where a gap does not count.
+    origin_s: when the first picture begins, where the file states it. start_s: what is earlier is not needed.
     opened: a container that was opened otherwise, as a pipe's or an address's; `path` is then its name.
     rereadable: whether `path` can be opened once more, for the sound. sounds: how many sound tracks it has.
 
     Raises InputError when not one frame can be had: missing, empty, no video in it, over 16384 px a side.
     """
 
-    def __init__(self, path: str | Path, *, opened: InputContainer | None = None) -> None:
+    def __init__(
+        self, path: str | Path, *, opened: InputContainer | None = None, start_s: float = 0.0
+    ) -> None:
         self.path, self.name = Path(path), str(path)
         self.rereadable = opened is None
         self.damage: str | None = None
@@ -62,6 +66,10 @@ class FileSource:
         try:
             self._stream = video_stream(self._container, self.name)
             self._fps = nominal_fps(self._stream)
+            start, base = self._stream.start_time, self._stream.time_base
+            self.origin_s = None if start is None or base is None else float(start * base)
+            if start_s and self.rereadable:
+                seek_before(self._container, self._stream, start_s)
             self._decoder = _Decoder(self._container, self._stream)
             self._pictures = iter(self._decoder)
             unsafe = self._stream.codec_context.name in WithoutProfile.CODECS

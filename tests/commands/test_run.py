@@ -123,7 +123,9 @@ def test_a_single_picture_is_edited_at_once(tmp_path: Path) -> None:
         (["-i", "CLIP", "-o", "out.mp4", "--crf", "-3"], 2, "--crf"),
         (["-i", "CLIP", "-o", "out.mp4", "--bitrate", "fast"], 2, "800k or 4M"),
         (["-i", "CLIP", "-o", "out.mp4", "--codec", "ffv1", "--crf", "3"], 2, "lossless"),
-        (["-i", "CLIP", "-o", "null", "--duration", "1"], 2, "a file has its own"),
+        (["-i", "demo", "-o", "null", "--start", "1"], 2, "demo has no beginning"),
+        (["-i", "CLIP", "-o", "out.mp4", "--start", "9"], 2, "the last picture is at 0.44 s"),
+        (["-i", "CLIP", "-o", "out.mp4", "--start", "1:75"], 2, "or HH:MM:SS"),
         (["-i", "TAKEN", "-o", "null"], 1, "cannot be opened as a video"),
         (
             ["-i", "ftp://me:secret@localhost/clip.mp4", "-o", "null"],
