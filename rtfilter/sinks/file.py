@@ -11,8 +11,6 @@ from pathlib import Path
 
 import av
 from av.container import OutputContainer
-from av.packet import Packet
-from av.video.stream import VideoStream
 
 from rtfilter.errors import OutputError, RtfilterError
 from rtfilter.frame import Frame
@@ -20,6 +18,7 @@ from rtfilter.sinks.containers import DEFAULT_QUALITY, ENCODERS, Quality, chosen
 from rtfilter.sinks.deep import source_of
 from rtfilter.sinks.encode import Encoding, codec_settings, encoding_for, time_base_for
 from rtfilter.sinks.fit import Target, fit
+from rtfilter.sinks.lengths import Lengths
 from rtfilter.sinks.palette import Palettes
 from rtfilter.sinks.place import FilePlace, Place
 from rtfilter.sinks.properties import keep_fields, mastering_options
@@ -91,10 +90,9 @@ class FileSink:
         self._encoding: Encoding | None = None
         self._time_base = Fraction(1, 90_000)
         self._last_pts: int | None = None
-        self._packet_pts_step = 1
-        # In ticks of the time base: what was added to all times, lengths by pts, and where the last one ends.
-        self._moved = self._end_pts = 0
-        self._durations: dict[int, int] = {}
+        self._lengths = Lengths()
+        # What was added to all times, in ticks of the time base.
+        self._moved = 0
         self._fps = info.fps.limit_denominator(100_000)
         self._container: OutputContainer | None = None
         self._tracks: TrackCopy | None = None
@@ -151,8 +149,10 @@ class FileSink:
             self._last_pts = picture.pts = pts
             picture.time_base = self._time_base
             if frame.duration:
-                self._durations[pts] = max(1, round(frame.duration * frame.time_base / self._time_base))
-            self._mux(self._container, self._stream.encode(picture))
+                self._lengths.note(pts, round(frame.duration * frame.time_base / self._time_base))
+            packets = self._stream.encode(picture)
+            self._lengths.give(packets)
+            self._container.mux(packets)
             if self._tracks is not None:
                 self._tracks.feed(self._container, float(pts * self._time_base))
         except (RtfilterError, BrokenPipeError):
@@ -186,7 +186,9 @@ class FileSink:
     def _finish(self, container: OutputContainer) -> None:
         if self._encoding is None:
             raise OutputError(f"{self.path} was not written: there was not one frame")
-        self._mux(container, self._stream.encode(None), last=True)
+        packets = self._stream.encode(None)
+        self._lengths.give(packets, last=True)
+        container.mux(packets)
         if self._tracks is not None:
             self._tracks.end(container, float(self._end_pts * self._time_base))
         container.close()
@@ -195,7 +197,7 @@ class FileSink:
     def _start(self, frame: Frame) -> Encoding:
         encoding = self._encoding = encoding_for(frame, self._codec)
         self._time_base = time_base_for(frame.time_base, self._muxer, self._fps)
-        self._packet_pts_step = max(1, round(1 / (self._fps * self._time_base)))
+        self._lengths = Lengths(max(1, round(1 / (self._fps * self._time_base))))
         if self._codec == "gif":
             self._palettes = Palettes(encoding.width, encoding.height)
         self._move(frame)
@@ -241,23 +243,6 @@ class FileSink:
             self._moved = math.ceil(-earliest_s / self._time_base)
             if self._tracks is not None and self._container is not None:
                 self._tracks.move(self._container, float(self._moved * self._time_base))
-
-    def _mux(
-        self, container: OutputContainer, packets: list[Packet[VideoStream]], last: bool = False
-    ) -> None:
-        for index, packet in enumerate(packets):
-            # Only the last one's counts (the others end where the next begins): without it the last
-            # picture would have no length.
-            if packet.pts is not None:
-                packet.duration = self._durations.pop(packet.pts, packet.duration)
-            if not packet.duration:
-                packet.duration = self._packet_pts_step
-            if packet.pts is not None:
-                self._end_pts = max(self._end_pts, packet.pts + packet.duration)
-                if last and index == len(packets) - 1:
-                    # The last packet may be a B-frame's, which is shown before the last picture.
-                    packet.duration = max(packet.duration, self._end_pts - packet.pts)
-            container.mux(packet)
 
     def _failed(self, what: str, error: Exception) -> OutputError:
         if getattr(error, "errno", None) in _DISK_FULL:

@@ -1,0 +1,38 @@
+"""How long the pictures of a file are shown, as its container is told."""
+
+from __future__ import annotations
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+
+class Lengths:
+    """Gives packets the lengths of the frames that they were encoded from.
+
+    Only the last one's counts (the others end where the next begins): without it the last picture would
+    have no length, and a recording of a still screen would end with its last change.
+
+    step: the length of a frame that has none of its own; all in ticks of the time base.
+    """
+
+    def __init__(self, step: int = 1) -> None:
+        self._step = step
+        self._by_pts: dict[int, int] = {}
+        self._end = 0
+
+    def note(self, pts: int, length: int) -> None:
+        """A frame at `pts` is shown for `length`."""
+        self._by_pts[pts] = max(1, length)
+
+    def give(self, packets: list[Packet[VideoStream]], last: bool = False) -> None:
+        """Set the durations of packets. last: there are no more."""
+        for index, packet in enumerate(packets):
+            if packet.pts is not None:
+                packet.duration = self._by_pts.pop(packet.pts, packet.duration)
+            if not packet.duration:
+                packet.duration = self._step
+            if packet.pts is not None:
+                self._end = max(self._end, packet.pts + packet.duration)
+                if last and index == len(packets) - 1:
+                    # The last packet may be a B-frame's, which is shown before the last picture.
+                    packet.duration = max(packet.duration, self._end - packet.pts)
