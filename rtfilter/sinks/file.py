@@ -190,7 +190,7 @@ class FileSink:
         self._lengths.give(packets, last=True)
         container.mux(packets)
         if self._tracks is not None:
-            self._tracks.end(container, float(self._end_pts * self._time_base))
+            self._tracks.end(container, float(self._lengths.end * self._time_base))
         container.close()
         self._place.publish()
 

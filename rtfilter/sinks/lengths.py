@@ -12,13 +12,14 @@ class Lengths:
     Only the last one's counts (the others end where the next begins): without it the last picture would
     have no length, and a recording of a still screen would end with its last change.
 
-    step: the length of a frame that has none of its own; all in ticks of the time base.
+    step: the length of a frame that has none of its own. end: of the picture that is shown last, so far. All in
+    ticks of the time base.
     """
 
     def __init__(self, step: int = 1) -> None:
         self._step = step
         self._by_pts: dict[int, int] = {}
-        self._end = 0
+        self.end = 0
 
     def note(self, pts: int, length: int) -> None:
         """A frame at `pts` is shown for `length`."""
@@ -32,7 +33,7 @@ class Lengths:
             if not packet.duration:
                 packet.duration = self._step
             if packet.pts is not None:
-                self._end = max(self._end, packet.pts + packet.duration)
+                self.end = max(self.end, packet.pts + packet.duration)
                 if last and index == len(packets) - 1:
                     # The last packet may be a B-frame's, which is shown before the last picture.
-                    packet.duration = max(packet.duration, self._end - packet.pts)
+                    packet.duration = max(packet.duration, self.end - packet.pts)
