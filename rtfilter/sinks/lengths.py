@@ -12,8 +12,8 @@ class Lengths:
     Only the last one's counts (the others end where the next begins): without it the last picture would
     have no length, and a recording of a still screen would end with its last change.
 
-    step: the length of a frame that has none of its own. end: of the picture that is shown last, so far. All in
-    ticks of the time base.
+    step: the length of a frame that has none of its own. end: of the picture that is shown last, so far.
+    All in ticks of the time base.
     """
 
     def __init__(self, step: int = 1) -> None:
