@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from rtfilter.cli_files import part_options, pipe_options, quality_options, seconds
 from rtfilter.cli_parser import Parser, checked, count, number, one_of, port, share
@@ -247,7 +249,7 @@ def settings_for(arguments: argparse.Namespace) -> Settings:
     Raises UsageError for a wrong value in any of them or an unknown preset.
     """
     given = {key: value for key, value in vars(arguments).items() if value is not None}
-    given.update(_target_given(given.get("emotions", []), given.get("blendshapes", [])))
+    given.update(target_given(given))
     line = Settings(
         {key: given[key] for key in CONTROL_KEYS if key in given},
         {key: given[key] for key in (*TEXT_KEYS, *COUNT_KEYS) if key in given},
@@ -256,10 +258,10 @@ def settings_for(arguments: argparse.Namespace) -> Settings:
     return merge([line, environment, settings_from_file(config_path())], presets_dir())
 
 
-def _target_given(
-    targets: list[dict[str, Target]], offsets: list[dict[str, float]]
-) -> dict[str, dict[str, float]]:
-    """What `--emotion` and `--blendshape` come to together; what was given twice is taken as given last."""
+def target_given(arguments: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What parsed `--emotion` and `--blendshape` come to together; of what was given twice, the last."""
+    targets: list[dict[str, Target]] = arguments.get("emotions") or []
+    offsets: list[dict[str, float]] = arguments.get("blendshapes") or []
     by_name = {name: target for one in targets for name, target in one.items()}
     direct = {name: value for one in offsets for name, value in one.items()}
     return added_up([*by_name.values(), {"blendshapes": direct}])

@@ -63,7 +63,7 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
         (["run", "--valence", "-2"], "expected -1..1"),
         (["run", "--codec", "h265"], "unknown codec 'h265': did you mean 'h264'?"),
         (["run", "--width", "0"], "expected a whole number above 0, got '0'"),
-        (["run", "--duration", "0"], "out of range"),
+        (["run", "--duration", "0"], "expected 0.01..86400 seconds, got '0'"),
         (["run", "one.mp4"], "unknown argument 'one.mp4'"),
         (["inspect"], "the following arguments are required: FILE"),
         (["evaluate", "a.mp4"], "EDITED"),

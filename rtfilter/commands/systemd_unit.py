@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rtfilter.cli_options import target_given
+
 UNIT_NAME = "rtfilter-cam.service"
 _VALUES = ("input", "device", "preset", "valence", "arousal", "intensity", "mouth", "smoothing", "width",
            "height", "fps", "lane")  # fmt: skip
@@ -40,8 +42,10 @@ def cam_command(python: str, arguments: Mapping[str, Any]) -> list[str]:
     for name in (*_VALUES, *(_OF_PANEL if arguments.get("panel") else ())):
         if (value := arguments.get(name)) is not None:
             words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
-    for name, amount in arguments.get("emotions") or ():
-        words += ["--emotion", f"{name}={amount:g}"]
+    target = target_given(arguments)
+    for option, key in (("--emotion", "emotions"), ("--blendshape", "blendshapes")):
+        for name, amount in target.get(key, {}).items():
+            words += [option, f"{name}={amount:g}"]
     return words + [f"--{name.replace('_', '-')}" for name in _FLAGS if arguments.get(name)]
 
 

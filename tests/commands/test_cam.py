@@ -135,7 +135,9 @@ def test_the_unit_runs_the_same_command(capsys: pytest.CaptureFixture[str], conf
         "-e",
         "happy=0.8",
         "-e",
-        "sad=0.1",
+        "SAD=10%",
+        "--blendshape",
+        "jawLeft=-0.2",
         "--mouth",
         "0.5",
         "--no-idle",
@@ -144,7 +146,8 @@ def test_the_unit_runs_the_same_command(capsys: pytest.CaptureFixture[str], conf
     out, err = capsys.readouterr()
     (line,) = [line for line in out.splitlines() if line.startswith("ExecStart=")]
     start = "cam --quiet --input camera:/dev/v4l/by-id/x --mouth 0.5 --emotion happy=0.8 --emotion sad=0.1"
-    assert f"-m rtfilter {start} --no-idle" in line
+    start += " --blendshape jawLeft=-0.2"
+    assert f"-m rtfilter {start} --no-idle" in line, line
     assert err == ""
 
 
