@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -38,11 +38,15 @@ TABLES: Final = ("emotions", "blendshapes")
 
 def template() -> str:
     """A settings file in which every key is explained and none is set."""
-    lines = [
-        "# rtfilter's settings: remove the # of a line to use it; options and RTFILTER_... win.",
-        "",
-    ]
-    for key, (example, meaning) in KEYS_EXPLAINED.items():
+    head = "# rtfilter's settings: remove the # of a line to use it; options and RTFILTER_... win.\n\n"
+    return head + explained(KEYS_EXPLAINED)
+
+
+def explained(keys: Iterable[str]) -> str:
+    """The lines of TOML that explain these keys and set none; tables have to come last."""
+    lines = []
+    for key in keys:
+        example, meaning = KEYS_EXPLAINED[key]
         if key in TABLES:
             lines += ["", f"# [{key}]  # {meaning}", f"# {example}"]
         else:

@@ -161,16 +161,17 @@ class Frame:
         if max(picture.width, picture.height) > MAX_SIDE_PX:
             got = f"{picture.width}x{picture.height}"
             raise FrameError(f"expected a picture with sides of 1..{MAX_SIDE_PX} px, got {got}")
-        pts, time_base = picture.pts, picture.time_base
+        pts, time_base, duration = picture.pts, picture.time_base, picture.duration or 0
         if pts is None or time_base is None:
-            pts, time_base = _timing(None, None)
+            (pts, time_base), duration = _timing(None, None), 0
         try:
             reader = PixelReader()
             native = reader.planar(picture)
             pixels = reader.pixels(native)
         except av.FFmpegError as error:
             raise FrameError(f"a picture in {picture.format.name} cannot be converted: {error}") from error
-        return cls(pixels, pts, time_base, int(pts * time_base / NANOSECONDS), seq, native=native)
+        captured_ns = int(pts * time_base / NANOSECONDS)
+        return cls(pixels, pts, time_base, captured_ns, seq, native=native, duration=duration)
 
 
 def _timing(pts: int | None, fps: float | Fraction | None) -> tuple[int, Fraction]:

@@ -106,9 +106,10 @@ def test_a_picture_of_pyav_keeps_its_time_and_colours(pixel_format: str) -> None
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(flat), format="rgb24").reformat(
         format=pixel_format
     )
-    picture.pts, picture.time_base = 3000, Fraction(1, 90_000)
+    picture.pts, picture.time_base, picture.duration = 3000, Fraction(1, 90_000), 1500
     frame = Frame.from_av(picture, seq=4)
     assert (frame.pts_ns, frame.seq, frame.native) == (33_333_333, 4, picture)
+    assert frame.duration == 1500
     assert (frame.width, frame.height) == (64, 48)
     assert (frame.planes is not None) == pixel_format.startswith(("yuv", "nv12"))
     if pixel_format != "gray":

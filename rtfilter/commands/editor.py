@@ -50,8 +50,12 @@ def edited(text: str, name: str, check: Callable[[Path], object]) -> str | None:
 
 def _editor() -> list[str]:
     chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR")
-    if chosen:
-        return shlex.split(chosen, posix=os.name == "posix")
+    try:
+        words = shlex.split(chosen or "", posix=os.name == "posix")
+    except ValueError as error:
+        raise UsageError(f"the editor {chosen!r} (VISUAL or EDITOR) is no command: {error}") from error
+    if words:
+        return words
     for name in _USUAL:
         found = shutil.which(name)
         if found:

@@ -9,6 +9,7 @@ from typing import Any
 from rtfilter.cli_options import settings_for
 from rtfilter.commands.editor import edited
 from rtfilter.config import presets_dir
+from rtfilter.config_keys import explained
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
 from rtfilter.names import NAMES_IN
@@ -23,16 +24,9 @@ from rtfilter.presets import (
 )
 from rtfilter.tomlfile import toml_text, write_text_atomically
 
-HELP = """
-# What a preset may name; the rest is left as it is. Remove the # to use a line.
-# intensity = 1.0        # factor on the emotions, 0..1.5
-# mouth = 1.0            # 1: speech wins, 0: emotion wins
-# smoothing = 0.5        # 0 follows at once, 1 is calmest
-# [emotions]             # 0..1.5 each
-# happy = 0.4
-# [blendshapes]          # -1.5..1.5 each, ARKit's names
-# mouthSmileLeft = 0.2
-"""
+HELP = "\n# What a preset may name; the rest is left as it is. Remove the # to use a line.\n" + explained(
+    ("intensity", "mouth", "smoothing", "valence", "arousal", "emotions", "blendshapes")
+)
 
 
 def presets(arguments: argparse.Namespace) -> int:

@@ -112,7 +112,7 @@ def test_a_built_in_preset_is_edited_as_a_copy(folder: Path, types: object, caps
     assert find_preset("friendly", folder).controls.emotions == {"happy": 0.5}
 
 
-@pytest.mark.parametrize("editor", ["/nonexistent/editor", "false"])
+@pytest.mark.parametrize("editor", ["/nonexistent/editor", "false", "'"])
 def test_an_editor_that_does_not_work_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said, editor: str
 ) -> None:
