@@ -27,8 +27,6 @@ from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
 from rtfilter.lane.choose import LANE_SYNONYMS, LANES
 from rtfilter.presets import CONTROL_KEYS
 
-LONGEST_S = 86_400.0
-
 
 def run_options(parser: Parser) -> None:
     parser.add_argument("-i", "--input", metavar="FILE|camera:0|demo|-", help="what to filter; - is stdin")

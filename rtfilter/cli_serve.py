@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rtfilter.cli_options import LONGEST_S, control_options, lane_options
+from rtfilter.cli_files import seconds
+from rtfilter.cli_options import control_options, lane_options
 from rtfilter.cli_parser import Parser, count, number, one_of, port
 
 VIDEO_CODECS = ("vp8", "h264")
@@ -17,7 +18,7 @@ def serve_options(parser: Parser) -> None:
     parser.add_argument("--open", action="store_true", help="open the link in the browser")
     parser.add_argument("--quiet", action="store_true", help="no link, and only warnings")
     parser.add_argument(
-        "--duration", metavar="S", type=number(0.01, LONGEST_S), help="stop after so many seconds"
+        "--duration", metavar="S", type=seconds(0.01), help="stop after so many seconds, or MM:SS"
     )
     _security_options(parser)
     group = parser.add_argument_group("media")

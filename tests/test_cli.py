@@ -236,3 +236,8 @@ def test_arguments_that_are_no_text_are_refused() -> None:
 def test_suggestions_come_from_the_verbs_own_options() -> None:
     with pytest.raises(UsageError, match="did you mean --seconds"):
         parse(["bench", "--second", "3"])
+
+
+@pytest.mark.parametrize("command", ["run", "serve"])
+def test_a_duration_is_seconds_or_minutes_and_seconds(command: str) -> None:
+    assert parse([command, "--duration", "1:30"]).duration == 90.0

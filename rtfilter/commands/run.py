@@ -94,6 +94,7 @@ def filter_video(job: Job) -> int:
     started = datetime.now(timezone.utc)
     refuse_report(job)
     if job.input and Path(job.input).is_dir():
+        _refuse_in_folder(job)
         return _filter_folder(job, started)
     live = is_camera(job.input) or is_live(job.input) or job.output == VIRTUAL_CAMERA
     start_s = job.values.get("start")
@@ -146,6 +147,15 @@ def _part_of(source: Source, job: Job, sink: Sink) -> Source:
     except BaseException:
         sink.close(complete=False)
         raise
+
+
+def _refuse_in_folder(job: Job) -> None:
+    """Raise UsageError for options that a folder of pictures has no use for."""
+    given = {"start": job.values.get("start"), "duration": job.duration_s, "format": job.values.get("format")}
+    for option, value in given.items():
+        if value is not None:
+            what = "stdout" if option == "format" else "videos"
+            raise UsageError(f"--{option} is for {what}; {job.input} is a folder of pictures: leave it away")
 
 
 def _filter_folder(job: Job, started: datetime) -> int:
@@ -299,11 +309,21 @@ def say_what_happened(job: Job, recorded: RecordedFilter, notes: Sequence[str | 
     counts = f"{recorded.frames} frames, a face in {recorded.with_face}, {recorded.changed} changed"
     print(f"{shown_name(job.output)}: {counts}", file=sys.stderr)
     if recorded.frames and not recorded.changed:
-        wish = any(job.described.get(key) for key in ("emotions", "valence", "arousal"))
-        if not recorded.with_face:
-            why = "no face was found"
-        elif not wish or not job.described["intensity"]:
-            why = "no emotion was asked for; try --emotion happy=0.8"
-        else:
-            why = "the edit fades in over a few frames, and no face stayed that long"
+        why = _why_unchanged(job.described) if recorded.with_face else "no face was found"
         print(f"rtfilter: note: no frame was edited: {why}", file=sys.stderr)
+
+
+def _why_unchanged(wish: Mapping[str, Any]) -> str:
+    """wish: `Job.described`, where a tour of emotions is a text."""
+    emotions, offsets = wish["emotions"], wish["blendshapes"].values()
+    if wish["bypass"]:
+        return "bypass is on"
+    if not (emotions or wish["valence"] or wish["arousal"] or offsets):
+        return "no emotion was asked for; try --emotion happy=0.8"
+    amounts = emotions.values() if isinstance(emotions, Mapping) else (1.0,)
+    mixed = any([*amounts, wish["valence"], wish["arousal"]])
+    if not (mixed or any(offsets)):
+        return "all that was asked for is 0; try --emotion happy=0.8"
+    if not (wish["intensity"] or any(offsets)):
+        return "the intensity is 0; try --intensity 1"
+    return "the edit fades in over a few frames, and no face stayed that long"

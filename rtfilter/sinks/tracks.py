@@ -13,7 +13,7 @@ from av.container import InputContainer, OutputContainer
 from rtfilter.sinks.convert import AnyPacket, Route, route
 from rtfilter.sinks.fit import Fit, labels_of, picture_of
 from rtfilter.sources.container import open_input, reason
-from rtfilter.sources.continuous import Continuous
+from rtfilter.sources.continuous import Continuous, start_s
 
 _LOG = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class TrackCopy:
                 return
             else:
                 self._next = None
-                if self._part_s is not None and _start_s(packet) + self._moved_s < 0:
+                if self._part_s is not None and start_s(packet) + self._moved_s < 0:
                     continue
                 self._move(packet)
                 output.mux(self._routes[packet.stream_index].packets(packet))
@@ -121,8 +121,3 @@ class TrackCopy:
         except (av.FFmpegError, OSError) as error:
             _LOG.warning("%s: its tracks break off (%s); kept what there was", self.path, reason(error))
         return None
-
-
-def _start_s(packet: AnyPacket) -> float:
-    time = packet.dts if packet.pts is None else packet.pts
-    return float((time or 0) * packet.time_base)

@@ -23,5 +23,5 @@ def shown_address(name: str) -> str:
     if not is_address(name):
         return name
     scheme, _, rest = name.partition("://")
-    authority, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
-    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+    # Up to the last @: a password may hold a slash, which by the standard would have to be written %2F.
+    return f"{scheme}://{re.split(r'[?#]', rest, maxsplit=1)[0].rpartition('@')[2]}"

@@ -40,7 +40,7 @@ class _Line:
 
     def end_s(self, packet: Packet[Any]) -> float:
         """When a packet ends, not moved; by the latest step where it has no length of its own."""
-        return _start_s(packet) + (float((packet.duration or 0) * packet.time_base) or self.step_s)
+        return start_s(packet) + (float((packet.duration or 0) * packet.time_base) or self.step_s)
 
 
 class Continuous:
@@ -134,7 +134,7 @@ class Continuous:
 
     def _open_part(self, packet: Packet[Any], at_s: float, line: _Line) -> None:
         """Begin a part with `packet`, unless the next of its stream is back where the one before it was."""
-        starts, end_s = {packet.stream_index: _start_s(packet)}, self._end_s
+        starts, end_s = {packet.stream_index: start_s(packet)}, self._end_s
         latest_s, confirmed = at_s, False
         for later in self._look_ahead():
             later_s = _decoding_s(later)
@@ -148,8 +148,8 @@ class Continuous:
                     break
                 latest_s = later_s
             if self._is_new(later, later_s, at_s):
-                start_s = _start_s(later)
-                starts[later.stream_index] = min(starts.get(later.stream_index, start_s), start_s)
+                later_start_s = start_s(later)
+                starts[later.stream_index] = min(starts.get(later.stream_index, later_start_s), later_start_s)
                 if confirmed and len(starts) >= len(self._lines):
                     break
             else:
@@ -177,7 +177,8 @@ def _decoding_s(packet: Packet[Any]) -> float | None:
     return None if time is None else float(time * packet.time_base)
 
 
-def _start_s(packet: Packet[Any]) -> float:
+def start_s(packet: Packet[Any]) -> float:
+    """When a packet is shown, in seconds; 0 where it has no time."""
     time = packet.dts if packet.pts is None else packet.pts
     return float((time or 0) * packet.time_base)
 

@@ -59,7 +59,7 @@ class FileSource:
         self.path, self.name = Path(path), str(path)
         self.rereadable = opened is None
         self.damage: str | None = None
-        self._made = MadeHere(f"the reader of {self.path}")
+        self._made = MadeHere(f"the reader of {self.name}")
         self._lock = threading.Lock()
         self._container: InputContainer | None = opened or open_input(path)
         self._format = self._container.format.name
@@ -107,9 +107,9 @@ class FileSource:
         notes, joins = [], self._decoder.joins
         if joins:
             often = "once" if joins == 1 else f"{joins} times"
-            notes.append(f"{self.path}: its timestamps start anew {often}; what follows was joined on")
+            notes.append(f"{self.name}: its timestamps start anew {often}; what follows was joined on")
         if self._conformer.changed is not None:
-            notes.append(f"{self.path}: {self._conformer.changed}")
+            notes.append(f"{self.name}: {self._conformer.changed}")
         return notes
 
     def read(self, timeout_s: float = 5.0) -> Frame | None:

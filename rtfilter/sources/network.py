@@ -95,7 +95,11 @@ def _opened(address: str, timeout_s: float) -> InputContainer:
     shown, scheme = shown_address(address), address.partition("://")[0].lower()
     if scheme not in SCHEMES:
         raise UsageError(f"input {shown}: expected {', '.join(SCHEMES)} or a file, got {scheme}://")
-    if not urlsplit(address).hostname:
+    try:
+        host = urlsplit(address).hostname
+    except ValueError as error:
+        raise UsageError(f"input {shown}: expected an address like {scheme}://host/name ({error})") from error
+    if not host:
         raise UsageError(f"input {shown}: the address names no host")
     options = dict(_LIVE if scheme in LIVE_SCHEMES else _WEB)
     trusted = ssl.get_default_verify_paths().cafile

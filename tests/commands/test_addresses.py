@@ -135,6 +135,15 @@ def test_nobody_listening_is_one_line(scheme: str, capsys: pytest.CaptureFixture
     assert "refused" in err
 
 
+@pytest.mark.parametrize("address", ["http://[::1", "rtsp://[me:hidden@x", "https:///x"])
+def test_an_address_that_is_none_is_one_line(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-i", address, "-o", "null"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "this is a bug" not in err
+    assert "hidden" not in err
+
+
 def test_rtsp_is_live_and_recorded_until_it_hangs_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,6 +186,7 @@ def test_an_rtsp_server_that_falls_silent_is_noticed() -> None:
         ("rtsp://me:pass@cam.local:554/a/b?token=1#x", "rtsp://cam.local:554/a/b"),
         ("https://example.org", "https://example.org"),
         ("http://a@b@host/x", "http://host/x"),
+        ("rtsp://me:pass/word@cam.local/x?a@b", "rtsp://cam.local/x"),
         ("/videos/clip.mp4", "/videos/clip.mp4"),
     ],
 )

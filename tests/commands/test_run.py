@@ -17,6 +17,7 @@ import pytest
 
 from rtfilter.cli import main
 from rtfilter.commands import run as run_module
+from rtfilter.controls import Controls
 from rtfilter.frame import Frame
 from rtfilter.sinks.null import NullSink
 from rtfilter.sources.base import SourceInfo
@@ -157,6 +158,28 @@ def test_what_cannot_be_done_is_one_line(
     assert said in err
     assert [path.name for path in tmp_path.iterdir()] == ["taken.mp4"]
     assert taken.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "no emotion was asked for"),
+        ("-e happy=0", "all that was asked for is 0"),
+        ("-e happy=1 --intensity 0", "the intensity is 0"),
+    ],
+)
+def test_why_nothing_was_edited(
+    words: str, said: str, face_clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "-i", str(face_clip), "-o", "null", *words.split()]) == 0
+    assert f"no frame was edited: {said}" in capsys.readouterr().err
+
+
+def test_a_blendshape_alone_is_something_that_was_asked_for() -> None:
+    wish = Controls(blendshapes={"mouthSmileLeft": 0.5}, intensity=0.0).as_dict()
+    assert "no face stayed that long" in run_module._why_unchanged(wish)
+    assert run_module._why_unchanged({**wish, "bypass": True}) == "bypass is on"
+    assert "is 0" in run_module._why_unchanged({**wish, "blendshapes": {"mouthSmileLeft": 0.0}})
 
 
 def test_what_cannot_be_kept_is_one_line_each_before_the_work_and_strict_refuses(
