@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class FilterTrack(FilteredTrack):
-    """The pictures of `source`, filtered in a thread of their own, each with the pts that it came with.
+    """An aiortc video track that gives the pictures of `source`, filtered in a thread, with their own pts.
 
     Newest wins: a picture that comes while another is filtered waits, until a newer one takes its place.
     `source` is read from the first `recv` on; it is not stopped with this track.
@@ -53,7 +53,7 @@ class FilterTrack(FilteredTrack):
     controls: may be replaced at any time, from any thread. lane: as of `FaceFilter`.
 
     Raises UsageError for a source that is no video track, GpuError for a CUDA lane that cannot be had. Where
-    the filter fails later, that is logged and the track ends.
+    the filter or the source fails later, that is logged and the track ends.
     """
 
     def __init__(
@@ -114,6 +114,14 @@ class FilterTrack(FilteredTrack):
         self._pumping = asyncio.create_task(self._pump(self._pipeline))
 
     async def _pump(self, pipeline: FilterPipeline) -> None:
+        """The source's pictures into `pipeline`; the results are closed at its end, however it ends."""
+        try:
+            await self._submit_all(pipeline)
+        finally:
+            pipeline.stop()
+            self._results.close()
+
+    async def _submit_all(self, pipeline: FilterPipeline) -> None:
         try:
             while True:
                 picture = await self._source.recv()
@@ -124,7 +132,8 @@ class FilterTrack(FilteredTrack):
                     picture.pts = round((time.monotonic_ns() - self._start_ns) * 1e-9 / _VIDEO_CLOCK)
                 pipeline.submit(picture)
         except MediaStreamError:
-            pipeline.stop()
-            # What is being filtered is still given out.
-            await asyncio.get_running_loop().run_in_executor(None, pipeline.close)
-            self._results.close()
+            pass
+        except Exception as error:  # noqa: BLE001 - the source is the caller's own and may raise anything
+            _log.error("the source of a track failed, and the track ends: %s", error, exc_info=error)
+        # What is being filtered is still given out.
+        await asyncio.get_running_loop().run_in_executor(None, pipeline.close)

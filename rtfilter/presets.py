@@ -98,7 +98,7 @@ def load_presets(folder: Path) -> dict[str, Preset]:
     Raises UsageError with file and line for a file that is no preset.
     """
     presets = dict(BUILT_IN)
-    for path in _own_files(folder):
+    for path in own_files(folder):
         presets[path.stem] = read_preset(path)
     return presets
 
@@ -108,7 +108,7 @@ def find_preset(name: str, folder: Path) -> Preset:
 
     Raises UnknownPresetError with the nearest known name.
     """
-    own = {path.stem: path for path in _own_files(folder)}
+    own = {path.stem: path for path in own_files(folder)}
     typed, name = name, name.strip().lower()
     if NAME.fullmatch(name):
         if name in own:
@@ -118,7 +118,8 @@ def find_preset(name: str, folder: Path) -> Preset:
     raise UnknownPresetError(f"unknown preset {typed!r}:{nearest(name, {*BUILT_IN, *own})}")
 
 
-def _own_files(folder: Path) -> list[Path]:
+def own_files(folder: Path) -> list[Path]:
+    """The user's preset files in `folder`, by name; none where it is missing. UsageError when unreadable."""
     try:
         return sorted(folder.glob("*.toml")) if folder.is_dir() else []
     except OSError as error:
@@ -164,16 +165,21 @@ def _culprit(key: str, value: object) -> str:
     return key
 
 
+def check_name(name: str) -> None:
+    """Raise UsageError for a name that no preset can have, before it becomes part of a path."""
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"preset name {name!r}: expected lower case, digits, - and _, at most 40 of them, such as my-mood"
+        )
+
+
 def save_preset(preset: Preset, folder: Path, overwrite: bool = False) -> Path:
     """Write `preset` into `folder` and return its file.
 
     Raises UsageError for a name that is no file name; OutputError when one of this name was saved before,
     or is built in, and `overwrite` is False, or when it cannot be written.
     """
-    if not NAME.fullmatch(preset.name):
-        raise UsageError(
-            f"preset name {preset.name!r}: expected lower case, digits, - and _, such as my-mood"
-        )
+    check_name(preset.name)
     path = folder / f"{preset.name}.toml"
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists; replace it with --force or choose another name")

@@ -158,6 +158,28 @@ def test_a_failure_of_the_filter_ends_the_track(
     assert "no face model" in caplog.text
 
 
+@pytest.mark.parametrize("error", [RuntimeError("camera unplugged"), asyncio.CancelledError()])
+def test_a_failure_of_the_source_ends_the_track(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(DemoTrack):
+        async def recv(self) -> av.VideoFrame:
+            if self._number == 2:
+                raise error
+            return await super().recv()
+
+    async def main() -> None:
+        track = FilterTrack(Failing(), lane="cpu")
+        with pytest.raises(MediaStreamError):
+            while True:
+                await asyncio.wait_for(track.recv(), 30)
+        assert track.readyState == "ended"
+
+    asyncio.run(main())
+    if isinstance(error, Exception):
+        assert "the source of a track failed, and the track ends: camera unplugged" in caplog.text
+
+
 def test_the_module_is_not_mistaken_for_the_package() -> None:
     code = "import rtfilter.aiortc, aiortc; print(aiortc.RTCPeerConnection.__module__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

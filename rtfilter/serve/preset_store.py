@@ -11,7 +11,7 @@ from aiohttp import web
 
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
-from rtfilter.presets import BUILT_IN, CONTROL_KEYS, Preset, save_preset
+from rtfilter.presets import BUILT_IN, CONTROL_KEYS, Preset, check_name, own_files, save_preset
 from rtfilter.serve.messages import merged, parse_object
 from rtfilter.serve.refusals import RefusedError
 
@@ -30,6 +30,7 @@ class PresetStore:
     def __init__(self, presets: Mapping[str, Preset], folder: Path | None) -> None:
         self.all = dict(presets)
         self.folder = folder
+        self._saving = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         return [web.put("/api/presets/{name}", self._put)]
@@ -38,44 +39,49 @@ class PresetStore:
         """All of them as the interface shows them."""
         return [described(preset) for preset in self.all.values()]
 
-    def save(self, name: str, description: str, values: Mapping[str, Any], overwrite: bool) -> Preset:
-        """Write a preset into the folder and offer it from now on. Blocks on the disk.
+    async def save(
+        self, name: str, description: str | None, values: Mapping[str, Any], overwrite: bool
+    ) -> Preset:
+        """Write a preset into the folder and offer it from now on.
 
-        Raises RefusedError for a name that is taken and for one too many, UsageError for a bad name or
-        value, OutputError when it cannot be written.
+        description: None keeps that of the preset which is replaced. Raises RefusedError for a name that is
+        taken and for one too many, UsageError for a bad name or value, OutputError when it cannot be written.
         """
+        async with self._saving:
+            if description is None:
+                description = self.all[name].description if name in self.all else ""
+            preset = Preset(name, description, values)
+            loop = asyncio.get_running_loop()
+            path = await loop.run_in_executor(None, self._write, preset, overwrite)
+            # On the loop's thread, where `describe` goes through them.
+            self.all[name] = Preset(name, description, values, path)
+            return self.all[name]
+
+    def _write(self, preset: Preset, overwrite: bool) -> Path:
+        """The file of `preset`, written unless that is refused. Blocks on the disk."""
+        name = preset.name
+        check_name(name)
         if self.folder is None:
             raise RefusedError(409, "this server saves no presets: it was started without a folder for them")
         if name in BUILT_IN:
             raise RefusedError(409, f"{name} is a built-in preset: choose another name")
-        known = name in self.all or (self.folder / f"{name}.toml").exists()
-        if known and not overwrite:
+        # Of the folder: the `presets` command and other servers change it too.
+        saved = {path.stem for path in own_files(self.folder)}
+        if (name in self.all or name in saved) and not overwrite:
             raise RefusedError(
                 409, f'a preset {name} exists: choose another name, or replace it with "overwrite": true'
             )
-        saved = [each for each in self.all.values() if each.name not in BUILT_IN]
-        if name not in self.all and len(saved) >= MOST_SAVED:
+        if name not in saved and len(saved) >= MOST_SAVED:
             raise RefusedError(
                 409, f"{len(saved)} presets are saved, and that is the limit: remove one with"
                 " `rtfilter presets remove NAME`"
             )  # fmt: skip
-        preset = Preset(name, description, values)
-        path = save_preset(preset, self.folder, overwrite)
-        self.all[name] = Preset(name, description, values, path)
-        return self.all[name]
-
-    def _described(self, name: str) -> str:
-        """What a preset of this name says of itself now: who replaces only its values keeps that."""
-        return self.all[name].description if name in self.all else ""
+        return save_preset(preset, self.folder, overwrite)
 
     async def _put(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        body = {"overwrite": False, **parse_object(await request.text())}
-        values, description, overwrite = (
-            body.get("values"),
-            body.get("description", self._described(name)),
-            body["overwrite"],
-        )
+        body = {"overwrite": False, "description": "", **(given := parse_object(await request.text()))}
+        values, description, overwrite = body.get("values"), body["description"], body["overwrite"]
         if not (isinstance(values, dict) and isinstance(description, str) and isinstance(overwrite, bool)):
             raise RefusedError(400, f"expected {_EXPECTED}")
         if len(description) > LONGEST_DESCRIPTION:
@@ -83,12 +89,11 @@ class PresetStore:
                 400, f"description: expected at most {LONGEST_DESCRIPTION} characters, got {len(description)}"
             )
         checked = _checked(values)
-        # A wish that changes nothing would be a preset that says nothing.
         if not checked:
             raise UsageError(f"values: expected at least one of {', '.join(CONTROL_KEYS)}, got none")
         existed = name in self.all
-        loop = asyncio.get_running_loop()
-        preset = await loop.run_in_executor(None, self.save, name, description, checked, overwrite)
+        kept = description if "description" in given else None
+        preset = await self.save(name, kept, checked, overwrite)
         return web.json_response(described(preset), status=200 if existed else 201)
 
 

@@ -99,6 +99,9 @@ class HeldAudioTrack(MediaStreamTrack):
                     self._due.get_nowait()
                 self._due.put_nowait((time.monotonic() + hold_s, frame))
         except MediaStreamError:
+            pass
+        finally:
+            # However it ends: `recv` waits for this.
             self._due.put_nowait(None)
 
 

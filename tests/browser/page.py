@@ -158,6 +158,11 @@ class Panel:
     def wait_phase(self, phase: str, patience_s: float = PATIENCE_S) -> None:
         self.wait(lambda: self.phase == phase, f"phase {phase}", patience_s)
 
+    def asks_to_stay(self) -> bool:
+        """Whether the page would ask before it is left."""
+        script = "return !window.dispatchEvent(new Event('beforeunload', {cancelable: true}))"
+        return bool(self.run(script))
+
     def luma(self, element_id: str) -> F32:
         """What an element shows now, float32 [HEIGHT, WIDTH], 0..255; not mirrored."""
         values = self.run(_LUMA, element_id, WIDTH, HEIGHT)

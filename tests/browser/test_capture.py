@@ -110,6 +110,7 @@ def test_a_recording_is_two_files(panel: Panel, downloads: Path) -> None:
         assert len(frames) > 10
         assert (frames[-1].width, frames[-1].height) == (960, 540)
         assert frames[-1].to_ndarray(format="gray").std() > 20
+        assert panel.asks_to_stay() == (name == "before")
     panel.click("takes-discard")
     assert panel.text("takes") == ""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import threading
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from rtfilter.errors import UsageError
-from rtfilter.presets import BUILT_IN, load_presets
+from rtfilter.presets import BUILT_IN, Preset, load_presets
 from rtfilter.serve.options import ServeOptions
 from rtfilter.serve.pipeline import face_box
 from rtfilter.serve.preset_store import MOST_SAVED, PresetStore
@@ -81,6 +82,7 @@ def test_a_saved_preset_is_a_file_and_is_offered_at_once(tmp_path: Path) -> None
     ("friendly", {"values": MOOD}, 409, "built-in"),
     ("My%20Mood", {"values": MOOD}, 400, "lower case"),
     ("..%2Fescape", {"values": MOOD}, 400, "lower case"),
+    ("x" * 300, {"values": MOOD}, 400, "at most 40"),
     ("mood", {"values": {"emotions": {"hapy": 0.3}}}, 400, "happy"),
     ("mood", {"values": {"emotions": {"happy": 9}}}, 400, "0..1.5"),
     ("mood", {"values": {}}, 400, "at least one"),
@@ -108,14 +110,72 @@ def test_a_server_without_a_folder_says_so() -> None:
     run(test())
 
 
-def test_saved_presets_are_limited(tmp_path: Path) -> None:
-    store = PresetStore(BUILT_IN, tmp_path)
-    for number in range(MOST_SAVED):
-        store.save(f"mood-{number}", "", MOOD, False)
-    with pytest.raises(RefusedError, match="presets remove"):
-        store.save("one-more", "", MOOD, False)
-    with pytest.raises(UsageError):
-        PresetStore({}, tmp_path).save("No Name", "", MOOD, False)
+def test_a_file_outside_the_folder_changes_no_answer(tmp_path: Path) -> None:
+    folder = tmp_path / "presets"
+    folder.mkdir()
+    (tmp_path / "secret.toml").write_text("mouth = 0.5\n", encoding="utf-8")
+
+    async def test() -> None:
+        async with Client(folder) as client:
+            there = await client.put("..%2Fsecret", {"values": MOOD})
+            missing = await client.put("..%2Fabsent", {"values": MOOD})
+            assert there[0] == missing[0] == 400
+            assert there[1]["error"].replace("secret", "absent") == missing[1]["error"]
+
+    run(test())
+
+
+def test_saved_presets_are_limited_by_the_files_that_are_there(tmp_path: Path) -> None:
+    async def test() -> None:
+        store = PresetStore(BUILT_IN, tmp_path)
+        for number in range(MOST_SAVED):
+            await store.save(f"mood-{number}", "", MOOD, False)
+        with pytest.raises(RefusedError, match="presets remove"):
+            await store.save("one-more", "", MOOD, False)
+        await store.save("mood-1", "replaced", MOOD, True)
+        (tmp_path / "mood-0.toml").unlink()  # as `rtfilter presets remove` does
+        await store.save("one-more", "", MOOD, False)
+        with pytest.raises(UsageError):
+            await PresetStore({}, tmp_path).save("No Name", "", MOOD, False)
+
+    run(test())
+
+
+def test_one_of_many_at_once_gets_the_name(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with Client(tmp_path) as client:
+            wishes = [{"values": {"mouth": number / 10}} for number in range(8)]
+            answers = await asyncio.gather(*(client.put("mood", wish) for wish in wishes))
+            assert sorted(status for status, _ in answers) == [201] + 7 * [409]
+            values = next(answer["values"] for status, answer in answers if status == 201)
+            assert dict(load_presets(tmp_path)["mood"].values) == values
+
+    run(test())
+
+
+class _Watched(dict[str, Preset]):
+    """Presets that note which threads add to them."""
+
+    def __init__(self, presets: Mapping[str, Preset]) -> None:
+        super().__init__(presets)
+        self.threads: set[threading.Thread] = set()
+
+    def __setitem__(self, name: str, preset: Preset) -> None:
+        self.threads.add(threading.current_thread())
+        super().__setitem__(name, preset)
+
+
+def test_presets_change_on_the_thread_that_lists_them(tmp_path: Path) -> None:
+    async def test() -> None:
+        store = PresetStore(BUILT_IN, tmp_path)
+        store.all = watched = _Watched(store.all)
+        app = web.Application()
+        app.add_routes(store.routes())
+        async with TestClient(TestServer(app)) as client:
+            assert (await client.put("/api/presets/mood", json={"values": MOOD})).status == 201
+        assert watched.threads == {threading.current_thread()}
+
+    run(test())
 
 
 def test_a_face_box_is_in_shares_of_the_picture() -> None:

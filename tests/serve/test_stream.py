@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+import pytest
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.controls import Controls
@@ -102,6 +103,18 @@ def test_a_track_that_ends_ends_what_was_made_of_it() -> None:
         else:
             raise AssertionError("sound after its end")
         await asyncio.wait_for(drain(Ticks(2)), 10)
+
+    run(test)
+
+
+def test_sound_ends_where_its_source_fails() -> None:
+    class Failing(Ticks):
+        async def recv(self) -> av.AudioFrame:
+            raise RuntimeError("microphone unplugged")
+
+    async def test() -> None:
+        with pytest.raises(MediaStreamError):
+            await asyncio.wait_for(HeldAudioTrack(Failing(2), lambda: 0.0).recv(), 10)
 
     run(test)
 

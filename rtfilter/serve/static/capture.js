@@ -9,7 +9,7 @@ const BITS_PER_SECOND = 5_000_000;
 /** A recording lies in memory. */
 const LONGEST_S = 600;
 
-/** @typedef {{name: string, recorder: MediaRecorder, parts: Blob[]}} Take */
+/** ended: its last part has come. @typedef {{name: string, recorder: MediaRecorder, parts: Blob[], ended: boolean}} Take */
 
 export class Capture {
   #record = element("record", HTMLButtonElement);
@@ -54,9 +54,12 @@ export class Capture {
     for (const [name, stream] of Object.entries(streams)) {
       if (!stream?.active) continue;
       const recorder = new MediaRecorder(stream, { ...(mimeType && { mimeType }), videoBitsPerSecond: BITS_PER_SECOND });
-      const take = /** @type {Take} */ ({ name, recorder, parts: [] });
+      const take = /** @type {Take} */ ({ name, recorder, parts: [], ended: false });
       recorder.addEventListener("dataavailable", ({ data }) => data.size > 0 && take.parts.push(data));
-      recorder.addEventListener("stop", () => this.#stopped());
+      recorder.addEventListener("stop", () => {
+        take.ended = true;
+        if (this.#takes.includes(take)) this.#stopped();
+      });
       recorder.addEventListener("error", () => recorder.state === "recording" && recorder.stop());
       this.#takes.push(take);
     }
@@ -82,7 +85,8 @@ export class Capture {
   }
 
   #stopped() {
-    if (this.#recording) return this.stop(); // one ended: so does the other
+    this.stop(); // one ended: so does the other
+    if (!this.#takes.every(({ ended }) => ended)) return;
     clearInterval(this.#ticking);
     this.#record.setAttribute("aria-pressed", "false");
     element("record-text", HTMLElement).textContent = "Record";
@@ -103,6 +107,7 @@ export class Capture {
   }
 
   #clear() {
+    clearInterval(this.#ticking);
     for (const link of this.#files.querySelectorAll("a")) URL.revokeObjectURL(link.href);
     this.#unsaved.clear();
     this.#takes = [];
