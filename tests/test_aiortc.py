@@ -170,7 +170,7 @@ def test_a_failure_of_the_source_ends_the_track(
 
     async def main() -> None:
         track = FilterTrack(Failing(), lane="cpu")
-        with pytest.raises(MediaStreamError):
+        with contextlib.suppress(MediaStreamError):
             while True:
                 await asyncio.wait_for(track.recv(), 30)
         assert track.readyState == "ended"
