@@ -74,6 +74,7 @@ ALLOWED: dict[str, set[str]] = {
         "sinks",
         "sources.base",
         "sources.container",
+        "sources.contents",
         "sources.continuous",
         "sources.filters",
         "sources.side_data",

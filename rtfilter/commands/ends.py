@@ -117,15 +117,15 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
     quality = Quality(values.get("crf"), values.get("bitrate"))
     options: dict[str, Any] = {"codec": values.get("codec"), "quality": quality}
     options["strict"] = bool(values.get("strict"))
-    sounds = 0
+    options["sample_aspect_ratio"] = getattr(source, "sample_aspect_ratio", Fraction(1))
     if isinstance(source, FileSource):
-        options["sample_aspect_ratio"] = source.sample_aspect_ratio
         if source.rereadable:
             options["tracks_from"] = source.path
         options["part_s"] = values.get("part_s")
-        sounds = source.sounds
+    # What is kept by reading the source once more, as only a file can be.
+    beside = [*getattr(source, "other_tracks", ()), *getattr(source, "labels", ())]
     if name == PIPE:
-        return _open_pipe(source, info, values, options, sounds)
+        return _open_pipe(source, info, values, options, beside)
     if values.get("format") is not None:
         raise UsageError("--format is for -o -; a file's suffix tells its format")
     if not Path(name).suffix:
@@ -135,12 +135,12 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
     refuse_existing(Path(name), force)
     if Path(name).suffix.lower() in IMAGE_SUFFIXES:
         return _open_image(name, info, values, options, force)
-    silent = f"{name} has no sound: that of {info.name} cannot be read beside its pictures"
-    lacks_sound = bool(sounds) and "tracks_from" not in options
-    _refuse_loss(silent, lacks_sound and options["strict"])
+    lacks = bool(beside) and "tracks_from" not in options
+    lacking = f"{name} has no {_listed(beside)}: those of {info.name} cannot be read beside its pictures"
+    _refuse_loss(lacking, lacks and options["strict"])
     sink = FileSink(name, info, overwrite=force, **options)
-    if lacks_sound:
-        sink.notes.append(silent)
+    if lacks:
+        sink.notes.append(lacking)
     return sink
 
 
@@ -162,12 +162,13 @@ def _refuse_loss(what: str, refused: bool) -> None:
 
 
 def _open_pipe(
-    source: Source, info: SourceInfo, values: Mapping[str, Any], options: dict[str, Any], sounds: int
+    source: Source, info: SourceInfo, values: Mapping[str, Any], options: dict[str, Any], beside: list[str]
 ) -> Sink:
     form = values.get("format") or "y4m"
-    lacks_sound = bool(sounds) and (form != "mkv" or "tracks_from" not in options)
-    silent = f"stdout gets no sound, and {info.name} has: --format mkv keeps that of a file"
-    _refuse_loss(silent, lacks_sound and options["strict"])
+    lacks = bool(beside) and (form != "mkv" or "tracks_from" not in options)
+    advice = "" if form == "mkv" else ": --format mkv keeps those of a file"
+    lacking = f"stdout gets no {_listed(beside)}, which {info.name} has{advice}"
+    _refuse_loss(lacking, lacks and options["strict"])
     if form == "mkv":
         from rtfilter.sinks.file import FileSink
         from rtfilter.sinks.place import PipePlace
@@ -183,11 +184,15 @@ def _open_pipe(
                 raise UsageError(f"--{option} is for files and --format mkv: {form} is not compressed")
         if isinstance(source, FileSource):
             info = replace(info, fps=source.steady_fps)
-        ratio = options.get("sample_aspect_ratio", Fraction(1))
+        ratio = options["sample_aspect_ratio"]
         sink = PipeSink(taken_stdout(), info, raw=form == "raw", sample_aspect_ratio=ratio)
-    if lacks_sound:
-        sink.notes.append(silent)
+    if lacks:
+        sink.notes.append(lacking)
     return sink
+
+
+def _listed(names: list[str]) -> str:
+    return ", no ".join(names)
 
 
 def _suggest(what: str, name: str, words: tuple[str, ...]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -16,20 +15,20 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.stream import DataStream, Disposition, Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from rtfilter.errors import OutputError
 from rtfilter.sinks.convert import AnyPacket, route
-from rtfilter.sinks.labels import Labels, made_by_muxer, written
+from rtfilter.sinks.labels import Labels
 from rtfilter.sources.container import open_input, video_stream
+from rtfilter.sources.contents import describe, made_by_muxer, written
 
 # What sound and subtitles become where a container cannot hold them as they are: what it is usually given.
 _SOUND = {"mp4": "aac", "mov": "aac", "matroska": "flac", "webm": "libopus", "avi": "libmp3lame"}
 _SUBTITLES = {"mp4": "mov_text", "mov": "mov_text", "matroska": "ass", "webm": "webvtt"}
 # For the advice, in this order: a container that takes a track as it is.
 _OTHERS = {".mkv": "matroska", ".mov": "mov", ".mp4": "mp4"}
-_WORDS = {"audio": "sound", "subtitle": "subtitles", "video": "picture", "data": "data"}
 # Where the first packet of each track is looked for. Subtitles may begin later; they are tried without.
 _PACKETS = 400
 
@@ -225,34 +224,6 @@ def labels_of(source: InputContainer, picture: Stream | None, wanted: Fit) -> La
             for key in [key for key in tags if key.lower() == "timecode"]:
                 del tags[key]
     return labels
-
-
-def describe(stream: Stream, source: InputContainer) -> str:
-    """A track as a person would look for it: "sound track 2 (flac, ger)"."""
-    context = getattr(stream, "codec_context", None)
-    word = _WORDS.get(stream.type, stream.type)
-    if stream.disposition & Disposition.attached_pic:
-        return f"cover picture ({stream.name})"
-    if stream.type == "attachment":
-        return f"attached file {stream.name or ''}".strip()
-    number = sum(1 for other in source.streams if other.type == stream.type and other.index <= stream.index)
-    codec = context.codec.canonical_name if context is not None else _four_letters(stream, source)
-    details = [codec, stream.metadata.get("language", "und")]
-    return f"{word} track {number} ({', '.join(part for part in details if part not in ('', 'und'))})"
-
-
-def _four_letters(stream: Stream, source: InputContainer) -> str:
-    """What a format without decoder calls itself: PyAV gives it only in FFmpeg's description of the file."""
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)  # else there is no description
-    try:
-        text = source.dumps_format()  # type: ignore[attr-defined]
-    finally:
-        av.logging.set_level(level)
-    line = re.search(rf"Stream #0:{stream.index}\b.*", text)
-    code = re.search(r"\((\w{4}) / 0x", line.group()) if line else None
-    named = stream.name if isinstance(stream, DataStream) else None
-    return code.group(1) if code else named or "?"
 
 
 def _first_packets(source: InputContainer) -> dict[int, AnyPacket]:

@@ -8,33 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from av.container import Container, InputContainer, OutputContainer
-from av.stream import Discard, Disposition, Stream
+from av.stream import Disposition, Stream
 
-# What tells of the container or the encoding of the source, which the new file has of its own.
-_OF_THE_FORMAT = {
-    *("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate", "vendor_id"),
-    *("bps", "number_of_frames", "number_of_bytes", "variant_bitrate", "handler_name"),
-    *("filename", "mimetype"),  # of covers and attached files, which are written with these
-}
-_STATISTICS = "_statistics_"  # of mkvmerge
-_FFMPEG = ("Lavf", "Lavc")  # its name for itself, under several keys
-# Nothing that anybody would miss: the language "undetermined".
-_EMPTY = {("language", "und")}
-
-
-def written(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The tags that a person or a device has written, with MP4's "name" of a track as "title"."""
-    kept = {
-        key: value
-        for key, value in metadata.items()
-        if key.lower() not in _OF_THE_FORMAT
-        and not key.lower().startswith(_STATISTICS)
-        and (key.lower(), value) not in _EMPTY
-        and not value.startswith(_FFMPEG)
-    }
-    if "name" in kept and "title" not in kept:
-        kept["title"] = kept.pop("name")
-    return kept
+from rtfilter.sources.contents import made_by_muxer, tags_in_words, written
 
 
 @dataclass
@@ -109,15 +85,10 @@ class Labels:
         return list(dict.fromkeys(missing))
 
 
-def made_by_muxer(stream: Stream) -> bool:
-    """Whether a muxer makes this track by itself: of the chapters (FFmpeg discards it) or of the timecode."""
-    return stream.discard == Discard.all or (stream.type == "data" and "timecode" in stream.metadata)
-
-
 def _missing(tags: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
     there = {key.lower(): value for key, value in found.items()}
     lost = {key: value for key, value in tags.items() if not _same(value, there.get(key.lower()))}
-    return [f'the tag {key} "{" ".join(value.split())[:40]}"' for key, value in lost.items()]
+    return [f"the {words}" for words in tags_in_words(lost)]
 
 
 def _same(wanted: str, found: str | None) -> bool:

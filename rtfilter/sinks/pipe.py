@@ -42,6 +42,7 @@ class PipeSink:
         self._shift = (1, 1)
         self._size: tuple[int, int] | None = None
         self._last: list[memoryview] = []
+        self._closed = False
         self.notes: list[str] = []
 
     def write(self, frame: Frame) -> None:
@@ -55,8 +56,8 @@ class PipeSink:
 
     def close(self, complete: bool) -> None:
         """Count what was repeated and left out. The pipe is the caller's."""
-        steady = self._steady
-        if complete and (steady.repeated or steady.left_out) and not self.notes:
+        steady, closed, self._closed = self._steady, self._closed, True
+        if complete and (steady.repeated or steady.left_out) and not closed:
             self.notes.append(
                 f"{NAME} has a constant rate of {float(self._fps):g} fps: {steady.repeated} frames were "
                 f"repeated and {steady.left_out} left out; --format mkv keeps every frame's own time"

@@ -24,6 +24,7 @@ from rtfilter.sources.container import (
     steady_fps,
     video_stream,
 )
+from rtfilter.sources.contents import labels_in_words, other_tracks
 from rtfilter.sources.continuous import Continuous
 from rtfilter.sources.cut import stated_bytes
 from rtfilter.sources.pixels import PixelReader, Uprighter
@@ -48,7 +49,8 @@ class FileSource:
     steady_fps: the constant rate that most of its frames have, where a gap does not count.
     origin_s: when the first picture begins, where the file states it. start_s: what is earlier is not needed.
     opened: a container that was opened otherwise, as a pipe's or an address's; `path` is then its name.
-    rereadable: whether `path` can be opened once more, for the sound. sounds: how many sound tracks it has.
+    rereadable: whether `path` can be opened once more, for its other tracks.
+    other_tracks, labels: what is beside the pictures (tracks; tags and chapters), in words.
 
     Raises InputError when not one frame can be had: missing, empty, no video in it, over 16384 px a side.
     """
@@ -88,7 +90,8 @@ class FileSource:
                 f"{self.name}: not one frame could be decoded ({self._decoder.error or 'no video data'}): "
                 "copy or record it again"
             )
-        self.sounds = len(self._container.streams.audio)
+        self.other_tracks = other_tracks(self._container, self._stream)
+        self.labels = labels_in_words(self._container, self._stream)
         self.steady_fps = steady_fps(self._stream, self._fps)
         # FFmpeg's readers of picture files, which state no length.
         still = self.rereadable and self._format.endswith(("_pipe", "image2"))

@@ -44,12 +44,15 @@ class WebSource(FileSource):
 class LiveStreamSource:
     """The newest frame of an RTSP stream; what was not read in time is dropped.
 
-    `Frame.pts` is the stream's own time, `captured_ns` the moment when the frame was decoded. damage: as
-    `FileSource.damage`. Raises UsageError or InputError.
+    `Frame.pts` is the stream's own time, `captured_ns` the moment when the frame was decoded. damage, notes,
+    other_tracks: as of `FileSource`. Raises UsageError or InputError.
     """
 
     def __init__(self, address: str, timeout_s: float = TIMEOUT_S) -> None:
         self._stream = FileSource(shown_address(address), opened=_opened(address, timeout_s))
+        # No labels: what a camera calls its session is not about what it shows.
+        self.other_tracks = self._stream.other_tracks
+        self.sample_aspect_ratio = self._stream.sample_aspect_ratio
         self._info = replace(self._stream.info, live=True, frame_count=None)
         self._slot: NewestSlot[Frame] = NewestSlot()
         self._stopping = threading.Event()
@@ -62,6 +65,10 @@ class LiveStreamSource:
     @property
     def damage(self) -> str | None:
         return self._stream.damage
+
+    @property
+    def notes(self) -> list[str]:
+        return self._stream.notes
 
     def read(self, timeout_s: float = 5.0) -> Frame | None:
         """The newest frame; None at the end and after `close`. Raises DeviceError when none comes."""

@@ -18,8 +18,10 @@ from rtfilter.cli import main
 from rtfilter.errors import InputError
 from rtfilter.sources.address import shown_address
 from rtfilter.sources.network import LiveStreamSource, WebSource
+from tests import films
 from tests.clips import clip
 from tests.fakes.rtsp_server import FPS, RtspServer
+from tests.films import Film
 
 FRAMES = 30
 
@@ -156,6 +158,34 @@ def test_rtsp_is_live_and_recorded_until_it_hangs_up(
     assert document["run"]["written"] == frames_of(out) > FPS
     assert "captured" in document["run"]
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_rtsp_streams_sound_is_told_and_strict_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = RtspServer(seconds=60.0, sound=True)
+    words = ["run", "-i", server.address, "-o", str(tmp_path / "out.mkv"), "--duration", "1", "--quiet"]
+    assert main([*words, "--strict"]) == 1
+    assert "has no sound track 1 (pcm_mulaw)" in capsys.readouterr().err
+    assert not (tmp_path / "out.mkv").exists()
+    assert main(words) == 0
+    assert "has no sound track 1 (pcm_mulaw)" in capsys.readouterr().err
+    server.close()
+
+
+def test_subtitles_chapters_and_tags_on_the_web_are_told_and_strict_refuses(
+    site: tuple[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address, folder = site
+    films.write(folder / "in.mkv", Film(subtitles="srt", tags={"title": "My film"}, chapters=True))
+    words = ["run", "-i", f"{address}/in.mkv", "-o", str(tmp_path / "out.mkv"), "--quiet"]
+    assert main([*words, "--strict"]) == 1
+    err = capsys.readouterr().err
+    for part in ("no subtitles track 1 (subrip, ita)", 'no tag title "My film"', "no chapters"):
+        assert part in err
+    assert not (tmp_path / "out.mkv").exists()
+    assert main(words) == 0
+    assert "no chapters" in capsys.readouterr().err
 
 
 def test_rtsp_ends_after_a_duration_while_it_plays(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 from rtfilter.sources.pipe import PipeSource
+from tests import films
 from tests.clips import clip, picture_rgb, video_planes
+from tests.films import Film, Sound
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = (64, 48)
@@ -92,6 +94,25 @@ def test_mkv_in_and_out_keeps_every_time_and_a_files_sound(tmp_path: Path) -> No
     assert b"has no sound" in back.stderr
     with av.open(str(tmp_path / "back.mp4")) as container:
         assert len(list(container.decode(video=0))) == FRAMES
+
+
+def test_what_beside_the_pictures_a_pipe_does_not_keep_is_told_and_strict_refuses(tmp_path: Path) -> None:
+    film = Film([Sound()], "srt", tags={"title": "My film"}, chapters=True)
+    data = films.write(tmp_path / "in.mkv", film).read_bytes()
+    lacking = [
+        "no sound track 1 (aac)",
+        "no subtitles track 1 (subrip, ita)",
+        'tag title "My film"',
+        "chapters",
+    ]
+    for given, words in ((data, f"-i - -o {tmp_path / 'out.mkv'}"), (None, f"-i {tmp_path / 'in.mkv'} -o -")):
+        done = rtfilter(f"{words} --strict", given)
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert all(part in done.stderr.decode() for part in lacking)
+        assert not (tmp_path / "out.mkv").exists()
+    done = rtfilter(f"-i - -o {tmp_path / 'out.mkv'}", data)
+    assert done.returncode == 0
+    assert all(part in done.stderr.decode() for part in lacking)
 
 
 def test_frames_of_uneven_times_are_put_on_a_constant_rate(tmp_path: Path) -> None:

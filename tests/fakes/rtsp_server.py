@@ -38,11 +38,16 @@ def _units(annex_b: bytes) -> list[bytes]:
 
 
 class RtspServer:
-    """Plays for `seconds` at `address`; then it hangs up or, with `mute`, says nothing more."""
+    """Plays for `seconds` at `address`; then it hangs up or, with `mute`, says nothing more.
 
-    def __init__(self, seconds: float = 3.0, size: tuple[int, int] = (64, 48), mute: bool = False) -> None:
+    sound: states a sound track, too, of which nothing comes.
+    """
+
+    def __init__(
+        self, seconds: float = 3.0, size: tuple[int, int] = (64, 48), mute: bool = False, sound: bool = False
+    ) -> None:
         self._sets, self._pictures = pictures(25, size)
-        self._seconds, self._mute = seconds, mute
+        self._seconds, self._mute, self._sound = seconds, mute, sound
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"rtsp://127.0.0.1:{self._socket.getsockname()[1]}/live"
         self._closing = threading.Event()
@@ -76,12 +81,13 @@ class RtspServer:
                         b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=live\r\nt=0 0\r\nc=IN IP4 0.0.0.0",
                         b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track",
                         b"a=fmtp:96 packetization-mode=1;sprop-parameter-sets=" + self._sets,
+                        *([b"m=audio 0 RTP/AVP 0\r\na=control:sound"] if self._sound else []),
                         b"",
                     ]
                 )
                 headers += ["Content-Type: application/sdp", f"Content-Length: {len(body)}"]
             elif method == "SETUP":
-                headers.append("Transport: RTP/AVP/TCP;unicast;interleaved=0-1")
+                headers.append(f"Transport: {lines['Transport']}")
             client.sendall("\r\n".join(["RTSP/1.0 200 OK", *headers, "", ""]).encode() + body)
             if method == "TEARDOWN":
                 return
