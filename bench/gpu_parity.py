@@ -102,6 +102,7 @@ def _inputs(spec: NetworkSpec) -> list[dict[str, F32]]:
     for pixels, (_, square) in zip(seen, pairs, strict=True):
         wish = WISH.zeros(1)
         WISH.of(wish, "rising")[:] = 0.3
+        WISH.of(wish, "direct")[:] = 0.1
         for name, value in (("offset_cutoff_hz", 1.0), ("width_px", 640.0), ("height_px", 480.0)):
             WISH.of(wish, name)[:] = value
         WISH.of(wish, "seeding")[:] = 1.0 if not rows else 0.0
