@@ -20,6 +20,8 @@ class Lengths:
         self._step = step
         self._by_pts: dict[int, int] = {}
         self.end = 0
+        # The lowest presentation and decoding times.
+        self._first: tuple[int, int] | None = None
 
     def note(self, pts: int, length: int) -> None:
         """A frame at `pts` is shown for `length`."""
@@ -32,8 +34,13 @@ class Lengths:
                 packet.duration = self._by_pts.pop(packet.pts, packet.duration)
             if not packet.duration:
                 packet.duration = self._step
-            if packet.pts is not None:
-                self.end = max(self.end, packet.pts + packet.duration)
-                if last and index == len(packets) - 1:
-                    # The last packet may be a B-frame's, which is shown before the last picture.
-                    packet.duration = max(packet.duration, self.end - packet.pts)
+            if packet.pts is None or packet.dts is None:
+                continue
+            self.end = max(self.end, packet.pts + packet.duration)
+            if self._first is None:
+                self._first = packet.pts, packet.dts
+            first_pts, first_dts = self._first
+            if last and index == len(packets) - 1:
+                # It may be a B-frame's, which is shown before the last picture. MP4 adds up the steps of the
+                # decoding times, to which this is the last: their sum is how long all pictures are shown.
+                packet.duration = max(1, self.end - first_pts - (packet.dts - first_dts))

@@ -53,6 +53,22 @@ def test_the_last_picture_is_held_as_long_as_it_was(tmp_path, b_frames, codec, s
     assert len(video_times(tmp_path / f"out{suffix}")) == 50
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("frames", [12, 15, 30])
+def test_a_constant_rate_stays_what_it_was(tmp_path, suffix, codec, frames) -> None:
+    """A B-frame that comes last was as long as two."""
+    clip(tmp_path / "in.mp4", frames=frames, steps=(3000,))
+    convert(tmp_path / "in.mp4", tmp_path / f"out{suffix}", codec=codec)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        stream = container.streams.video[0]
+        assert stream.average_rate == 30
+        assert container.duration / 1e6 == pytest.approx(frames / 30, abs=0.002)
+        if suffix != ".mkv":  # which states neither
+            assert stream.frames == frames
+            assert stream.duration * stream.time_base == Fraction(frames, 30)
+
+
 @pytest.mark.parametrize("b_frames", [0, 2])
 def test_a_frame_says_how_long_it_is_shown(tmp_path: Path, b_frames: int) -> None:
     held(tmp_path / "in.mp4", b_frames=b_frames)
