@@ -111,13 +111,13 @@ class Sessions:
             self._pool,
             self._options.limits,
             self._card,
-            lambda reason: self.close_soon(session_id, reason),
+            lambda reason: self.close_soon(session, reason),
         )
         gives = session if kind == "peer" else None
         peer = Peer(
             self._options,
             self.networks_for(address),
-            lambda reason: self.close_soon(session_id, reason),
+            lambda reason: self.close_soon(session, reason),
             takes=stream,
             gives=gives,
             sound_of=stream if gives else None,
@@ -128,7 +128,7 @@ class Sessions:
         try:
             answer = await peer.answer(offer)
         except BaseException:
-            await self.close(session_id, "the offer could not be answered")
+            await self._close_this(session, "the offer could not be answered")
             raise
         _log.info("session %s opened", session_id, extra={"session": session_id, "peer": address})
         return session, answer
@@ -195,9 +195,14 @@ class Sessions:
                 await peer.close()
         self._tidy_soon()
 
-    def close_soon(self, session_id: str, reason: str) -> None:
-        """`close` from inside what is to be closed."""
-        self._spawn(self.close(session_id, reason))
+    def close_soon(self, session: Session, reason: str) -> None:
+        """`close` from inside what is to be closed; not a newer session of the same name."""
+        self._spawn(self._close_this(session, reason))
+
+    async def _close_this(self, session: Session, reason: str) -> None:
+        entry = self._entries.get(session.id)
+        if entry is not None and entry.session is session:
+            await self.close(session.id, reason)
 
     async def close_all(self, reason: str) -> None:
         """End everything; the server stops."""

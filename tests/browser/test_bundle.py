@@ -13,11 +13,11 @@ import pytest
 
 from tests.browser.chromium import chromium
 from tests.browser.firefox import firefox
-from tests.browser.servers import ServerProcess
+from tests.browser.servers import ServerProcess, running_server
 
-# A moving picture, a tone and a channel, offered and answered; gives what came of it.
+# A moving picture, a tone and a channel, offered and answered; gives what came of it, and where to end it.
 _PUBLISH = """
-const [policy, token, done] = arguments;
+const [policy, name, token, done] = arguments;
 (async () => {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [320, 240];
@@ -36,11 +36,11 @@ const [policy, token, done] = arguments;
   await pc.setLocalDescription();
   const headers = {"Content-Type": "application/sdp", Authorization: `Bearer ${token}`};
   const offer = pc.localDescription.sdp;
-  const response = await fetch(`/whip/${policy}`, {method: "POST", headers, body: offer});
+  const response = await fetch(`/whip/${name}`, {method: "POST", headers, body: offer});
   const answer = await response.text();
   if (response.status !== 201) return done({error: answer, offer});
   await pc.setRemoteDescription({type: "answer", sdp: answer});
-  done({offer, answer});
+  done({offer, answer, location: response.headers.get("Location")});
 })().catch((error) => done({error: String(error)}));
 """
 
@@ -58,14 +58,24 @@ def publisher(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         yield found
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    """One of its own: sessions that other tests left behind may keep a busy machine from taking more."""
+    with running_server() as running:
+        yield running
+
+
 @pytest.mark.parametrize("policy", ["balanced", "max-compat", "max-bundle"])
 def test_a_browser_publishes_with_every_bundle_policy(
     publisher: Browser, server: ServerProcess, policy: str
 ) -> None:
     publisher.get(f"{server.address}/")
-    said = publisher.execute_async_script(_PUBLISH, policy, server.token)
+    # A stream is missed only after a while when its browser is gone, and holds its name until then.
+    name = f"{type(publisher).__name__}-{policy}"
+    said = publisher.execute_async_script(_PUBLISH, policy, name, server.token)
     assert "error" not in said, said
-    wait_live(server, policy)
+    wait_live(server, name)
+    end(server, said["location"])
 
 
 def wait_live(server: ServerProcess, name: str) -> None:
@@ -79,3 +89,11 @@ def wait_live(server: ServerProcess, name: str) -> None:
         with urllib.request.urlopen(request, timeout=10) as answered:
             state = json.load(answered)["state"]
         time.sleep(0.1)
+
+
+def end(server: ServerProcess, location: str) -> None:
+    """End the stream, so that it takes nothing from the next one."""
+    headers = {"Authorization": f"Bearer {server.token}"}
+    request = urllib.request.Request(f"{server.address}{location}", headers=headers, method="DELETE")
+    with urllib.request.urlopen(request, timeout=30) as answered:
+        assert answered.status == 200

@@ -181,6 +181,22 @@ def test_a_publisher_that_crashed_takes_its_name_back(monkeypatch: pytest.Monkey
     run(test())
 
 
+def test_what_an_ended_stream_notices_late_ends_no_newer_one_of_its_name() -> None:
+    async def test() -> None:
+        async with serving() as running:
+            async with publishing(running):
+                old = running.sessions._entry("studio").stream
+                assert old is not None
+                await running.sessions.close("studio", "of a test")
+            async with publishing(running):
+                await first(lambda: running.sessions.find("studio").frames or None)
+                old.refuse_size(9999, 9999)
+                await asyncio.sleep(0.2)
+                assert running.sessions.find("studio").state == "live"
+
+    run(test())
+
+
 def test_trickled_candidates_are_taken() -> None:
     async def test() -> None:
         async with serving() as running:
