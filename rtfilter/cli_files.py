@@ -34,7 +34,7 @@ def quality_options(parser: Parser) -> None:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="refuse to write a file that cannot keep every track and tag of the input as it is",
+        help="refuse to write a file that cannot keep the tracks, tags and picture formats of the input",
     )
 
 

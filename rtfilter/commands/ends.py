@@ -152,7 +152,8 @@ def _open_image(
     for option in ("codec", "crf", "bitrate"):
         if values.get(option) is not None:
             raise UsageError(f"--{option} is for video; {name} is a picture")
-    return ImageSink(name, info, made_from=options.get("tracks_from"), overwrite=force)
+    made_from, strict = options.get("tracks_from"), options["strict"]
+    return ImageSink(name, info, made_from=made_from, strict=strict, overwrite=force)
 
 
 def _refuse_loss(what: str, refused: bool) -> None:

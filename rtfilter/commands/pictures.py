@@ -12,6 +12,7 @@ from rtfilter.commands.lane import say
 from rtfilter.commands.standard_streams import PIPE
 from rtfilter.errors import InputError, OutputError, RtfilterError, UsageError
 from rtfilter.frame import Frame
+from rtfilter.sinks.containers import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     from rtfilter.sources.file import FileSource
@@ -40,7 +41,7 @@ def plan(source: Path, output: str, force: bool) -> tuple[list[tuple[Path, Path]
     if output == NOTHING:
         return [(path, Path(NOTHING)) for path in pictures], left_out
     target = Path(output)
-    if target.suffix.lower() in (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif"):
+    if target.suffix.lower() in VIDEO_SUFFIXES:
         raise UsageError(
             f"{source} is a folder of pictures, and {target} a video: name a folder; "
             "for a film let FFmpeg pipe the pictures into `rtfilter run -i -`"
@@ -84,6 +85,7 @@ def filter_pictures(
     Returns the names of those that failed, and width and height of the largest, in pixels.
     Raises InterruptedJob.
     """
+    from rtfilter.sources.container import reason
     from rtfilter.sources.file import FileSource
 
     failed: list[str] = []
@@ -97,6 +99,10 @@ def filter_pictures(
             except RtfilterError as error:
                 failed.append(path.name)
                 say(" ".join(str(error).split()))
+            except (OSError, ValueError) as error:
+                # Of one picture, as of a decoder or a disk: the others may do.
+                failed.append(path.name)
+                say(f"{path}: {reason(error)}")
             done += 1
             if progress is not None:
                 progress(done, len(pairs))

@@ -29,6 +29,7 @@ _CONTAINERS: dict[str, tuple[str, tuple[str, ...]]] = {
     ".avi": ("avi", ("h264", "ffv1")),
     ".gif": ("gif", ("gif",)),
 }
+VIDEO_SUFFIXES = tuple(_CONTAINERS)
 # The best and the worst constant rate factor of an encoder, and ours, below what an eye notices.
 _CRF = {"h264": (0, 51, 18), "hevc": (0, 51, 20), "vp9": (0, 63, 20)}
 _BITRATE_MIN, _BITRATE_MAX = 10_000, 1_000_000_000

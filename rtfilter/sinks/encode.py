@@ -45,6 +45,7 @@ class Encoding:
     lost: what the file cannot keep of its source, one line each.
     """
 
+    codec: str
     pix_fmt: str
     width: int
     height: int
@@ -81,6 +82,16 @@ class Encoding:
             target[...] = plane
         return picture
 
+    @property
+    def rare(self) -> str | None:
+        """What is kept in a form that only few players show; None where all do."""
+        if self.deep is None or self.codec != "h264" or self.lost:
+            return None
+        return (
+            f"{self.deep.bits} bits a sample are kept, as H.264 High 10, which not every player shows: "
+            "--codec hevc is shown by more"
+        )
+
     def _blank(self, frame: Frame) -> av.VideoFrame:
         native = source_of(frame).native
         if isinstance(native, av.VideoFrame):
@@ -107,7 +118,7 @@ def encoding_for(frame: Frame, codec: str) -> Encoding:
     """
     width, height = frame.width, frame.height
     if codec == "gif":
-        return Encoding("pal8", width, height, None, UNSPECIFIED, RANGE_FULL, UNSPECIFIED, UNSPECIFIED)
+        return Encoding(codec, "pal8", width, height, None, UNSPECIFIED, RANGE_FULL, UNSPECIFIED, UNSPECIFIED)
     found = source_of(frame).native
     native = found if isinstance(found, av.VideoFrame) else None
     primaries, trc = (UNSPECIFIED,) * 2
@@ -117,22 +128,22 @@ def encoding_for(frame: Frame, codec: str) -> Encoding:
     if kept is not None:
         name = kept[0] if deep is None else deep.name
         lost = _lost(native, codec, deep)
-        return Encoding(name, *kept[1:], primaries, trc, deep, lost)
+        return Encoding(codec, name, *kept[1:], primaries, trc, deep, lost)
     if codec == "ffv1":
         deep = deep if deep is not None and deep.family == "gbrp" else None
         name = _LOSSLESS_RGB if deep is None else deep.name
         tags = (_RGB_MATRIX_TAG, RANGE_FULL, primaries, trc)
-        return Encoding(name, width, height, None, *tags, deep, _lost(native, codec, deep))
+        return Encoding(codec, name, width, height, None, *tags, deep, _lost(native, codec, deep))
     same = spec_of(native) if native is not None and not native.format.is_rgb else None
     matrix = (same or spec_for_size(width, height)).matrix
     pix_fmt = "yuv444p" if codec in ("h264", "hevc") and (width % 2 or height % 2) else "yuv420p"
     spec = YuvSpec(matrix, full_range=False)
     tags = (TAG_OF_NAME[matrix], RANGE_LIMITED, primaries, trc)
-    return Encoding(pix_fmt, width, height, spec, *tags, None, _lost(native, codec, None))
+    return Encoding(codec, pix_fmt, width, height, spec, *tags, None, _lost(native, codec, None))
 
 
 def _lost(native: av.VideoFrame | None, codec: str, deep: DeepFormat | None) -> tuple[str, ...]:
-    """What an encoding does not keep of a source's samples, or only few players show."""
+    """What an encoding does not keep of a source's samples."""
     if native is None:
         return ()
     lost = []
@@ -141,11 +152,6 @@ def _lost(native: av.VideoFrame | None, codec: str, deep: DeepFormat | None) -> 
         better = [name for name in ("hevc", "ffv1") if _bits_kept(native, name) > kept]
         advice = f"; --codec {' or '.join(better)} keeps more" if better else ""
         lost.append(f"{bits} bits a sample become {kept} in {codec}{advice}")
-    elif bits > 8 and codec == "h264":
-        lost.append(
-            f"{bits} bits a sample are kept, as H.264 High 10, which not every player shows: --codec hevc is "
-            "shown by more"
-        )
     if any(component.is_alpha for component in native.format.components):
         lost.append("transparency is left out")
     return tuple(lost)

@@ -55,7 +55,7 @@ class FileSink:
     info: of the source; only its nominal rate is used.
     tracks_from: a media file whose sound, subtitles, chapters, covers and tags are kept; None for none.
         Packets are copied as they are; what the container cannot hold is converted or left out.
-    strict: refuse instead.
+    strict: refuse instead: at once what of the tracks, at the first frame what of the pictures is lost.
     sample_aspect_ratio: width / height of a pixel (`FileSource.sample_aspect_ratio`).
     codec: h264, hevc, ffv1, vp9 or gif; None for what is usual for the suffix.
     notes: what the file cannot hold, for the caller to show.
@@ -96,7 +96,7 @@ class FileSink:
         self._fps = info.fps.limit_denominator(100_000)
         self._container: OutputContainer | None = None
         self._tracks: TrackCopy | None = None
-        self._part = part_s is not None
+        self._part, self._strict = part_s is not None, strict
         self._palettes: Palettes | None = None
         self.notes: list[str] = []
         try:
@@ -221,16 +221,20 @@ class FileSink:
 
     def _keep_properties(self, frame: Frame, encoding: Encoding) -> None:
         context = self._stream.codec_context
-        lost: list[str | None] = [*encoding.lost]
+        lost = [*encoding.lost]
         native = source_of(frame).native
         if isinstance(native, av.VideoFrame) and self._codec != "gif":
             options, told = mastering_options(native, self._codec)
             for name, text in options.items():
                 context.options[name] = ":".join(filter(None, (context.options.get(name), text)))
-            lost.append(told)
-            if native.interlaced_frame:
-                lost.append(keep_fields(context, self._codec))
-        self.notes += [f"{self.path}: {note}" for note in lost if note]
+            fields = keep_fields(context, self._codec) if native.interlaced_frame else None
+            lost += filter(None, (told, fields))
+        if lost and self._strict:
+            raise OutputError(
+                f"{self.path} cannot keep all of the pictures ({'; '.join(lost)}): use another codec, or "
+                "allow it (leave --strict away)"
+            )
+        self.notes += [f"{self.path}: {note}" for note in (*lost, encoding.rare) if note]
 
     def _move(self, frame: Frame) -> None:
         """Move everything to where no picture is before zero: players hide what is, unless it is lead-in."""

@@ -6,13 +6,15 @@ import struct
 import zlib
 
 _JPEG_PART = 65_519  # bytes a segment, less its head
-_LARGEST_PROFILE = 1 << 24
+# As many parts as a JPEG numbers.
+LARGEST_PROFILE = 255 * _JPEG_PART
 _WEBP_ICC, _WEBP_ALPHA = 0x20, 0x10
 
 
 def with_profile(encoded: bytes, suffix: str, profile: bytes, size: tuple[int, int], alpha: bool) -> bytes:
     """`encoded` (JPEG, PNG or WebP, as the suffix says) with the ICC profile in it.
 
+    profile: at most `LARGEST_PROFILE` bytes.
     size: width and height in pixels. alpha: whether it is transparent; both matter to WebP only.
     """
     if suffix == ".png":
@@ -23,16 +25,22 @@ def with_profile(encoded: bytes, suffix: str, profile: bytes, size: tuple[int, i
 
 
 def profile_of_png(encoded: bytes) -> bytes | None:
-    """The ICC profile in (the beginning of) a PNG file; None where there is none."""
+    """The ICC profile in (the beginning of) a PNG file; None where there is none.
+
+    One above `LARGEST_PROFILE` is cut one byte above it.
+    """
     at = 8
     while at + 8 <= len(encoded) and encoded[at + 4 : at + 8] != b"IDAT":
         length = int.from_bytes(encoded[at : at + 4], "big")
         if encoded[at + 4 : at + 8] == b"iCCP":
             _name, _, packed = encoded[at + 8 : at + 8 + length].partition(b"\0")
+            unpacking = zlib.decompressobj()
             try:
-                return zlib.decompressobj().decompress(packed[1:], _LARGEST_PROFILE) or None
+                profile = unpacking.decompress(packed[1:], LARGEST_PROFILE + 1)
             except zlib.error:
                 return None
+            whole = unpacking.eof or len(profile) > LARGEST_PROFILE
+            return profile if profile and whole else None
         at += length + 12
     return None
 

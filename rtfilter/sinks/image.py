@@ -9,10 +9,11 @@ import av
 import cv2
 import numpy as np
 
+from rtfilter.depth import sample_bits
 from rtfilter.errors import OutputError, UsageError
 from rtfilter.frame import U8, Frame
 from rtfilter.sinks.deep import source_of
-from rtfilter.sinks.icc import profile_of_png, with_profile
+from rtfilter.sinks.icc import LARGEST_PROFILE, profile_of_png, with_profile
 from rtfilter.sinks.place import FilePlace
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.container import reason
@@ -37,21 +38,27 @@ class ImageSink:
 
     path: .jpg, .jpeg, .png or .webp. info: of the source, which must have one frame.
     made_from: the source's own file, for what of it is not kept.
-    notes: what the picture does not have of its source, for the caller to show.
+    notes: what the picture does not have of its source, for the caller to show. strict: refuse that instead.
 
-    Raises UsageError for a source that is no single picture, OutputError for a target that exists or cannot
-    be written.
+    Raises UsageError for a source that is no single picture, OutputError for a target that exists, cannot be
+    written, or (strict) cannot keep all of the source.
     """
 
     def __init__(
-        self, path: str | Path, info: SourceInfo, *, made_from: Path | None = None, overwrite: bool = False
+        self,
+        path: str | Path,
+        info: SourceInfo,
+        *,
+        made_from: Path | None = None,
+        strict: bool = False,
+        overwrite: bool = False,
     ) -> None:
         self.path = Path(path)
         if info.live or info.frame_count not in (None, 1):
             raise UsageError(
                 f"{path} holds one picture, and {info.name} is a video: name the output like clip.mp4"
             )
-        self._made_from = made_from
+        self._made_from, self._strict = made_from, strict
         self._place = FilePlace(self.path, overwrite)
         self._encoded: bytes | None = None
         self.notes: list[str] = []
@@ -66,21 +73,27 @@ class ImageSink:
         if alpha is not None and self._place.suffix in (".jpg", ".jpeg"):
             self._lacks("transparency")
             alpha = None
-        if picture is not None and max(c.bits for c in picture.format.components) > 8:
+        if picture is not None and sample_bits(picture) > 8:
             self._lacks("more than 8 bits")
         head = self._head()
         if any(mark in head for mark in _EXIF_MARKS):
             self._lacks("EXIF (camera, time, place)")
         layers = [frame.rgb[..., 2], frame.rgb[..., 1], frame.rgb[..., 0]]
         pixels = np.dstack(layers if alpha is None else [*layers, alpha])
-        done, encoded = cv2.imencode(self._place.suffix, pixels, self._options(frame))
+        try:
+            done, encoded = cv2.imencode(self._place.suffix, pixels, self._options(frame))
+        except cv2.error:  # sides that a format does not have: WebP ends at 16383 px
+            done = False
         if not done:
             raise OutputError(f"{self.path}: the picture could not be encoded: use .png")
         data = encoded.tobytes()
-        profile = profile_of_png(head) if head.startswith(_PNG_MARK) else None
+        png = head.startswith(_PNG_MARK)
+        profile = profile_of_png(self._head(_HEAD_BYTES + LARGEST_PROFILE)) if png else None
         if profile is None and picture is not None:
             profile = side_data(picture, "ICC_PROFILE")
-        if profile:
+        if profile and len(profile) > LARGEST_PROFILE:
+            self._lacks(f"colour profile of more than {LARGEST_PROFILE:,} bytes")
+        elif profile:
             size = (frame.width, frame.height)
             data = with_profile(data, self._place.suffix, profile, size, alpha is not None)
         self._encoded = data
@@ -102,13 +115,16 @@ class ImageSink:
             self._place.discard()
 
     def _lacks(self, what: str) -> None:
-        self.notes.append(f"{self.path} has no {what}, which the picture had")
+        note = f"{self.path} has no {what}, which the picture had"
+        if self._strict:
+            raise OutputError(f"{note}: write another kind of file, or allow it (leave --strict away)")
+        self.notes.append(note)
 
-    def _head(self) -> bytes:
+    def _head(self, size: int = _HEAD_BYTES) -> bytes:
         if self._made_from is None:
             return b""
         with self._made_from.open("rb") as file:
-            return file.read(_HEAD_BYTES)
+            return file.read(size)
 
     def _options(self, frame: Frame) -> list[int]:
         if self._place.suffix == ".webp":

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from rtfilter.cli import main
+from rtfilter.sinks.icc import LARGEST_PROFILE, profile_of_png
+from rtfilter.sinks.image import ImageSink
 from rtfilter.sources.demo import DemoSource
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is missing, which reads pictures here")
@@ -125,6 +127,65 @@ def test_what_a_jpeg_cannot_hold_is_named(tmp_path: Path, capsys: pytest.Capture
     assert "has no transparency" in capsys.readouterr().err
     assert main(["run", "-i", str(tmp_path / "deep.png"), "-o", str(tmp_path / "out.png")]) == 0
     assert "more than 8 bits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("source", "said"), [("exif.jpg", "EXIF"), ("clear.png", "transparency")])
+def test_strict_refuses_what_a_picture_loses(
+    source: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "A phone"
+    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(tmp_path / "exif.jpg", exif=exif)
+    Image.fromarray(np.full((48, 64, 4), 90, np.uint8)).save(tmp_path / "clear.png")
+    out = tmp_path / "out.jpg"
+    assert main(["run", "-i", str(tmp_path / source), "-o", str(out), "--quiet", "--strict"]) == 1
+    err = capsys.readouterr().err
+    assert (err.count("\n"), f"out.jpg has no {said}" in err) == (1, True)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_profile_too_large_for_a_jpeg_is_left_out_and_told(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grey, out = Image.fromarray(np.full((48, 64, 3), 120, np.uint8)), tmp_path / f"out{suffix}"
+    grey.save(tmp_path / "me.png", icc_profile=profile() + bytes(LARGEST_PROFILE))
+    assert main(["run", "-i", str(tmp_path / "me.png"), "-o", str(out)]) == 0
+    assert "has no colour profile of more than" in capsys.readouterr().err
+    assert "icc_profile" not in Image.open(out).info
+
+
+def test_a_large_profile_is_kept_whole(tmp_path: Path) -> None:
+    """It is longer than the part of the file that is searched for other things."""
+    large = profile() + np.random.default_rng(1).bytes(1 << 21)
+    Image.fromarray(np.full((48, 64, 3), 120, np.uint8)).save(tmp_path / "me.png", icc_profile=large)
+    for name in ("out.png", "out.jpg"):
+        assert main(["run", "-i", str(tmp_path / "me.png"), "-o", str(tmp_path / name), "--quiet"]) == 0
+    assert Image.open(tmp_path / "out.jpg").info["icc_profile"] == large
+    # Pillow reads no profile above 1 MiB in a PNG.
+    assert profile_of_png((tmp_path / "out.png").read_bytes()) == large
+
+
+def test_one_picture_that_the_disk_refuses_ends_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(source / name)
+    head = ImageSink._head
+
+    def failing(sink: ImageSink, *size: int) -> bytes:
+        if sink.path.name == "a.png":
+            raise OSError(5, "Input/output error")
+        return head(sink, *size)
+
+    monkeypatch.setattr(ImageSink, "_head", failing)
+    assert main(["run", "-i", str(source), "-o", str(target)]) == 1
+    err = capsys.readouterr().err
+    assert "a.png: Input/output error" in err
+    assert "1 of 2 pictures failed: a.png" in err
+    assert [path.name for path in target.iterdir()] == ["b.png"]
 
 
 def test_a_folder_becomes_a_folder_and_a_bad_picture_stops_no_other(

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from av.codec import Codec
 
+from rtfilter.cli import main
 from rtfilter.depth import DEEP_FORMATS, words_of
+from rtfilter.errors import OutputError
 from rtfilter.frame import Box, Frame
 from rtfilter.planes import Planes
 from rtfilter.sinks.compare import CompareSink, compared_info
@@ -302,3 +304,24 @@ def test_mastering_metadata_is_kept_or_told(tmp_path: Path, codec: str) -> None:
         assert "HDR10 mastering metadata is left out" in sink.notes[0]
         return
     assert [side_data(after, name) for name in names] == [side_data(before, name) for name in names]
+
+
+def test_strict_refuses_what_a_codec_loses_and_not_what_it_keeps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep_clip(tmp_path / "in.mkv", "yuv420p12le", frames=2)
+    words = ["run", "-i", str(tmp_path / "in.mkv"), "--codec", "h264", "--quiet", "--strict"]
+    assert main([*words, "-o", str(tmp_path / "out.mp4")]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "12 bits a sample become 10" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+    convert(tmp_path / "in.mkv", tmp_path / "out.mkv", codec="hevc", strict=True)
+    deep_clip(tmp_path / "ten.mkv", "yuv420p10le", frames=2)
+    convert(tmp_path / "ten.mkv", tmp_path / "ten.mp4", codec="h264", strict=True)
+
+
+def test_strict_refuses_to_lose_fields(tmp_path: Path) -> None:
+    interlaced_clip(tmp_path / "in.ts", "mpeg2video", "tff")
+    with pytest.raises(OutputError, match="stored as progressive"):
+        convert(tmp_path / "in.ts", tmp_path / "out.mkv", codec="hevc", strict=True)
