@@ -13,6 +13,8 @@ from av.stream import Disposition, Stream
 from av.subtitles.codeccontext import SubtitleCodecContext
 from av.subtitles.stream import SubtitleStream
 
+from rtfilter.sinks.channels import PlainChannels
+
 AnyPacket: TypeAlias = "Packet[Stream]"
 
 # The bit rate of a channel at which AAC and Opus are taken for the original.
@@ -93,10 +95,8 @@ class _SoundEncoder:
     def __init__(self, source: AudioStream, output: OutputContainer, encoder: str) -> None:
         self._source = source
         before = source.codec_context
-        channels = before.channels
-        if before.layout.name == f"{channels} channels":
-            # The file does not say which is which: FFmpeg's usual order for so many.
-            before.layout = f"{channels}c"
+        self._channels = PlainChannels(before)
+        layout = self._channels.layout
         codec = av.Codec(encoder, "w")
         rates = codec.audio_rates or [before.sample_rate]
         rate = min(rates, key=lambda rate: (rate < before.sample_rate, abs(rate - before.sample_rate)))
@@ -104,11 +104,11 @@ class _SoundEncoder:
         assert isinstance(new, AudioStream)
         self.stream: Stream = new
         self._context = new.codec_context
-        self._context.layout = before.layout
-        self._context.bit_rate = _CHANNEL_BITS_PER_S * channels
+        self._context.layout = layout
+        self._context.bit_rate = _CHANNEL_BITS_PER_S * layout.nb_channels
         self._context.open()
         self._resampler = av.AudioResampler(
-            self._context.format, before.layout, rate, self._context.frame_size or None
+            self._context.format, layout, rate, self._context.frame_size or None
         )
 
     def packets(self, packet: AnyPacket) -> Sequence[AnyPacket]:
@@ -116,13 +116,15 @@ class _SoundEncoder:
             frames = self._source.decode(cast("Packet[AudioStream]", packet))
         except av.FFmpegError:
             return []  # a damaged packet: a gap, as a player would make of it
-        ready = [part for frame in frames for part in self._resampler.resample(frame)]
-        return self._encoded([*ready])
+        return self._encoded(self._resampled(frames))
 
     def rest(self) -> Sequence[AnyPacket]:
-        frames = [part for frame in self._source.decode(None) for part in self._resampler.resample(frame)]
+        frames = self._resampled(self._source.decode(None))
         self._source.codec_context.flush_buffers()
         return self._encoded([*frames, *self._resampler.resample(None), None])
+
+    def _resampled(self, frames: Sequence[av.AudioFrame]) -> list[av.AudioFrame]:
+        return [part for frame in frames for part in self._resampler.resample(self._channels.plain(frame))]
 
     def _encoded(self, frames: Sequence[av.AudioFrame | None]) -> list[AnyPacket]:
         done: list[AnyPacket] = []
