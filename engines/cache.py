@@ -23,7 +23,7 @@ _told: set[Path] = set()
 
 
 class CacheError(InputError):
-    """The cache folder cannot be read or written. What it should keep can be made without it; see `kept`."""
+    """A cache folder that cannot be read or written; what it should keep can be made without, see `kept`."""
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:

@@ -137,10 +137,11 @@ class FaceFilter:
 
 
 class _TimeWatch:
-    """Warns once when presentation time hardly advances: then nothing fades in, and nothing is smoothed.
+    """A check of presentation times, with one warning when they hardly advance.
 
-    The quickest high-speed recordings have 1 ms a frame; numbers of frames, microseconds, milliseconds and
-    90 kHz ticks, when taken for nanoseconds, have at most 0.04 ms.
+    Then nothing fades in, and nothing is smoothed. The quickest high-speed recordings have 1 ms a frame;
+    numbers of frames, microseconds, milliseconds and 90 kHz ticks, when taken for nanoseconds, have at most
+    0.04 ms.
     """
 
     LEAST_STEP_NS = 200_000

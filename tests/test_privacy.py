@@ -72,6 +72,8 @@ VERBS = {
     "inspect": ["inspect", "IN"],
     "evaluate": ["evaluate", "IN", "IN"],
     "bench": ["bench", "--size", "480p", "--seconds", "0.5"],
+    "cam": ["cam", "--print-systemd-unit"],
+    "config": ["config"],
     "presets": ["presets", "save", "mine", "-e", "happy=0.5"],
     "doctor": ["doctor"],
     "engines prepare": ["engines", "prepare"],
@@ -83,6 +85,14 @@ VERBS = {
 def test_a_verb_reaches_nobody_and_leaves_nothing_elsewhere(verb: str, person: Person, clip: Path) -> None:
     arguments = [str(clip) if word == "IN" else word for word in VERBS[verb]]
     check(traced(person, ["-m", "rtfilter", *arguments]), person)
+
+
+def test_the_camera_reaches_nobody_and_leaves_nothing_elsewhere(person: Person) -> None:
+    """With the demo as camera, into the virtual one; without that, up to the attempt to open it."""
+    trace = traced(person, ["-m", "rtfilter", "cam", "-i", "demo", "--duration", "1", "--quiet"])
+    if "a virtual camera could not be opened" in trace.output:
+        trace.code -= 1  # of that error
+    check(trace, person)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def _save(arguments: argparse.Namespace) -> int:
 
 
 def _description_of(name: str) -> str:
-    """That of the user's own preset, which is about to be replaced; it is kept unless another is given."""
+    """The description of the user's own preset of this name, kept when its values are replaced."""
     path = presets_dir() / f"{name}.toml"
     try:
         return read_preset(path).description if path.is_file() else ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiortc import RTCPeerConnection
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 
-# OpenSSL 4 knows P-224 no more, and it is what FFmpeg makes its own certificate with where it is built with
-# GnuTLS, as Debian's and PyAV's are (FFmpeg 8).
+# OpenSSL 4 has no P-224 any more. FFmpeg 8 makes its own certificate with it where it is built with GnuTLS,
+# as Debian's and PyAV's are.
 FAILED = (
     "the DTLS handshake failed: the certificate of the peer does not fit (FFmpeg built with GnuTLS needs"
     " -cert_file and -key_file with a P-256 key)"
@@ -14,7 +14,7 @@ FAILED = (
 
 
 def transports_of(connection: RTCPeerConnection) -> set[RTCDtlsTransport]:
-    """Those of its media and of its data channels."""
+    """The DTLS transports of a connection: of its media and of its data channels."""
     found = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
     if connection.sctp is not None:
         found.add(connection.sctp.transport)

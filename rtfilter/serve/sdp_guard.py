@@ -134,7 +134,7 @@ def _check_mids(offer: SessionDescription) -> None:
 
 
 def _settle(media: MediaDescription, direction: str) -> None:
-    """Only what the server uses, within what the protocols have room for."""
+    """Reduce a section to what the server uses, with numbers that fit the protocols' fields."""
     media.port, media.host, media.msid, media.ice_options = media.port or 9, None, None, None
     if media.kind == "application":
         _settle_channel(media)

@@ -69,7 +69,7 @@ class Section:
 
 @dataclass(slots=True)
 class Lines:
-    """session: the attribute lines before the first section."""
+    """The attribute lines of one SDP that aiortc reads: before its first section, and section by section."""
 
     session: list[str]
     sections: list[Section]
@@ -131,7 +131,7 @@ def _is_read(line: str, names: set[str]) -> bool:
 
 
 def _tidied(line: str) -> str:
-    """Without what is legal and aiortc cannot read: an extension's own attributes, blanks too many."""
+    """`line` without what is legal and aiortc cannot read: an extension's own attributes, surplus blanks."""
     words = line.split()
     if line.startswith("a=extmap:"):
         words = words[:2]

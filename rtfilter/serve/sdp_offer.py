@@ -10,7 +10,7 @@ from aiortc.sdp import GroupDescription, MediaDescription, SessionDescription
 
 from rtfilter.serve.sdp_lines import Section
 
-# aiortc negotiates H.264 by profile and knows baseline only. What decodes for it, libavcodec, knows all.
+# aiortc accepts only the baseline profile of H.264; its decoder, libavcodec, decodes every profile.
 _PROFILE, _PACKETS = "profile-level-id", "packetization-mode"
 KNOWN_H264: ParametersDict = {"level-asymmetry-allowed": "1", _PACKETS: "1", _PROFILE: "42e01f"}
 
@@ -52,7 +52,9 @@ class CheckedOffer:
 
 
 def accept_h264(media: MediaDescription, *, sends_only: bool) -> dict[tuple[str, int | None], ParametersDict]:
-    """Have aiortc take every H.264 profile of `media`, and give what was offered in truth.
+    """The H.264 parameters that `media` offers, replaced in it by `KNOWN_H264`, which aiortc accepts.
+
+    Returned by mid and payload type, for the answer.
 
     sends_only: the peer sends and gets nothing back. Then it may also send single NAL units only
     (packetization-mode 0), which the decoder takes and our encoder does not keep to.

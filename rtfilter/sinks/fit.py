@@ -1,7 +1,7 @@
 """What of a file's tracks and labels another container takes: found out by writing a file of them to memory.
 
-FFmpeg's tables promise more than its muxers do, and some of these check only in the header, at a packet, or
-in the trailer. So nothing is believed that was not written, with the first packet of every track.
+FFmpeg's tables list codecs that its muxers refuse: some at the header, some at a packet, some at the trailer.
+So a track counts as fitting only after the first packet of every track was written with it.
 """
 
 from __future__ import annotations

@@ -10,9 +10,10 @@ from rtfilter.sources.pixels import copy_properties
 
 
 class Conformer:
-    """Browsers' recorders and phones change the size in the middle; files and filters have one.
+    """A converter of a stream's pictures to the size and pixel format of the first one.
 
-    A picture of another size is scaled as large as it fits, its proportions kept, on black.
+    Browsers' recorders and phones change the size in the middle; files and filters have one. A
+    picture of another size is scaled as large as it fits, its proportions kept, on black.
 
     changed: None, or what the first picture that had to be changed was, and what it became, in words.
     """

@@ -41,7 +41,7 @@ class TiedProcess(subprocess.Popen[str]):
         self._lifeline, self.stdin = self.stdin, None
 
     def stop(self) -> None:
-        """Ask it to end, and insist after STOP_S. May be called twice."""
+        """End it with SIGTERM, and with SIGKILL where it still runs after STOP_S. May be called twice."""
         if self.poll() is None:
             self.terminate()
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.engines.cache import cache_folder
-from rtfilter.errors import MissingExtraError, UsageError
+from rtfilter.errors import MissingExtraError
 from rtfilter.frame import U8, Frame
 from rtfilter.system.installation import install_extra
 from rtfilter.system.process import MadeHere
@@ -33,10 +32,12 @@ REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 
 
 def before_mediapipe() -> None:
-    """Keeps MediaPipe quiet, and Matplotlib's files, which it loads, in the cache folder. Call it before."""
+    """Settings for MediaPipe, before it is imported: quiet, and Matplotlib's files in the cache folder.
+
+    Raises UsageError where $RTFILTER_CACHE is relative.
+    """
     os.environ.setdefault("GLOG_minloglevel", "2")
-    with contextlib.suppress(UsageError):  # without a home there is nothing to keep out of it
-        os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
 
 
 class MediaPipeTracker:

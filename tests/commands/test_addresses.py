@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -100,6 +101,47 @@ def test_a_playlist_on_the_web_cannot_read_files_of_this_machine(
     )
     with pytest.raises(InputError):
         WebSource(f"{address}/list.m3u8")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, where 127.0.0.2 is this machine too")
+def test_what_an_address_leads_to_on_another_host_is_read(tmp_path: Path) -> None:
+    """As docs/privacy.md says: a redirection, and a playlist."""
+    clip(tmp_path / "1.ts", frames=FRAMES)
+    asked: list[str] = []
+
+    class Other(Handler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            super().do_GET()
+
+    class First(Handler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.2:{port}{self.path}")
+            self.end_headers()
+
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.2", 0), partial(Other, directory=str(tmp_path))) as other,
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), First) as redirecting,
+        http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), partial(Handler, directory=str(tmp_path))
+        ) as serving,
+    ):
+        servers = (other, redirecting, serving)
+        for server in servers:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = other.server_address[1]
+        (tmp_path / "list.m3u8").write_text(
+            f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.2:{port}/1.ts\n#EXT-X-ENDLIST\n"
+        )
+        for first, name in ((redirecting, "1.ts"), (serving, "list.m3u8")):
+            asked.clear()
+            source = WebSource(f"http://127.0.0.1:{first.server_address[1]}/{name}")
+            assert source.read() is not None
+            source.close()
+            assert "/1.ts" in asked
+        for server in servers:
+            server.shutdown()
 
 
 def test_what_does_not_answer_ends_in_time(site: tuple[str, Path]) -> None:

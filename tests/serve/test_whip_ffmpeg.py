@@ -77,5 +77,8 @@ def test_a_certificate_that_openssl_does_not_take_is_named(tmp_path: Path) -> No
                     process.kill()
                 await process.communicate()
 
-    if not asyncio.run(asyncio.wait_for(test(), 90)):
-        assert "-cert_file and -key_file with a P-256 key" in reasons[0]
+    if asyncio.run(asyncio.wait_for(test(), 90)):
+        pytest.skip(
+            "needs an FFmpeg whose own certificate OpenSSL refuses (with GnuTLS); this one's is accepted"
+        )
+    assert "-cert_file and -key_file with a P-256 key" in reasons[0]

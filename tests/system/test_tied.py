@@ -97,7 +97,7 @@ def test_python_of_ours_is_started_in_no_other_way() -> None:
         and not path.is_relative_to(ROOT / "rtfilter" / "engines")
     }
     others = {"rtfilter/machine.py", "engines/fetch.py", "kernels/host_build.py"}
-    # The editor is the user's own, and in their hands.
+    # The editor is the user's own program, which only the user ends.
     assert found - others <= {"bench/soak.py", "rtfilter/commands/editor.py"}
     for name in others:
         text = (ROOT / name).read_text(encoding="utf-8")

@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from rtfilter.errors import UsageError
 from rtfilter.sources.demo import DemoSource
 from rtfilter.tracking.base import LANDMARK_COUNT, Landmarks, Tracker
+from rtfilter.tracking.mediapipe import before_mediapipe
 from tests.tracking.scenes import HEIGHT, LEFT, RIGHT, WIDTH, is_at, scene, track
 
 
@@ -122,3 +124,11 @@ def test_after_long_enough_whoever_is_largest_is_taken(tracker: Tracker) -> None
     assert is_at(track(tracker, scene((LEFT, 240)), 0), (LEFT, 240))
     assert track(tracker, scene(), 1) is None
     assert is_at(track(tracker, scene((LEFT, 240), (RIGHT, 290)), 100), (RIGHT, 290))
+
+
+def test_mediapipe_is_told_of_a_cache_folder_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else Matplotlib, which MediaPipe loads, would write into the home without a word."""
+    monkeypatch.setenv("RTFILTER_CACHE", "relative")
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
+    with pytest.raises(UsageError, match="RTFILTER_CACHE: expected an absolute path"):
+        before_mediapipe()
