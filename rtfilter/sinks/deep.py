@@ -50,7 +50,7 @@ def deep_samples(frame: Frame, deep: DeepFormat, spec: YuvSpec | None) -> Sequen
         samples = after or rgb_to_yuv(frame.rgb, spec or YuvSpec("bt709", False), *deep.shift)
         scale = np.float32(deep.scale(full_range))
         return [np.rint(plane * scale).astype(np.uint16) for plane in samples]
-    words, box = words_of(source.native), _changed(frame)
+    words, box = words_of(source.native), changed_box(frame)
     if box is not None and after is not None:
         words = add_edit(words, before, after, own, full_range, box)
     return rescaled(words, own.bits, deep.bits)
@@ -65,7 +65,7 @@ def _eight_bits(frame: Frame, deep: DeepFormat, spec: YuvSpec | None) -> list[U8
     return planes.all if planes is not None and same else None
 
 
-def _changed(frame: Frame) -> Box | None:
+def changed_box(frame: Frame) -> Box | None:
     """The box of all that was edited since the source."""
     box: Box | None = None
     while frame.original is not None:

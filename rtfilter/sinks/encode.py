@@ -25,6 +25,7 @@ from rtfilter.frame import U8, Frame
 from rtfilter.planes import planes_of_frame
 from rtfilter.sinks.containers import ENCODERS
 from rtfilter.sinks.deep import deep_format, deep_samples, source_of
+from rtfilter.sinks.exact import exact_format, exact_picture, in_form
 from rtfilter.sinks.properties import Blanks
 
 # FFV1's RGB: what is decoded from it is the very RGB that was given.
@@ -42,6 +43,7 @@ class Encoding:
     """The form that every picture of one file has. Tags are FFmpeg's numbers (ITU-T H.273).
 
     spec: None when the file stores RGB itself. deep: the format where it has more than 8 bits a sample.
+    exact: whether the format is the source's own, one of `exact_format`.
     lost: what the file cannot keep of its source, one line each.
     """
 
@@ -57,12 +59,15 @@ class Encoding:
     deep: DeepFormat | None = None
     lost: tuple[str, ...] = ()
     blanks: Blanks = field(default_factory=Blanks)
+    exact: bool = False
 
     def picture(self, frame: Frame) -> av.VideoFrame:
         """`frame` as a new picture of this encoding, without timestamps. Its size must match."""
-        picture = self._blank(frame)
+        picture = self._exact(frame) if self.exact else self._blank(frame)
         picture.colorspace, picture.color_range = self.colorspace, self.color_range
         picture.color_primaries, picture.color_trc = self.color_primaries, self.color_trc
+        if self.exact:
+            return picture
         if self.deep is not None:
             deep = deep_samples(frame, self.deep, self.spec)
             for words, edited in zip(words_of(picture), deep, strict=True):
@@ -91,6 +96,13 @@ class Encoding:
             f"{self.deep.bits} bits a sample are kept, as H.264 High 10, which not every player shows: "
             "--codec hevc is shown by more"
         )
+
+    def _exact(self, frame: Frame) -> av.VideoFrame:
+        native = source_of(frame).native
+        if isinstance(native, av.VideoFrame) and exact_format(native) == self.pix_fmt:
+            same = native.format.name == self.pix_fmt
+            return exact_picture(frame, self.blanks.like(native) if same else in_form(native, self.pix_fmt))
+        return in_form(av.VideoFrame.from_ndarray(frame.rgb), self.pix_fmt)
 
     def _blank(self, frame: Frame) -> av.VideoFrame:
         native = source_of(frame).native
@@ -130,10 +142,19 @@ def encoding_for(frame: Frame, codec: str) -> Encoding:
         lost = _lost(native, codec, deep)
         return Encoding(codec, name, *kept[1:], primaries, trc, deep, lost)
     if codec == "ffv1":
+        own = None if native is None or deep is not None else exact_format(native)
+        if native is not None and own is not None and (native.width, native.height) == (width, height):
+            matrix_tag = _RGB_MATRIX_TAG if native.format.is_rgb else int(native.colorspace)
+            range_tag = RANGE_FULL if native.format.name.startswith("yuvj") else int(native.color_range)
+            tags = (matrix_tag, range_tag, primaries, trc)
+            return Encoding(codec, own, width, height, None, *tags, exact=True)
         deep = deep if deep is not None and deep.family == "gbrp" else None
         name = _LOSSLESS_RGB if deep is None else deep.name
         tags = (_RGB_MATRIX_TAG, RANGE_FULL, primaries, trc)
-        return Encoding(codec, name, width, height, None, *tags, deep, _lost(native, codec, deep))
+        lost = _lost(native, codec, deep)
+        if native is not None and deep is None and not native.format.is_rgb:
+            lost = (f"the pixel format {native.format.name} becomes 8-bit RGB in ffv1", *lost)
+        return Encoding(codec, name, width, height, None, *tags, deep, lost)
     same = spec_of(native) if native is not None and not native.format.is_rgb else None
     matrix = (same or spec_for_size(width, height)).matrix
     pix_fmt = "yuv444p" if codec in ("h264", "hevc") and (width % 2 or height % 2) else "yuv420p"

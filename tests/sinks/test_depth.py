@@ -17,6 +17,7 @@ from rtfilter.frame import Box, Frame
 from rtfilter.planes import Planes
 from rtfilter.sinks.compare import CompareSink, compared_info
 from rtfilter.sinks.file import FileSink
+from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.file import FileSource
 from rtfilter.sources.filters import chain
 
@@ -96,6 +97,105 @@ def test_ffv1_of_nothing_changed_keeps_every_bit(tmp_path: Path, family: str, bi
         shown = (picture.colorspace, picture.color_range, picture.color_primaries, picture.color_trc)
         assert tuple(int(tag) for tag in shown)[2:] == tags[2:]
         assert family == "gbrp" or tuple(int(tag) for tag in shown) == tags
+    assert sink.notes == []
+
+
+def rows_of(picture: av.VideoFrame) -> list[np.ndarray]:
+    """The samples of every plane: uint8 [h, bytes], without row padding."""
+    rows = []
+    for index, plane in enumerate(picture.planes):
+        parts = [c for c in picture.format.components if c.plane == index]
+        size = (max(c.bits for c in parts) + 7) // 8
+        count = 4 if picture.format.name in ("bgra", "rgba") else len(parts)
+        held = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+        rows.append(held[:, : plane.width * count * size])
+    return rows
+
+
+def own_clip(path: Path, pix_fmt: str, codec: str = "ffv1", size: tuple[int, int] = (64, 48)):
+    rng, made = np.random.default_rng(3), []
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        for index in range(3):
+            picture = av.VideoFrame(*size, pix_fmt)
+            bits = max(component.bits for component in picture.format.components)
+            for plane in picture.planes:
+                count = plane.buffer_size if bits == 8 else plane.buffer_size // 2
+                words = rng.integers(1 << (bits - 2), 3 << (bits - 2), count)
+                plane.update(words.astype(np.uint8 if bits == 8 else "<u2").tobytes())
+            picture.pts, picture.time_base = index, Fraction(1, 25)
+            made.append(picture)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return made
+
+
+OWN = ["gray", "gray10le", "gray12le", "gray16le", "yuv411p", "yuv410p", "yuv440p", "yuv440p10le", "ya8"]
+OWN += ["yuva420p", "yuva422p", "yuva444p", "yuva420p10le", "yuva444p12le", "bgra", "gbrap12le"]
+
+
+@pytest.mark.parametrize("pix_fmt", OWN)
+@pytest.mark.parametrize("size", [(64, 48), (67, 45), (128, 96)])
+def test_ffv1_holds_the_pixel_format_of_its_source(tmp_path: Path, pix_fmt: str, size) -> None:
+    """Grey, 4:1:1, 4:1:0, 4:4:0 and transparency became 8-bit RGB."""
+    made = own_clip(tmp_path / "in.mkv", pix_fmt, size=size)
+    sink = convert(tmp_path / "in.mkv", tmp_path / "out.mkv", codec="ffv1")
+    got = pictures(tmp_path / "out.mkv")
+    if pix_fmt == "yuv410p" and size[1] % 4:
+        assert "the pixel format yuv410p becomes 8-bit RGB" in sink.notes[0]
+        return
+    assert sink.notes == []
+    assert [picture.format.name for picture in got] == 3 * [pix_fmt]
+    for before, after in zip(made, got, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(rows_of(before), rows_of(after), strict=True))
+
+
+@pytest.mark.parametrize("pix_fmt", OWN)
+def test_ffv1_adds_an_edit_to_the_own_pixel_format(tmp_path: Path, pix_fmt: str) -> None:
+    def edited(frame: Frame) -> Frame:
+        rgb = frame.rgb.copy()
+        inside = rgb[BOX.y0 : BOX.y1, BOX.x0 : BOX.x1]
+        inside[...] = np.where(inside < 128, inside + 40, inside - 40)
+        return frame.filtered(rgb, BOX)
+
+    made = own_clip(tmp_path / "in.mkv", pix_fmt)
+    convert(tmp_path / "in.mkv", tmp_path / "out.mkv", edited, codec="ffv1")
+    source, result = FileSource(tmp_path / "in.mkv"), FileSource(tmp_path / "out.mkv")
+    changes = []
+    for before, after in zip(made, pictures(tmp_path / "out.mkv"), strict=True):
+        first, second = rows_of(before)[0], rows_of(after)[0]
+        assert not np.array_equal(first, second)
+        assert np.array_equal(first[: BOX.y0], second[: BOX.y0])
+        assert np.array_equal(first[BOX.y1 :], second[BOX.y1 :])
+        alphas = [c for c in before.format.components if c.is_alpha]
+        if alphas and alphas[0].plane == 3:
+            assert np.array_equal(rows_of(before)[3], rows_of(after)[3])
+        wanted, got = edited(source.read()).rgb, result.read().rgb
+        inner = (slice(BOX.y0 + 4, BOX.y1 - 4), slice(BOX.x0 + 4, BOX.x1 - 4))
+        changes.append(np.abs(wanted[inner].astype(int) - got[inner]).mean())
+    # 40 is the edit; what a format has at full size comes back as it was asked for.
+    full = pix_fmt.startswith(("bgra", "gbrap"))
+    assert max(changes) < (1 if full else 30)
+
+
+@pytest.mark.parametrize(
+    "pix_fmt", ["yuyv422", "uyvy422", "rgb24", "argb", "nv16", "nv24", "gray16be", "rgba64be"]
+)
+def test_ffv1_loses_nothing_of_packed_pictures(tmp_path: Path, pix_fmt: str) -> None:
+    kind = {"yuyv422": "yuv422p", "nv16": "yuv422p", "nv24": "yuv444p", "argb": "bgra"}
+    (made, *_) = own_clip(tmp_path / "in.mkv", "gray16le" if "gray" in pix_fmt else "rgba64le")
+    made = made.reformat(format=pix_fmt)
+    made.pts, made.time_base = 0, Fraction(1, 25)
+    sink = FileSink(tmp_path / "out.mkv", SourceInfo("made", 64, 48, Fraction(25), False), codec="ffv1")
+    sink.write(Frame.from_av(made).unchanged())
+    sink.close(complete=True)
+    (got,) = pictures(tmp_path / "out.mkv")
+    assert got.format.name == kind.get(pix_fmt, got.format.name)
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(rows_of(made), rows_of(got.reformat(format=pix_fmt)), strict=True)
+    )
     assert sink.notes == []
 
 
@@ -186,7 +286,8 @@ def test_the_advice_is_right_for_odd_sides_and_grey(tmp_path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = 64, 48, "gray10le"
         container.mux([*stream.encode(av.VideoFrame(64, 48, "gray10le")), *stream.encode(None)])
     sink = convert(tmp_path / "grey.mkv", tmp_path / "out.mkv", codec="ffv1")
-    assert sink.notes == [f"{tmp_path / 'out.mkv'}: 10 bits a sample become 8 in ffv1"]
+    assert sink.notes == []
+    assert pictures(tmp_path / "out.mkv")[0].format.name == "gray10le"
 
 
 def test_hevc_in_mp4_is_what_apple_plays(tmp_path: Path) -> None:
@@ -216,7 +317,7 @@ def test_transparency_and_a_comparison_say_what_they_lose(tmp_path: Path) -> Non
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
         container.mux([*stream.encode(av.VideoFrame(64, 48, "yuva420p")), *stream.encode(None)])
-    sink = convert(tmp_path / "in.mkv", tmp_path / "out.mkv", codec="ffv1")
+    sink = convert(tmp_path / "in.mkv", tmp_path / "out.mkv", codec="h264")
     assert sink.notes == [f"{tmp_path / 'out.mkv'}: transparency is left out"]
     deep_clip(tmp_path / "deep.mkv", "yuv420p10le")
     source = FileSource(tmp_path / "deep.mkv")
