@@ -15,8 +15,8 @@ from rtfilter.errors import UsageError
 from rtfilter.names import NAMES_IN
 from rtfilter.presets import (
     BUILT_IN,
-    NAME,
     Preset,
+    check_name,
     find_preset,
     load_presets,
     read_preset,
@@ -71,6 +71,7 @@ def _save(arguments: argparse.Namespace) -> int:
         raise UsageError("nothing to save; say what, such as --emotion happy=0.5 --mouth 0.9")
     whole = controls.as_dict()
     name = arguments.name.strip().lower()
+    check_name(name)
     described = arguments.description
     if described is None:
         described = _description_of(name)
@@ -91,8 +92,7 @@ def _description_of(name: str) -> str:
 
 def _edit(arguments: argparse.Namespace) -> int:
     name = arguments.name.strip().lower()
-    if not NAME.fullmatch(name):
-        raise UsageError(f"preset name {name!r}: expected lower case, digits, - and _, such as my-mood")
+    check_name(name)
     path = presets_dir() / f"{name}.toml"
     if path.is_file():
         before = path.read_text(encoding="utf-8", errors="replace")

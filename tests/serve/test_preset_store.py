@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from rtfilter.serve.pipeline import face_box
 from rtfilter.serve.preset_store import MOST_SAVED, PresetStore
 from rtfilter.serve.refusals import RefusedError
 from rtfilter.serve.server import make_app
+from rtfilter.tomlfile import write_toml
 from rtfilter.tracking.base import Landmarks
 from tests.fakes.serving import TOKEN, painting_pool
 
@@ -141,7 +143,13 @@ def test_saved_presets_are_limited_by_the_files_that_are_there(tmp_path: Path) -
     run(test())
 
 
-def test_one_of_many_at_once_gets_the_name(tmp_path: Path) -> None:
+def test_one_of_many_at_once_gets_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_slowly(path: Path, values: Mapping[str, Any]) -> None:
+        time.sleep(0.1)
+        write_toml(path, values)
+
+    monkeypatch.setattr("rtfilter.presets.write_toml", write_slowly)
+
     async def test() -> None:
         async with Client(tmp_path) as client:
             wishes = [{"values": {"mouth": number / 10}} for number in range(8)]
