@@ -23,9 +23,10 @@ _COVER_TYPES = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "imag
 
 
 class Route(Protocol):
-    """Where the packets of one track go. stream: the new track."""
+    """Where the packets of one track go. stream: the new track. damaged: packets that were not read."""
 
     stream: Stream
+    damaged: int
 
     def packets(self, packet: AnyPacket) -> Sequence[AnyPacket]:
         """What to write for a packet of the source."""
@@ -53,6 +54,8 @@ def route(source: Stream, output: OutputContainer, encoder: str | None, first: A
 
 
 class _Copy:
+    damaged = 0
+
     def __init__(self, source: Stream, output: OutputContainer) -> None:
         self.stream: Stream = output.add_stream_from_template(source, opaque=True)
         self._untimed = bool(source.disposition & Disposition.attached_pic)
@@ -78,6 +81,8 @@ class _Copy:
 class _CoverAttachment:
     """A cover as Matroska has it: a file in the header."""
 
+    damaged = 0
+
     def __init__(self, source: Stream, output: OutputContainer, first: AnyPacket | None) -> None:
         if first is None or source.name not in _COVER_TYPES:
             raise ValueError(f"no cover of type {source.name}")
@@ -93,7 +98,7 @@ class _CoverAttachment:
 
 class _SoundEncoder:
     def __init__(self, source: AudioStream, output: OutputContainer, encoder: str) -> None:
-        self._source = source
+        self._source, self.damaged = source, 0
         before = source.codec_context
         self._channels = PlainChannels(before)
         layout = self._channels.layout
@@ -115,7 +120,8 @@ class _SoundEncoder:
         try:
             frames = self._source.decode(cast("Packet[AudioStream]", packet))
         except av.FFmpegError:
-            return []  # a damaged packet: a gap, as a player would make of it
+            self.damaged += 1
+            return []  # a gap, as a player would make of it
         return self._encoded(self._resampled(frames))
 
     def rest(self) -> Sequence[AnyPacket]:
@@ -137,7 +143,7 @@ class _SoundEncoder:
 
 class _SubtitleEncoder:
     def __init__(self, source: SubtitleStream, output: OutputContainer, encoder: str) -> None:
-        self._decoder = source.codec_context
+        self._decoder, self.damaged = source.codec_context, 0
         self._decoder.open(strict=False)
         if self._decoder.subtitle_header is None:
             raise ValueError("these subtitles are pictures")
@@ -154,6 +160,7 @@ class _SubtitleEncoder:
                 return []
             encoded = self._encoder.encode_subtitle(shown)
         except (av.FFmpegError, ValueError):
+            self.damaged += 1
             return []
         encoded.pts = encoded.dts = packet.pts
         encoded.duration, encoded.time_base = packet.duration, packet.time_base

@@ -191,6 +191,7 @@ class FileSink:
         container.mux(packets)
         if self._tracks is not None:
             self._tracks.end(container, float(self._lengths.end * self._time_base))
+            self.notes += self._tracks.notes
         container.close()
         self._place.publish()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,8 @@ from av.container import InputContainer, OutputContainer
 from rtfilter.sinks.convert import AnyPacket, Route, route
 from rtfilter.sinks.fit import Fit, labels_of, picture_of
 from rtfilter.sources.container import open_input, reason
+from rtfilter.sources.contents import describe
 from rtfilter.sources.continuous import Continuous, start_s
-
-_LOG = logging.getLogger(__name__)
 
 
 class TrackCopy:
@@ -26,11 +24,14 @@ class TrackCopy:
 
     part_s: the longest that the output can be, where it is a part of the file; None for the whole.
 
+    broken_off: why the tracks end before the file does; None where they don't.
+
     Raises InputError when `path` cannot be opened.
     """
 
     def __init__(self, path: Path, output: OutputContainer, fit: Fit, part_s: float | None = None) -> None:
         self.path, self._part_s = path, part_s
+        self.broken_off: str | None = None
         self._input: InputContainer = open_input(path)
         self._routes: dict[int, Route] = {}
         try:
@@ -53,6 +54,21 @@ class TrackCopy:
         self._moved_s = 0.0
 
     @property
+    def notes(self) -> list[str]:
+        """What of the tracks could not be read, one line each; complete at the end."""
+        notes = [f"{self.path}: {lost}" for lost in map(self._lost, self._routes) if lost]
+        if self.broken_off is not None:
+            notes.append(f"{self.path}: its tracks break off ({self.broken_off}); kept what there was")
+        return notes
+
+    def _lost(self, index: int) -> str:
+        damaged = self._routes[index].damaged
+        if not damaged:
+            return ""
+        name = describe(self._input.streams[index], self._input)
+        return f"{name}: {damaged} damaged packet{'s' * (damaged > 1)} left out"
+
+    @property
     def start_s(self) -> float | None:
         """When the first packet begins, not moved; None where there is none."""
         self._next = self._next or (None if self._done else self._read())
@@ -66,7 +82,7 @@ class TrackCopy:
     def feed(self, output: OutputContainer, until_s: float) -> None:
         """Write all packets that begin before `until_s`; everything, with infinity.
 
-        A source that breaks off ends the tracks there, with a warning.
+        A source that breaks off ends the tracks there, see `notes`.
         """
         while self._covers:
             index, cover = self._covers.popitem()
@@ -119,5 +135,5 @@ class TrackCopy:
                         packet.dts = packet.pts
                     return packet
         except (av.FFmpegError, OSError) as error:
-            _LOG.warning("%s: its tracks break off (%s); kept what there was", self.path, reason(error))
+            self.broken_off = reason(error)
         return None

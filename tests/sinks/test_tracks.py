@@ -251,3 +251,38 @@ def test_what_a_muxer_can_only_tell_at_a_packet_is_copied_where_it_can(
     path = write(tmp_path / "in.mkv", Film([Sound(codec)]))
     assert convert(path, tmp_path / f"out{suffix}") == []
     assert packets_of(tmp_path / f"out{suffix}") == packets_of(path)
+
+
+def test_damaged_sound_that_is_converted_is_told(tmp_path: Path) -> None:
+    path, out = write(tmp_path / "in.mkv", Film([Sound("flac")])), tmp_path / "out.webm"
+    data = path.read_bytes()
+    for packet in packets_of(path)[4:6]:
+        assert data.count(packet[:12]) == 1
+        data = data.replace(packet[:12], bytes(12))
+    path.write_bytes(data)
+    source = FileSource(path)
+    sink = FileSink(out, source.info, tracks_from=path)
+    before = len(sink.notes)
+    while (frame := source.read()) is not None:
+        sink.write(frame.unchanged())
+    sink.close(complete=True)
+    source.close()
+    assert sink.notes[before:] == [f"{path}: sound track 1 (flac): 2 damaged packets left out"]
+
+
+def test_tracks_that_break_off_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "in.mkv", Film(TWO))
+    source = FileSource(path)
+    sink = FileSink(tmp_path / "out.mkv", source.info, tracks_from=path)
+
+    def breaking(packets):
+        yield next(packets)
+        raise OSError(5, "Input/output error")
+
+    assert sink._tracks is not None
+    monkeypatch.setattr(sink._tracks, "_packets", breaking(sink._tracks._packets))
+    while (frame := source.read()) is not None:
+        sink.write(frame.unchanged())
+    sink.close(complete=True)
+    source.close()
+    assert sink.notes == [f"{path}: its tracks break off (Input/output error); kept what there was"]
