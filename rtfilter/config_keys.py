@@ -20,7 +20,7 @@ KEYS_EXPLAINED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "bypass": ("false", "true passes every frame through untouched (default false)"),
         "input": ('"camera:0"', "what to filter: a file, camera:N or demo"),
         "output": ('"virtualcam"', "where it goes: a file, virtualcam or null"),
-        "codec": ('"h264"', "of files that are written, as --codec (default h264)"),
+        "codec": ('"h264"', "of video files that can have it, as --codec (default h264)"),
         "device": ('"/dev/video9"', "the virtual camera (default: the first free one)"),
         "lane": ('"auto"', "cpu, cuda, or auto (default): a GPU where one can be used"),
         "width": ("1280", "pixels to ask a camera or the demo for (default 1280)"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtfilter.commands.output import refuse_existing
-from rtfilter.commands.standard_streams import PIPE, stdin_descriptor, taken_stdout
+from rtfilter.commands.standard_streams import PIPE, shown_name, stdin_descriptor, taken_stdout
 from rtfilter.errors import OutputError, UsageError
 from rtfilter.sinks.base import Sink
 from rtfilter.sources.address import is_address, is_live
@@ -85,7 +85,8 @@ def open_source(name: str, values: Mapping[str, Any], *, live: bool, duration_s:
 def open_sink(name: str, values: Mapping[str, Any], source: Source, *, compare: bool, force: bool) -> Sink:
     """The sink that `name` means: the virtual camera, nothing, or else a file.
 
-    values: codec, crf and bitrate of a file; width, height, fps and device of the virtual camera.
+    values: codec, crf and bitrate of a file (codec_asked: False for a codec of the settings, which gives way
+    where it does not fit); width, height, fps and device of the virtual camera.
     A file that is made from a file gets its sound and pixel shape.
 
     Raises UsageError, MissingExtraError, DeviceError or OutputError, saying what to do.
@@ -94,8 +95,29 @@ def open_sink(name: str, values: Mapping[str, Any], source: Source, *, compare: 
     if compare:
         from rtfilter.sinks.compare import CompareSink, compared_info
 
-        return CompareSink(_open_plain(name, values, source, compared_info(info), force))
-    return _open_plain(name, values, source, info, force)
+        return CompareSink(_open_fitting(name, values, source, compared_info(info), force))
+    return _open_fitting(name, values, source, info, force)
+
+
+def _open_fitting(
+    name: str, values: Mapping[str, Any], source: Source, info: SourceInfo, force: bool
+) -> Sink:
+    """As `_open_plain`; a codec of the settings gives way where it is of no use."""
+    if values.get("codec") is None or values.get("codec_asked", True):
+        return _open_plain(name, values, source, info, force)
+    from rtfilter.sinks.containers import Quality, codec_of_settings
+    from rtfilter.sinks.file import FileSink
+
+    codec, told = None, None
+    suffix = f".{values.get('format') or 'y4m'}" if name == PIPE else Path(name).suffix.lower()
+    # Pictures, y4m and raw have none, as virtualcam and null.
+    if suffix not in ("", ".y4m", ".raw", *IMAGE_SUFFIXES):
+        quality = Quality(values.get("crf"), values.get("bitrate"))
+        codec, told = codec_of_settings(suffix, values["codec"], quality, shown_name(name))
+    sink = _open_plain(name, {**values, "codec": codec}, source, info, force)
+    if told is not None and isinstance(sink, FileSink):
+        sink.notes.append(told)
+    return sink
 
 
 def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: SourceInfo, force: bool) -> Sink:

@@ -77,7 +77,7 @@ def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: 
     return Job(
         input=values["input"],
         output=values["output"],
-        values={**values, **named},
+        values={**values, **named, "codec_asked": getattr(arguments, "codec", None) is not None},
         controls_at=lambda _: controls,
         described=controls.as_dict(),
         compare=arguments.compare,

@@ -65,6 +65,23 @@ class Quality:
 DEFAULT_QUALITY = Quality()
 
 
+def codec_of_settings(suffix: str, codec: str, quality: Quality, name: str) -> tuple[str | None, str | None]:
+    """The codec that the settings name, for one file: itself, or None and a line on what it gives way to.
+
+    name: of the output, for the line. What nothing can be made of is left to `chosen_codec`.
+    """
+    if suffix not in _CONTAINERS or codec not in ENCODERS:
+        return codec, None
+    able = _CONTAINERS[suffix][1]
+    if codec not in able:
+        why = f"which {suffix} files cannot hold"
+    elif codec not in _CRF and codec != able[0] and quality != DEFAULT_QUALITY:
+        why = "which has no " + ("--crf" if quality.crf is not None else "--bitrate")
+    else:
+        return codec, None
+    return None, f"{name} is {able[0]}, not {codec} as in your settings, {why}"
+
+
 def chosen_codec(suffix: str, codec: str | None, name: str) -> tuple[str, str]:
     """FFmpeg's muxer and the codec for a suffix; its default for None. name: of the output, for messages.
 

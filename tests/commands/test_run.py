@@ -372,3 +372,37 @@ def test_a_bare_number_is_a_camera(name: str, tmp_path: Path, monkeypatch: pytes
     assert is_camera(name)
     (tmp_path / "0").write_bytes(b"a file, for once")
     assert is_camera(name) == (name != "0")
+
+
+@pytest.mark.parametrize(
+    ("words", "made_of", "said"),
+    [
+        ("-o c.jpg", None, ""),
+        ("-o c.mov", "h264", "c.mov is h264, not ffv1 as in your settings, which .mov files cannot hold"),
+        ("-o c.webm", "vp9", "c.webm is vp9, not ffv1"),
+        ("-o c.mkv", "ffv1", ""),
+        ("-o c.mkv --crf 30", "h264", "c.mkv is h264, not ffv1 as in your settings, which has no --crf"),
+    ],
+)
+def test_a_codec_of_the_settings_gives_way_where_it_does_not_fit(
+    words: str,
+    made_of: str | None,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It was refused as if it had been an option."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RTFILTER_CODEC", "ffv1")
+    still = write_clip(tmp_path / "still.mkv", [np.full((64, 64, 3), 90, np.uint8)])
+    assert main(["run", "-i", str(still), *words.split(), "--quiet"]) == 0
+    told = capsys.readouterr().err
+    assert told.startswith(f"rtfilter: note: {said}") if said else told == ""
+    assert told.count("\n") == bool(said)
+    if made_of is not None:
+        with av.open(words.split()[1]) as container:
+            assert container.streams.video[0].codec_context.name.removeprefix("libvpx-") == made_of
+    # An option is what somebody asks for.
+    assert main(["run", "-i", str(still), "-o", "d.mov", "--codec", "ffv1"]) == 2
+    assert "cannot hold ffv1" in capsys.readouterr().err
