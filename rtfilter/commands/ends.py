@@ -207,8 +207,13 @@ def _open_pipe(
                 raise UsageError(f"--{option} is for files and --format mkv: {form} is not compressed")
         if isinstance(source, FileSource):
             info = replace(info, fps=source.steady_fps)
-        ratio = options["sample_aspect_ratio"]
-        sink = PipeSink(taken_stdout(), info, raw=form == "raw", sample_aspect_ratio=ratio)
+        sink = PipeSink(
+            taken_stdout(),
+            info,
+            raw=form == "raw",
+            sample_aspect_ratio=options["sample_aspect_ratio"],
+            strict=options["strict"],
+        )
     if lacks:
         sink.notes.append(lacking)
     return sink

@@ -17,7 +17,7 @@ from rtfilter.sinks.icc import LARGEST_PROFILE, profile_of_png, with_profile
 from rtfilter.sinks.place import FilePlace
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.container import reason
-from rtfilter.sources.side_data import side_data
+from rtfilter.sources.side_data import has_exif, side_data
 
 _QUALITY = 95
 _JPEG_SAMPLING = {
@@ -25,10 +25,11 @@ _JPEG_SAMPLING = {
     (1, 0): cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
     (0, 0): cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
 }
-# How EXIF begins in a JPEG, a PNG and a WebP.
+# How EXIF begins in a JPEG, a PNG and a WebP: FFmpeg before 8 does not give it.
 _EXIF_MARKS = (b"Exif\0\0", b"eXIf", b"EXIF")
+_EXIF_WITHIN_BYTES = 1 << 20
 _PNG_MARK = b"\x89PNG"
-_HEAD_BYTES = 1 << 20
+_HEAD_BYTES = LARGEST_PROFILE + (1 << 20)
 
 
 class ImageSink:
@@ -37,7 +38,7 @@ class ImageSink:
     Colour profile and, but for JPEG, transparency are those of the source.
 
     path: .jpg, .jpeg, .png or .webp. info: of the source, which must have one frame.
-    made_from: the source's own file, for what of it is not kept.
+    made_from: the source's own file, for EXIF and a PNG's colour profile.
     notes: what the picture does not have of its source, for the caller to show. strict: refuse that instead.
 
     Raises UsageError for a source that is no single picture, OutputError for a target that exists, cannot be
@@ -75,8 +76,8 @@ class ImageSink:
             alpha = None
         if picture is not None and sample_bits(picture) > 8:
             self._lacks("more than 8 bits")
-        head = self._head()
-        if any(mark in head for mark in _EXIF_MARKS):
+        head = self._head(_EXIF_WITHIN_BYTES)
+        if (picture is not None and has_exif(picture)) or any(mark in head for mark in _EXIF_MARKS):
             self._lacks("EXIF (camera, time, place)")
         layers = [frame.rgb[..., 2], frame.rgb[..., 1], frame.rgb[..., 0]]
         pixels = np.dstack(layers if alpha is None else [*layers, alpha])
@@ -87,8 +88,8 @@ class ImageSink:
         if not done:
             raise OutputError(f"{self.path}: the picture could not be encoded: use .png")
         data = encoded.tobytes()
-        png = head.startswith(_PNG_MARK)
-        profile = profile_of_png(self._head(_HEAD_BYTES + LARGEST_PROFILE)) if png else None
+        # Of a PNG from the file: the decoder's own is taken off, see `WithoutProfile`.
+        profile = profile_of_png(self._head(_HEAD_BYTES)) if head.startswith(_PNG_MARK) else None
         if profile is None and picture is not None:
             profile = side_data(picture, "ICC_PROFILE")
         if profile and len(profile) > LARGEST_PROFILE:
@@ -120,7 +121,7 @@ class ImageSink:
             raise OutputError(f"{note}: write another kind of file, or allow it (leave --strict away)")
         self.notes.append(note)
 
-    def _head(self, size: int = _HEAD_BYTES) -> bytes:
+    def _head(self, size: int) -> bytes:
         if self._made_from is None:
             return b""
         with self._made_from.open("rb") as file:

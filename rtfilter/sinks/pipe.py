@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 
+import av
 import numpy as np
 
 from rtfilter.colour import YuvSpec, rgb_to_yuv, spec_for_size
+from rtfilter.depth import sample_bits
 from rtfilter.errors import OutputError
 from rtfilter.frame import U8, Frame
 from rtfilter.planes import planes_of_frame
+from rtfilter.sinks.deep import source_of
 from rtfilter.sources.base import SourceInfo
 
 NAME = "stdout"
@@ -28,12 +31,19 @@ class PipeSink:
 
     Neither has times: frames are repeated or left out so that frame n is shown n / fps seconds after the
     first. notes: how often that happened, and what else is not in the pipe, for the caller to show.
+    strict: refuse at the first frame what of its samples the pipe cannot keep.
 
     Raises BrokenPipeError when the reader is gone, OutputError for another failure.
     """
 
     def __init__(
-        self, descriptor: int, info: SourceInfo, *, raw: bool, sample_aspect_ratio: Fraction = Fraction(1)
+        self,
+        descriptor: int,
+        info: SourceInfo,
+        *,
+        raw: bool,
+        sample_aspect_ratio: Fraction = Fraction(1),
+        strict: bool = False,
     ) -> None:
         self._descriptor, self._raw = descriptor, raw
         self._fps, self._aspect = info.fps.limit_denominator(100_000), sample_aspect_ratio
@@ -42,7 +52,7 @@ class PipeSink:
         self._shift = (1, 1)
         self._size: tuple[int, int] | None = None
         self._last: list[memoryview] = []
-        self._closed = False
+        self._closed, self._strict = False, strict
         self.notes: list[str] = []
 
     def write(self, frame: Frame) -> None:
@@ -82,6 +92,7 @@ class PipeSink:
 
     def _begin(self, frame: Frame) -> None:
         self._size = width, height = frame.width, frame.height
+        self._tell_losses(frame)
         if self._raw:
             return
         planes = planes_of_frame(frame)
@@ -93,6 +104,21 @@ class PipeSink:
             f"XCOLORRANGE={'FULL' if self._spec.full_range else 'LIMITED'}\n",
         ]
         self._send([memoryview(" ".join(words).encode())])
+
+    def _tell_losses(self, frame: Frame) -> None:
+        native = source_of(frame).native
+        if not isinstance(native, av.VideoFrame):
+            return
+        bits, lost = sample_bits(native), []
+        if bits > 8:
+            lost.append(f"{bits} bits a sample become 8 (--format mkv --codec ffv1 keeps them)")
+        if any(component.is_alpha for component in native.format.components):
+            lost.append("transparency is left out")
+        if lost:
+            note = f"{NAME}: {'; '.join(lost)}"
+            if self._strict:
+                raise OutputError(f"{note}; --strict refuses that: leave it away")
+            self.notes.append(note)
 
     def _send(self, parts: list[memoryview]) -> None:
         try:

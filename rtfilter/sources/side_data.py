@@ -10,22 +10,33 @@ from av.buffer import Buffer
 from av.filter import Graph
 from av.sidedata.sidedata import Type
 
+_EXIF = 31  # AV_FRAME_DATA_EXIF, which PyAV has no name for
+
 
 def side_data(picture: av.VideoFrame, name: str) -> bytes | None:
     """The bytes of the picture's side data `name` (FFmpeg's AV_FRAME_DATA_ name, as PyAV's `Type` has it).
 
     None where the picture has none. Side data of types that PyAV has no name for do not matter.
     """
+    # PyAV annotates its container of side data as a plain dict of another kind.
+    found = cast("Mapping[str, Buffer]", _table(picture)).get(name)
+    return None if found is None else bytes(found)
+
+
+def has_exif(picture: av.VideoFrame) -> bool:
+    """Whether a camera's notes on the picture (time, place, lens) came with it."""
+    table: Any = _table(picture)
+    return any(table[place].type.value == _EXIF for place in range(len(table)))
+
+
+def _table(picture: av.VideoFrame) -> object:
     try:
-        table = picture.side_data
+        return picture.side_data
     except ValueError:
         # PyAV reads the whole table at once and refuses it for one type that is newer than its list
         # (18.1 ends at 27; FFmpeg 8's views of a stereo film are 29, EXIF is 31).
         Type._missing_ = classmethod(_unnamed)  # type: ignore[method-assign, assignment]
-        table = picture.side_data
-    # PyAV annotates its container of side data as a plain dict of another kind.
-    found = cast("Mapping[str, Buffer]", table).get(name)
-    return None if found is None else bytes(found)
+        return picture.side_data
 
 
 class WithoutProfile:

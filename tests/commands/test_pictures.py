@@ -145,6 +145,23 @@ def test_strict_refuses_what_a_picture_loses(
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_exif_of_a_picture_that_comes_through_a_pipe_is_told(suffix: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "A phone"
+    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(tmp_path / f"me{suffix}", exif=exif)
+    done = subprocess.run(
+        [sys.executable, "-m", "rtfilter", "run", "-i", "-", "-o", str(tmp_path / "out.jpg"), "--strict"],
+        input=(tmp_path / f"me{suffix}").read_bytes(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"out.jpg has no EXIF" in done.stderr
+    assert not (tmp_path / "out.jpg").exists()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
 def test_a_profile_too_large_for_a_jpeg_is_left_out_and_told(
     suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,10 +192,10 @@ def test_one_picture_that_the_disk_refuses_ends_no_folder(
         Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(source / name)
     head = ImageSink._head
 
-    def failing(sink: ImageSink, *size: int) -> bytes:
+    def failing(sink: ImageSink, size: int) -> bytes:
         if sink.path.name == "a.png":
             raise OSError(5, "Input/output error")
-        return head(sink, *size)
+        return head(sink, size)
 
     monkeypatch.setattr(ImageSink, "_head", failing)
     assert main(["run", "-i", str(source), "-o", str(target)]) == 1

@@ -115,6 +115,16 @@ def test_what_beside_the_pictures_a_pipe_does_not_keep_is_told_and_strict_refuse
     assert all(part in done.stderr.decode() for part in lacking)
 
 
+def test_bits_that_stdout_has_not_are_told_and_strict_refuses(tmp_path: Path) -> None:
+    clip(tmp_path / "in.mkv", frames=2, codec="ffv1", pix_fmt="yuv420p10le")
+    done = rtfilter(f"-i {tmp_path / 'in.mkv'} -o -")
+    assert done.returncode == 0
+    assert b"10 bits a sample become 8" in done.stderr
+    done = rtfilter(f"-i {tmp_path / 'in.mkv'} -o - --strict")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"10 bits a sample become 8" in done.stderr
+
+
 def test_frames_of_uneven_times_are_put_on_a_constant_rate(tmp_path: Path) -> None:
     """A fifth of a second is missing in the middle: it is filled, and no frame is lost for it."""
     clip(tmp_path / "in.mp4", frames=20, steps=(3000,) * 9 + (18_000,) + (3000,) * 10)
