@@ -157,6 +157,8 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
     refuse_existing(Path(name), force)
     if Path(name).suffix.lower() in IMAGE_SUFFIXES:
         return _open_image(name, info, values, options, force)
+    if isinstance(source, FileSource) and Path(name).suffix.lower() == ".avi":
+        info = replace(info, fps=source.fine_fps)
     lacks = bool(beside) and "tracks_from" not in options
     lacking = f"{name} has no {_listed(beside)}: those of {info.name} cannot be read beside its pictures"
     _refuse_loss(lacking, lacks and options["strict"])

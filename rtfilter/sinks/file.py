@@ -90,6 +90,8 @@ class FileSink:
         self._encoding: Encoding | None = None
         self._time_base = Fraction(1, 90_000)
         self._last_pts: int | None = None
+        # The most that a picture was put off, as one tick holds no two.
+        self._late_s = 0.0
         self._lengths = Lengths()
         # What was added to all times, in ticks of the time base.
         self._moved = 0
@@ -139,12 +141,14 @@ class FileSink:
                     f"{self.path}: frame {frame.seq} is {got}, expected {expected} like the first one: "
                     "cut the input where its size changes"
                 )
-            pts = round(frame.pts * frame.time_base / self._time_base) + self._moved
+            exact = frame.pts * frame.time_base / self._time_base + self._moved
+            pts = round(exact)
             if self._last_pts is not None:
                 if self._palettes is not None and pts < self._last_pts + _GIF_SHORTEST:
                     return
                 # Times finer than the time base may fall on one tick, which no container takes.
                 pts = max(pts, self._last_pts + 1)
+            self._late_s = max(self._late_s, float((pts - exact) * self._time_base))
             picture = encoding.picture(frame) if self._palettes is None else self._palettes.picture(frame)
             self._last_pts = picture.pts = pts
             picture.time_base = self._time_base
@@ -186,6 +190,7 @@ class FileSink:
     def _finish(self, container: OutputContainer) -> None:
         if self._encoding is None:
             raise OutputError(f"{self.path} was not written: there was not one frame")
+        self._tell_late()
         packets = self._stream.encode(None)
         self._lengths.give(packets, last=True)
         container.mux(packets)
@@ -194,6 +199,13 @@ class FileSink:
             self.notes += self._tracks.notes
         container.close()
         self._place.publish()
+
+    def _tell_late(self) -> None:
+        if self._muxer == "avi" and self._late_s > float(self._time_base):
+            late = f"AVI has a constant rate: pictures are up to {self._late_s:.2g} s late in it"
+            self.notes.append(f"{self.path}: {late}; .mkv and .mp4 keep their times")
+            if self._strict:
+                raise OutputError(f"{self.notes[-1]}: choose one, or leave --strict away")
 
     def _start(self, frame: Frame) -> Encoding:
         encoding = self._encoding = encoding_for(frame, self._codec)

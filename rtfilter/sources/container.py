@@ -18,6 +18,10 @@ DEFAULT_FPS = Fraction(25)
 _OPEN_OPTIONS = {"protocol_whitelist": "file"}
 # FFmpeg draws any text file that has one of their suffixes, or escape codes, as a terminal would show it.
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
+# How much two rates may differ and be one, as where times are rounded to 1 ms.
+_SAME_RATE = Fraction(1, 200)
+# Half a tick is 2 ms, and a gap costs few bytes.
+_FINE_FPS = Fraction(240)
 _SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 # Beyond this, decoding on one core would be the slowest stage of the whole way.
 _FRAME_THREADS_ABOVE_PX = 1920 * 1088
@@ -95,6 +99,17 @@ def steady_fps(stream: VideoStream, mean_fps: Fraction) -> Fraction:
         return mean_fps
     rate = Fraction(stream.base_rate)
     return rate if mean_fps <= rate <= max(2 * mean_fps, Fraction(60)) else mean_fps
+
+
+def fine_fps(stream: VideoStream, mean_fps: Fraction) -> Fraction:
+    """A constant rate on whose ticks all frames lie, or nearly: for a container that has no times."""
+    rate = Fraction(stream.base_rate or mean_fps)
+    if abs(rate / mean_fps - 1) < _SAME_RATE:
+        return rate
+    guessed = Fraction(stream.guessed_rate or rate)
+    if abs(rate / mean_fps - 2) < _SAME_RATE and abs(guessed / mean_fps - 1) < _SAME_RATE:
+        return mean_fps  # a rate of fields
+    return rate if mean_fps < rate <= _FINE_FPS else max(_FINE_FPS, mean_fps)
 
 
 def seek_before(container: InputContainer, stream: VideoStream, start_s: float) -> None:

@@ -16,6 +16,7 @@ from rtfilter.frame import MAX_SIDE_PX, NANOSECONDS, Frame
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.conform import Conformer
 from rtfilter.sources.container import (
+    fine_fps,
     frame_count,
     nominal_fps,
     open_input,
@@ -47,6 +48,7 @@ class FileSource:
         show. What could be decoded has been given.
     sample_aspect_ratio: width / height of a pixel of the upright picture.
     steady_fps: the constant rate that most of its frames have, where a gap does not count.
+    fine_fps: a constant rate on whose ticks all its frames lie, or nearly.
     origin_s: when the first picture begins, where the file states it. start_s: what is earlier is not needed.
     opened: a container that was opened otherwise, as a pipe's or an address's; `path` is then its name.
     rereadable: whether `path` can be opened once more, for its other tracks.
@@ -92,7 +94,10 @@ class FileSource:
             )
         self.other_tracks = other_tracks(self._container, self._stream)
         self.labels = labels_in_words(self._container, self._stream)
-        self.steady_fps = steady_fps(self._stream, self._fps)
+        self.steady_fps, self.fine_fps = (
+            steady_fps(self._stream, self._fps),
+            fine_fps(self._stream, self._fps),
+        )
         # FFmpeg's readers of picture files, which state no length.
         still = self.rereadable and self._format.endswith(("_pipe", "image2"))
         count = 1 if still else frame_count(self._stream)

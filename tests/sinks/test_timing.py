@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import pytest
 
+from rtfilter.cli import main
+from rtfilter.errors import OutputError
+from rtfilter.frame import Frame
 from rtfilter.sinks.file import FileSink
+from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.file import FileSource
 from tests.clips import audio_packets, clip, picture_rgb, video_times
 
@@ -105,3 +110,43 @@ def test_pictures_before_zero_are_shown(tmp_path, start_s, suffix, audio) -> Non
         assert all(data.endswith(kept) for (_, data), (_, kept) in zip(old, new, strict=True))
         assert all(abs(b - a - moved) <= Fraction(2, 999) for (a, _), (b, _) in zip(old, new, strict=True))
         assert new[0][0] >= 0
+
+
+@pytest.mark.parametrize("codec", ["h264", "ffv1"])
+@pytest.mark.parametrize(
+    ("steps", "rate"),
+    # From 30 to 10 frames a second and back; any times at all; and constant ones, which stay what they are.
+    [(30 * (3000,) + 10 * (9000,), 30), ((3000, 1501, 4500, 3003), 60), ((3000,), 30), ((3003,), None)],
+)
+def test_avi_has_the_times_of_a_variable_rate(tmp_path: Path, steps, rate, codec) -> None:
+    """It had the mean rate, on whose ticks the frames were put one after the other, whatever their times."""
+    path, out = tmp_path / "in.mp4", tmp_path / "out.avi"
+    clip(path, frames=80, steps=steps, audio="aac")
+    source = FileSource(path)
+    info = replace(source.info, fps=source.fine_fps)
+    source.close()
+    assert main(["run", "-i", str(path), "-o", str(out), "--codec", codec]) == 0
+    before = video_times(path)
+    with av.open(str(out)) as container:
+        after = [packet.dts * packet.time_base for packet in container.demux(video=0) if packet.size]
+    assert len(after) == len(before) == 80
+    # Sound that leads in moves everything, and the first one, too, is up to half a tick off.
+    # AVI begins with a picture in any case.
+    moved = [new - old for old, new in zip(before[1:], after[1:], strict=True)]
+    assert max(moved) - min(moved) <= 1 / info.fps + Fraction(1, 10_000)
+    assert rate is None or info.fps == rate
+
+
+def test_avi_says_how_late_pictures_are(tmp_path: Path) -> None:
+    for strict in (False, True):
+        info = SourceInfo("made", 64, 48, Fraction(20), False)
+        sink = FileSink(tmp_path / f"{strict}.avi", info, strict=strict)
+        for index in range(20):
+            sink.write(Frame.from_rgb(picture_rgb(index, 64, 48), pts=index * 10_000_000, seq=index))
+        if strict:
+            with pytest.raises(OutputError, match="constant rate: pictures are up to"):
+                sink.close(complete=True)
+        else:
+            sink.close(complete=True)
+            assert "up to 0.76 s late in it; .mkv and .mp4 keep their times" in sink.notes[0]
+    assert not (tmp_path / "True.avi").exists()
