@@ -9,12 +9,13 @@ import av
 import numpy as np
 
 from rtfilter.colour import YuvSpec, rgb_to_yuv, spec_for_size
-from rtfilter.depth import sample_bits
+from rtfilter.depth import DEEP_FORMATS, U16, DeepFormat, sample_bits
 from rtfilter.errors import OutputError
 from rtfilter.frame import U8, Frame
 from rtfilter.planes import planes_of_frame
-from rtfilter.sinks.deep import source_of
+from rtfilter.sinks.deep import deep_samples, source_of
 from rtfilter.sources.base import SourceInfo
+from rtfilter.sources.filters import chain
 
 NAME = "stdout"
 # Y4M's names for how chroma is shared, by the shift of columns and rows.
@@ -26,8 +27,8 @@ _LONGEST_HOLE_S = 10
 class PipeSink:
     """Writes every frame's samples to `descriptor`.
 
-    raw: packed RGB, uint8 [H, W, 3], and nothing else. Otherwise Y4M: the source's 8-bit planes where it
-    has any and the filter left them, else 4:2:0.
+    raw: packed RGB, uint8 [H, W, 3], and nothing else. Otherwise Y4M: the source's planes, with their bits,
+    where it has any, else 4:2:0 in 8 bits; interlaced where the first picture is.
 
     Neither has times: frames are repeated or left out so that frame n is shown n / fps seconds after the
     first. notes: how often that happened, and what else is not in the pipe, for the caller to show.
@@ -50,6 +51,7 @@ class PipeSink:
         self._steady = _ConstantRate(self._fps)
         self._spec: YuvSpec | None = None
         self._shift = (1, 1)
+        self._deep: DeepFormat | None = None
         self._size: tuple[int, int] | None = None
         self._last: list[memoryview] = []
         self._closed, self._strict = False, strict
@@ -84,6 +86,9 @@ class PipeSink:
             )
         if self._raw:
             return [_bytes_of(frame.rgb)]
+        if self._deep is not None:
+            samples = deep_samples(frame, self._deep, self._spec)
+            return [memoryview(b"FRAME\n"), *(_bytes_of(words.astype("<u2")) for words in samples)]
         planes = planes_of_frame(frame)
         if planes is not None and planes.spec == self._spec and planes.shift == self._shift:
             return [memoryview(b"FRAME\n"), *map(_bytes_of, planes.all)]
@@ -92,25 +97,31 @@ class PipeSink:
 
     def _begin(self, frame: Frame) -> None:
         self._size = width, height = frame.width, frame.height
-        self._tell_losses(frame)
+        native = source_of(frame).native
+        picture = native if isinstance(native, av.VideoFrame) else None
+        planes = planes_of_frame(frame)
+        if picture is not None and planes is not None and not self._raw:
+            self._deep = DEEP_FORMATS.get(picture.format.name)
+        if picture is not None:
+            self._tell_losses(picture)
         if self._raw:
             return
-        planes = planes_of_frame(frame)
         self._spec = spec_for_size(width, height) if planes is None else planes.spec
         self._shift = (1, 1) if planes is None else planes.shift
+        chroma = _Y4M_CHROMA[self._shift]
+        if self._deep is not None:
+            chroma = f"{chroma[:3]}p{self._deep.bits} XYSCSS={chroma[:3]}P{self._deep.bits}"
+        fields = "p" if picture is None else _field_order(picture)
         words = [
-            f"YUV4MPEG2 W{width} H{height} F{self._fps.numerator}:{self._fps.denominator} Ip",
-            f"A{self._aspect.numerator}:{self._aspect.denominator} C{_Y4M_CHROMA[self._shift]}",
+            f"YUV4MPEG2 W{width} H{height} F{self._fps.numerator}:{self._fps.denominator} I{fields}",
+            f"A{self._aspect.numerator}:{self._aspect.denominator} C{chroma}",
             f"XCOLORRANGE={'FULL' if self._spec.full_range else 'LIMITED'}\n",
         ]
         self._send([memoryview(" ".join(words).encode())])
 
-    def _tell_losses(self, frame: Frame) -> None:
-        native = source_of(frame).native
-        if not isinstance(native, av.VideoFrame):
-            return
+    def _tell_losses(self, native: av.VideoFrame) -> None:
         bits, lost = sample_bits(native), []
-        if bits > 8:
+        if bits > 8 and self._deep is None:
             lost.append(f"{bits} bits a sample become 8 (--format mkv --codec ffv1 keeps them)")
         if any(component.is_alpha for component in native.format.components):
             lost.append("transparency is left out")
@@ -158,5 +169,22 @@ class _ConstantRate:
         return repeats, True
 
 
-def _bytes_of(samples: U8) -> memoryview:
-    return memoryview(np.ascontiguousarray(samples).reshape(-1).data)
+def _field_order(picture: av.VideoFrame) -> str:
+    """Y4M's letter: p progressive, t and b interlaced, by the field that is shown first, top or bottom."""
+    if not picture.interlaced_frame:
+        return "p"
+    # PyAV does not tell which; FFmpeg's own filter gives the first one first.
+    graph = chain(picture, ("separatefields", ""))
+    graph.vpush(picture)
+    first = _luma_rows(graph.vpull())
+    return "t" if np.array_equal(first, _luma_rows(picture)[: 2 * len(first) : 2]) else "b"
+
+
+def _luma_rows(picture: av.VideoFrame) -> U8:
+    plane = picture.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, : plane.width]
+
+
+def _bytes_of(samples: U8 | U16) -> memoryview:
+    return memoryview(np.ascontiguousarray(samples).reshape(-1).view(np.uint8).data)
