@@ -117,10 +117,10 @@ def test_what_beside_the_pictures_a_pipe_does_not_keep_is_told_and_strict_refuse
 
 def test_bits_that_stdout_has_not_are_told_and_strict_refuses(tmp_path: Path) -> None:
     clip(tmp_path / "in.mkv", frames=2, codec="ffv1", pix_fmt="yuv420p10le")
-    done = rtfilter(f"-i {tmp_path / 'in.mkv'} -o -")
+    done = rtfilter(f"-i {tmp_path / 'in.mkv'} -o - --format raw")
     assert done.returncode == 0
     assert b"10 bits a sample become 8" in done.stderr
-    done = rtfilter(f"-i {tmp_path / 'in.mkv'} -o - --strict")
+    done = rtfilter(f"-i {tmp_path / 'in.mkv'} -o - --format raw --strict")
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"10 bits a sample become 8" in done.stderr
 
