@@ -21,7 +21,7 @@ from rtfilter.sinks.fit import Target, fit
 from rtfilter.sinks.lengths import Lengths
 from rtfilter.sinks.palette import Palettes
 from rtfilter.sinks.place import FilePlace, Place
-from rtfilter.sinks.properties import keep_fields, mastering_options
+from rtfilter.sinks.properties import field_options, mastering_options
 from rtfilter.sinks.tracks import TrackCopy
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.container import reason
@@ -237,11 +237,13 @@ class FileSink:
         lost = [*encoding.lost]
         native = source_of(frame).native
         if isinstance(native, av.VideoFrame) and self._codec != "gif":
-            options, told = mastering_options(native, self._codec)
-            for name, text in options.items():
-                context.options[name] = ":".join(filter(None, (context.options.get(name), text)))
-            fields = keep_fields(context, self._codec) if native.interlaced_frame else None
-            lost += filter(None, (told, fields))
+            for options, told in (
+                mastering_options(native, self._codec),
+                field_options(native, context, self._codec),
+            ):
+                for name, text in options.items():
+                    context.options[name] = ":".join(filter(None, (context.options.get(name), text)))
+                lost += filter(None, (told,))
         if lost and self._strict:
             raise OutputError(
                 f"{self.path} cannot keep all of the pictures ({'; '.join(lost)}): use another codec, or "

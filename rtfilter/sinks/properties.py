@@ -40,13 +40,30 @@ class Blanks:
         return copy
 
 
-def keep_fields(context: VideoCodecContext, codec: str) -> str | None:
-    """Have interlaced pictures encoded as such; or what is to be told where that can't be had."""
-    if codec == "h264":
-        context.flags |= _INTERLACED
-    elif codec != "ffv1":
-        return f"interlaced pictures are stored as progressive: {codec} has no fields here; use --codec h264"
-    return None
+def field_options(
+    native: av.VideoFrame, context: VideoCodecContext, codec: str
+) -> tuple[dict[str, str], str | None]:
+    """Have interlaced pictures encoded as such: options of the encoder; or what is to be told where that
+    can't be had."""
+    if not native.interlaced_frame or codec == "ffv1":
+        return {}, None
+    if codec != "h264":
+        told = f"interlaced pictures are stored as progressive: {codec} has no fields here; use --codec h264"
+        return {}, told
+    context.flags |= _INTERLACED
+    # FFmpeg tells x264 at the first picture, when its headers have said that the top field is first.
+    return {"x264-params": "bff=1" if _bottom_first(native) else "tff=1"}, None
+
+
+def _bottom_first(native: av.VideoFrame) -> bool:
+    """Whether an interlaced picture's bottom field is the one that is shown first."""
+    graph = chain(native, ("select", "expr=eq(interlace_type,BOTTOMFIRST)"))
+    graph.vpush(native)
+    try:
+        graph.vpull()
+    except av.BlockingIOError:
+        return False
+    return True
 
 
 def mastering_options(native: av.VideoFrame, codec: str) -> tuple[dict[str, str], str | None]:

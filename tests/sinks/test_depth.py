@@ -370,6 +370,12 @@ def test_interlaced_stays_interlaced(tmp_path, field, codec, suffix) -> None:
     first = first_field(pictures(path)[0])
     assert first < 90 if field == "tff" else first > 150
     assert first_field(pictures(out)[0]) == pytest.approx(first, abs=3)
+    if codec == "h264":
+        with av.open(str(out)) as container:
+            data = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+        # The message "picture timing" of every picture: 3 is top field first, 4 bottom field first.
+        orders = {packet[packet.index(b"\x06\x01\x01") + 3] >> 4 for packet in data}
+        assert orders == {3 if field == "tff" else 4}
 
 
 @pytest.mark.parametrize("codec", ["hevc", "vp9"])
