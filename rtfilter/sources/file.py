@@ -30,6 +30,7 @@ from rtfilter.sources.continuous import Continuous
 from rtfilter.sources.cut import stated_bytes
 from rtfilter.sources.pixels import PixelReader, Uprighter
 from rtfilter.sources.side_data import WithoutProfile
+from rtfilter.sources.timeline import timed
 from rtfilter.system.process import MadeHere
 
 _LOG = logging.getLogger(__name__)
@@ -41,8 +42,8 @@ class FileSource:
     `Frame.native` is the decoded picture, upright, in its own pixel format (above 8 bits: the planar one with
     its samples) and colour tags.
     `Frame.pts` is in the stream's time base. Where timestamps start anew (joined files) they go on, see
-    `Continuous`; a missing one continues at the nominal rate; one that does not rise is moved to one tick
-    after its predecessor. All frames have the size of the first, see `Conformer`.
+    `Continuous`; missing ones and those that do not rise are mended, see `timed`. All frames have the size of
+    the first, see `Conformer`.
 
     damage: None, or, once the end was read, one line on what could not be decoded, for the caller to
         show. What could be decoded has been given.
@@ -75,11 +76,10 @@ class FileSource:
             if start_s and self.rereadable:
                 seek_before(self._container, self._stream, start_s)
             self._decoder = _Decoder(self._container, self._stream)
-            self._pictures = iter(self._decoder)
+            self._pictures = timed(self._decoder, self._fps)
             unsafe = self._stream.codec_context.name in WithoutProfile.CODECS
             self._safe = WithoutProfile() if unsafe else None
             self._uprighter, self._conformer, self._reader = Uprighter(), Conformer(), PixelReader()
-            self._timeline = _Timeline(self._fps)
             self._seq = 0
             # One frame ahead: only a decoded picture tells the size that it is shown at.
             first = self._pending = self._next_frame()
@@ -145,9 +145,10 @@ class FileSource:
                 container.close()
 
     def _next_frame(self) -> Frame | None:
-        picture = next(self._pictures, None)
-        if picture is None:
+        found = next(self._pictures, None)
+        if found is None:
             return None
+        picture, pts = found
         if max(picture.width, picture.height) > MAX_SIDE_PX:
             raise InputError(
                 f"{self.name} is {picture.width}x{picture.height}, expected at most {MAX_SIDE_PX} px a side: "
@@ -156,7 +157,6 @@ class FileSource:
         if self._safe is not None:
             picture = self._safe.picture(picture)
         time_base = picture.time_base or NANOSECONDS
-        pts = self._timeline.placed(picture.pts, time_base)
         try:
             native = self._conformer.conformed(self._uprighter.turned(self._reader.planar(picture)))
             pixels = self._reader.pixels(native)
@@ -193,27 +193,6 @@ class FileSource:
         if wrongs:
             self.damage = f"{self.name}: {', '.join(wrongs)}; used what could be decoded"
             _LOG.info("%s", self.damage)
-
-
-class _Timeline:
-    """Gives every picture a timestamp that rises."""
-
-    def __init__(self, fps: Fraction) -> None:
-        self._fps = fps
-        self._last: int | None = None
-        self._step = 1
-
-    def placed(self, pts: int | None, time_base: Fraction) -> int:
-        """`pts`, or the nearest later one that rises; units of `time_base`."""
-        last = self._last
-        if pts is None:
-            pts = 0 if last is None else last + self._step
-        elif last is not None:
-            pts = max(pts, last + 1)
-        if last is None:
-            self._step = max(1, round(1 / (self._fps * time_base)))
-        self._last = pts
-        return pts
 
 
 class _Decoder:
