@@ -127,11 +127,16 @@ def _filter_one(
             frame = source.read()
             if frame is not None:
                 sink.write(step(frame))
+                source.read()  # the end, where the source knows what was wrong
             complete = True
         finally:
             sink.close(complete=complete)
         for note in filter(None, [source.damage, *source.notes, *getattr(sink, "notes", ())]):
             say(f"note: {note}")
+        if values.get("strict") and source.damage is not None:
+            raise InputError(
+                f"--strict: {source.name} is damaged or cut off; {output} has what could be decoded"
+            )
     finally:
         source.close()
 

@@ -133,6 +133,9 @@ def filter_video(job: Job) -> int:
     later = getattr(sink, "notes", ())[len(told) :]
     notes = [getattr(source, "damage", None), *getattr(source, "notes", ()), *later]
     say_what_happened(job, recorded, notes)
+    if job.values.get("strict") and not live and getattr(source, "damage", None) is not None:
+        say(f"--strict: the input is damaged or cut off; {shown_name(job.output)} has what could be decoded")
+        return 1
     return 0
 
 

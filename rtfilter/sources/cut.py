@@ -1,4 +1,4 @@
-"""How many bytes a media file lacks by its own account: what its outermost element states beyond its end."""
+"""Whether a media file is cut off by its own account: bytes stated beyond its end, or the end missing."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MEDIA_BOXES = {b"mdat", b"moof"}
 def stated_bytes(path: Path, format_name: str) -> int | None:
     """The length of the file as its own structure states it, where that is more than what is there.
 
-    format_name: FFmpeg's name of the demuxer. Only AVI, Matroska, WebM, MP4 and MOV state one; None for
+    format_name: FFmpeg's name of the demuxer. Only AVI, WebP, Matroska, WebM, MP4 and MOV state one; None for
     others, for a file that is whole, and where the writer left the length open.
     """
     names = set(format_name.split(","))
-    readers = {"avi": _riff_end, "matroska": _segment_end, "mp4": _last_box_end}
+    readers = {"avi": _riff_end, "webp_pipe": _riff_end, "matroska": _segment_end, "mp4": _last_box_end}
     read = next((reader for name, reader in readers.items() if name in names), None)
     if read is None or not path.is_file():
         return None
@@ -31,6 +31,33 @@ def stated_bytes(path: Path, format_name: str) -> int | None:
     except (OSError, struct.error):
         return None
     return end if end is not None and end > size else None
+
+
+def lacks_end(path: Path) -> bool:
+    """Whether a JPEG or PNG breaks off before the mark of its end; False for other files."""
+    try:
+        data = path.read_bytes() if path.is_file() else b""
+    except OSError:
+        return False
+    if data.startswith(b"\x89PNG"):
+        return _png_end(data) > len(data)
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    place = 2
+    # Segments up to the first scan, for a preview in one of them has an end of its own.
+    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] != b"\xda":
+        filled = data[place + 1 : place + 2] == b"\xff"
+        place += 1 if filled else 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return b"\xff\xd9" not in data[place:]
+
+
+def _png_end(data: bytes) -> int:
+    """Where the last chunk ends, or the first one that is not whole."""
+    place, kind = 8, b""
+    while kind != b"IEND" and place <= len(data):
+        kind = data[place + 4 : place + 8]
+        place += 12 + int.from_bytes(data[place : place + 4], "big")
+    return place
 
 
 def _riff_end(file: BinaryIO, _size: int) -> int | None:

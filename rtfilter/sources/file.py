@@ -27,7 +27,7 @@ from rtfilter.sources.container import (
 )
 from rtfilter.sources.contents import labels_in_words, other_tracks
 from rtfilter.sources.continuous import Continuous
-from rtfilter.sources.cut import stated_bytes
+from rtfilter.sources.cut import lacks_end, stated_bytes
 from rtfilter.sources.pixels import PixelReader, Uprighter
 from rtfilter.sources.side_data import WithoutProfile
 from rtfilter.sources.timeline import timed
@@ -99,8 +99,8 @@ class FileSource:
             fine_fps(self._stream, self._fps),
         )
         # FFmpeg's readers of picture files, which state no length.
-        still = self.rereadable and self._format.endswith(("_pipe", "image2"))
-        count = 1 if still else frame_count(self._stream)
+        self._still = self.rereadable and self._format.endswith(("_pipe", "image2"))
+        count = 1 if self._still else frame_count(self._stream)
         self._info = SourceInfo(self.name, first.width, first.height, self._fps, False, count)
         ratio = self._stream.sample_aspect_ratio or Fraction(1)
         self.sample_aspect_ratio = 1 / ratio if self._uprighter.sideways else ratio
@@ -190,6 +190,8 @@ class FileSource:
             wrongs.append(decoder.error)
         if self.rereadable and (stated := stated_bytes(self.path, self._format)) is not None:
             wrongs.append(f"cut off: {self.path.stat().st_size:,} of {stated:,} bytes are there")
+        elif self._still and lacks_end(self.path):
+            wrongs.append("cut off: its end is missing")
         if wrongs:
             self.damage = f"{self.name}: {', '.join(wrongs)}; used what could be decoded"
             _LOG.info("%s", self.damage)

@@ -270,3 +270,43 @@ def test_what_cannot_be_done_is_one_line(
     assert (out, err.count("\n")) == ("", 1)
     assert said in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "folder"]
+
+
+def some_picture(path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    options = {"progressive": True} if path.stem == "progressive" else {}
+    Image.fromarray(rng.integers(0, 255, (120, 160, 3), np.uint8)).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("name", ["plain.jpg", "progressive.jpg", "plain.png"])
+def test_a_cut_picture_is_told_and_strict_ends_with_1_and_keeps_what_there_was(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It passed for whole."""
+    source, out = some_picture(tmp_path / name), tmp_path / "out.png"
+    words = ["run", "-i", str(source), "-o", str(out), "--quiet", "--force"]
+    assert main([*words, "--strict"]) == 0
+    assert capsys.readouterr().err == ""
+    data = source.read_bytes()
+    # FFmpeg refuses a PNG that breaks off within its one chunk of samples.
+    source.write_bytes(data[:-12] if name == "plain.png" else data[: len(data) * 2 // 3])
+    assert main(words) == 0
+    assert "cut off: its end is missing; used what could be decoded" in capsys.readouterr().err
+    out.unlink()
+    assert main([*words, "--strict"]) == 1
+    assert "--strict: the input is damaged or cut off" in capsys.readouterr().err
+    assert cv2.imread(str(out)).shape == (120, 160, 3)
+
+
+def test_a_cut_picture_of_a_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    some_picture(tmp_path / "in" / "whole.jpg")
+    cut = some_picture(tmp_path / "in" / "cut.jpg")
+    cut.write_bytes(cut.read_bytes()[:-3000])
+    words = ["run", "-i", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--force"]
+    assert main(words) == 0
+    assert "cut.jpg: cut off: its end is missing" in capsys.readouterr().err
+    assert main([*words, "--strict"]) == 1
+    assert "1 of 2 pictures failed: cut.jpg" in capsys.readouterr().err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"whole.jpg", "cut.jpg"}

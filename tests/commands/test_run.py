@@ -406,3 +406,19 @@ def test_a_codec_of_the_settings_gives_way_where_it_does_not_fit(
     # An option is what somebody asks for.
     assert main(["run", "-i", str(still), "-o", "d.mov", "--codec", "ffv1"]) == 2
     assert "cannot hold ffv1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_strict_ends_with_1_for_a_film_that_is_cut_off_and_keeps_what_there_was(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"movflags": "faststart"} if suffix == ".mp4" else {}
+    source = films.write(tmp_path / f"in{suffix}", Film([Sound()]), options)
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) * 2 // 3])
+    words = ["run", "-i", str(source), "-o", str(tmp_path / f"out{suffix}"), "--quiet", "--force"]
+    assert main(words) == 0
+    assert "used what could be decoded" in capsys.readouterr().err
+    assert main([*words, "--strict"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("rtfilter: --strict: the input is damaged")
+    assert frames_of(tmp_path / f"out{suffix}")
