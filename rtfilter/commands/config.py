@@ -32,7 +32,7 @@ def _show(as_json: bool) -> int:
     print(f"{path}{'' if path.exists() else ' (not there yet; `rtfilter config edit` makes it)'}")
     for one in known:
         value = "-" if one["value"] is None else f"{_shown(one['value'])} ({one['from']})"
-        print(f"{one['key']:<13}{value:<24}{one['meaning']}")
+        print(f"{one['key']:<12} {value:<23} {one['meaning']}")
     print("The command line wins over the environment (RTFILTER_MOUTH=0.5), which wins over the file.")
     return 0
 

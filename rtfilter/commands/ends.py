@@ -132,7 +132,7 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
 
         width, height = values.get("width", WIDTH_PX), values.get("height", HEIGHT_PX)
         return VirtualCameraSink(width, height, float(info.fps), values.get("device"))
-    from rtfilter.sinks.containers import Quality
+    from rtfilter.sinks.containers import VIDEO_SUFFIXES, Quality
     from rtfilter.sinks.file import FileSink
     from rtfilter.sources.file import FileSource
 
@@ -157,6 +157,11 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
     refuse_existing(Path(name), force)
     if Path(name).suffix.lower() in IMAGE_SUFFIXES:
         return _open_image(name, info, values, options, force)
+    if info.frame_count == 1 and Path(name).suffix.lower() not in VIDEO_SUFFIXES:
+        raise UsageError(
+            f"{name}: suffix {Path(name).suffix!r} is none of {', '.join(IMAGE_SUFFIXES)}, nor of a video "
+            f"({', '.join(VIDEO_SUFFIXES)}): name the output like face.png"
+        )
     if isinstance(source, FileSource) and Path(name).suffix.lower() == ".avi":
         info = replace(info, fps=source.fine_fps)
     lacks = bool(beside) and "tracks_from" not in options

@@ -49,7 +49,7 @@ def _list(as_json: bool) -> int:
         return 0
     for preset in known.values():
         own = " (yours)" if preset.path is not None else ""
-        print(f"{preset.name:<14}{_mix(preset):<32}{preset.description}{own}")
+        print(f"{preset.name:<13} {_mix(preset):<31} {preset.description}{own}")
     return 0
 
 

@@ -88,10 +88,15 @@ class FileSource:
             raise
         if first is None:
             self.close()
-            raise InputError(
-                f"{self.name}: not one frame could be decoded ({self._decoder.error or 'no video data'}): "
-                "copy or record it again"
-            )
+            advice = "copy or record it again"
+            if not self.rereadable and self._format.startswith("mov"):
+                # Its index is found, and what that points at has gone by.
+                advice = (
+                    "an MP4 or MOV with its index at the end is read from a file only: name the file "
+                    "(of an address: download it first), or send MKV or MPEG-TS"
+                )
+            why = self._decoder.error or "no video data"
+            raise InputError(f"{self.name}: not one frame could be decoded ({why}): {advice}")
         self.other_tracks = other_tracks(self._container, self._stream)
         self.labels = labels_in_words(self._container, self._stream)
         self.steady_fps, self.fine_fps = (

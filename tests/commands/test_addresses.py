@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -87,6 +88,21 @@ def test_a_stream_that_breaks_off_is_told(
     assert main(["run", "-i", f"{address}/cut/clip.ts", "-o", str(tmp_path / "out.mp4")]) == 0
     assert "used what could be decoded" in capsys.readouterr().err
     assert 0 < frames_of(tmp_path / "out.mp4") < 60
+
+
+def test_an_mp4_with_its_index_last_is_read_from_a_file_only(site: tuple[str, Path]) -> None:
+    """They were told to copy or record it again. The server here does not send parts."""
+    address, folder = site
+    clip(folder / "clip.mp4", frames=90, size=(320, 240), options={"qp": "0"})
+    advice = "an MP4 or MOV with its index at the end is read from a file only: name the file"
+    with pytest.raises(InputError, match=advice):
+        WebSource(f"{address}/clip.mp4")
+    with (folder / "clip.mp4").open("rb") as file:
+        words = [sys.executable, "-m", "rtfilter", "run", "-i", "-", "-o", "null"]
+        with subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE) as cat:
+            done = subprocess.run(words, stdin=cat.stdout, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert advice in done.stderr.decode()
 
 
 def test_a_playlist_on_the_web_cannot_read_files_of_this_machine(

@@ -79,3 +79,9 @@ def test_the_file_is_edited_and_kept_when_it_is_wrong(
     assert "did you mean 'mouth'" in said
     assert "your text is kept in" in said
     assert path.read_bytes() == before
+
+
+def test_a_long_value_is_apart_from_its_meaning(monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+    monkeypatch.setenv("RTFILTER_EMOTIONS", "happy=0.5,sad=0.25,angry=0.1")
+    assert main(["config"]) == 0
+    assert "happy=0.5 sad=0.25 angry=0.1 (environment) how much" in capsys.readouterr().out

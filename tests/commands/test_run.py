@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -121,6 +122,7 @@ def test_a_single_picture_is_edited_at_once(tmp_path: Path) -> None:
         (["-i", "CLIP", "-o", "null", "--report", "TAKEN"], 1, "--force"),
         (["-i", "CLIP", "-o", "absent/folder/out.mp4"], 1, "does not exist"),
         (["-i", "CLIP", "-o", "out.ogv"], 2, ".ogv"),
+        (["-i", "STILL", "-o", "out.tif"], 2, "none of .jpg, .jpeg, .png, .webp, nor of a video"),
         (["-i", "CLIP", "-o", "out.mp4", "--crf", "-3"], 2, "--crf"),
         (["-i", "CLIP", "-o", "out.mp4", "--bitrate", "fast"], 2, "800k or 4M"),
         (["-i", "CLIP", "-o", "out.mp4", "--codec", "ffv1", "--crf", "3"], 2, "lossless"),
@@ -151,7 +153,9 @@ def test_what_cannot_be_done_is_one_line(
     monkeypatch.chdir(tmp_path)
     taken = tmp_path / "taken.mp4"
     taken.write_text("mine")
-    named = {"CLIP": str(face_clip), "TAKEN": str(taken)}
+    still = tmp_path.with_name(f"{tmp_path.name}.png")
+    still.write_bytes(cv2.imencode(".png", np.zeros((32, 32, 3), np.uint8))[1].tobytes())
+    named = {"CLIP": str(face_clip), "TAKEN": str(taken), "STILL": str(still)}
     assert main(["run", *(named.get(word, word) for word in words)]) == code
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
