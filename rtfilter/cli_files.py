@@ -63,7 +63,7 @@ def seconds(low: float) -> Callable[[str], float]:
     """An argparse type for a time of `low` s to a day: `90`, `1:30`, `0:01:30.5`."""
 
     def timed(text: str) -> float:
-        matched = re.fullmatch(r"(?:(?:(\d{1,2}):)?([0-5]?\d):)?(\d{1,6}(?:\.\d{1,9})?)", text)
+        matched = re.fullmatch(r"(?:(?:(\d{1,2}):)?([0-5]?\d):)?(\d{1,6}(?:\.\d{1,9})?|\.\d{1,9})", text)
         if matched is None or (matched[2] is not None and float(matched[3]) >= 60):
             raise argparse.ArgumentTypeError(f"expected seconds like 90.5, or HH:MM:SS, got {text!r}")
         value = int(matched[1] or 0) * 3600 + int(matched[2] or 0) * 60 + float(matched[3])
@@ -90,7 +90,7 @@ def _whole(text: str) -> int:
 
 def bitrate(text: str) -> int:
     """`800k` or `2.5M` as bits a second."""
-    matched = re.fullmatch(r"(\d{1,10}(?:\.\d{1,6})?)([kKmM]?)", text)
+    matched = re.fullmatch(r"(\d{1,10}(?:\.\d{1,6})?|\.\d{1,6})([kKmM]?)", text)
     if matched is None:
         raise argparse.ArgumentTypeError(f"expected bits a second like 800k or 4M, got {text!r}")
     return round(float(matched[1]) * _MULTIPLES[matched[2].lower()])

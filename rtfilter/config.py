@@ -16,7 +16,7 @@ from typing import Any
 
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
-from rtfilter.names import NAMES_IN, amount, by_name, emotion_name
+from rtfilter.names import NAMES_IN, amount, by_name, is_emotion
 from rtfilter.presets import CONTROL_KEYS, Preset, UnknownPresetError, check_controls, find_preset
 from rtfilter.tomlfile import place_of, read_toml
 
@@ -86,7 +86,7 @@ def parse_target(text: str, presets_folder: Path | None = None) -> dict[str, Tar
     parts: dict[str, Target] = {}
     for part in _parts(text):
         name, amount = _named_amount(part)
-        if not _is_emotion(name) and (preset := _preset_called(name, presets_folder or presets_dir())):
+        if not is_emotion(name) and (preset := _preset_called(name, presets_folder or presets_dir())):
             parts[preset.name] = preset.as_emotion(amount)
         else:
             emotion, value = parse_emotion(part)
@@ -128,14 +128,6 @@ def _named_amount(text: str) -> tuple[str, float]:
         return name, amount(value) if equals else 1.0
     except UsageError:
         raise UsageError(f"{name}: expected {name}=0.8, {name}=80% or the like, got {text!r}") from None
-
-
-def _is_emotion(name: str) -> bool:
-    try:
-        emotion_name(name)
-    except UsageError:
-        return False
-    return True
 
 
 def _preset_called(name: str, folder: Path) -> Preset | None:

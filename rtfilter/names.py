@@ -48,6 +48,11 @@ def emotion_name(text: object) -> str:
     return known
 
 
+def is_emotion(text: str) -> bool:
+    """Whether `emotion_name` knows it."""
+    return text.strip().lower() in _EMOTION_OF
+
+
 def blendshape_names(text: object) -> tuple[str, ...]:
     """One of ARKit's names; both sides of one that came without. Raises UsageError with the nearest."""
     lowered = text.strip().lower() if isinstance(text, str) else ""

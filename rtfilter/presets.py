@@ -11,6 +11,7 @@ from typing import Any
 
 from rtfilter.controls import INTENSITY_MAX, Controls, in_range
 from rtfilter.errors import OutputError, UsageError, nearest
+from rtfilter.names import is_emotion
 from rtfilter.tomlfile import place_of, read_toml, write_toml
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -166,11 +167,13 @@ def _culprit(key: str, value: object) -> str:
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError for a name that no preset can have, before it becomes part of a path."""
+    """Raise UsageError for a name that no new preset can have, before it becomes part of a path."""
     if not NAME.fullmatch(name):
         raise UsageError(
             f"preset name {name!r}: expected lower case, digits, - and _, at most 40 of them, such as my-mood"
         )
+    if is_emotion(name):
+        raise UsageError(f"preset name {name!r} is an emotion's: choose another, such as my-{name}")
 
 
 def save_preset(preset: Preset, folder: Path, overwrite: bool = False) -> Path:

@@ -49,6 +49,16 @@ def test_any_wish_survives_its_file(
     assert again.description == description
 
 
+@pytest.mark.parametrize("name", ["happy", "smile", "mad"])
+def test_the_name_of_an_emotion_is_not_given_away(tmp_path: Path, name: str) -> None:
+    """Such a preset could be saved, and `--emotion` never found it."""
+    with pytest.raises(UsageError, match=f"such as my-{name}"):
+        save_preset(Preset(name, "", {"emotions": {"sad": 1.0}}), tmp_path, overwrite=True)
+    # One that was saved before is still there by its name.
+    (tmp_path / f"{name}.toml").write_text("[emotions]\nsad = 1.0\n")
+    assert find_preset(name, tmp_path).controls.emotions == {"sad": 1.0}
+
+
 def test_a_description_that_is_no_text_is_still_saved(tmp_path: Path) -> None:
     path = save_preset(Preset("mine", "caf\udce9", {"mouth": 0.5}), tmp_path)
     assert read_preset(path).description == "caf?"

@@ -70,13 +70,14 @@ def test_a_duration_alone_begins_at_the_beginning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("90", 90.0), ("1:30", 90.0), ("0:01:30.5", 90.5), ("0", 0.0), ("12.25", 12.25)]
+    ("text", "value"),
+    [("90", 90.0), ("1:30", 90.0), ("0:01:30.5", 90.5), ("0", 0.0), ("12.25", 12.25), (".5", 0.5)],
 )
 def test_times_as_people_type_them(text: str, value: float) -> None:
     assert seconds(0.0)(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "1:75", "-1", "1h", "1:2:3:4", "nan", "99:99", "999999"])
+@pytest.mark.parametrize("text", ["", "1:75", "-1", "1h", "1:2:3:4", "nan", "99:99", "999999", "."])
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         seconds(0.0)(text)
