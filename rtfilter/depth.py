@@ -80,6 +80,11 @@ _SAME_SAMPLES = {
 }
 
 
+def opaque_name(name: str) -> str:
+    """A planar pixel format without its plane of transparency, which is the last."""
+    return name.replace("yuva", "yuv").replace("gbrap", "gbrp")
+
+
 def planar_name(name: str) -> str | None:
     """The format of `DEEP_FORMATS` that holds the samples of a pixel format; None where there is none."""
     return name if name in DEEP_FORMATS else _SAME_SAMPLES.get(name)

@@ -9,7 +9,7 @@ import numpy as np
 from av.codec import Codec
 
 from rtfilter.colour import YuvSpec, rgb_to_yuv
-from rtfilter.depth import DEEP_FORMATS, U16, DeepFormat, add_edit, rescaled, words_of
+from rtfilter.depth import DEEP_FORMATS, U16, DeepFormat, add_edit, opaque_name, rescaled, words_of
 from rtfilter.frame import U8, Box, Frame
 from rtfilter.planes import planes_of_frame
 
@@ -23,7 +23,7 @@ def source_of(frame: Frame) -> Frame:
 
 def deep_format(native: av.VideoFrame | None, encoder: str) -> DeepFormat | None:
     """The format of `encoder` that keeps most of a source's samples; None where one of them has 8 bits."""
-    own = None if native is None else DEEP_FORMATS.get(native.format.name)
+    own = None if native is None else DEEP_FORMATS.get(opaque_name(native.format.name))
     if own is None or (own.family == "gbrp" and encoder != "ffv1"):
         return None
     names = {known.name for known in Codec(encoder, "w").video_formats or ()}
@@ -42,7 +42,8 @@ def deep_samples(frame: Frame, deep: DeepFormat, spec: YuvSpec | None) -> Sequen
     spec: of the file's samples; None for RGB. A frame of another kind than the file's is widened from 8 bits.
     """
     source, full_range = source_of(frame), spec is None or spec.full_range
-    own = DEEP_FORMATS.get(source.native.format.name) if isinstance(source.native, av.VideoFrame) else None
+    native = source.native
+    own = DEEP_FORMATS.get(opaque_name(native.format.name)) if isinstance(native, av.VideoFrame) else None
     before, after = _eight_bits(source, deep, spec), _eight_bits(frame, deep, spec)
     size = (source.width, source.height)
     fits = own is not None and own.family == deep.family and size == (frame.width, frame.height)
@@ -50,7 +51,7 @@ def deep_samples(frame: Frame, deep: DeepFormat, spec: YuvSpec | None) -> Sequen
         samples = after or rgb_to_yuv(frame.rgb, spec or YuvSpec("bt709", False), *deep.shift)
         scale = np.float32(deep.scale(full_range))
         return [np.rint(plane * scale).astype(np.uint16) for plane in samples]
-    words, box = words_of(source.native), changed_box(frame)
+    words, box = words_of(native)[:3], changed_box(frame)
     if box is not None and after is not None:
         words = add_edit(words, before, after, own, full_range, box)
     return rescaled(words, own.bits, deep.bits)

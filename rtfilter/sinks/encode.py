@@ -137,21 +137,24 @@ def encoding_for(frame: Frame, codec: str) -> Encoding:
     if native is not None:
         primaries, trc = int(native.color_primaries), int(native.color_trc)
     deep, kept = deep_format(native, ENCODERS[codec]), _kept(frame, native, codec)
+    alpha = native is not None and any(component.is_alpha for component in native.format.components)
+    own = None
+    if native is not None and codec == "ffv1" and (alpha or (deep is None and kept is None)):
+        own = exact_format(native)
+    if native is not None and own is not None and (native.width, native.height) == (width, height):
+        matrix_tag = _RGB_MATRIX_TAG if native.format.is_rgb else int(native.colorspace)
+        range_tag = RANGE_FULL if native.format.name.startswith("yuvj") else int(native.color_range)
+        tags = (matrix_tag, range_tag, primaries, trc)
+        return Encoding(codec, own, width, height, None, *tags, exact=True)
     if kept is not None:
         name = kept[0] if deep is None else deep.name
-        lost = _lost(native, codec, deep)
+        lost = _lost(native, codec, deep, name)
         return Encoding(codec, name, *kept[1:], primaries, trc, deep, lost)
     if codec == "ffv1":
-        own = None if native is None or deep is not None else exact_format(native)
-        if native is not None and own is not None and (native.width, native.height) == (width, height):
-            matrix_tag = _RGB_MATRIX_TAG if native.format.is_rgb else int(native.colorspace)
-            range_tag = RANGE_FULL if native.format.name.startswith("yuvj") else int(native.color_range)
-            tags = (matrix_tag, range_tag, primaries, trc)
-            return Encoding(codec, own, width, height, None, *tags, exact=True)
         deep = deep if deep is not None and deep.family == "gbrp" else None
         name = _LOSSLESS_RGB if deep is None else deep.name
         tags = (_RGB_MATRIX_TAG, RANGE_FULL, primaries, trc)
-        lost = _lost(native, codec, deep)
+        lost = _lost(native, codec, deep, name)
         if native is not None and deep is None and not native.format.is_rgb:
             lost = (f"the pixel format {native.format.name} becomes 8-bit RGB in ffv1", *lost)
         return Encoding(codec, name, width, height, None, *tags, deep, lost)
@@ -160,10 +163,10 @@ def encoding_for(frame: Frame, codec: str) -> Encoding:
     pix_fmt = "yuv444p" if codec in ("h264", "hevc") and (width % 2 or height % 2) else "yuv420p"
     spec = YuvSpec(matrix, full_range=False)
     tags = (TAG_OF_NAME[matrix], RANGE_LIMITED, primaries, trc)
-    return Encoding(codec, pix_fmt, width, height, spec, *tags, None, _lost(native, codec, None))
+    return Encoding(codec, pix_fmt, width, height, spec, *tags, None, _lost(native, codec, None, pix_fmt))
 
 
-def _lost(native: av.VideoFrame | None, codec: str, deep: DeepFormat | None) -> tuple[str, ...]:
+def _lost(native: av.VideoFrame | None, codec: str, deep: DeepFormat | None, pix_fmt: str) -> tuple[str, ...]:
     """What an encoding does not keep of a source's samples."""
     if native is None:
         return ()
@@ -173,6 +176,11 @@ def _lost(native: av.VideoFrame | None, codec: str, deep: DeepFormat | None) -> 
         better = [name for name in ("hevc", "ffv1") if _bits_kept(native, name) > kept]
         advice = f"; --codec {' or '.join(better)} keeps more" if better else ""
         lost.append(f"{bits} bits a sample become {kept} in {codec}{advice}")
+    if not native.format.is_rgb and len(native.format.components) > 2:
+        there = av.VideoFormat(pix_fmt, native.width, native.height).components[1]
+        chroma = native.format.components[1]
+        if not there.is_alpha and (chroma.width > there.width or chroma.height > there.height):
+            lost.append(f"chroma has fewer samples: {native.format.name} becomes {pix_fmt}")
     if any(component.is_alpha for component in native.format.components):
         lost.append("transparency is left out")
     return tuple(lost)
@@ -180,6 +188,8 @@ def _lost(native: av.VideoFrame | None, codec: str, deep: DeepFormat | None) -> 
 
 def _bits_kept(native: av.VideoFrame, codec: str) -> int:
     """Bits a sample that a codec would keep."""
+    if codec == "ffv1" and exact_format(native) is not None:
+        return sample_bits(native)
     deep = deep_format(native, ENCODERS[codec])
     odd = codec != "ffv1" and (native.width % 2 or native.height % 2)
     return 8 if deep is None or odd else deep.bits

@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from rtfilter.colour import YuvSpec, rgb_to_yuv, spec_for_size
-from rtfilter.depth import DEEP_FORMATS, U16, DeepFormat, sample_bits
+from rtfilter.depth import DEEP_FORMATS, U16, DeepFormat, opaque_name, sample_bits
 from rtfilter.errors import OutputError
 from rtfilter.frame import U8, Frame
 from rtfilter.planes import planes_of_frame
@@ -101,7 +101,7 @@ class PipeSink:
         picture = native if isinstance(native, av.VideoFrame) else None
         planes = planes_of_frame(frame)
         if picture is not None and planes is not None and not self._raw:
-            self._deep = DEEP_FORMATS.get(picture.format.name)
+            self._deep = DEEP_FORMATS.get(opaque_name(picture.format.name))
         if picture is not None:
             self._tell_losses(picture)
         if self._raw:

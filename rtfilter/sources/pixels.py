@@ -9,8 +9,8 @@ import numpy as np
 from av.filter import Graph
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from rtfilter.colour import PLANAR_FORMATS, RANGE_FULL, spec_of
-from rtfilter.depth import DEEP_FORMATS, eight_bits, planar_name, words_of
+from rtfilter.colour import PLANAR_FORMATS, RANGE_FULL, planes_of, spec_of
+from rtfilter.depth import DEEP_FORMATS, eight_bits, opaque_name, planar_name, words_of
 from rtfilter.frame import U8
 from rtfilter.planes import Planes
 from rtfilter.sources.filters import chain
@@ -131,14 +131,16 @@ class PixelReader:
         if spec is not None and picture.format.name == "nv12":
             # The same samples, chroma taken apart.
             return Planes.of_picture(self._reformatter.reformat(picture, format="yuv420p"), spec)
-        if spec is not None and picture.format.name in PLANAR_FORMATS:
-            return Planes.of_picture(picture, spec)
-        deep = DEEP_FORMATS.get(picture.format.name)
+        name = opaque_name(picture.format.name)
+        if spec is not None and name in PLANAR_FORMATS:
+            luma, cb, cr = planes_of(picture)[:3]
+            return Planes(luma, cb, cr, PLANAR_FORMATS[name], spec)
+        deep = DEEP_FORMATS.get(name)
         if deep is not None and deep.family == "gbrp":
-            green, blue, red = eight_bits(words_of(picture), deep, full_range=True)
+            green, blue, red = eight_bits(words_of(picture)[:3], deep, full_range=True)
             return np.stack([red, green, blue], axis=-1)
         if deep is not None and spec is not None:
-            luma, cb, cr = eight_bits(words_of(picture), deep, spec.full_range)
+            luma, cb, cr = eight_bits(words_of(picture)[:3], deep, spec.full_range)
             return Planes(luma, cb, cr, deep.shift, spec)
         full = picture.format.name.startswith("yuvj") or int(picture.color_range) == RANGE_FULL
         tagged = not picture.format.is_rgb and spec is not None

@@ -329,6 +329,35 @@ def test_transparency_and_a_comparison_say_what_they_lose(tmp_path: Path) -> Non
     assert both.notes == ["a comparison has 8 bits a sample, the source 10"]
 
 
+@pytest.mark.parametrize(
+    ("source", "codec", "kept", "notes"),
+    [
+        (
+            "yuva444p12le",
+            "h264",
+            "yuv444p10le",
+            [
+                "12 bits a sample become 10 in h264; --codec hevc or ffv1 keeps more",
+                "transparency is left out",
+            ],
+        ),
+        ("yuva444p12le", "hevc", "yuv444p12le", ["transparency is left out"]),
+        ("yuva444p", "h264", "yuv444p", ["transparency is left out"]),
+        ("yuva420p", "vp9", "yuv420p", ["transparency is left out"]),
+        ("yuv411p", "h264", "yuv420p", ["chroma has fewer samples: yuv411p becomes yuv420p"]),
+        ("yuv440p", "h264", "yuv420p", ["chroma has fewer samples: yuv440p becomes yuv420p"]),
+        ("yuv410p", "h264", "yuv420p", []),
+        ("gray", "h264", "yuv420p", []),
+    ],
+)
+def test_what_is_under_transparency_is_kept(tmp_path, source, codec, kept, notes) -> None:
+    """12 bits and 4:4:4 became 8 and 4:2:0, and of the chroma nothing was said."""
+    own_clip(tmp_path / "in.mkv", source)
+    sink = convert(tmp_path / "in.mkv", tmp_path / "out.mkv", codec=codec)
+    assert pictures(tmp_path / "out.mkv")[0].format.name == kept
+    assert sink.notes == [f"{tmp_path / 'out.mkv'}: {note}" for note in notes]
+
+
 def interlaced_clip(path: Path, codec: str, field: str) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
