@@ -102,6 +102,9 @@ class _SoundEncoder:
         before = source.codec_context
         self._channels = PlainChannels(before)
         layout = self._channels.layout
+        if encoder == "libopus" and layout.nb_channels == 7:
+            # FFmpeg's gives each channel of 6.1 the place of another.
+            layout = av.AudioLayout("7.1")
         codec = av.Codec(encoder, "w")
         rates = codec.audio_rates or [before.sample_rate]
         rate = min(rates, key=lambda rate: (rate < before.sample_rate, abs(rate - before.sample_rate)))
