@@ -5,6 +5,9 @@ from __future__ import annotations
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+# Pictures that are decoded in the order that they are shown in.
+_IN_ORDER = 2
+
 
 class Lengths:
     """Gives packets the lengths of the frames that they were encoded from.
@@ -29,6 +32,10 @@ class Lengths:
 
     def give(self, packets: list[Packet[VideoStream]], last: bool = False) -> None:
         """Set the durations of packets. last: there are no more."""
+        if last and self._first is None and len(packets) <= _IN_ORDER:
+            # x265 leaves the decoding times of so few pictures unset: any number (measured).
+            for packet in packets:
+                packet.dts = packet.pts
         for index, packet in enumerate(packets):
             if packet.pts is not None:
                 packet.duration = self._by_pts.pop(packet.pts, packet.duration)
