@@ -22,7 +22,7 @@ from rtfilter.errors import OutputError
 from rtfilter.sinks.convert import AnyPacket, route
 from rtfilter.sinks.labels import Labels
 from rtfilter.sources.container import open_input, video_stream
-from rtfilter.sources.contents import describe, made_by_muxer, written
+from rtfilter.sources.contents import describe, has_alpha_beside, made_by_muxer, written
 
 # What sound and subtitles become where a container cannot hold them as they are: what it is usually given.
 _SOUND = {"mp4": "aac", "mov": "aac", "matroska": "flac", "webm": "libopus", "avi": "libmp3lame"}
@@ -92,6 +92,8 @@ class _Fitting:
 
     def result(self) -> Fit:
         target, encoders = self._target, dict[int, str | None]()
+        if self._picture is not None and has_alpha_beside(self._picture):
+            self._notes.append("transparency is left out")
         for stream in self._source.streams:
             if stream is self._picture or made_by_muxer(stream):
                 continue

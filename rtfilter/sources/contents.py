@@ -12,6 +12,7 @@ from av.stream import DataStream, Discard, Disposition, Stream
 _WORDS = {"audio": "sound", "subtitle": "subtitles", "video": "picture", "data": "data"}
 # What tells of the container or the encoding of the source, which the new file has of its own.
 _OF_THE_FORMAT = {
+    "alpha_mode",
     *("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate", "vendor_id"),
     *("bps", "number_of_frames", "number_of_bytes", "variant_bitrate", "handler_name"),
     *("filename", "mimetype"),  # of covers and attached files, which are written with these
@@ -29,6 +30,11 @@ def other_tracks(source: InputContainer, picture: Stream) -> list[str]:
         for stream in source.streams
         if stream is not picture and not made_by_muxer(stream)
     ]
+
+
+def has_alpha_beside(picture: Stream) -> bool:
+    """Whether a track of Matroska has transparency beside its pictures, where FFmpeg leaves it."""
+    return any(key.lower() == "alpha_mode" and value == "1" for key, value in picture.metadata.items())
 
 
 def labels_in_words(source: InputContainer, picture: Stream) -> list[str]:

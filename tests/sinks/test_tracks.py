@@ -40,6 +40,22 @@ def kinds(path: Path) -> list[str]:
         return [s.type for s in container.streams if s.type != "data"]
 
 
+@pytest.mark.parametrize("suffix", [".webm", ".mkv", ".mp4"])
+def test_transparency_beside_the_pictures_is_told(tmp_path: Path, suffix: str) -> None:
+    """WebM's is not decoded: its mark stayed, and nothing was said."""
+    with av.open(str(tmp_path / "in.webm"), "w") as container:
+        stream = container.add_stream("libvpx-vp9", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
+        stream.metadata["alpha_mode"] = "1"
+        picture = av.VideoFrame(64, 48, "yuva420p")
+        picture.pts = 0
+        container.mux([*stream.encode(picture), *stream.encode(None)])
+    notes = convert(tmp_path / "in.webm", tmp_path / f"out{suffix}")
+    assert notes[0] == "transparency is left out"
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert not any(key.lower() == "alpha_mode" for key in container.streams.video[0].metadata)
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
 def test_everything_is_kept_between_files_of_one_kind(tmp_path: Path, suffix: str) -> None:
     words = "srt" if suffix == ".mkv" else "mov_text"
