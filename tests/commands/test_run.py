@@ -215,6 +215,13 @@ def test_a_codec_from_the_settings_file_is_checked(
     assert "did you mean 'h264'" in capsys.readouterr().err
 
 
+def _with_all_signals() -> None:
+    """Undoes what a shell or nohup makes its children ignore."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 def started(words: list[str], folder: Path, hidden: str) -> subprocess.Popen[str]:
     """A command whose first frames are on their way into a hidden file of `folder`."""
     process = subprocess.Popen(
@@ -223,7 +230,7 @@ def started(words: list[str], folder: Path, hidden: str) -> subprocess.Popen[str
         text=True,
         cwd=ROOT,
         # A shell that starts the tests in the background has them ignore it, and so what they start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=_with_all_signals,
     )
     deadline_s = time.monotonic() + 60
     # Once the hidden file has grown, frames are on their way.
