@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -50,8 +51,13 @@ def test_bounded_gives_the_error_or_a_timeout() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGINT)])
-def test_the_first_signal_stops_and_what_was_before_is_back(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
+def test_the_first_signal_stops_and_what_was_before_is_back(
+    number: signal.Signals, request: pytest.FixtureRequest
+) -> None:
+    # A shell's background job, or nohup, has the tests ignore it, and an ignored one stays so.
+    request.addfinalizer(partial(signal.signal, number, signal.getsignal(number)))
+    before = signal.default_int_handler
+    signal.signal(number, before)
     stops: list[int] = []
     with stop_on_signals(lambda: stops.append(1)):
         assert signal.getsignal(number) != before
@@ -86,8 +92,9 @@ def test_in_another_thread_nothing_is_changed() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_the_second_ctrl_c_gets_out_of_a_stop_that_hangs() -> None:
     code = (
-        "import time\n"
+        "import signal, time\n"
         "from rtfilter.threads import stop_on_signals\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "with stop_on_signals(lambda: print('stopping', flush=True)):\n"
         "    print('ready', flush=True)\n"
         "    time.sleep(60)\n"
