@@ -156,7 +156,9 @@ def test_the_read_out_tells_where_the_time_goes(live: Panel) -> None:
     assert "960 x 540" in live.text("counts")
     for part in ("Round trip", "Queues", "Encode", "Tracking"):
         value = live.text("parts").partition(part)[2].split()[0]
-        assert 0.0 < float(value) < 5000.0, part
+        # Work takes time; a trip on one machine and a wait in a queue may be none.
+        least = 0.01 if part in ("Encode", "Tracking") else 0.0
+        assert least <= float(value) < 5000.0, part
     painted = (
         "const c = document.getElementById('chart');"
         "const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
