@@ -33,6 +33,7 @@ fi
 # Packages that came in parts.
 site=$kept/site
 if compgen -G "$kept/site.tar.xz.part*" >/dev/null && [ ! -d "$site" ]; then
+    rm -rf "$site.new"  # of an unpacking that was cut off
     mkdir "$site.new"
     if cat "$kept"/site.tar.xz.part* | "$python" -c 'import sys, tarfile
 tarfile.open(fileobj=sys.stdin.buffer, mode="r|xz").extractall(sys.argv[1], filter="data")' "$site.new"; then
