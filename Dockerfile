@@ -7,6 +7,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY rtfilter rtfilter
 COPY kernels kernels
 COPY engines engines
+COPY bench bench
 RUN python -m venv /opt/rtfilter
 RUN /opt/rtfilter/bin/pip install --no-cache-dir --disable-pip-version-check ".[serve,osc]"
 

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bench.mls_smile import MlsSmile
+from rtfilter.bench.mls_smile import MlsSmile
 from rtfilter.controls import Controls
 from rtfilter.filter import FaceFilter
 from rtfilter.frame import U8, Frame
-from rtfilter.tracking.mediapipe import before_mediapipe
+from rtfilter.learn.mediapipe_tracker import before_mediapipe
 
 RTFILTER, FACEMESH, MLS = "rtfilter", "facemesh", "facemesh_mls"
 TITLES = {

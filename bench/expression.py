@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.latency import RESULTS, make_folder, provenance_now
-from rtfilter.cli_parser import Parser, count
-from rtfilter.commands.output import write_json
+from rtfilter.bench.latency import RESULTS, make_folder, provenance_now
+from rtfilter.cli.output import write_json
+from rtfilter.cli.parser import Parser, count
 from rtfilter.controls import Controls
 from rtfilter.engines.expression.graph import expression_graph
 from rtfilter.engines.expression.host import StreamTimes, WishWriter, face_state
 from rtfilter.engines.expression.layout import REPORT, STATE, WISH
 from rtfilter.engines.networks import EXPRESSION
-from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.errors import RtfilterError
 from rtfilter.face.edit import FaceEditor
 from rtfilter.face.fit import FaceFit

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.gpu_machine import CUDA, Machine
-from rtfilter.engines.builder import at_batch, parse_onnx
+from rtfilter.bench.gpu_machine import CUDA, Machine
 from rtfilter.engines.networks import NETWORKS
 from rtfilter.engines.prepare import prepared
 from rtfilter.engines.spec import NetworkSpec
+from rtfilter.engines.trt.builder import at_batch, parse_onnx
 
 COPY_BYTES = 64 << 20
 COPIES = 10

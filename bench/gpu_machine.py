@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from bench.gpu_processor import ProcessorRuntime
+from rtfilter.bench.gpu_processor import ProcessorRuntime
 from rtfilter.colour import YuvSpec, rgb_to_yuv
 from rtfilter.engines.choose import EngineChoice, choose_engine
 from rtfilter.engines.driver import Gpu, dotted, find_gpus
@@ -18,15 +18,15 @@ from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import RtfilterError
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
+from rtfilter.gpu.cuda_lane import CudaLane
+from rtfilter.gpu.seat import Runtime, Seat
+from rtfilter.gpu.together import Together
 from rtfilter.kernels import nvrtc
 from rtfilter.kernels.device import Device
-from rtfilter.lane.cuda import CudaLane
-from rtfilter.lane.seat import Runtime, Seat
-from rtfilter.lane.together import Together
-from rtfilter.machine import machine_facts, package_version, versions
 from rtfilter.planes import Planes
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
+from rtfilter.system.machine import machine_facts, package_version, versions
 
 HOST, CUDA = "host", "cuda"
 # What runs the networks. TENSORRT: also where it is not made for the GPU. ORT: on CUDA.
@@ -84,7 +84,7 @@ class Machine:
     def open_device(self) -> Device:
         """Needs nothing that runs networks."""
         if self.device == HOST:
-            from rtfilter.kernels.host_device import HostDevice
+            from tests.host_gpu.device import HostDevice
 
             return HostDevice()
         from rtfilter.kernels.cuda_device import CudaDevice
@@ -96,10 +96,10 @@ class Machine:
         if self.runtime == PROCESSOR:
             return ProcessorRuntime()
         if self.device == HOST:
-            from rtfilter.lane.on_host import HostRuntime
+            from tests.host_gpu.on_host import HostRuntime
 
             return HostRuntime(self.model)
-        from rtfilter.lane.open_cuda import EngineRuntime
+        from rtfilter.gpu.open import EngineRuntime
 
         return EngineRuntime(self.engine, self.model, tell)
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from bench.gpu_machine import CUDA, FORMATS, RGB, SIZES, Machine, demo_frames, in_planes, so_far
+from rtfilter.bench.gpu_machine import CUDA, FORMATS, RGB, SIZES, Machine, demo_frames, in_planes, so_far
 from rtfilter.controls import Controls
 from rtfilter.engines.expression.layout import WISH
 from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH, NETWORKS
-from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare import prepared
 from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.frame import U8, Frame
-from rtfilter.lane.cpu import CpuLane
+from rtfilter.render.lane import CpuLane
 from rtfilter.system.tied import run_tied
 from rtfilter.tracking.anchors import INPUT_PX
 from rtfilter.tracking.detect import letterbox

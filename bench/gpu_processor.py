@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare import prepared
 from rtfilter.engines.runner import Runner, check_bound
 from rtfilter.engines.spec import F32, NetworkSpec

@@ -22,8 +22,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from bench import gpu_floor, gpu_machine, gpu_parity, gpu_streams, gpu_timing
-from bench.gpu_machine import BEST, CUDA, HOST, ORT, PROCESSOR, RUNTIMES, SO_FAR, Machine
+from rtfilter.bench import gpu_floor, gpu_machine, gpu_parity, gpu_streams, gpu_timing
+from rtfilter.bench.gpu_machine import BEST, CUDA, HOST, ORT, PROCESSOR, RUNTIMES, SO_FAR, Machine
 from rtfilter.engines.driver import NoGpuError
 from rtfilter.errors import RtfilterError
 from rtfilter.system.tied import TiedProcess
@@ -110,7 +110,7 @@ def _other_runtime(machine: Machine) -> str | None:
         return None
     except RtfilterError:
         return PROCESSOR  # there is a GPU, and nothing that runs networks on it
-    from rtfilter.engines.ort_cuda import has_cuda
+    from rtfilter.engines.ort.cuda import has_cuda
 
     return ORT if has_cuda() and not by_ort and not gpu.problem else PROCESSOR
 

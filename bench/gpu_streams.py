@@ -8,15 +8,15 @@ from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
-from bench.gpu_machine import I420, SIZES, Machine, demo_frames, so_far
-from bench.gpu_timing import percentiles
+from rtfilter.bench.gpu_machine import I420, SIZES, Machine, demo_frames, so_far
+from rtfilter.bench.gpu_timing import percentiles
 from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError
 from rtfilter.frame import NANOSECONDS, Frame
-from rtfilter.lane.base import Lane
-from rtfilter.lane.cuda import CudaLane
-from rtfilter.lane.shared_seat import SharedSeat
-from rtfilter.lane.together import Together
+from rtfilter.gpu.cuda_lane import CudaLane
+from rtfilter.gpu.lane import Lane
+from rtfilter.gpu.shared_seat import SharedSeat
+from rtfilter.gpu.together import Together
 
 HAPPY = Controls({"happy": 1.0})
 FPS = 30

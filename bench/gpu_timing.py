@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.gpu_floor import bus_gb_s, floor_ms, network_flops
-from bench.gpu_machine import CUDA, I420, RGB, SIZES, Machine, demo_frames, in_planes, so_far
-from rtfilter.commands.bench import forth_and_back
+from rtfilter.bench.gpu_floor import bus_gb_s, floor_ms, network_flops
+from rtfilter.bench.gpu_machine import CUDA, I420, RGB, SIZES, Machine, demo_frames, in_planes, so_far
+from rtfilter.cli.bench import forth_and_back
 from rtfilter.controls import Controls
 from rtfilter.engines.networks import EXPRESSION, FACE_MESH, NETWORKS
-from rtfilter.lane.cuda import CudaLane
-from rtfilter.lane.seat import Seat
+from rtfilter.gpu.cuda_lane import CudaLane
+from rtfilter.gpu.seat import Seat
 
 HAPPY = Controls({"happy": 1.0})
 WARM_UP = 30

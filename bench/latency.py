@@ -17,17 +17,17 @@ from statistics import median
 from time import perf_counter_ns
 from typing import Any
 
-from bench.contenders import TITLES, Contender, all_contenders
-from bench.report import latency_markdown, limits, plot_latency
-from rtfilter.cli_parser import Parser, count, one_of
-from rtfilter.clock import NS_PER_MS, StageTimings
-from rtfilter.commands.bench import SIZES, WARM_UP_FRAMES, demo_frames, forth_and_back
-from rtfilter.commands.output import write_json
+from rtfilter.bench.contenders import TITLES, Contender, all_contenders
+from rtfilter.bench.report import latency_markdown, limits, plot_latency
+from rtfilter.cli.bench import SIZES, WARM_UP_FRAMES, demo_frames, forth_and_back
+from rtfilter.cli.output import write_json
+from rtfilter.cli.parser import Parser, count, one_of
 from rtfilter.controls import Controls
 from rtfilter.errors import OutputError, RtfilterError
 from rtfilter.frame import Frame
-from rtfilter.machine import machine_facts, versions
-from rtfilter.native_logs import silence_native_logs
+from rtfilter.system.clock import NS_PER_MS, StageTimings
+from rtfilter.system.machine import machine_facts, versions
+from rtfilter.system.native_logs import silence_native_logs
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FRAMES = 200

@@ -17,8 +17,8 @@ import numpy as np
 from rtfilter.controls import EMOTIONS, Controls
 from rtfilter.filter import FaceFilter
 from rtfilter.frame import U8
-from rtfilter.native_logs import silence_native_logs
 from rtfilter.sources.demo import DemoSource
+from rtfilter.system.native_logs import silence_native_logs
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "images" / "emotions.jpg"
 MOMENTS = (360, 55, 45)  # frames at 30 fps: closed lips, an open vowel, rounded lips

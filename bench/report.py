@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.contenders import FACEMESH, MLS, RTFILTER, TITLES
+from rtfilter.bench.contenders import FACEMESH, MLS, RTFILTER, TITLES
 from rtfilter.errors import OutputError
 
 STAGE_COLOURS = {

@@ -10,9 +10,9 @@ import time
 from rtfilter.controls import Controls
 from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
-from rtfilter.serve.filters import FilterPool
-from rtfilter.serve.options import ServeOptions
-from rtfilter.serve.server import Server, make_app
+from rtfilter.serve.app.filters import FilterPool
+from rtfilter.serve.app.server import Server, make_app
+from rtfilter.serve.gate.options import ServeOptions
 
 
 class SlowFilter(FaceFilter):

@@ -22,8 +22,8 @@ import psutil
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from rtfilter.machine import machine_facts, versions
 from rtfilter.sources.demo import DemoSource
+from rtfilter.system.machine import machine_facts, versions
 from rtfilter.system.tied import tied_command
 
 RESULT = Path(__file__).parent / "results" / "soak.json"

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.contenders import FACEMESH, RTFILTER, TITLES
-from bench.latency import RESULTS, make_folder, provenance_now
-from bench.report import startup_markdown
-from rtfilter.cli_parser import Parser, count, one_of
-from rtfilter.commands.bench import SIZES, demo_frames
-from rtfilter.commands.interrupted import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, say_interrupted
-from rtfilter.commands.output import write_json
+from rtfilter.bench.contenders import FACEMESH, RTFILTER, TITLES
+from rtfilter.bench.latency import RESULTS, make_folder, provenance_now
+from rtfilter.bench.report import startup_markdown
+from rtfilter.cli.bench import SIZES, demo_frames
+from rtfilter.cli.interrupted import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, say_interrupted
+from rtfilter.cli.output import write_json
+from rtfilter.cli.parser import Parser, count, one_of
 from rtfilter.errors import RtfilterError
 from rtfilter.system.tied import run_tied
 

@@ -15,18 +15,18 @@ from statistics import median
 from time import process_time_ns
 from typing import Any
 
-from bench.latency import RESULTS, make_folder, measure, provenance_now
-from bench.tracker_clips import clips_in, compare_clip, compare_still
-from bench.tracker_report import tracker_markdown
-from bench.tracker_start import starts
-from rtfilter.cli_parser import Parser, count, one_of
-from rtfilter.clock import NS_PER_MS, StageTimings
-from rtfilter.commands.bench import SIZES, WARM_UP_FRAMES, demo_frames, forth_and_back
-from rtfilter.commands.output import write_json
+from rtfilter.bench.latency import RESULTS, make_folder, measure, provenance_now
+from rtfilter.bench.tracker_clips import clips_in, compare_clip, compare_still
+from rtfilter.bench.tracker_report import tracker_markdown
+from rtfilter.bench.tracker_start import starts
+from rtfilter.cli.bench import SIZES, WARM_UP_FRAMES, demo_frames, forth_and_back
+from rtfilter.cli.output import write_json
+from rtfilter.cli.parser import Parser, count, one_of
 from rtfilter.errors import RtfilterError
 from rtfilter.frame import Frame
-from rtfilter.machine import package_version
-from rtfilter.native_logs import silence_native_logs
+from rtfilter.system.clock import NS_PER_MS, StageTimings
+from rtfilter.system.machine import package_version
+from rtfilter.system.native_logs import silence_native_logs
 from rtfilter.tracking.base import Tracker
 
 ENGINE, MEDIAPIPE = "engine", "mediapipe"
@@ -53,8 +53,8 @@ class TrackerContender:
 
 def trackers() -> dict[str, Callable[[], Tracker]]:
     """Makers of both."""
+    from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
     from rtfilter.tracking.engine import EngineTracker
-    from rtfilter.tracking.mediapipe import MediaPipeTracker
 
     return {ENGINE: EngineTracker, MEDIAPIPE: MediaPipeTracker}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.report import provenance_line
+from rtfilter.bench.report import provenance_line
 
 TITLES = {"engine": "ours", "mediapipe": "MediaPipe's"}
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.startup import ROOT, TIMEOUT_S, summary
+from rtfilter.bench.startup import ROOT, TIMEOUT_S, summary
 from rtfilter.errors import RtfilterError
 from rtfilter.system.tied import run_tied
 
@@ -27,7 +27,7 @@ def starts(runs: int) -> dict[str, Any]:
     """Seconds to the first landmarks and MiB, of both trackers, and of ours when it has no networks yet."""
     import numpy as np
 
-    from rtfilter.commands.bench import demo_frames
+    from rtfilter.cli.bench import demo_frames
 
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "picture.npy"
@@ -65,7 +65,7 @@ def main(picture: str, name: str, started_ns: int) -> None:
 
     import numpy as np
 
-    from bench.tracker import trackers
+    from rtfilter.bench.tracker import trackers
     from rtfilter.frame import Frame
 
     rgb = np.load(picture)

@@ -13,21 +13,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.latency import RESULTS, make_folder, provenance_now
-from bench.webrtc_report import limits, plot_webrtc, webrtc_markdown
-from rtfilter.cli_parser import Parser, count, number, one_of
-from rtfilter.commands.bench import SIZES
-from rtfilter.commands.bench_webrtc import tell
-from rtfilter.commands.interrupted import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, say_interrupted
-from rtfilter.commands.output import write_json
+from rtfilter.bench.latency import RESULTS, make_folder, provenance_now
+from rtfilter.bench.webrtc_contenders import CONTENDERS, FILTER, FILTERED, STOCK, Ring
+from rtfilter.bench.webrtc_inside import inside
+from rtfilter.bench.webrtc_measure import compare, endure, wish
+from rtfilter.bench.webrtc_processes import ServerProcess, busy, echo_server, filter_server
+from rtfilter.bench.webrtc_record import ClientSpec
+from rtfilter.bench.webrtc_report import limits, plot_webrtc, webrtc_markdown
+from rtfilter.cli.bench import SIZES
+from rtfilter.cli.bench_webrtc import tell
+from rtfilter.cli.interrupted import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, say_interrupted
+from rtfilter.cli.output import write_json
+from rtfilter.cli.parser import Parser, count, number, one_of
 from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError
-from rtfilter.native_logs import silence_native_logs
-from rtfilter.serve.bench.contenders import CONTENDERS, FILTER, FILTERED, STOCK, Ring
-from rtfilter.serve.bench.inside import inside
-from rtfilter.serve.bench.measure import compare, endure, wish
-from rtfilter.serve.bench.processes import ServerProcess, busy, echo_server, filter_server
-from rtfilter.serve.bench.record import ClientSpec
+from rtfilter.system.native_logs import silence_native_logs
 
 CONTROLS = Controls(emotions={"happy": 0.8})
 CODECS = ("vp8", "h264")

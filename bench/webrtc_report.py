@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.report import provenance_line
+from rtfilter.bench.report import provenance_line
+from rtfilter.bench.webrtc_contenders import CONTENDERS, FILTERED, STOCK
+from rtfilter.bench.webrtc_inside import TITLES
 from rtfilter.errors import OutputError
-from rtfilter.serve.bench.contenders import CONTENDERS, FILTERED, STOCK
-from rtfilter.serve.bench.inside import TITLES
 
 RATIO_LIMIT = 0.6
 WISH_LIMIT_PICTURES = 2

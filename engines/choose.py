@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtfilter.engines.driver import Gpu
-from rtfilter.engines.flavour import RTX, Flavour, installed_flavours, package_version
-from rtfilter.engines.plans import PlanCache, PlanKey, plan_key
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.engines.targets import PORTABLE, target_for
+from rtfilter.engines.trt.flavour import RTX, Flavour, installed_flavours, package_version
+from rtfilter.engines.trt.plans import PlanCache, PlanKey, plan_key
+from rtfilter.engines.trt.targets import PORTABLE, target_for
 from rtfilter.errors import GpuError
 from rtfilter.face.model import MorphableModel
 from rtfilter.kernels.device import Device
@@ -92,12 +92,12 @@ def make_runner(
 
     data = network_bytes(spec, say, model=model)
     if choice.flavour is None:
-        from rtfilter.engines.ort_cuda import OrtCudaRunner
+        from rtfilter.engines.ort.cuda import OrtCudaRunner
 
         return OrtCudaRunner(_for_ort(data, spec, batch), spec, batch, device)
-    from rtfilter.engines.builder import parse_onnx
-    from rtfilter.engines.trt import TensorRtRunner
-    from rtfilter.engines.trt_load import PlanRejectedError
+    from rtfilter.engines.trt.builder import parse_onnx
+    from rtfilter.engines.trt.load import PlanRejectedError
+    from rtfilter.engines.trt.runner import TensorRtRunner
 
     flavour, cache = choice.flavour, PlanCache()
     parse_onnx(data, spec, spec.name)
@@ -119,7 +119,7 @@ def make_runner(
         cache.discard(key)
         if choice.target != PORTABLE:
             raise
-        from rtfilter.engines.ort_cuda import install
+        from rtfilter.engines.ort.cuda import install
 
         raise PlanRejectedError(
             f"{rejected}. {flavour} is not made for {choice.gpu.target}; ONNX Runtime is: {install()}"
@@ -130,7 +130,7 @@ def key_for(
     data: bytes, spec: NetworkSpec, batch: int, precision: str | None, target: str, flavour: Flavour
 ) -> PlanKey:
     """The key of the plan that `built` makes. UsageError for a precision that this network must not have."""
-    from rtfilter.engines.builder import check_precision
+    from rtfilter.engines.trt.builder import check_precision
 
     made_by = (flavour.name, flavour.version, flavour.cuda_major)
     return plan_key(spec, data, batch, check_precision(spec, precision), target, made_by)
@@ -147,7 +147,7 @@ def built(
     required: bool = True,
 ) -> bytes:
     """The plan of that key, out of the cache or built now. Errors as of `PlanCache.get` and `build_plan`."""
-    from rtfilter.engines.builder import build_plan
+    from rtfilter.engines.trt.builder import build_plan
 
     def build() -> bytes:
         say(f"building {key.network} ({key.precision}, batch {key.batch}) for {key.target}")
@@ -173,7 +173,7 @@ def _candidates(gpu: Gpu, reasons: list[str]) -> list[tuple[Flavour, str]]:
 
 
 def _ort_has_cuda() -> bool:
-    from rtfilter.engines.ort_cuda import has_cuda
+    from rtfilter.engines.ort.cuda import has_cuda
 
     return has_cuda()
 
@@ -182,7 +182,7 @@ def _for_ort(data: bytes, spec: NetworkSpec, batch: int) -> bytes:
     """The file as ONNX Runtime is to run it on a GPU: in 16 bits where the network may be."""
     if not spec.half:
         return data
-    from rtfilter.engines.builder import at_batch, parse_onnx
-    from rtfilter.engines.half import to_half
+    from rtfilter.engines.trt.builder import at_batch, parse_onnx
+    from rtfilter.engines.trt.half import to_half
 
     return bytes(to_half(at_batch(parse_onnx(data, spec, spec.name), batch)).SerializeToString())

@@ -12,9 +12,9 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtfilter.engines.cache import cache_folder, kept, write_atomically
 from rtfilter.engines.fetch import REQUIREMENT, Progress, Unpacked, fetch_wheel, open_wheel
 from rtfilter.errors import InputError
+from rtfilter.system.cache import cache_folder, kept, write_atomically
 
 _log = logging.getLogger(__name__)
 

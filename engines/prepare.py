@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtfilter.engines.cache import cache_folder, kept, write_atomically
 from rtfilter.engines.fetch import Progress
 from rtfilter.engines.models import DETECTOR, MESH, tflite_model
 from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import UsageError, nearest
 from rtfilter.face.model import MorphableModel
+from rtfilter.system.cache import cache_folder, kept, write_atomically
 
 _log = logging.getLogger(__name__)
 
@@ -42,20 +42,20 @@ class Recipe:
 
 
 def _face_detector(progress: Progress) -> bytes:
-    from rtfilter.engines.face_graphs import face_detector
+    from rtfilter.engines.onnx.face_graphs import face_detector
 
     return face_detector(tflite_model(DETECTOR, progress), DETECTOR.name)
 
 
 def _face_mesh(progress: Progress) -> bytes:
-    from rtfilter.engines.face_graphs import face_mesh
+    from rtfilter.engines.onnx.face_graphs import face_mesh
 
     return face_mesh(tflite_model(MESH, progress), MESH.name)
 
 
 def _face_mesh_for_processor(progress: Progress) -> bytes:
-    from rtfilter.engines.face_graphs import face_mesh
-    from rtfilter.engines.tflite.style import ForProcessor
+    from rtfilter.engines.onnx.face_graphs import face_mesh
+    from rtfilter.engines.onnx.style import ForProcessor
 
     return face_mesh(tflite_model(MESH, progress), MESH.name, ForProcessor())
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rtfilter.engines.cache import cache_folder, kept
-from rtfilter.engines.sealed import SealError, read_sealed, write_sealed
 from rtfilter.errors import GpuError
 from rtfilter.kernels import source
 from rtfilter.kernels.nvrtc import Nvrtc, installed
+from rtfilter.system.cache import cache_folder, kept
+from rtfilter.system.sealed import SealError, read_sealed, write_sealed
 
 # What is compiled ahead of time for, and tested: GTX 16 and RTX 20, A100, RTX 30, RTX 40, H100, RTX 50.
 TARGETS = (75, 80, 86, 89, 90, 120)

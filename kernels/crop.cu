@@ -1,5 +1,5 @@
 // Affine crop of a picture straight into a network's input: bilinear, normalised, float32 planes.
-// Twin: kernels/twins.py, crop. From RGB, NV12 or I420 (luma and chroma are sampled apart, then converted).
+// Twin: kernels/reference/twins.py, crop. From RGB, NV12 or I420 (luma and chroma are sampled apart, then converted).
 
 struct CropParameters {
     long long rgb_offset;      // byte of the region's first RGB pixel in `source`, or of its first luma

@@ -18,7 +18,6 @@ import numpy.typing as npt
 from rtfilter.errors import GpuError, GpuLostError
 from rtfilter.kernels import source
 from rtfilter.kernels.compile import compiled_for
-from rtfilter.kernels.cuda_errors import gpu_errors
 from rtfilter.kernels.cuda_stream import CudaStream, working
 from rtfilter.kernels.device import DeviceArray, HostArray, Shape
 from rtfilter.kernels.memory import (
@@ -29,6 +28,7 @@ from rtfilter.kernels.memory import (
     size_of,
     unsafe_in_capture,
 )
+from rtfilter.system.cuda_errors import gpu_errors
 from rtfilter.system.installation import install_extra
 
 LEAST_CAPABILITY = (7, 5)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtfilter.errors import GpuLostError
-from rtfilter.kernels.cuda_errors import gpu_errors
 from rtfilter.kernels.device import Argument, DeviceArray, Extent, Graph, HostArray, Mark
 from rtfilter.kernels.memory import capturing, check_copy, check_no_capture, checked_extents, packed_arguments
+from rtfilter.system.cuda_errors import gpu_errors
 
 if TYPE_CHECKING:
     from rtfilter.kernels.cuda_device import CudaDevice

@@ -1,5 +1,5 @@
 // Around and within the landmarks: a ring that fades the edit out, the irises' rigid cores, and the grid that
-// all of it is drawn on. Twins: kernels/extend.py, and `CpuRenderer.flow` for the grid. One block a picture:
+// all of it is drawn on. Twins: kernels/cpu/extend.py, and `CpuRenderer.flow` for the grid. One block a picture:
 // it is little work, and one launch is what costs.
 
 constexpr int MESH_BLOCK = 256;

@@ -1,5 +1,5 @@
 // Mesh to backward flow on the grid: triangles with depth order, interpolation, softening, and what moves.
-// Twins: kernels/rasterise.py, and `_moved_box` of rtfilter/render/cpu.py for the changed box. A grid lies
+// Twins: kernels/cpu/rasterise.py, and `_moved_box` of rtfilter/render/cpu.py for the changed box. A grid lies
 // dense in its memory: cell (i, j) at i * columns + j.
 
 struct SoftenParameters {

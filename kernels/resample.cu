@@ -1,5 +1,5 @@
 // Warped resampling: backward flow on a grid, the face's region in, the changed box out; pixels that do not
-// move keep their bytes. Twin: kernels/resample.py. The filter's taps are the report's choice.
+// move keep their bytes. Twin: kernels/cpu/resample.py. The filter's taps are the report's choice.
 
 struct ResampleParameters {
     long long source_offset;   // byte of the region's first pixel in `source`, RGB; a multiple of 4

@@ -40,7 +40,7 @@ class MeshTopology:
     """What of the mesh does not move.
 
     landmark_count: how many points there are. triangles: int32 [T, 3]. labels: uint8 [T], as of
-    kernels/rasterise.py. oval: int32 [K], landmarks around the face. loops: float32 [L, 2], each ring loop's
+    `rasterise`. oval: int32 [K], landmarks around the face. loops: float32 [L, 2], each ring loop's
     distance in IODs and its share of the offset. eyes: for each, its iris, int32 [5], centre first, and its
     lids, int32 [M], once around. core: float32 [3], radius, share and clearance as of `extend_iris`.
     """

@@ -2,6 +2,6 @@
 
 import sys
 
-from rtfilter.cli import main
+from rtfilter.cli.main import main
 
 sys.exit(main())

@@ -23,7 +23,7 @@ import numpy as np
 from rtfilter.controls import Controls
 from rtfilter.errors import MissingExtraError, UsageError
 from rtfilter.filter import FaceFilter
-from rtfilter.lane.choose import AUTO, LaneChoice, choose_lane, log_choice
+from rtfilter.gpu.choose import AUTO, LaneChoice, choose_lane, log_choice
 from rtfilter.system.installation import install_extra
 
 # Absolute imports: this `aiortc` is the package, not this module.
@@ -32,11 +32,11 @@ try:
 except ImportError as error:
     raise MissingExtraError(f"FilterTrack needs aiortc ({error}): {install_extra('serve')}") from error
 
-from rtfilter.serve.filters import FilterPool
-from rtfilter.serve.live_controls import LiveControls
-from rtfilter.serve.newest import Fanout
-from rtfilter.serve.pipeline import Filtered, FilterPipeline
-from rtfilter.serve.tracks import FilteredTrack
+from rtfilter.serve.app.filters import FilterPool
+from rtfilter.serve.app.live_controls import LiveControls
+from rtfilter.serve.app.pipeline import Filtered, FilterPipeline
+from rtfilter.serve.app.tracks import FilteredTrack
+from rtfilter.serve.rtc.newest import Fanout
 
 __all__ = ["FilterTrack"]
 

@@ -18,7 +18,7 @@ from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
 from rtfilter.names import NAMES_IN, amount, by_name, is_emotion
 from rtfilter.presets import CONTROL_KEYS, Preset, UnknownPresetError, check_controls, find_preset
-from rtfilter.tomlfile import place_of, read_toml
+from rtfilter.system.tomlfile import place_of, read_toml
 
 ENVIRONMENT_PREFIX = "RTFILTER_"
 # Variables of that prefix that are read elsewhere, with the same meaning for every verb.

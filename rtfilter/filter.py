@@ -10,8 +10,7 @@ from rtfilter.controls import Controls, in_range
 from rtfilter.errors import FrameError, UsageError
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
-from rtfilter.lane.base import LONGEST_FADE_S, STAGES, StepReport
-from rtfilter.lane.choose import (
+from rtfilter.gpu.choose import (
     AUTO,
     CPU,
     CUDA,
@@ -22,6 +21,7 @@ from rtfilter.lane.choose import (
     log_choice,
     open_lane,
 )
+from rtfilter.gpu.lane import LONGEST_FADE_S, STAGES, StepReport
 from rtfilter.system.process import MadeHere
 from rtfilter.tracking.base import Tracker
 

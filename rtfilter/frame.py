@@ -153,7 +153,7 @@ class Frame:
         """
         import av  # which most users of arrays never need
 
-        from rtfilter.sources.pixels import PixelReader
+        from rtfilter.media.pixels import PixelReader
 
         if not isinstance(picture, av.VideoFrame):
             got = type(picture).__name__

@@ -125,8 +125,10 @@ class Planes:
         before: uint8 [H, W, 3], `rgb`. after: uint8 [H, W, 3], which differs within `box` alone; that is
         widened to whole chroma blocks. Where it does not differ samples stay, bit for bit.
         """
-        from rtfilter.kernels.add_edit import add_edit_rows  # Numba, which sources and most sinks never need
-        from rtfilter.kernels.resample import MARGIN_PX
+        from rtfilter.kernels.cpu.add_edit import (
+            add_edit_rows,  # Numba, which sources and most sinks never need
+        )
+        from rtfilter.kernels.cpu.resample import MARGIN_PX
 
         out = self.copy()
         x0, y0, x1, y1 = self._whole_blocks(box)

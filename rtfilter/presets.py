@@ -12,7 +12,7 @@ from typing import Any
 from rtfilter.controls import INTENSITY_MAX, Controls, in_range
 from rtfilter.errors import OutputError, UsageError, nearest
 from rtfilter.names import is_emotion
-from rtfilter.tomlfile import place_of, read_toml, write_toml
+from rtfilter.system.tomlfile import place_of, read_toml, write_toml
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 CONTROL_KEYS = (

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from rtfilter.cli import build_parser, parse
+from rtfilter.cli.main import build_parser, parse
 from rtfilter.config import settings_from_environment
 from rtfilter.errors import UsageError
 from tests.advice import HOLE, ROOT, commands, documents, is_placeholder, messages

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 import rtfilter
-from rtfilter import cli, cli_options
-from rtfilter.cli import main, parse
-from rtfilter.cli_options import controls_for, settings_for
+from rtfilter.cli import main as cli
+from rtfilter.cli import options as cli_options
+from rtfilter.cli.main import main, parse
+from rtfilter.cli.options import controls_for, settings_for
 from rtfilter.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -164,7 +165,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     # The reading end is closed before the verb prints.
     code = (
         "import sys, time; sys.argv[1:] = ['presets']; time.sleep(0.5);"
-        "from rtfilter.cli import main; sys.exit(main())"
+        "from rtfilter.cli.main import main; sys.exit(main())"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT

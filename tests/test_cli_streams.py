@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter import cli, cli_options
-from rtfilter.cli import main
+from rtfilter.cli import main as cli
+from rtfilter.cli import options as cli_options
+from rtfilter.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rtfilter import Controls
-from rtfilter.cli import parse
-from rtfilter.cli_options import controls_for, settings_for
+from rtfilter.cli.main import parse
+from rtfilter.cli.options import controls_for, settings_for
 from rtfilter.config import (
     added_up,
     parse_blendshapes,
@@ -23,7 +23,7 @@ from rtfilter.face import emotion
 from rtfilter.face.blendshapes import BLENDSHAPE_INDEX
 from rtfilter.names import EDITABLE, amount
 from rtfilter.presets import Preset, save_preset
-from rtfilter.serve.messages import merged
+from rtfilter.serve.app.messages import merged
 
 
 @pytest.mark.parametrize(

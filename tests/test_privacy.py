@@ -135,7 +135,7 @@ def test_the_server_talks_to_its_own_machine_alone(person: Person) -> None:
 def test_a_session_looks_up_no_name_and_asks_no_server(browser: str, person: Person) -> None:
     """The offers name candidates by `.local` names and, added here, one far away."""
     pytest.importorskip("aiortc", reason="needs the extra 'serve'")
-    from rtfilter.serve.networks import own_addresses
+    from rtfilter.serve.gate.networks import own_addresses
     from tests.serve.offer_files import recorded
 
     far = "a=candidate:9 1 udp 2122252543 192.0.2.77 40000 typ host"
@@ -183,7 +183,8 @@ def test_a_program_that_embeds_the_filter(person: Person) -> None:
 def test_mediapipe_keeps_its_fonts_in_our_cache(person: Person) -> None:
     pytest.importorskip("mediapipe", reason="MediaPipe is not installed")
     check(
-        traced(person, ["-c", "from rtfilter.tracking.mediapipe import MediaPipeTracker as T; T()"]), person
+        traced(person, ["-c", "import rtfilter.learn.mediapipe_tracker as m; m.MediaPipeTracker()"]),
+        person,
     )
 
 

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from rtfilter.progress import ProgressBar, progress_text
+from rtfilter.cli.progress import ProgressBar, progress_text
 
 
 class Terminal(io.StringIO):

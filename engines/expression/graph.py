@@ -1,6 +1,6 @@
 """The expression graph whole: landmarks, wish and state in; what is shown, and the next state, out.
 
-It is what `rtfilter.lane.cpu.CpuLane` does between tracker and renderer, for a batch of faces at once,
+It is what `rtfilter.render.lane.CpuLane` does between tracker and renderer, for a batch of faces at once,
 without branches: what is not to happen is multiplied by 0, or not selected.
 """
 
@@ -14,7 +14,7 @@ from rtfilter.engines.expression.layout import IDENTITY_ROOM, STATE, WISH, Row
 from rtfilter.engines.expression.pose import align
 from rtfilter.engines.expression.values import Formula, Value
 from rtfilter.engines.networks import EXPRESSION
-from rtfilter.engines.onnx_graph import OnnxGraph
+from rtfilter.engines.onnx.graph import OnnxGraph
 from rtfilter.errors import InputError
 from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
 from rtfilter.face.edit import VIEW_COUNT

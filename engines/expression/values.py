@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
-from rtfilter.engines.onnx_graph import OnnxGraph
+from rtfilter.engines.onnx.graph import OnnxGraph
 
 Floats = npt.NDArray[np.floating[Any]]
 Operand = Union["Value", float, Floats]

@@ -12,7 +12,7 @@ from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
 from rtfilter.face.landmarks import LANDMARK_COUNT, SURFACE_COUNT
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose, align
-from rtfilter.kernels.solve import box_least_squares
+from rtfilter.kernels.cpu.solve import box_least_squares
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]

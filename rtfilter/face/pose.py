@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.kernels.solve import moments, orthogonal_factor
+from rtfilter.kernels.cpu.solve import moments, orthogonal_factor
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]

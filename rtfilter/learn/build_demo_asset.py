@@ -20,10 +20,10 @@ from rtfilter.face.deform import Displacement
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose, align
 from rtfilter.frame import U8, Frame
+from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.portrait import MOUTH
-from rtfilter.tracking.mediapipe import MediaPipeTracker
 
 F32 = npt.NDArray[np.float32]
 

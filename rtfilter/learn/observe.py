@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
 from rtfilter.frame import Frame
-from rtfilter.tracking.mediapipe import MediaPipeTracker, before_mediapipe
+from rtfilter.learn.mediapipe_tracker import MediaPipeTracker, before_mediapipe
 
 F64 = npt.NDArray[np.float64]
 

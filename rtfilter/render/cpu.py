@@ -13,8 +13,8 @@ from rtfilter.colour import YuvSpec
 from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
 from rtfilter.frame import Box, Frame
-from rtfilter.kernels import rasterise, resample
-from rtfilter.kernels.extend import place_on_grid
+from rtfilter.kernels.cpu import rasterise, resample
+from rtfilter.kernels.cpu.extend import place_on_grid
 from rtfilter.planes import Planes
 from rtfilter.render.helper import HelperThread
 from rtfilter.render.mesh import RingedMesh

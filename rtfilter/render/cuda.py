@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.frame import Box
+from rtfilter.kernels.cpu.resample import filter_weights
 from rtfilter.kernels.device import Device, DeviceArray, Stream
-from rtfilter.kernels.resample import filter_weights
 from rtfilter.kernels.warp import Warp, weight_table
 from rtfilter.render.mesh import RingedMesh
 

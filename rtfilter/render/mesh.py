@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
-from rtfilter.kernels.extend import extend_iris, extend_ring
-from rtfilter.kernels.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH, OUTSIDE, SHARP, SKIN
+from rtfilter.kernels.cpu.extend import extend_iris, extend_ring
+from rtfilter.kernels.cpu.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH, OUTSIDE, SHARP, SKIN
 from rtfilter.kernels.warp import MeshTopology
 
 F32 = npt.NDArray[np.float32]

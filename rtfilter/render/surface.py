@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.frame import U8, Box, Frame
-from rtfilter.kernels.add_edit import paint_planes_shared
-from rtfilter.kernels.resample import MARGIN_PX, resample_shared
+from rtfilter.kernels.cpu.add_edit import paint_planes_shared
+from rtfilter.kernels.cpu.resample import MARGIN_PX, resample_shared
 from rtfilter.planes import Planes
 
 F32 = npt.NDArray[np.float32]

@@ -7,9 +7,9 @@ from dataclasses import replace
 import av
 import numpy as np
 
-from rtfilter.depth import sample_bits
 from rtfilter.errors import UsageError
 from rtfilter.frame import MAX_SIDE_PX, Frame
+from rtfilter.media.depth import sample_bits
 from rtfilter.sinks.base import Sink
 from rtfilter.sources.base import SourceInfo
 

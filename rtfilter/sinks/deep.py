@@ -9,8 +9,8 @@ import numpy as np
 from av.codec import Codec
 
 from rtfilter.colour import YuvSpec, rgb_to_yuv
-from rtfilter.depth import DEEP_FORMATS, U16, DeepFormat, add_edit, opaque_name, rescaled, words_of
 from rtfilter.frame import U8, Box, Frame
+from rtfilter.media.depth import DEEP_FORMATS, U16, DeepFormat, add_edit, opaque_name, rescaled, words_of
 from rtfilter.planes import planes_of_frame
 
 

@@ -20,8 +20,8 @@ from rtfilter.colour import (
     spec_for_size,
     spec_of,
 )
-from rtfilter.depth import DeepFormat, sample_bits, words_of
 from rtfilter.frame import U8, Frame
+from rtfilter.media.depth import DeepFormat, sample_bits, words_of
 from rtfilter.planes import planes_of_frame
 from rtfilter.sinks.containers import ENCODERS
 from rtfilter.sinks.deep import deep_format, deep_samples, source_of

@@ -14,6 +14,7 @@ from av.container import OutputContainer
 
 from rtfilter.errors import OutputError, RtfilterError
 from rtfilter.frame import Frame
+from rtfilter.media.container import reason
 from rtfilter.sinks.containers import DEFAULT_QUALITY, ENCODERS, Quality, chosen_codec
 from rtfilter.sinks.deep import source_of
 from rtfilter.sinks.encode import Encoding, codec_settings, encoding_for, time_base_for
@@ -24,7 +25,6 @@ from rtfilter.sinks.place import FilePlace, Place
 from rtfilter.sinks.properties import field_options, mastering_options
 from rtfilter.sinks.tracks import TrackCopy
 from rtfilter.sources.base import SourceInfo
-from rtfilter.sources.container import reason
 
 # The index in front, so that a browser can play while it loads.
 _INDEX_FIRST = {"movflags": "+faststart"}

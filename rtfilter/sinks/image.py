@@ -9,15 +9,15 @@ import av
 import cv2
 import numpy as np
 
-from rtfilter.depth import sample_bits
 from rtfilter.errors import OutputError, UsageError
 from rtfilter.frame import U8, Frame
+from rtfilter.media.container import reason
+from rtfilter.media.depth import sample_bits
+from rtfilter.media.side_data import has_exif, side_data
 from rtfilter.sinks.deep import source_of
 from rtfilter.sinks.icc import LARGEST_PROFILE, profile_of_png, with_profile
 from rtfilter.sinks.place import FilePlace
 from rtfilter.sources.base import SourceInfo
-from rtfilter.sources.container import reason
-from rtfilter.sources.side_data import has_exif, side_data
 
 _QUALITY = 95
 _JPEG_SAMPLING = {

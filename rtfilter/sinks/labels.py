@@ -10,7 +10,7 @@ from typing import Any
 from av.container import Container, InputContainer, OutputContainer
 from av.stream import Disposition, Stream
 
-from rtfilter.sources.contents import made_by_muxer, tags_in_words, written
+from rtfilter.media.contents import made_by_muxer, tags_in_words, written
 
 
 @dataclass

@@ -9,13 +9,13 @@ import av
 import numpy as np
 
 from rtfilter.colour import YuvSpec, rgb_to_yuv, spec_for_size
-from rtfilter.depth import DEEP_FORMATS, U16, DeepFormat, opaque_name, sample_bits
 from rtfilter.errors import OutputError
 from rtfilter.frame import U8, Frame
+from rtfilter.media.depth import DEEP_FORMATS, U16, DeepFormat, opaque_name, sample_bits
+from rtfilter.media.filters import chain
 from rtfilter.planes import planes_of_frame
 from rtfilter.sinks.deep import deep_samples, source_of
 from rtfilter.sources.base import SourceInfo
-from rtfilter.sources.filters import chain
 
 NAME = "stdout"
 # Y4M's names for how chroma is shared, by the shift of columns and rows.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rtfilter.errors import OutputError
-from rtfilter.sources.container import reason
+from rtfilter.media.container import reason
 
 # At most 96 bytes in UTF-8, of the 255 (143 on an encrypted disk) that a name may have.
 _NAME_START = 24

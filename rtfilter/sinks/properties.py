@@ -9,8 +9,8 @@ from av.codec.context import Flags
 from av.filter import Graph
 from av.video.codeccontext import VideoCodecContext
 
-from rtfilter.sources.filters import chain
-from rtfilter.sources.side_data import side_data
+from rtfilter.media.filters import chain
+from rtfilter.media.side_data import side_data
 
 # AVMasteringDisplayMetadata: x and y of red, green, blue and white, darkest and brightest, as fractions; and
 # whether there are the former and the latter.

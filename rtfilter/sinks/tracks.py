@@ -9,11 +9,11 @@ from pathlib import Path
 import av
 from av.container import InputContainer, OutputContainer
 
+from rtfilter.media.container import open_input, reason
+from rtfilter.media.contents import describe
+from rtfilter.media.continuous import Continuous, start_s
 from rtfilter.sinks.convert import AnyPacket, Route, route
 from rtfilter.sinks.fit import Fit, labels_of, picture_of
-from rtfilter.sources.container import open_input, reason
-from rtfilter.sources.contents import describe
-from rtfilter.sources.continuous import Continuous, start_s
 
 
 class TrackCopy:

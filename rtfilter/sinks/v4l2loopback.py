@@ -7,7 +7,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtfilter.v4l2 import (
+from rtfilter.system.v4l2 import (
     DEVICES,
     SYSFS,
     Ioctl,

@@ -16,7 +16,7 @@ from rtfilter.frame import U8, Frame
 from rtfilter.planes import planes_of_frame
 from rtfilter.sinks.v4l2loopback import loopback_state, offer_output, revive
 from rtfilter.system.installation import install_extra
-from rtfilter.v4l2 import holders, node_index, query_node
+from rtfilter.system.v4l2 import holders, node_index, query_node
 
 SENT = YuvSpec("bt601", full_range=False)
 

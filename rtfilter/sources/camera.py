@@ -8,14 +8,14 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 
-from rtfilter.clock import NS_PER_S, Clock, monotonic_ns
 from rtfilter.errors import DeviceError, UsageError
 from rtfilter.frame import MAX_SIDE_PX, Frame
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.cameras import camera_name
 from rtfilter.sources.capture import Capture, OpenCapture, Picture, open_camera
 from rtfilter.sources.newest import NewestSlot
-from rtfilter.threads import caught, start_thread
+from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
+from rtfilter.system.threads import caught, start_thread
 
 FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 2.0

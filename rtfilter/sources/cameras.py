@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 
 from rtfilter.sources.quiet import silence_opencv
-from rtfilter.v4l2 import DEVICES, SYSFS, Ioctl, kernel_ioctl, video_nodes
+from rtfilter.system.v4l2 import DEVICES, SYSFS, Ioctl, kernel_ioctl, video_nodes
 
 # Elsewhere than on Linux a camera is found by opening it, so few are tried.
 PROBED_INDICES = 4

@@ -10,12 +10,12 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from rtfilter.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
 from rtfilter.errors import DeviceError
 from rtfilter.frame import U8
 from rtfilter.sources.cameras import camera_name, known_cameras
 from rtfilter.sources.quiet import silence_opencv
-from rtfilter.v4l2 import DEVICES, Ioctl, holders, kernel_ioctl, node_index, query_node
+from rtfilter.system.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
+from rtfilter.system.v4l2 import DEVICES, Ioctl, holders, kernel_ioctl, node_index, query_node
 
 # Two buffers: the driver fills one while the other is decoded. With one it has nowhere to put the frame
 # that arrives meanwhile, and the rate halves; the default of four can hold frames that are old.

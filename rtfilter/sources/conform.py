@@ -5,8 +5,8 @@ from __future__ import annotations
 import av
 from av.filter import Graph
 
-from rtfilter.sources.filters import chain
-from rtfilter.sources.pixels import copy_properties
+from rtfilter.media.filters import chain
+from rtfilter.media.pixels import copy_properties
 
 
 class Conformer:

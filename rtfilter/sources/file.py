@@ -13,9 +13,7 @@ from av.container import InputContainer
 
 from rtfilter.errors import InputError
 from rtfilter.frame import MAX_SIDE_PX, NANOSECONDS, Frame
-from rtfilter.sources.base import SourceInfo
-from rtfilter.sources.conform import Conformer
-from rtfilter.sources.container import (
+from rtfilter.media.container import (
     fine_fps,
     frame_count,
     nominal_fps,
@@ -25,11 +23,13 @@ from rtfilter.sources.container import (
     steady_fps,
     video_stream,
 )
-from rtfilter.sources.contents import labels_in_words, other_tracks
-from rtfilter.sources.continuous import Continuous
+from rtfilter.media.contents import labels_in_words, other_tracks
+from rtfilter.media.continuous import Continuous
+from rtfilter.media.pixels import PixelReader, Uprighter
+from rtfilter.media.side_data import WithoutProfile
+from rtfilter.sources.base import SourceInfo
+from rtfilter.sources.conform import Conformer
 from rtfilter.sources.cut import lacks_end, stated_bytes
-from rtfilter.sources.pixels import PixelReader, Uprighter
-from rtfilter.sources.side_data import WithoutProfile
 from rtfilter.sources.timeline import timed
 from rtfilter.system.process import MadeHere
 

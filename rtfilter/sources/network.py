@@ -13,12 +13,12 @@ from av.container import InputContainer
 
 from rtfilter.errors import DeviceError, InputError, UsageError
 from rtfilter.frame import Frame
+from rtfilter.media.container import reason, refuse_text
 from rtfilter.sources.address import LIVE_SCHEMES, SCHEMES, shown_address
 from rtfilter.sources.base import SourceInfo
-from rtfilter.sources.container import reason, refuse_text
 from rtfilter.sources.file import FileSource
 from rtfilter.sources.newest import NewestSlot
-from rtfilter.threads import caught, start_thread
+from rtfilter.system.threads import caught, start_thread
 
 # How long an answer, and then each piece of data, may take.
 TIMEOUT_S = 10.0

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
-from rtfilter.clock import NS_PER_S, Clock, monotonic_ns
 from rtfilter.errors import DeviceError
 from rtfilter.frame import NANOSECONDS, Frame
 from rtfilter.sources.base import Source, SourceInfo
 from rtfilter.sources.newest import NewestSlot
-from rtfilter.threads import caught, start_thread
+from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
+from rtfilter.system.threads import caught, start_thread
 
 # Later than this and the timeline is moved: a decoder slower than real time shows slow motion, not nothing.
 STALL_NS = NS_PER_S // 2

@@ -12,9 +12,9 @@ from av.container import InputContainer
 
 from rtfilter.errors import InputError
 from rtfilter.frame import Frame
-from rtfilter.sources.container import reason, refuse_text
+from rtfilter.media.container import reason, refuse_text
 from rtfilter.sources.file import FileSource
-from rtfilter.threads import caught
+from rtfilter.system.threads import caught
 
 NAME = "stdin"
 # What comes through a pipe may name nothing else to open.

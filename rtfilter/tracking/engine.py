@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rtfilter.errors import UsageError
 from rtfilter.frame import U8, Frame
-from rtfilter.kernels.crop import warm_up
+from rtfilter.kernels.cpu.crop import warm_up
 from rtfilter.planes import Planes
 from rtfilter.tracking.anchors import INPUT_PX
 from rtfilter.tracking.base import Landmarks
@@ -118,7 +118,7 @@ class EngineTracker:
 
 def _on_the_processor(progress: Callable[[str], None] | None) -> FaceNetworks:
     from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
-    from rtfilter.engines.ort import OnnxRunner
+    from rtfilter.engines.ort.cpu import OnnxRunner
     from rtfilter.engines.prepare import PROCESSOR, network_bytes
 
     detector, mesh = (

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.frame import U8
-from rtfilter.kernels.crop import crop_rgb, crop_yuv
+from rtfilter.kernels.cpu.crop import crop_rgb, crop_yuv
 from rtfilter.planes import Planes
 
 F32 = npt.NDArray[np.float32]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import expression
+from rtfilter.bench import expression
 
 
 def test_a_run_writes_figures_and_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

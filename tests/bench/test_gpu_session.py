@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import gpu_floor, gpu_machine, gpu_session
-from bench.gpu_machine import BEST, CUDA, HOST, I420, ORT, PROCESSOR, RGB, SO_FAR, Machine
+from rtfilter.bench import gpu_floor, gpu_machine, gpu_session
+from rtfilter.bench.gpu_machine import BEST, CUDA, HOST, I420, ORT, PROCESSOR, RGB, SO_FAR, Machine
 from rtfilter.controls import Controls
 from rtfilter.engines.choose import EngineChoice
 from rtfilter.engines.driver import Gpu, NoGpuError
-from rtfilter.engines.flavour import RTX, Flavour
 from rtfilter.engines.networks import FACE_MESH
 from rtfilter.engines.prepare import prepared
+from rtfilter.engines.trt.flavour import RTX, Flavour
 from rtfilter.errors import GpuError, MissingExtraError
-from rtfilter.kernels.host_build import find_compiler
+from tests.host_gpu.build import find_compiler
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,7 +118,7 @@ def test_without_a_runtime_for_networks_these_run_on_the_processor(
     ):
         monkeypatch.setattr(gpu_machine, "find_gpus", lambda: [hopper])
         monkeypatch.setattr(gpu_machine, "choose_engine", chosen)
-        monkeypatch.setattr("rtfilter.engines.ort_cuda.has_cuda", lambda has_cuda=has_cuda: has_cuda)
+        monkeypatch.setattr("rtfilter.engines.ort.cuda.has_cuda", lambda has_cuda=has_cuda: has_cuda)
         tried: list[str] = []
 
         def step(machine: Machine, name: str, limit_s: float, tried: list[str] = tried) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.gpu_shrink import ENTRY, FAT, FAT_MAGIC, blank_others
+from rtfilter.bench.gpu_shrink import ENTRY, FAT, FAT_MAGIC, blank_others
 
 MAGIC = int.from_bytes(FAT_MAGIC, "little")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import latency, startup
-from bench.contenders import FACEMESH, MLS, RTFILTER, FaceMeshMls, all_contenders
-from bench.latency import measure
-from bench.report import latency_markdown, limits, plot_latency
-from rtfilter.commands.bench import SIZES, WARM_UP_FRAMES, demo_frames
+from rtfilter.bench import latency, startup
+from rtfilter.bench.contenders import FACEMESH, MLS, RTFILTER, FaceMeshMls, all_contenders
+from rtfilter.bench.latency import measure
+from rtfilter.bench.report import latency_markdown, limits, plot_latency
+from rtfilter.cli.bench import SIZES, WARM_UP_FRAMES, demo_frames
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
 

@@ -19,9 +19,9 @@ GUARD_S = 90.0
 # What `bench.webrtc` has running after its first minute.
 _RING = """
 import time
-from bench.webrtc import ring_of
-from rtfilter.commands.interrupted import interrupt_on_hangup_and_term
-from rtfilter.serve.bench.processes import busy
+from rtfilter.bench.webrtc import ring_of
+from rtfilter.cli.interrupted import interrupt_on_hangup_and_term
+from rtfilter.bench.webrtc_processes import busy
 interrupt_on_hangup_and_term()
 with ring_of("vp8") as ring, busy(1):
     ring.at("echo"), ring.at("filter")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.mls_smile import MlsSmile, similarity
+from rtfilter.bench.mls_smile import MlsSmile, similarity
 from rtfilter.face import landmarks as lm
 from rtfilter.sources.demo import DemoSource
 

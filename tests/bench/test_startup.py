@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import startup
-from bench.contenders import FACEMESH
-from bench.report import startup_markdown
+from rtfilter.bench import startup
+from rtfilter.bench.contenders import FACEMESH
+from rtfilter.bench.report import startup_markdown
 from rtfilter.errors import RtfilterError
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import tracker, tracker_clips
-from bench.tracker_clips import agreement, losses, shake, shakes
-from bench.tracker_report import tracker_markdown
+from rtfilter.bench import tracker, tracker_clips
+from rtfilter.bench.tracker_clips import agreement, losses, shake, shakes
+from rtfilter.bench.tracker_report import tracker_markdown
 from tests.faces import face_px
 
 pytest.importorskip("mediapipe", reason="MediaPipe is not installed")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bench import webrtc
-from bench.webrtc_report import limits, plot_webrtc, webrtc_markdown
+from rtfilter.bench import webrtc
+from rtfilter.bench.webrtc_contenders import CONTENDERS
+from rtfilter.bench.webrtc_report import limits, plot_webrtc, webrtc_markdown
 from rtfilter.controls import Controls
 from rtfilter.errors import OutputError
 from rtfilter.frame import Frame
-from rtfilter.serve.bench.contenders import CONTENDERS
 
 
 def age(p50: float) -> dict[str, float]:
@@ -125,7 +125,7 @@ def test_the_slow_server_s_filter_is_slow() -> None:
 
     import numpy as np
 
-    from bench.slow_server import SlowFilter
+    from rtfilter.bench.slow_server import SlowFilter
 
     slow = SlowFilter()
     try:

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 import pytest
 from selenium.webdriver import Chrome
 
-from rtfilter.cam_job import CameraChoice, CamJob
+from rtfilter.cam.job import CameraChoice, CamJob
+from rtfilter.cam.steady import SteadySink
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError
 from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
 from rtfilter.presets import BUILT_IN
-from rtfilter.serve.cam_panel import CamPanel
-from rtfilter.serve.live_controls import LiveControls
-from rtfilter.serve.options import ServeOptions
-from rtfilter.sinks.steady import SteadySink
+from rtfilter.serve.app.cam_panel import CamPanel
+from rtfilter.serve.app.live_controls import LiveControls
+from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.sources.base import Source
 from rtfilter.sources.demo import DemoSource
 from tests.browser.page import Panel

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines.flavour import RTX, Flavour, find_flavour
 from rtfilter.engines.prepare import prepare
+from rtfilter.engines.trt.flavour import RTX, Flavour, find_flavour
 
 
 @pytest.fixture(scope="session")

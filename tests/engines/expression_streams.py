@@ -13,11 +13,11 @@ from rtfilter.engines.expression.graph import expression_graph
 from rtfilter.engines.expression.host import StreamTimes, WishWriter, face_state
 from rtfilter.engines.expression.layout import REPORT, STATE, WISH
 from rtfilter.engines.networks import EXPRESSION
-from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
 from rtfilter.frame import Frame
-from rtfilter.lane.cpu import CpuLane
+from rtfilter.render.lane import CpuLane
 from rtfilter.tracking.base import Landmarks
 from tests.faces import builtin
 

@@ -8,12 +8,12 @@ import onnx
 import pytest
 from onnx import helper
 
-from rtfilter.engines.builder import at_batch, build_plan, check_precision, parse_onnx, read_onnx
-from rtfilter.engines.flavour import Flavour
 from rtfilter.engines.networks import NETWORKS
-from rtfilter.engines.ort_load import onnxruntime
+from rtfilter.engines.ort.load import onnxruntime
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.engines.targets import COMMON, PORTABLE
+from rtfilter.engines.trt.builder import at_batch, build_plan, check_precision, parse_onnx, read_onnx
+from rtfilter.engines.trt.flavour import Flavour
+from rtfilter.engines.trt.targets import COMMON, PORTABLE
 from rtfilter.errors import InputError, UsageError
 from tests.engines.small import SMALL, info, small_onnx
 

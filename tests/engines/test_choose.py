@@ -11,10 +11,10 @@ import pytest
 from rtfilter.engines import choose
 from rtfilter.engines.choose import EngineChoice, choose_engine, make_runner
 from rtfilter.engines.driver import Gpu
-from rtfilter.engines.flavour import FULL, RTX, Flavour
 from rtfilter.engines.networks import FACE_DETECTOR
-from rtfilter.engines.plans import PlanCache
-from rtfilter.engines.targets import PORTABLE
+from rtfilter.engines.trt.flavour import FULL, RTX, Flavour
+from rtfilter.engines.trt.plans import PlanCache
+from rtfilter.engines.trt.targets import PORTABLE
 from rtfilter.errors import GpuError
 from rtfilter.system.installation import install_extra
 from tests.fakes.immediate import ImmediateDevice
@@ -139,7 +139,7 @@ def test_a_plan_that_turns_out_not_to_run_is_built_anew_once(
         built.append(1)
         return b"a plan that the builder believed in"
 
-    monkeypatch.setattr("rtfilter.engines.builder.build_plan", torn)
+    monkeypatch.setattr("rtfilter.engines.trt.builder.build_plan", torn)
     said: list[str] = []
     choice = EngineChoice(gpu(), rtx, "sm86", "")
     with pytest.raises(GpuError, match="rejects its plan of face_detector"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rtfilter.engines.builder import FP32, build_plan
-from rtfilter.engines.flavour import Flavour
 from rtfilter.engines.networks import EXPRESSION
+from rtfilter.engines.trt.builder import FP32, build_plan
+from rtfilter.engines.trt.flavour import Flavour
 from tests.engines.expression_streams import builtin_graph
 
 

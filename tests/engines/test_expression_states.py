@@ -14,7 +14,7 @@ from rtfilter.engines.expression.host import StreamTimes, WishWriter
 from rtfilter.engines.expression.key import model_key
 from rtfilter.engines.expression.layout import REPORT, STATE, WISH
 from rtfilter.engines.networks import EXPRESSION
-from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.errors import InputError
 from rtfilter.face.fit import FaceFit
 from tests.engines.expression_streams import (

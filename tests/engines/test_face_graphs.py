@@ -11,14 +11,14 @@ import numpy as np
 import onnx
 import pytest
 
-from rtfilter.engines import refinement
-from rtfilter.engines.face_graphs import face_detector, face_mesh
 from rtfilter.engines.models import DETECTOR, MESH, tflite_model
 from rtfilter.engines.networks import DETECTOR_SIDE_PX, FACE_DETECTOR, FACE_MESH
-from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.onnx import refinement
+from rtfilter.engines.onnx.attention import ONE_BY_ONE
+from rtfilter.engines.onnx.face_graphs import face_detector, face_mesh
+from rtfilter.engines.onnx.style import ForProcessor, Plain, Style
+from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.spec import F32
-from rtfilter.engines.tflite.attention import ONE_BY_ONE
-from rtfilter.engines.tflite.style import ForProcessor, Plain, Style
 from rtfilter.errors import InputError
 from rtfilter.frame import U8
 from rtfilter.sources.portrait import Portrait

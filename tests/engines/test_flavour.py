@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines import flavour
-from rtfilter.engines.flavour import FULL, RTX, Flavour, find_flavour, installed_flavours, log_of
-from rtfilter.engines.targets import COMMON, PORTABLE, check_target, known_targets, target_for
+from rtfilter.engines.trt import flavour
+from rtfilter.engines.trt.flavour import FULL, RTX, Flavour, find_flavour, installed_flavours, log_of
+from rtfilter.engines.trt.targets import COMMON, PORTABLE, check_target, known_targets, target_for
 from rtfilter.errors import GpuError, MissingExtraError, UsageError
 from rtfilter.system.installation import install_extra
 
@@ -30,7 +30,7 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Without
 
 def test_it_is_found_without_being_loaded(rtx: Flavour, root: Path) -> None:
     code = (
-        "import sys; from rtfilter.engines.flavour import find_flavour; print(find_flavour());"
+        "import sys; from rtfilter.engines.trt.flavour import find_flavour; print(find_flavour());"
         "print([name for name in sys.modules if name.startswith('tensorrt')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=60)
@@ -88,7 +88,7 @@ def test_the_full_flavour_builds_for_the_gpu_that_is_there() -> None:
 
 def test_where_there_is_none_the_command_is_named(root: Path) -> None:
     code = NO_TENSORRT + (
-        "from rtfilter.engines.flavour import find_flavour, installed_flavours\n"
+        "from rtfilter.engines.trt.flavour import find_flavour, installed_flavours\n"
         "from rtfilter.errors import MissingExtraError\n"
         "assert installed_flavours() == []\n"
         "try: find_flavour()\n"

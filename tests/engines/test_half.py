@@ -15,11 +15,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from rtfilter.engines.builder import at_batch, parse_onnx, read_onnx
-from rtfilter.engines.half import half_nodes, to_half
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
-from rtfilter.engines.ort_load import onnxruntime
+from rtfilter.engines.ort.load import onnxruntime
 from rtfilter.engines.spec import NetworkSpec
+from rtfilter.engines.trt.builder import at_batch, parse_onnx, read_onnx
+from rtfilter.engines.trt.half import half_nodes, to_half
 from tests.engines.small import SMALL, small_onnx
 
 F32 = npt.NDArray[np.float32]

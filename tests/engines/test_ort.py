@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from rtfilter.engines.networks import FACE_DETECTOR, NETWORKS, network
-from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import BATCH_NAME, F32, NetworkSpec, TensorSpec
 from rtfilter.errors import InputError, UsageError
-from rtfilter.kernels.host_device import HostDevice
 from tests.engines.small import SIDE_PX, SMALL, small_onnx
+from tests.host_gpu.device import HostDevice
 
 
 def pixels(batch: int, seed: int = 0) -> F32:

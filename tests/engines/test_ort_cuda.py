@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtfilter.engines import ort_cuda
-from rtfilter.engines.ort import OnnxRunner
-from rtfilter.engines.ort_cuda import PROVIDER, OrtCudaRunner, has_cuda
-from rtfilter.engines.ort_load import onnxruntime
+from rtfilter.engines.ort import cuda as ort_cuda
+from rtfilter.engines.ort.cpu import OnnxRunner
+from rtfilter.engines.ort.cuda import PROVIDER, OrtCudaRunner, has_cuda
+from rtfilter.engines.ort.load import onnxruntime
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError, InputError, UsageError
 from rtfilter.kernels.memory import unsafe_in_capture
 from tests.engines.small import SMALL, small_onnx

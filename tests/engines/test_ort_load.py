@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines.ort_load import OFF
+from rtfilter.engines.ort.load import OFF
 
-LOADED = "import rtfilter.engines.ort_load, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+LOADED = "import rtfilter.engines.ort.load, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
 
 
 def loaded(path: Path, code: str, value: str | None) -> tuple[str, str]:
@@ -45,7 +45,7 @@ def test_the_variable_is_set_before_the_import_and_a_users_own_value_stays(
 
 @pytest.mark.parametrize("version", ["1.31.0", "1.32.0", "1.40.0.dev1", "2.0"])
 def test_an_import_before_ours_is_told_once(version: str, tmp_path: Path) -> None:
-    twice = f"import onnxruntime; {LOADED}; import rtfilter.engines.ort, rtfilter.engines.ort_cuda"
+    twice = f"import onnxruntime; {LOADED}; import rtfilter.engines.ort.cpu, rtfilter.engines.ort.cuda"
     out, err = loaded(stand_in(tmp_path, version), twice, None)
     assert out == "1"  # for child processes
     assert err.count("\n") == 1

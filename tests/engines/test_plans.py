@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines.plans import PlanCache, PlanKey, plan_key
+from rtfilter.engines.trt.plans import PlanCache, PlanKey, plan_key
 from rtfilter.errors import InputError, RtfilterError
 from tests.engines.small import SMALL, small_onnx
 
@@ -159,7 +159,7 @@ def test_of_two_processes_one_builds_and_the_other_waits_and_says_so(tmp_path: P
 import sys, time
 from pathlib import Path
 from dataclasses import replace
-from rtfilter.engines.plans import PlanCache
+from rtfilter.engines.trt.plans import PlanCache
 from tests.engines.test_plans import key
 def build():
     print("building", flush=True)

@@ -14,7 +14,7 @@ import pytest
 
 from rtfilter.engines import prepare as prepare_module
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH, NETWORKS
-from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare import PLAIN, PROCESSOR, Recipe, onnx_path, prepare, prepared, ready
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import InputError, UsageError

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtfilter.engines.onnx.attention import ONE_BY_ONE
+from rtfilter.engines.onnx.convert import Writers
+from rtfilter.engines.onnx.style import ForProcessor, Plain, Style
 from rtfilter.engines.spec import F32
-from rtfilter.engines.tflite.attention import ONE_BY_ONE
-from rtfilter.engines.tflite.convert import Writers
-from rtfilter.engines.tflite.style import ForProcessor, Plain, Style
 from rtfilter.errors import InputError
 from tests.engines.tflite_files import Array, Step, converted, run_onnx, tflite_file
 

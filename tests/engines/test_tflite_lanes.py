@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rtfilter.engines.onnx.attention import IN_LANES, ONE_BY_ONE
+from rtfilter.engines.onnx.convert import Writers
+from rtfilter.engines.onnx.groups import side_by_side, without_repeats
+from rtfilter.engines.onnx.reader import read_model
+from rtfilter.engines.onnx.style import ForProcessor, Plain, Style
 from rtfilter.engines.spec import F32
-from rtfilter.engines.tflite.attention import IN_LANES, ONE_BY_ONE
-from rtfilter.engines.tflite.convert import Writers
-from rtfilter.engines.tflite.groups import side_by_side, without_repeats
-from rtfilter.engines.tflite.reader import read_model
-from rtfilter.engines.tflite.style import ForProcessor, Plain, Style
 from tests.engines.tflite_files import Array, Step, run_onnx, tflite_file, window_options
 
 LANDMARKS, SIDE, CHANNELS = 12, 14, 4

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtfilter.engines.onnx.convert import Writers
+from rtfilter.engines.onnx.operators import STOCK
+from rtfilter.engines.onnx.style import ForProcessor, Plain
 from rtfilter.engines.spec import F32
-from rtfilter.engines.tflite.convert import Writers
-from rtfilter.engines.tflite.operators import STOCK
-from rtfilter.engines.tflite.style import ForProcessor, Plain
 from rtfilter.errors import InputError
 from tests.engines.tflite_files import (
     Array,

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtfilter.engines.builder import at_batch, build_plan, parse_onnx
-from rtfilter.engines.flavour import Flavour
-from rtfilter.engines.ort import OnnxRunner
-from rtfilter.engines.trt import TensorRtRunner
-from rtfilter.engines.trt_load import PlanRejectedError, load_engine
+from rtfilter.engines.ort.cpu import OnnxRunner
+from rtfilter.engines.trt.builder import at_batch, build_plan, parse_onnx
+from rtfilter.engines.trt.flavour import Flavour
+from rtfilter.engines.trt.load import PlanRejectedError, load_engine
+from rtfilter.engines.trt.runner import TensorRtRunner
 from rtfilter.errors import GpuError, UsageError
 from tests.engines.small import SMALL, small_onnx
 from tests.fakes.immediate import ImmediateArray, ImmediateDevice, ImmediateStream

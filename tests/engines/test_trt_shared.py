@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtfilter.engines.builder import build_plan
-from rtfilter.engines.flavour import Flavour
-from rtfilter.engines.trt import TensorRtRunner
-from rtfilter.engines.trt_load import PlanRejectedError
-from rtfilter.engines.trt_shared import ENGINES
+from rtfilter.engines.trt.builder import build_plan
+from rtfilter.engines.trt.flavour import Flavour
+from rtfilter.engines.trt.load import PlanRejectedError
+from rtfilter.engines.trt.runner import TensorRtRunner
+from rtfilter.engines.trt.shared import ENGINES
 from rtfilter.errors import GpuError, GpuMemoryError
 from tests.engines.small import SMALL, small_onnx
 from tests.engines.test_trt import BATCH, LIKE, expected, memory, pixels, plan

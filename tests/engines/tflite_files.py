@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pytest
 from flatbuffers import flexbuffers
 
-from rtfilter.engines.onnx_graph import OnnxGraph
-from rtfilter.engines.ort_load import onnxruntime
+from rtfilter.engines.onnx.convert import ONNX_FROM_TFLITE, TFLITE_FROM_ONNX, Lane, Writers, convert
+from rtfilter.engines.onnx.graph import OnnxGraph
+from rtfilter.engines.onnx.reader import read_model
+from rtfilter.engines.onnx.style import Style
+from rtfilter.engines.ort.load import onnxruntime
 from rtfilter.engines.spec import NetworkSpec, TensorSpec
-from rtfilter.engines.tflite.convert import ONNX_FROM_TFLITE, TFLITE_FROM_ONNX, Lane, Writers, convert
-from rtfilter.engines.tflite.reader import read_model
-from rtfilter.engines.tflite.style import Style
 
 Array = npt.NDArray[Any]
 

@@ -20,7 +20,7 @@ import pytest
 from cupy.cuda.memory import OutOfMemoryError
 from cupy_backends.cuda.api.runtime import CUDARuntimeError
 
-from rtfilter.kernels import host_build
+from tests.host_gpu import build as host_build
 
 UNIT = 512  # CuPy rounds sizes up to it
 STICKY = {214, *range(700, 720), 999}  # after these, the process's hold on the GPU is of no more use

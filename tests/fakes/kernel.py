@@ -7,8 +7,8 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rtfilter.sinks.watchers import VIDIOC_DQEVENT, VIDIOC_SUBSCRIBE_EVENT
-from rtfilter.v4l2 import VIDIOC_G_CTRL, VIDIOC_QUERYCAP, VIDIOC_STREAMOFF, VIDIOC_STREAMON
+from rtfilter.cam.watchers import VIDIOC_DQEVENT, VIDIOC_SUBSCRIBE_EVENT
+from rtfilter.system.v4l2 import VIDIOC_G_CTRL, VIDIOC_QUERYCAP, VIDIOC_STREAMOFF, VIDIOC_STREAMON
 
 CAPTURE, OUTPUT, META_CAPTURE, STREAMING = 0x1, 0x2, 0x0080_0000, 0x0400_0000
 DEVICE_CAPS = 0x8000_0000

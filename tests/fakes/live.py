@@ -10,11 +10,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from rtfilter.clock import monotonic_ns
 from rtfilter.errors import DeviceError
 from rtfilter.frame import Frame
 from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.capture import Picture
+from rtfilter.system.clock import monotonic_ns
 
 GUARD_S = 10.0
 

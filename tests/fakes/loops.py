@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from rtfilter.clock import NS_PER_MS, monotonic_ns
+from rtfilter.cam.loop import LiveLoop
+from rtfilter.cam.loop_report import LoopReport
 from rtfilter.controls import Controls
 from rtfilter.frame import Box, Frame
-from rtfilter.loop import LiveLoop
-from rtfilter.loop_report import LoopReport
 from rtfilter.sources.camera import CameraSource
-from rtfilter.threads import caught, start_thread
+from rtfilter.system.clock import NS_PER_MS, monotonic_ns
+from rtfilter.system.threads import caught, start_thread
 from tests.fakes.live import (
     GUARD_S,
     ListSink,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rtfilter.engines.ort_load import onnxruntime
+from rtfilter.engines.ort.load import onnxruntime
 
 PLAN = b"like a plan:"
 SCRATCH_BYTES = 4096

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rtfilter.kernels.device import DeviceArray, Graph, HostArray, Stream
-from rtfilter.kernels.host_device import HostDevice
+from tests.host_gpu.device import HostDevice
 
 # Told every event before it happens; may raise.
 Before = Callable[[str], None]

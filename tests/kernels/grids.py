@@ -8,7 +8,7 @@ import numpy as np
 
 from rtfilter.frame import Box
 from rtfilter.kernels import blocks
-from rtfilter.kernels.rasterise import rasterise_flow, soften_flow
+from rtfilter.kernels.cpu.rasterise import rasterise_flow, soften_flow
 from rtfilter.kernels.warp import FLOW_BLOCK, GRID_CELLS, MESH_VERTICES_MAX, RASTER_BLOCK, RASTER_LANES
 from tests.kernels.on_host import Bench, block
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from rtfilter.kernels import blocks
-from rtfilter.kernels.host_device import HostDevice, HostDeviceArray, HostStream
-from rtfilter.kernels.resample import filter_weights
+from rtfilter.kernels.cpu.resample import filter_weights
 from rtfilter.kernels.warp import MeshTopology, Warp, weight_table
+from tests.host_gpu.device import HostDevice, HostDeviceArray, HostStream
 
 KERNELS_ON = os.environ.get("KERNELS_ON", "host")
 TABLE = weight_table(filter_weights(4), filter_weights(6))

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtfilter.kernels import blocks, carry, host_build, launch, rasterise, resample, source, warp
+from rtfilter.kernels import blocks, carry, launch, source, warp
+from rtfilter.kernels.cpu import rasterise, resample
 from rtfilter.render import cpu
+from tests.host_gpu import build as host_build
 
 STRUCTS = {**blocks.STRUCTS, "CarryParameters": carry.CARRY}
 CONSTANT = re.compile(r"^constexpr (?:int|float) (\w+) = ([^;]+);", re.M)

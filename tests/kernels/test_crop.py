@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtfilter.colour import MATRICES, YuvSpec
-from rtfilter.kernels import blocks, launch, twins
+from rtfilter.kernels import blocks, launch
 from rtfilter.kernels.blocks import BORDER_REPLICATE, BORDER_ZERO
+from rtfilter.kernels.reference import twins
 from tests.kernels.on_host import Bench, block, in_both_orders, padded_rows
 from tests.kernels.squares import SQUARES, affine, picture
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtfilter.colour import MATRICES, YuvSpec
-from rtfilter.kernels import twins
 from rtfilter.kernels.blocks import BORDER_REPLICATE, BORDER_ZERO
-from rtfilter.kernels.crop import crop_rgb, crop_yuv
+from rtfilter.kernels.cpu.crop import crop_rgb, crop_yuv
+from rtfilter.kernels.reference import twins
 from tests.kernels.on_host import Bench
 from tests.kernels.squares import SQUARES, affine, picture
 from tests.kernels.test_crop import APART, cropped, of_rgb, of_yuv
@@ -172,7 +172,7 @@ HOSTILE = """
 import ctypes, mmap, sys
 import numpy as np
 from rtfilter.colour import YuvSpec
-from rtfilter.kernels.crop import crop_rgb, crop_yuv
+from rtfilter.kernels.cpu.crop import crop_rgb, crop_yuv
 from tests.kernels.squares import affine
 
 libc, page = ctypes.CDLL(None, use_errno=True), mmap.PAGESIZE

@@ -16,10 +16,10 @@ import pytest
 from rtfilter.errors import GpuError, GpuMemoryError
 from rtfilter.kernels import blocks, source
 from rtfilter.kernels.cuda_device import CudaDevice
-from rtfilter.kernels.host_device import HostDevice
 from rtfilter.kernels.warp import Warp
 from rtfilter.render.mesh import RingedMesh
 from tests.faces import builtin, face_px, texture
+from tests.host_gpu.device import HostDevice
 from tests.kernels.on_host import TABLE, block, padded_rows
 
 pytest.importorskip("cupy", reason="CuPy is not installed: pip install 'rtfilter[gpu]'")

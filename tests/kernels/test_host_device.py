@@ -11,7 +11,7 @@ import pytest
 
 from rtfilter.errors import GpuError
 from rtfilter.kernels import blocks, launch
-from rtfilter.kernels.host_device import HostDevice
+from tests.host_gpu.device import HostDevice
 from tests.kernels.on_host import Bench, block
 
 IDENTITY = np.float32([1, 0, 0, 0, 1, 0])

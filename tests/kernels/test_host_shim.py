@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtfilter.errors import MissingExtraError, RtfilterError
-from rtfilter.kernels import host_build
+from tests.host_gpu import build as host_build
 
 KERNELS = r"""
 constexpr int BLOCK = 64;

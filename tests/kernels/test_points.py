@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtfilter.kernels import blocks, launch, twins
+from rtfilter.kernels import blocks, launch
+from rtfilter.kernels.reference import twins
 from tests.kernels.on_host import Bench, block, in_both_orders
 
 MATRIX = np.array([[2.5, -0.75, 812.0], [0.75, 2.5, -33.5]])

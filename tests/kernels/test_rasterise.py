@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.kernels.rasterise import (
+from rtfilter.kernels.cpu.rasterise import (
     EYE_LEFT,
     EYE_RIGHT,
     MOUTH,

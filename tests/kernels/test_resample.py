@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from rtfilter.colour import YuvSpec
 from rtfilter.frame import Box
-from rtfilter.kernels.add_edit import paint_planes_shared
-from rtfilter.kernels.resample import (
+from rtfilter.kernels.cpu.add_edit import paint_planes_shared
+from rtfilter.kernels.cpu.resample import (
     MARGIN_PX,
     PHASES,
     filter_weights,

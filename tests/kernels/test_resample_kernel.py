@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtfilter.kernels import blocks
-from rtfilter.kernels.resample import MARGIN_PX, filter_weights, lane_weights, resample_rows
+from rtfilter.kernels.cpu.resample import MARGIN_PX, filter_weights, lane_weights, resample_rows
 from rtfilter.kernels.warp import GRID_CELLS, RESAMPLE_TILE_X, RESAMPLE_TILE_Y
 from tests.faces import texture
 from tests.kernels.on_host import TABLE, Bench, Box, in_both_orders, padded_rows

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
-from rtfilter.kernels.solve import box_least_squares, moments, orthogonal_factor
+from rtfilter.kernels.cpu.solve import box_least_squares, moments, orthogonal_factor
 
 
 def test_moments_are_the_weighted_ones() -> None:

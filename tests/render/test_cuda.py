@@ -12,14 +12,14 @@ from rtfilter.errors import MissingExtraError
 from rtfilter.face.deform import Displacement
 from rtfilter.face.pose import Pose
 from rtfilter.frame import Box, Frame
+from rtfilter.gpu.region import pitch_of
 from rtfilter.kernels import blocks
-from rtfilter.kernels.host_build import find_compiler
-from rtfilter.kernels.host_device import HostDevice
-from rtfilter.lane.region import pitch_of
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.cuda import CudaRenderer, changed_box, set_region, wanted_box
 from rtfilter.render.mesh import RingedMesh
 from tests.faces import builtin, coefficients, face_px, rotation, texture
+from tests.host_gpu.build import find_compiler
+from tests.host_gpu.device import HostDevice
 
 BATCH = 3
 SIZE = (320, 240)

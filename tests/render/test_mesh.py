@@ -8,7 +8,7 @@ import pytest
 from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
 from rtfilter.face.pose import Pose
-from rtfilter.kernels.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH, OUTSIDE, SHARP, SKIN
+from rtfilter.kernels.cpu.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH, OUTSIDE, SHARP, SKIN
 from rtfilter.render.mesh import RING_IOD, RING_SHARE, RingedMesh
 from tests.faces import builtin, coefficients, face_px
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
-from rtfilter.serve.sdp_guard import Kind
+from rtfilter.serve.gate.sdp_guard import Kind
 
 FOLDER = Path(__file__).parent / "offers"
 

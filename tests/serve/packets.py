@@ -14,7 +14,7 @@ from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtpPacket
 
-from rtfilter.serve.jitter import FrameBatch
+from rtfilter.serve.rtc.jitter import FrameBatch
 
 TICKS = 3000  # of 90 kHz, at 30 pictures a second
 CODECS = {

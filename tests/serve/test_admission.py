@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rtfilter.serve.admission import GUESSED_COST, WATCHER_SHARE, YOUNG_S, Member, admit
-from rtfilter.serve.options import Limits
-from rtfilter.serve.processors import Load
-from rtfilter.serve.refusals import RefusedError
+from rtfilter.serve.app.admission import GUESSED_COST, WATCHER_SHARE, YOUNG_S, Member, admit
+from rtfilter.serve.app.processors import Load
+from rtfilter.serve.gate.options import Limits
+from rtfilter.serve.gate.refusals import RefusedError
 
 OLD = YOUNG_S + 1
 IDLE = Load(count=8.0, own=0.0, idle=8.0)

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamTrack
 
+from rtfilter.bench.webrtc_camera import StampedCamera
 from rtfilter.controls import Controls
-from rtfilter.serve.bench.camera import StampedCamera
-from rtfilter.serve.filters import FilterPool
-from rtfilter.serve.options import Limits, ServeOptions
-from rtfilter.serve.stamp import StampArea
+from rtfilter.serve.app.filters import FilterPool
+from rtfilter.serve.gate.options import Limits, ServeOptions
+from rtfilter.serve.rtc.stamp import StampArea
 from tests.fakes.serving import (
     TOKEN,
     Camera,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtfilter.serve.bitstream import coded_size, is_keyframe
+from rtfilter.serve.rtc.bitstream import coded_size, is_keyframe
 from tests.serve.packets import picture
 
 CODECS = {"libvpx": "VP8", "libx264": "H264"}

@@ -16,14 +16,14 @@ from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
 from rtfilter.errors import UsageError
-from rtfilter.serve import aiortc_parts, h264_backends
-from rtfilter.serve.aiortc_parts import UnprovenVersionError
-from rtfilter.serve.bitstream import is_keyframe, nal_starts
-from rtfilter.serve.encoders import EncoderChoice, prefer_codec, tune_sender
-from rtfilter.serve.h264_backends import HARDWARE, SOFTWARE, Backend, chosen_backend, trial_problem
-from rtfilter.serve.h264_encoder import PromptH264Encoder, level_for
-from rtfilter.serve.picture_encoder import FLOOR_BPS, PictureEncoder
-from rtfilter.serve.vp8_encoder import DOWN_AFTER_S, UP_AFTER_S, PromptVp8Encoder
+from rtfilter.serve.rtc import aiortc_parts, h264_backends
+from rtfilter.serve.rtc.aiortc_parts import UnprovenVersionError
+from rtfilter.serve.rtc.bitstream import is_keyframe, nal_starts
+from rtfilter.serve.rtc.encoders import EncoderChoice, prefer_codec, tune_sender
+from rtfilter.serve.rtc.h264_backends import HARDWARE, SOFTWARE, Backend, chosen_backend, trial_problem
+from rtfilter.serve.rtc.h264_encoder import PromptH264Encoder, level_for
+from rtfilter.serve.rtc.picture_encoder import FLOOR_BPS, PictureEncoder
+from rtfilter.serve.rtc.vp8_encoder import DOWN_AFTER_S, UP_AFTER_S, PromptVp8Encoder
 from tests.serve.loopback import NumberedTrack, joined, received
 from tests.serve.packets import CODECS, TICKS, picture
 

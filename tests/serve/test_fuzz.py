@@ -17,10 +17,16 @@ from hypothesis import strategies as st
 from rtfilter.config import settings_from_environment, settings_from_file
 from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError, UsageError
-from rtfilter.serve.messages import MessageError, Ping, merged, parse_message
-from rtfilter.serve.networks import AllowedNetworks, parse_address
-from rtfilter.serve.options import Limits, ServeOptions
-from rtfilter.serve.sdp_guard import CheckedOffer, Kind, SdpRefusedError, checked_candidates, checked_offer
+from rtfilter.serve.app.messages import MessageError, Ping, merged, parse_message
+from rtfilter.serve.gate.networks import AllowedNetworks, parse_address
+from rtfilter.serve.gate.options import Limits, ServeOptions
+from rtfilter.serve.gate.sdp_guard import (
+    CheckedOffer,
+    Kind,
+    SdpRefusedError,
+    checked_candidates,
+    checked_offer,
+)
 from tests.serve.offer_files import CLIENTS, recorded
 
 T = TypeVar("T")

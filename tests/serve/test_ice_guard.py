@@ -21,12 +21,12 @@ from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCSess
 from aiortc.mediastreams import VideoStreamTrack
 
 from rtfilter.errors import UsageError
-from rtfilter.serve import ice_guard
-from rtfilter.serve.ice_guard import check_versions, guard_ice
-from rtfilter.serve.ice_sockets import MOST_REMOTE_CANDIDATES, MOST_WAITING
-from rtfilter.serve.networks import AllowedNetworks
-from rtfilter.serve.options import Limits, ServeOptions
-from rtfilter.serve.sdp_guard import checked_offer
+from rtfilter.serve.gate import ice_guard
+from rtfilter.serve.gate.ice_guard import check_versions, guard_ice
+from rtfilter.serve.gate.ice_sockets import MOST_REMOTE_CANDIDATES, MOST_WAITING
+from rtfilter.serve.gate.networks import AllowedNetworks
+from rtfilter.serve.gate.options import Limits, ServeOptions
+from rtfilter.serve.gate.sdp_guard import checked_offer
 from rtfilter.system.installation import install_packages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -293,7 +293,7 @@ def test_another_aioice_is_refused_politely(monkeypatch: pytest.MonkeyPatch) -> 
 
 FROM_OUTSIDE = """
 import socket, subprocess, sys, time
-from rtfilter.serve.local_socket import udp_socket
+from rtfilter.serve.gate.local_socket import udp_socket
 
 def ip(*words):
     subprocess.run(["ip", *words], check=True)

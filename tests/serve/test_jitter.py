@@ -10,7 +10,7 @@ from aiortc.rtp import RtpPacket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.serve.jitter import FrameBatch, MarkerJitterBuffer, PromptAudioBuffer
+from rtfilter.serve.rtc.jitter import FrameBatch, MarkerJitterBuffer, PromptAudioBuffer
 from tests.serve.packets import TICKS, data_of, frames_of, packet, pictures_of, released, stream
 
 NEAR_WRAP = {"first_number": 65500, "first_time": (1 << 32) - 5 * TICKS}

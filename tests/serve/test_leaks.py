@@ -10,13 +10,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bench.soak import RUDE_EVERY, demo_pictures, visit
+from rtfilter.bench.soak import RUDE_EVERY, demo_pictures, visit
 from rtfilter.controls import Controls
-from rtfilter.serve.options import ServeOptions
-from rtfilter.serve.picture_encoder import PictureEncoder
-from rtfilter.serve.pipeline import FilterPipeline
-from rtfilter.serve.server import Server, make_app
-from rtfilter.serve.sessions import TIDY_AFTER_S
+from rtfilter.serve.app.pipeline import FilterPipeline
+from rtfilter.serve.app.server import Server, make_app
+from rtfilter.serve.app.sessions import TIDY_AFTER_S
+from rtfilter.serve.gate.options import ServeOptions
+from rtfilter.serve.rtc.picture_encoder import PictureEncoder
 
 TOKEN = "a-token-of-the-tests"
 FILES = Path("/proc/self/fd")

@@ -8,7 +8,7 @@ import pytest
 
 from rtfilter.controls import EMOTIONS, Controls
 from rtfilter.errors import UsageError
-from rtfilter.serve.live_controls import LiveControls
+from rtfilter.serve.app.live_controls import LiveControls
 
 
 def test_the_number_is_of_the_last_numbered_change() -> None:

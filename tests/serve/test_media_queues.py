@@ -10,8 +10,8 @@ import pytest
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
-from rtfilter.serve.jitter import FrameBatch
-from rtfilter.serve.media_queues import AudioDecodeQueue, NewestQueue, SizeGate, VideoDecodeQueue
+from rtfilter.serve.rtc.jitter import FrameBatch
+from rtfilter.serve.rtc.media_queues import AudioDecodeQueue, NewestQueue, SizeGate, VideoDecodeQueue
 from tests.serve.packets import CODECS
 
 VP8 = CODECS["VP8"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
-from rtfilter.serve.messages import (
+from rtfilter.serve.app.messages import (
     LONGEST_MESSAGE,
     ChangeControls,
     ChoosePreset,

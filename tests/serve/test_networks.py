@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rtfilter.errors import UsageError
-from rtfilter.serve.networks import AllowedNetworks, own_addresses, parse_address
-from rtfilter.serve.options import ServeOptions
+from rtfilter.serve.gate.networks import AllowedNetworks, own_addresses, parse_address
+from rtfilter.serve.gate.options import ServeOptions
 
 TOKEN = "t" * 16
 STRANGERS = ["198.51.100.7", "8.8.8.8", "2001:db8:1::7", "169.254.169.254", "fe80::1"]

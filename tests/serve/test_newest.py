@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from rtfilter.serve.newest import Fanout, NewestItem
+from rtfilter.serve.rtc.newest import Fanout, NewestItem
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:

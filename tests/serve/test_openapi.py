@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 
-from rtfilter.serve.openapi import openapi_document
-from rtfilter.serve.options import ServeOptions
-from rtfilter.serve.server import make_app
+from rtfilter.serve.app.openapi import openapi_document
+from rtfilter.serve.app.server import make_app
+from rtfilter.serve.gate.options import ServeOptions
 from tests.fakes.serving import TOKEN, Camera, grey_picture, next_picture, painting_pool, serving, visiting
 
 # Of `rtfilter cam --panel`, which adds them to the application itself.

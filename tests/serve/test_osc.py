@@ -17,10 +17,10 @@ from pythonosc.udp_client import SimpleUDPClient
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError, MissingExtraError, UsageError
 from rtfilter.presets import BUILT_IN
-from rtfilter.serve import osc
-from rtfilter.serve.osc import OscError, OscServer, open_osc, read_packet
-from rtfilter.serve.session import Session
-from rtfilter.serve.sessions import Sessions
+from rtfilter.serve.app import osc
+from rtfilter.serve.app.osc import OscError, OscServer, open_osc, read_packet
+from rtfilter.serve.app.session import Session
+from rtfilter.serve.app.sessions import Sessions
 from rtfilter.system.installation import install_extra
 from tests.fakes.serving import first, serving
 
@@ -193,7 +193,7 @@ def test_complaints_are_few(caplog: pytest.LogCaptureFixture) -> None:
         nonlocal now_ns
         async with serving() as running:
             server = OscServer(running.sessions, clock=lambda: now_ns)
-            with caplog.at_level(logging.WARNING, logger="rtfilter.serve.osc"):
+            with caplog.at_level(logging.WARNING, logger="rtfilter.serve.app.osc"):
                 for _ in range(50):
                     server.datagram_received(b"rubbish", ("127.0.0.1", 1))
                 assert len(caplog.records) == 1

@@ -11,14 +11,14 @@ import av
 import numpy as np
 import pytest
 
+from rtfilter.bench.webrtc_camera import demo_pictures
 from rtfilter.colour import planes_of
 from rtfilter.controls import Controls
 from rtfilter.filter import FaceFilter
-from rtfilter.serve.bench.camera import demo_pictures
-from rtfilter.serve.filters import FilterPool
-from rtfilter.serve.live_controls import LiveControls
-from rtfilter.serve.pictures import as_420, copy_of, frame_of, picture_like, picture_of, spec_for
-from rtfilter.serve.pipeline import Filtered, FilterPipeline
+from rtfilter.serve.app.filters import FilterPool
+from rtfilter.serve.app.live_controls import LiveControls
+from rtfilter.serve.app.pipeline import Filtered, FilterPipeline
+from rtfilter.serve.rtc.pictures import as_420, copy_of, frame_of, picture_like, picture_of, spec_for
 from tests.fakes.serving import PAINT, PaintingFilter, grey_picture, luma
 
 CARD = np.full((90, 160, 3), 20, np.uint8)

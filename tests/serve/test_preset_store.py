@@ -17,12 +17,12 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from rtfilter.errors import UsageError
 from rtfilter.presets import BUILT_IN, Preset, load_presets
-from rtfilter.serve.options import ServeOptions
-from rtfilter.serve.pipeline import face_box
-from rtfilter.serve.preset_store import MOST_SAVED, PresetStore
-from rtfilter.serve.refusals import RefusedError
-from rtfilter.serve.server import make_app
-from rtfilter.tomlfile import write_toml
+from rtfilter.serve.app.pipeline import face_box
+from rtfilter.serve.app.preset_store import MOST_SAVED, PresetStore
+from rtfilter.serve.app.server import make_app
+from rtfilter.serve.gate.options import ServeOptions
+from rtfilter.serve.gate.refusals import RefusedError
+from rtfilter.system.tomlfile import write_toml
 from rtfilter.tracking.base import Landmarks
 from tests.fakes.serving import TOKEN, painting_pool
 

@@ -12,10 +12,10 @@ from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtp import RtpPacket
 
 from rtfilter.errors import UsageError
-from rtfilter.serve import aiortc_parts
-from rtfilter.serve.encoders import prefer_codec
-from rtfilter.serve.jitter import MarkerJitterBuffer, PromptAudioBuffer
-from rtfilter.serve.rtp_tuning import (
+from rtfilter.serve.rtc import aiortc_parts
+from rtfilter.serve.rtc.encoders import prefer_codec
+from rtfilter.serve.rtc.jitter import MarkerJitterBuffer, PromptAudioBuffer
+from rtfilter.serve.rtc.rtp_tuning import (
     SUPPORTED,
     Tuning,
     UnprovenVersionError,
@@ -180,7 +180,7 @@ def test_another_version_is_refused_politely(version: str, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(("version", "told"), [("1.17.0", "1.17.0"), (None, install_extra("serve"))])
 def test_the_problem_is_told_ahead(version: str | None, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rtfilter.serve.rtp_tuning.installed_version", lambda: version)
+    monkeypatch.setattr("rtfilter.serve.rtc.rtp_tuning.installed_version", lambda: version)
     assert told in (tuning_problem() or "")
 
 

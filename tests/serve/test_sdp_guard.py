@@ -9,9 +9,15 @@ from collections.abc import Callable
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from rtfilter.serve.networks import AllowedNetworks
-from rtfilter.serve.options import Limits, ServeOptions
-from rtfilter.serve.sdp_guard import CheckedOffer, Kind, SdpRefusedError, checked_candidates, checked_offer
+from rtfilter.serve.gate.networks import AllowedNetworks
+from rtfilter.serve.gate.options import Limits, ServeOptions
+from rtfilter.serve.gate.sdp_guard import (
+    CheckedOffer,
+    Kind,
+    SdpRefusedError,
+    checked_candidates,
+    checked_offer,
+)
 from tests.serve.offer_files import CLIENTS, aiortc_offer, recorded
 
 LIMITS = Limits()

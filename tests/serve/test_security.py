@@ -14,11 +14,11 @@ import pytest
 from aiohttp import ClientSession, WSServerHandshakeError, web
 
 from rtfilter.errors import UsageError
-from rtfilter.serve.access_log import AccessLogger, RedactSecrets
-from rtfilter.serve.options import ServeOptions
-from rtfilter.serve.refusals import RefusedError
-from rtfilter.serve.security import body_limit, new_token, protect
-from rtfilter.serve.tokens import FAILURES_PER_MINUTE, TokenGate, token_of
+from rtfilter.serve.app.access_log import AccessLogger, RedactSecrets
+from rtfilter.serve.gate.options import ServeOptions
+from rtfilter.serve.gate.refusals import RefusedError
+from rtfilter.serve.gate.security import body_limit, new_token, protect
+from rtfilter.serve.gate.tokens import FAILURES_PER_MINUTE, TokenGate, token_of
 
 TOKEN = "a-token-that-is-long-enough"
 AUTH = {"Authorization": f"Bearer {TOKEN}"}

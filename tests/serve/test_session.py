@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from rtfilter.clock import NS_PER_S
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
 from rtfilter.presets import BUILT_IN
-from rtfilter.serve.pipeline import Filtered
-from rtfilter.serve.session import Session
+from rtfilter.serve.app.pipeline import Filtered
+from rtfilter.serve.app.session import Session
+from rtfilter.system.clock import NS_PER_S
 from tests.fakes.serving import grey_picture
 
 

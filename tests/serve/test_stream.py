@@ -12,11 +12,11 @@ import pytest
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.controls import Controls
-from rtfilter.serve.filters import FilterPool
-from rtfilter.serve.options import Limits
-from rtfilter.serve.session import Session
-from rtfilter.serve.stream import Stream
-from rtfilter.serve.tracks import LONGEST_HOLD_S, FilteredTrack, HeldAudioTrack, drain
+from rtfilter.serve.app.filters import FilterPool
+from rtfilter.serve.app.session import Session
+from rtfilter.serve.app.stream import Stream
+from rtfilter.serve.app.tracks import LONGEST_HOLD_S, FilteredTrack, HeldAudioTrack, drain
+from rtfilter.serve.gate.options import Limits
 from tests.fakes.serving import Camera, PaintingFilter, first, grey_picture, luma
 
 CARD = np.full((48, 64, 3), 20, np.uint8)

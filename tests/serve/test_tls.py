@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from rtfilter.errors import UsageError
-from rtfilter.serve.options import ServeOptions
-from rtfilter.serve.tls import fingerprint, self_signed, ssl_context
+from rtfilter.serve.gate.options import ServeOptions
+from rtfilter.serve.gate.tls import fingerprint, self_signed, ssl_context
 
 TOKEN = "t" * 16
 

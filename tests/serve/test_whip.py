@@ -13,10 +13,10 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 
-from bench.soak import hang_up_rudely
+from rtfilter.bench.soak import hang_up_rudely
 from rtfilter.controls import Controls
-from rtfilter.serve import whip
-from rtfilter.serve.options import Limits, ServeOptions
+from rtfilter.serve.app import whip
+from rtfilter.serve.gate.options import Limits, ServeOptions
 from tests.fakes.serving import (
     TOKEN,
     Camera,

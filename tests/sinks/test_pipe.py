@@ -11,12 +11,12 @@ import av
 import numpy as np
 import pytest
 
-from rtfilter.depth import words_of
 from rtfilter.errors import OutputError
 from rtfilter.frame import Frame
+from rtfilter.media.depth import words_of
 from rtfilter.sinks.pipe import PipeSink
 from rtfilter.sources.file import FileSource
-from tests.sinks.test_depth import BOX, brighter, deep_clip, first_field, interlaced_clip
+from tests.media.test_depth import BOX, brighter, deep_clip, first_field, interlaced_clip
 
 
 def piped(path: Path, step=Frame.unchanged, **options) -> tuple[bytes, list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import pytest
 
-from rtfilter.cli import main
+from rtfilter.cli.main import main
 from rtfilter.errors import OutputError
 from rtfilter.frame import Frame
 from rtfilter.sinks.file import FileSink

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rtfilter.sinks.v4l2loopback import LoopbackState, loopback_state, offer_output, revive
-from rtfilter.v4l2 import VideoNode, query_node
+from rtfilter.system.v4l2 import VideoNode, query_node
 from tests.fakes.kernel import CAPTURE, OUTPUT, FakeKernel, FakeNode
 
 pytestmark = pytest.mark.skipif(

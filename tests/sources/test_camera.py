@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 import pytest
 
-from rtfilter.clock import NS_PER_S, monotonic_ns
 from rtfilter.errors import DeviceError, UsageError
 from rtfilter.frame import Frame
 from rtfilter.sources.camera import CameraSource
 from rtfilter.sources.capture import Capture, OpenCvCapture, Picture
-from rtfilter.threads import start_thread
+from rtfilter.system.clock import NS_PER_S, monotonic_ns
+from rtfilter.system.threads import start_thread
 from tests.fakes.live import GUARD_S, Opener, ScriptedCapture, eventually, own_threads, picture
 
 ENDLESS = repeat(picture(9))

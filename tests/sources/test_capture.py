@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rtfilter.clock import NS_PER_MS, NS_PER_S
 from rtfilter.errors import DeviceError
 from rtfilter.sources.cameras import CameraInfo, known_cameras, list_cameras
 from rtfilter.sources.capture import OpenCvCapture, device_path, open_camera, refuse_unusable
+from rtfilter.system.clock import NS_PER_MS, NS_PER_S
 from tests.fakes.kernel import CAPTURE, META_CAPTURE, OUTPUT, FakeKernel, FakeNode
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: V4L2 is its video interface")

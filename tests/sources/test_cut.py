@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
-from rtfilter.sources.container import duration_s, frame_count
+from rtfilter.media.container import duration_s, frame_count
 from rtfilter.sources.cut import stated_bytes
 from rtfilter.sources.file import FileSource
 from tests.clips import clip

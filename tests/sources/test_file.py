@@ -15,7 +15,7 @@ from av.stream import Disposition
 
 from rtfilter.errors import InputError
 from rtfilter.frame import Frame
-from rtfilter.sources.container import video_stream
+from rtfilter.media.container import video_stream
 from rtfilter.sources.file import FileSource
 from tests.clips import clip, picture_rgb, video_planes
 

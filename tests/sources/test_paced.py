@@ -9,10 +9,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from rtfilter.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from rtfilter.errors import DeviceError, InputError
 from rtfilter.frame import Frame
 from rtfilter.sources.paced import Paced
+from rtfilter.system.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from tests.fakes.live import GUARD_S, HangingSource, ListSource, eventually, own_threads
 
 RATE = 100

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.commands.check import OK, WARN
-from rtfilter.commands.doctor_install import check_installation
+from rtfilter.cli.check import OK, WARN
+from rtfilter.cli.doctor_install import check_installation
 from rtfilter.system import installation
 from rtfilter.system.installation import DISTRIBUTION, install_extra, install_packages, reinstall, uninstall
 
@@ -148,7 +148,7 @@ def test_doctor_names_another_project_of_the_same_import_name(prefix: Path) -> N
 
 
 def test_doctor_knows_this_program_under_its_former_name(prefix: Path) -> None:
-    put(prefix, "rtfilter", entry="rtfilter.cli:main")
+    put(prefix, "rtfilter", entry="rtfilter.cli.main:main")
     _, other = check_installation()
     assert other.status == OK
     assert "under its former name" in other.detail
@@ -180,7 +180,7 @@ def test_a_package_that_covers_a_checkout_is_named_by_every_verb(tmp_path: Path)
     (tmp_path / "lib" / "rtfilter" / "butterworth.py").write_text("")
     code = (
         "import rtfilter; rtfilter.__path__ = [*rtfilter.__path__, sys.argv.pop(1)];"
-        "from rtfilter.cli import main; sys.exit(main())"
+        "from rtfilter.cli.main import main; sys.exit(main())"
     )
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}", str(root / "rtfilter"), "doctor"],

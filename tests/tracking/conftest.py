@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
-from rtfilter.engines.ort import OnnxRunner
+from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare import PROCESSOR, prepared
 from rtfilter.tracking.base import Tracker
 from rtfilter.tracking.engine import EngineTracker, FaceNetworks
@@ -33,7 +33,7 @@ def shared_tracker(request: pytest.FixtureRequest) -> Iterator[Tracker]:
         made = request.getfixturevalue("make_engine_tracker")()
     else:
         pytest.importorskip("mediapipe", reason="MediaPipe is not installed")
-        from rtfilter.tracking.mediapipe import MediaPipeTracker
+        from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
 
         made = MediaPipeTracker()
     yield made

@@ -71,7 +71,7 @@ def test_noise_in_the_picture_shakes_landmarks_less_than_mediapipes(
 ) -> None:
     """Measured on nine pictures with noise of 4 grey levels: 0.48 to 0.91 of MediaPipe's shake."""
     pytest.importorskip("mediapipe", reason="MediaPipe is not installed")
-    from rtfilter.tracking.mediapipe import MediaPipeTracker
+    from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
 
     other = MediaPipeTracker()
     rng = np.random.default_rng(0)
@@ -94,7 +94,7 @@ def test_on_footage_landmarks_are_mediapipes_and_steadier(
     """Measured on eight clips: median 0.23 to 0.50 % of an IOD apart, 99 % of frames within 1.2 % on
     average; shake 0.68 to 0.97 of MediaPipe's. The same square gives the same landmarks to 0.024 %."""
     pytest.importorskip("mediapipe", reason="MediaPipe is not installed")
-    from rtfilter.tracking.mediapipe import MediaPipeTracker
+    from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
 
     other, source = MediaPipeTracker(), FileSource(shared / "footage" / name)
     ours, theirs, apart = [], [], []

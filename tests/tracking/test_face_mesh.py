@@ -11,8 +11,8 @@ pytest.importorskip("mediapipe", reason="MediaPipe is not installed")
 
 from mediapipe.python.solutions.face_mesh import FaceMesh
 
-from rtfilter.tracking.face_mesh import FaceMeshGraph
-from rtfilter.tracking.mediapipe import _points
+from rtfilter.learn.face_mesh import FaceMeshGraph
+from rtfilter.learn.mediapipe_tracker import _points
 
 
 def test_the_landmarks_are_those_of_face_mesh() -> None:

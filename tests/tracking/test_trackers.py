@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from rtfilter.errors import UsageError
+from rtfilter.learn.mediapipe_tracker import before_mediapipe
 from rtfilter.sources.demo import DemoSource
 from rtfilter.tracking.base import LANDMARK_COUNT, Landmarks, Tracker
-from rtfilter.tracking.mediapipe import before_mediapipe
 from tests.tracking.scenes import HEIGHT, LEFT, RIGHT, WIDTH, is_at, scene, track
 
 

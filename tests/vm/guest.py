@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rtfilter.commands.doctor_virtualcam import check_virtual_camera
-from rtfilter.v4l2 import query_node
+from rtfilter.cli.doctor_virtualcam import check_virtual_camera
+from rtfilter.system.v4l2 import query_node
 from tests.vm import readers
 from tests.vm.readers import DEVICE, Seen
 from tests.vm.writer import write_stamps

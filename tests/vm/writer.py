@@ -13,14 +13,14 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from rtfilter.cam_job import CameraChoice, CamJob
+from rtfilter.cam.job import CameraChoice, CamJob
+from rtfilter.cam.steady import SteadySink
+from rtfilter.cam.watchers import watched
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
-from rtfilter.sinks.steady import SteadySink
 from rtfilter.sinks.virtualcam import VirtualCameraSink
-from rtfilter.sinks.watchers import watched
 from rtfilter.sources.base import SourceInfo
-from rtfilter.threads import stop_on_signals
+from rtfilter.system.threads import stop_on_signals
 from tests.vm import stamps
 
 

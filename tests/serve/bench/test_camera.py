@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
-from rtfilter.clock import NS_PER_MS
-from rtfilter.serve.bench.camera import StampedCamera, demo_pictures
-from rtfilter.serve.stamp import Stamp, StampArea
+from rtfilter.bench.webrtc_camera import StampedCamera, demo_pictures
+from rtfilter.serve.rtc.stamp import Stamp, StampArea
+from rtfilter.system.clock import NS_PER_MS
 
 SIZE = (320, 180)
 AREA = StampArea(*SIZE)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtfilter.errors import DeviceError
-from rtfilter.serve.bench.contenders import (
+from rtfilter.bench.webrtc_contenders import (
     CONTENDERS,
     FILTERED,
     STOCK,
@@ -14,10 +13,10 @@ from rtfilter.serve.bench.contenders import (
     spec_of,
     take_turns,
 )
-from rtfilter.serve.bench.figures import figures
-from rtfilter.serve.bench.measure import wish
-from rtfilter.serve.bench.processes import Address, ServerProcess, busy, run_client
-from rtfilter.serve.bench.record import (
+from rtfilter.bench.webrtc_figures import figures
+from rtfilter.bench.webrtc_measure import wish
+from rtfilter.bench.webrtc_processes import Address, ServerProcess, busy, run_client
+from rtfilter.bench.webrtc_record import (
     Change,
     ClientRecord,
     ClientSpec,
@@ -26,6 +25,7 @@ from rtfilter.serve.bench.record import (
     spec_from_json,
     to_json,
 )
+from rtfilter.errors import DeviceError
 
 SMALL = ClientSpec("", width=320, height=180, seconds=1.5, warm_up_s=0.5)
 

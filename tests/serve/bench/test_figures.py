@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtfilter.serve.bench.figures import age_ms, course, figures, percentiles, reaction, slope
-from rtfilter.serve.bench.record import Change, ClientRecord, Row
+from rtfilter.bench.webrtc_figures import age_ms, course, figures, percentiles, reaction, slope
+from rtfilter.bench.webrtc_record import Change, ClientRecord, Row
 
 PERIOD_US = 33_333
 

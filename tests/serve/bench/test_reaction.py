@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from rtfilter.bench.webrtc_reaction import reactions, thumb_of
+from rtfilter.bench.webrtc_record import Change, Row
 from rtfilter.frame import U8
-from rtfilter.serve.bench.reaction import reactions, thumb_of
-from rtfilter.serve.bench.record import Change, Row
 
 PERIOD_US = 33_333
 RANDOM = np.random.default_rng(11)

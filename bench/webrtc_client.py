@@ -1,0 +1,176 @@
+"""The client of the benchmark, in a process of its own: stamped pictures out, stamps read when they return.
+
+Sender and receiver share one clock, so that no other clock is needed; they do not share an interpreter lock
+with the server, as no user's do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import aiohttp
+import av
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+
+from rtfilter.bench.webrtc_camera import RTP_HZ, StampedCamera, demo_pictures
+from rtfilter.bench.webrtc_reaction import reactions, thumb_of
+from rtfilter.bench.webrtc_record import Change, ClientRecord, ClientSpec, Row, spec_from_json, to_json
+from rtfilter.colour import planes_of
+from rtfilter.errors import DeviceError
+from rtfilter.frame import U8
+from rtfilter.serve.rtc.rtp_tuning import tune_receiver
+from rtfilter.serve.rtc.stamp import StampArea
+
+CONNECT_S = 20.0
+# Pictures drawn ahead, shown forth and back: 2 s without a jump.
+DISTINCT = 30
+CHANNEL = "rtfilter"
+
+
+class Client:
+    """One connection and everything that was seen of it."""
+
+    def __init__(self, spec: ClientSpec) -> None:
+        self._spec = spec
+        pictures = demo_pictures(spec.width, spec.height, 1 if spec.still else DISTINCT)
+        self._camera = StampedCamera(pictures, spec.fps)
+        self._area = StampArea(spec.width, spec.height)
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._came: asyncio.Future[MediaStreamTrack] = asyncio.get_running_loop().create_future()
+        self._rows: list[Row] = []
+        self._thumbs: list[U8] = []
+        self._changes: list[Change] = []
+        self._applied: dict[int, int] = {}
+
+    async def run(self) -> ClientRecord:
+        """Connect, warm up, record, hang up. Raises DeviceError when no connection or picture comes."""
+        spec = self._spec
+        async with aiohttp.ClientSession(headers=_bearer(spec.token)) as http:
+            try:
+                channel, location = await asyncio.wait_for(self._connect(http), CONNECT_S)
+                track = await asyncio.wait_for(self._came, CONNECT_S)
+                await self._see(track, spec.warm_up_s)
+                given, number = self._camera.given, self._camera.number
+                self._rows.clear()
+                self._thumbs.clear()
+                wishing = asyncio.create_task(self._wish(channel)) if channel and spec.changes else None
+                await self._see(track, spec.seconds)
+                if wishing is not None:
+                    wishing.cancel()
+                taken = self._camera.given - given
+                stages = await _stages_at_the_end(http, spec.url, location)
+            except TimeoutError as error:
+                raise DeviceError(f"{spec.url}: no picture came back within {CONNECT_S:g} s") from error
+            finally:
+                await self._connection.close()
+        return ClientRecord(
+            rows=self._rows,
+            given=taken,
+            skipped=self._camera.number - number - taken,
+            changes=reactions(self._changes, self._rows, self._thumbs, self._applied),
+            stages_ms=stages,
+        )
+
+    async def _connect(self, http: aiohttp.ClientSession) -> tuple[RTCDataChannel | None, str]:
+        transceiver = self._connection.addTransceiver(self._camera, "sendrecv")
+        transceiver.setCodecPreferences(
+            [
+                codec
+                for codec in RTCRtpSender.getCapabilities("video").codecs
+                if codec.mimeType.lower() in (f"video/{self._spec.codec}", "video/rtx")
+            ]
+        )
+        channel = self._connection.createDataChannel(CHANNEL) if self._spec.channel else None
+        if channel is not None:
+            channel.on("message", self._hear)
+
+        @self._connection.on("track")
+        def took(track: MediaStreamTrack) -> None:
+            if self._spec.tuned:
+                tune_receiver(transceiver.receiver)
+            self._came.set_result(track)
+
+        await self._connection.setLocalDescription(await self._connection.createOffer())
+        offer = self._connection.localDescription
+        body = {"sdp": offer.sdp, "type": offer.type, "controls": dict(self._spec.controls)}
+        async with http.post(f"{self._spec.url}/api/sessions", json=body) as response:
+            if response.status != 201:
+                said = (await response.text())[:200]
+                raise DeviceError(f"{self._spec.url}: the server answered {response.status}: {said}")
+            answer = await response.json()
+            location = response.headers.get("Location", "")
+        await self._connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
+        return channel, location
+
+    async def _see(self, track: MediaStreamTrack, seconds: float) -> None:
+        """Record what comes for `seconds`. Raises TimeoutError when nothing does for a while."""
+        end_us: float | None = None
+        while end_us is None or self._camera.now_us() < end_us:
+            try:
+                picture = await asyncio.wait_for(track.recv(), CONNECT_S)
+            except MediaStreamError as error:
+                raise DeviceError(f"{self._spec.url}: the stream ended") from error
+            arrival_us = self._camera.now_us()
+            if end_us is None:
+                end_us = arrival_us + seconds * 1e6
+            assert isinstance(picture, av.VideoFrame)
+            stamp = self._area.read(picture)
+            number, time_us = stamp if stamp is not None else (-1, -1)
+            self._rows.append(Row(number, time_us, arrival_us, picture.pts or 0))
+            if self._spec.changes:
+                self._thumbs.append(thumb_of(planes_of(picture)[0]))
+            if self._spec.read_delay_s:
+                await asyncio.sleep(self._spec.read_delay_s)
+
+    async def _wish(self, channel: RTCDataChannel) -> None:
+        """Send the wishes one after the other, each between two pictures and not in step with them."""
+        for seq, changes in enumerate(self._spec.changes, start=1):
+            await asyncio.sleep(self._spec.change_every_s + 0.0077 * (seq % 4))
+            self._changes.append(Change(seq, self._camera.now_us(), self._camera.number))
+            channel.send(json.dumps({"type": "controls", "changes": changes, "seq": seq}))
+
+    def _hear(self, text: str) -> None:
+        message: dict[str, Any] = json.loads(text)
+        if message.get("type") == "timings" and message.get("applied_seq") is not None:
+            # The server's clock starts with our first picture.
+            number = round(message["rtp"] * self._spec.fps / RTP_HZ)
+            self._applied[number] = message["applied_seq"]
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+async def _stages_at_the_end(http: aiohttp.ClientSession, url: str, location: str) -> dict[str, Any]:
+    """The server's own percentiles by stage, empty where it has none; its session is then ended.
+
+    The next one is not to share the processors with what is left of this one.
+    """
+    if not location:
+        return {}
+    async with http.get(f"{url}{location}") as response:
+        body = await response.json() if response.status == 200 else {}
+    async with http.delete(f"{url}{location}"):
+        stages: dict[str, Any] = body.get("stages_ms", {})
+    return stages
+
+
+async def _main(text: str) -> ClientRecord:
+    return await Client(spec_from_json(text)).run()
+
+
+if __name__ == "__main__":
+    try:
+        print(to_json(asyncio.run(_main(sys.argv[1]))))
+    except (DeviceError, aiohttp.ClientError) as failure:
+        sys.exit(str(failure))

@@ -1,0 +1,154 @@
+"""What a client's rows mean: age, losses, and whether the age grows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.bench.webrtc_camera import RTP_HZ
+from rtfilter.bench.webrtc_record import Change, ClientRecord, Row
+
+F64 = npt.NDArray[np.float64]
+
+_US_PER_MS, _US_PER_MIN = 1e3, 60e6
+# The age is averaged over this many stretches before a line is laid through it: neighbouring pictures wait
+# for each other, so that their errors are not independent and would make the slope look surer than it is.
+_STRETCHES = 60
+_FEWEST_PER_STRETCH = 10
+
+
+def age_ms(rows: Sequence[Row]) -> F64:
+    """Milliseconds from when each picture was taken until it was seen, without the unreadable ones."""
+    return np.array([row.arrival_us - row.time_us for row in rows if row.number >= 0]) / _US_PER_MS
+
+
+def figures(records: Sequence[ClientRecord], fps: int) -> dict[str, Any]:
+    """Everything about one contender's records, as plain JSON; counts are sums over the records.
+
+    age: milliseconds. dropped: numbers between the first and the last received that never came, without
+    those that the sender came too late for (`skipped`). repeated: numbers that came more than once.
+    unreadable: stamps whose checksum failed. pts_off_max: the most that a presentation timestamp is off, in
+    ticks of 90 kHz.
+    """
+    ages = np.concatenate([age_ms(record.rows) for record in records]) if records else np.zeros(0)
+    body: dict[str, Any] = {"age": percentiles(ages)}
+    body["received"] = sum(len(record.rows) for record in records)
+    body["given"] = sum(record.given for record in records)
+    body["skipped"] = sum(record.skipped for record in records)
+    body["dropped"] = sum(_dropped(record) for record in records)
+    body["repeated"] = sum(_repeated(record.rows) for record in records)
+    body["unreadable"] = sum(row.number < 0 for record in records for row in record.rows)
+    body["pts_off_max"] = max((_pts_off(record.rows, fps) for record in records), default=0)
+    body["round_p50_ms"] = [
+        round(float(np.median(age_ms(record.rows))), 2) for record in records if record.rows
+    ]
+    stages = [record.stages_ms for record in records if record.stages_ms]
+    if stages:
+        body["stages_ms"] = stages[-1]
+    return body
+
+
+def percentiles(values_ms: F64) -> dict[str, float] | None:
+    """Median, p95, p99 and the largest; None of nothing."""
+    if not len(values_ms):
+        return None
+    p50, p95, p99 = np.percentile(values_ms, (50, 95, 99))
+    named = {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "max_ms": values_ms.max()}
+    return {name: round(float(value), 2) for name, value in named.items()} | {"count": len(values_ms)}
+
+
+def slope(rows: Sequence[Row]) -> dict[str, float] | None:
+    """How the age changes: ms per minute and its standard error, by least squares; None of too few pictures.
+
+    The line goes through the medians of up to 60 stretches of equal length; drift_ms is its rise over the
+    whole record.
+    """
+    read = [row for row in rows if row.number >= 0]
+    stretches = min(_STRETCHES, len(read) // _FEWEST_PER_STRETCH)
+    if stretches < 3:
+        return None
+    minutes = np.array([row.arrival_us for row in read]) / _US_PER_MIN
+    parts = np.array_split(np.arange(len(read)), stretches)
+    ages = age_ms(read)
+    x = np.array([minutes[part].mean() for part in parts])
+    y = np.array([np.median(ages[part]) for part in parts])
+    from_middle = x - x.mean()
+    spread = float(from_middle @ from_middle)
+    rise = float(from_middle @ (y - y.mean())) / spread
+    left = y - y.mean() - rise * from_middle
+    error = float(np.sqrt(left @ left / (stretches - 2) / spread))
+    length_min = float(minutes[-1] - minutes[0])
+    return {
+        "ms_per_min": round(rise, 4),
+        "standard_error": round(error, 4),
+        "drift_ms": round(rise * length_min, 3),
+        "minutes": round(length_min, 2),
+        "stretches": stretches,
+    }
+
+
+def course(rows: Sequence[Row], points: int = 120) -> list[tuple[float, float, float]]:
+    """The age over time for a plot: seconds since the first picture, median and 99th percentile in ms."""
+    read = [row for row in rows if row.number >= 0]
+    if not read:
+        return []
+    ages = age_ms(read)
+    seconds = (np.array([row.arrival_us for row in read]) - read[0].arrival_us) / 1e6
+    parts = np.array_split(np.arange(len(read)), min(points, len(read)))
+    return [
+        (
+            round(float(seconds[part].mean()), 2),
+            round(float(np.median(ages[part])), 2),
+            round(float(np.percentile(ages[part], 99)), 2),
+        )
+        for part in parts
+    ]
+
+
+def reaction(changes: Sequence[Change]) -> dict[str, Any]:
+    """How soon wishes were answered. In pictures, 1 is the first that was taken after the wish was sent.
+
+    pictures_seen: to the first picture that is on its way; ms_seen: from sending until it was at hand;
+    pictures_half: to the first that is half way; pictures_applied: to the first whose timings name the wish.
+    unanswered: how many were never seen.
+    """
+    seen = [change for change in changes if change.seen_number >= 0]
+    applied = [change for change in changes if change.applied_number >= 0]
+    return {
+        "wishes": len(changes),
+        "unanswered": len(changes) - len(seen),
+        "pictures_seen": _spread([change.seen_number - change.sent_number for change in seen]),
+        "ms_seen": _spread([(change.seen_us - change.sent_us) / _US_PER_MS for change in seen]),
+        "pictures_half": _spread([change.half_number - change.sent_number for change in seen]),
+        "pictures_applied": _spread([change.applied_number - change.sent_number for change in applied]),
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    named = {"min": min(values), "median": float(np.median(values)), "max": max(values)}
+    return {name: round(value, 2) for name, value in named.items()}
+
+
+def _dropped(record: ClientRecord) -> int:
+    numbers = {row.number for row in record.rows if row.number >= 0}
+    if not numbers:
+        return 0
+    unreadable = sum(row.number < 0 for row in record.rows)
+    missing = max(numbers) - min(numbers) + 1 - len(numbers)
+    return max(missing - record.skipped - unreadable, 0)
+
+
+def _repeated(rows: Sequence[Row]) -> int:
+    numbers = [row.number for row in rows if row.number >= 0]
+    return len(numbers) - len(set(numbers))
+
+
+def _pts_off(rows: Sequence[Row], fps: int) -> int:
+    """A peer's clock starts anywhere, so the differences count, from the middle one of them."""
+    off = [row.pts - row.number * RTP_HZ // fps for row in rows if row.number >= 0]
+    return int(np.abs(np.array(off) - np.median(off)).max()) if off else 0

@@ -1,0 +1,1 @@
+"""ONNX graphs: conversion from TFLite, and passes over them."""

@@ -1,0 +1,1 @@
+"""Networks on ONNX Runtime: on the processor and on CUDA."""

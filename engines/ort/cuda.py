@@ -1,0 +1,205 @@
+"""Networks on a GPU by ONNX Runtime, where TensorRT is missing: slower, and never captured by others."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import threading
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtfilter.engines.ort.load import onnxruntime
+from rtfilter.engines.runner import check_bound
+from rtfilter.engines.spec import BATCH_NAME, F32, NetworkSpec
+from rtfilter.engines.staging import Staging
+from rtfilter.errors import GpuError, InputError
+from rtfilter.kernels.device import Device, DeviceArray, Stream
+from rtfilter.kernels.memory import unsafe_in_capture
+from rtfilter.system.cuda_said import cuda_failure, names_cuda
+from rtfilter.system.installation import install_packages, uninstall
+
+_log = logging.getLogger(__name__)
+
+PROVIDER = "CUDAExecutionProvider"
+
+_FATAL = 4
+_NO_GRAPH = -1  # ONNX Runtime's own number for a run that is neither captured nor replayed
+
+
+def install() -> str:
+    """The command that puts ONNX Runtime's build for GPUs in the other's place; they share files."""
+    return f"{uninstall('onnxruntime')} && {install_packages('onnxruntime-gpu[cuda,cudnn]')}"
+
+
+def has_cuda() -> bool:
+    """Whether the ONNX Runtime that is installed was built for GPUs; says nothing of driver and libraries."""
+    return PROVIDER in onnxruntime.get_available_providers()
+
+
+class OrtCudaRunner:
+    """One network on the device's GPU, for a fixed batch.
+
+    ONNX Runtime captures a graph of its own, which cannot become part of another; so this one is not
+    `capturable`. It belongs to the stream on which it is first run: a session computes on one stream, in
+    memory that it hands on in that stream's order. So filters do not share sessions, as they do engines.
+    provider, place: for tests on the CPU. InputError for a file that is no such network.
+    """
+
+    capturable = False
+
+    def __init__(
+        self,
+        onnx: Path | bytes,
+        spec: NetworkSpec,
+        batch: int,
+        device: Device,
+        *,
+        provider: str = PROVIDER,
+        place: str = "cuda",
+    ) -> None:
+        self.spec = spec
+        self.batch = batch
+        self._onnx, self._device, self._provider, self._place = onnx, device, provider, place
+        self._stream: Stream | None = None
+        self._session: Any = None
+        self._staging: Staging | None = None
+        self._bound: Mapping[str, DeviceArray] = {}
+        self._binding: Any = None
+        self._graphs = 0
+        self._recorded: set[tuple[int, int]] = set()  # thread and graph: each thread has graphs of its own
+
+    def run(self, **inputs: F32) -> dict[str, F32]:
+        """See `Runner.run`."""
+        self.spec.check_inputs(inputs, self.batch)
+        stream = self._on(self._stream or self._device.stream())
+        if self._staging is None:
+            self._staging = Staging(self.spec, self.batch, self._device)
+        binding = self._bind_to(self._staging.tensors)
+        return self._staging.run(stream, inputs, lambda: self._run(binding, _NO_GRAPH))
+
+    def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
+        """See `Runner.bind`."""
+        check_bound(self.spec, self.batch, tensors)
+        self._bound, self._binding = dict(tensors), None
+
+    def enqueue(self, stream: Stream) -> None:
+        """See `Runner.enqueue`; not while a stream is being captured."""
+        self._on(stream)
+        if self._binding is None:
+            self._binding = self._bind_to(self._bound)
+            self._graphs += 1  # a graph holds addresses, so other memory needs another
+        self._run(self._binding, self._graphs)
+
+    def close(self) -> None:
+        """See `Runner.close`."""
+        with unsafe_in_capture:
+            self._session = self._binding = self._staging = self._stream = None
+        self._bound = {}
+
+    def _on(self, stream: Stream) -> Stream:
+        if self._session is None or self._stream is not stream:
+            with unsafe_in_capture, self._device.current():
+                self._session, self._stream, self._binding = self._make_session(stream), stream, None
+            self._recorded.clear()
+        return stream
+
+    def _make_session(self, stream: Stream) -> Any:
+        settings: dict[str, str] = {}
+        if self._provider == PROVIDER:
+            if not has_cuda():
+                raise GpuError(f"the installed ONNX Runtime has no CUDA: {install()}")
+            settings = {
+                "device_id": str(self._device.index),
+                "user_compute_stream": str(stream.pointer),
+                "use_tf32": "0",
+            }
+            try:
+                return self._open({**settings, "enable_cuda_graph": "1"})
+            except InputError as problem:
+                # It refuses where any node would run on the processor.
+                _log.warning("ONNX Runtime runs %s without a CUDA graph: %s", self.spec.name, problem)
+        return self._open(settings)
+
+    def _open(self, settings: dict[str, str]) -> Any:
+        if self._provider == PROVIDER:
+            _load_libraries()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.add_free_dimension_override_by_name(BATCH_NAME, self.batch)
+        try:
+            # Bytes, never a path: see ort.py.
+            data = self._onnx if isinstance(self._onnx, bytes) else self._onnx.read_bytes()
+            providers = [(self._provider, settings)]
+            # Without the fallback, which would hide why the GPU cannot be used, and print it.
+            session = onnxruntime.InferenceSession(data, options, providers=providers, enable_fallback=0)
+        except Exception as error:  # ONNX Runtime's own types share no other base
+            if names_cuda(str(error)):
+                raise cuda_failure(f"ONNX Runtime cannot load {self.spec.name}", _said(error)) from error
+            raise InputError(
+                f"ONNX Runtime cannot load the network {self.spec.name}: {_said(error)}. "
+                "Remove its file and run 'rtfilter engines prepare'"
+            ) from error
+        if session.get_providers()[0] != self._provider:
+            # It says why in its own log only, and would go on on the processor.
+            raise GpuError(
+                f"ONNX Runtime {onnxruntime.__version__} cannot use the GPU: its CUDA and cuDNN libraries "
+                f"do not load; install them: {install()}"
+            )
+        session.disable_fallback()
+        return session
+
+    def _bind_to(self, tensors: Mapping[str, DeviceArray]) -> Any:
+        if not tensors:
+            raise ValueError(f"{self.spec.name}: bind its memory before it is run")
+        binding = self._session.io_binding()
+        for bind, tensor_specs in (
+            (binding.bind_input, self.spec.inputs),
+            (binding.bind_output, self.spec.outputs),
+        ):
+            for tensor in tensor_specs:
+                array = tensors[tensor.name]
+                shape = list(array.shape)
+                bind(tensor.name, self._place, self._device.index, np.float32, shape, array.pointer)
+        return binding
+
+    def _run(self, binding: Any, graph: int) -> None:
+        options = onnxruntime.RunOptions()
+        # Else every run would end by waiting for the GPU.
+        options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+        options.add_run_config_entry("gpu_graph_id", str(graph))
+        mine = (threading.get_ident(), graph)
+        # It makes its memory and its graph when it is first run.
+        first = contextlib.nullcontext() if mine in self._recorded else unsafe_in_capture
+        try:
+            with first, self._device.current():
+                self._session.run_with_iobinding(binding, options)
+        except GpuError:
+            raise
+        except Exception as error:  # as above
+            raise cuda_failure(f"ONNX Runtime cannot run {self.spec.name}", _said(error)) from error
+        self._recorded.add(mine)
+
+
+@cache
+def _load_libraries() -> None:
+    """CUDA and cuDNN out of NVIDIA's wheels, where ONNX Runtime does not look by itself."""
+    preload = getattr(onnxruntime, "preload_dlls", None)
+    if preload is None:
+        return
+    # Its warnings about other ways to load a provider, and cuDNN's about plans that it tries and leaves, come
+    # to the terminal at every session; whatever fails is raised too.
+    onnxruntime.set_default_logger_severity(_FATAL)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):  # it prints what it misses; what matters is said when it is used
+        preload()
+    if said.getvalue().strip():
+        _log.info("ONNX Runtime: %s", " ".join(said.getvalue().split()))
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,1 @@
+"""TensorRT: plans and the engines that run them."""

@@ -1,0 +1,1 @@
+"""The Numba kernels of the CPU lane."""

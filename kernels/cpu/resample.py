@@ -1,0 +1,162 @@
+"""Warped resampling: backward flow on a grid, picture in, picture out, moved pixels only."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from rtfilter.kernels import CACHE
+from rtfilter.kernels.cpu.filter_step import LOADED_PIXELS, filter_step_4, filter_step_6
+
+F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
+
+PHASE_BITS = 8
+PHASES = 1 << PHASE_BITS
+# The filter's design, by taps: cycles a pixel up to which a shifted picture keeps its contrast, and how
+# fast the weight of an error falls with frequency (pictures have most of their power in low ones).
+BAND = {4: (0.42, 3), 6: (0.44, 4)}
+CHUNK_ROWS = 8  # what a worker claims at a time
+MARGIN_PX = 8  # repeated pixels around the picture's copy, so that every filter tap has one
+
+
+def filter_weights(taps: int) -> F32:
+    """Fractional-delay weights float32 [PHASES, taps], each row summing to 1; row p samples at p / PHASES.
+
+    taps: 4 or 6. Weighted least squares over BAND (Laakso et al. 1996, "Splitting the unit delay", section
+    on least-squares FIR design), because sharpness is promised: measured on five real clips at intensity
+    0.6, six taps keep 0.935 to 1.02 of the face's mean |Laplacian| (mean 0.993; Lanczos-3 0.978, Keys'
+    cubic 0.83 to 0.95); four keep 0.956 on average, and are for large faces only.
+    """
+    band, fall = BAND[taps]
+    places = np.arange(taps) - (taps // 2 - 1)
+    frequency = np.linspace(0.0, band, 400)
+    weight = (0.03 + frequency) ** -fall
+    apart = places[:, None] - places
+    system = np.ones((taps + 1, taps + 1))
+    system[:taps, :taps] = np.einsum(
+        "f,fij->ij", weight, np.cos(2 * np.pi * frequency[:, None, None] * apart)
+    )
+    system[taps, taps] = 0.0
+    late = places[:, None] - np.arange(PHASES) / PHASES
+    wanted = np.ones((taps + 1, PHASES))
+    wanted[:taps] = np.einsum("f,fip->ip", weight, np.cos(2 * np.pi * frequency[:, None, None] * late))
+    return np.ascontiguousarray(np.linalg.solve(system, wanted)[:taps].T.astype(np.float32))
+
+
+def lane_weights(weights: F32) -> F32:
+    """Weights [PHASES, taps] spread over the lanes of one row load: float32 [PHASES, 4 * loaded pixels]."""
+    taps = weights.shape[1]
+    lanes = np.zeros((PHASES, LOADED_PIXELS[taps] * 4), np.float32)
+    lanes[:, : taps * 4] = np.repeat(weights, 4, axis=1)
+    return lanes
+
+
+@njit(cache=CACHE, nogil=True, fastmath=True)
+def resample_rows(
+    rgbx: U8,
+    flow: F32,
+    origin: F32,
+    weights: F32,
+    lanes: F32,
+    still_px: float,
+    box: I32,
+    out: U8,
+    first: int,
+    last: int,
+) -> None:
+    """Resample rows `first` <= y < `last` of the picture `out` where the flow moves it.
+
+    rgbx: uint8 [h, 4 * w], a part of the source with four bytes a pixel and MARGIN_PX repeated pixels on
+        every side; its first true pixel is the picture's (box[4], box[5]). Samples beyond it take its edge.
+    flow: float32 [gh, gw, 2], backward flow in pixels: out(x, y) = in((x, y) + flow).
+    origin: float32 [3], picture coordinates of the grid's corner and the size of a cell, in pixels.
+    weights, lanes: of `filter_weights` and `lane_weights`.
+    still_px: where the flow is shorter, the pixel is left as it is.
+    box: int32 [8], x0, y0, x1, y1 of what to paint, and the corners of `rgbx` and of `out` in the picture.
+    out: uint8 [h, w, 3], the picture or a part of it, written in place.
+    """
+    grid_rows, grid_columns = flow.shape[0], flow.shape[1]
+    inverse = np.float32(1.0) / origin[2]
+    stride = rgbx.shape[1]
+    x0, count = box[0], box[2] - box[0]
+    left, top = x0 - box[4] + MARGIN_PX, MARGIN_PX - box[5]
+    flat_in, flat_out = rgbx.reshape(-1), out.reshape(-1)
+    flat_weights, flat_lanes = weights.reshape(-1), lanes.reshape(-1)
+    taps = weights.shape[1]
+    before = np.int32(taps // 2 - 1)
+    still = np.float32(still_px * still_px)
+    jx_last = np.int32(stride // 4 - (lanes.shape[1] // 4 - before))
+    jy_last = np.int32(rgbx.shape[0] - (taps - before))
+    cell, part = np.empty(count, np.int32), np.empty(count, np.float32)
+    for k in range(count):
+        gx = (np.float32(x0 + k) + np.float32(0.5) - origin[0]) * inverse - np.float32(0.5)
+        cell[k] = min(max(int(gx), 0), grid_columns - 2)
+        part[k] = min(max(gx - np.float32(cell[k]), np.float32(0.0)), np.float32(1.0))
+    row_x, row_y = np.empty(grid_columns, np.float32), np.empty(grid_columns, np.float32)
+    moves_x, moves_y = np.empty(count, np.float32), np.empty(count, np.float32)
+    for y in range(first, last):
+        gy = (np.float32(y) + np.float32(0.5) - origin[1]) * inverse - np.float32(0.5)
+        gi = min(max(int(gy), 0), grid_rows - 2)
+        ty = min(max(gy - np.float32(gi), np.float32(0.0)), np.float32(1.0))
+        for k in range(grid_columns):
+            row_x[k] = flow[gi, k, 0] + (flow[gi + 1, k, 0] - flow[gi, k, 0]) * ty
+            row_y[k] = flow[gi, k, 1] + (flow[gi + 1, k, 1] - flow[gi, k, 1]) * ty
+        for k in range(count):
+            moves_x[k] = row_x[cell[k]] + (row_x[cell[k] + 1] - row_x[cell[k]]) * part[k]
+            moves_y[k] = row_y[cell[k]] + (row_y[cell[k] + 1] - row_y[cell[k]]) * part[k]
+        line = ((y - box[7]) * out.shape[1] + x0 - box[6]) * 3
+        for k in range(count):
+            dx, dy = moves_x[k], moves_y[k]
+            if dx * dx + dy * dy < still:
+                continue
+            # In phases, whole pixels and the rest apart from the place in `rgbx`: which part of the source
+            # that holds must not show in the rounding.
+            qx = np.int32(np.floor(dx * PHASES + np.float32(0.5)))
+            qy = np.int32(np.floor(dy * PHASES + np.float32(0.5)))
+            px, py = qx & (PHASES - 1), qy & (PHASES - 1)
+            # Clamped as integers, which holds for NaN too: the flow is the caller's, memory is ours.
+            jx = min(max(np.int32(k + left + (qx >> PHASE_BITS)), before), jx_last)
+            jy = min(max(np.int32(y + top + (qy >> PHASE_BITS)), before), jy_last)
+            start = (jy - before) * stride + (jx - before) * 4
+            if taps == 4:
+                filter_step_4(
+                    flat_in, start, stride, flat_weights, py, flat_lanes, px, flat_out, line + k * 3
+                )
+            else:
+                filter_step_6(
+                    flat_in, start, stride, flat_weights, py, flat_lanes, px, flat_out, line + k * 3
+                )
+
+
+@njit(cache=CACHE, nogil=True)
+def resample_shared(
+    rgbx: U8,
+    flow: F32,
+    origin: F32,
+    weights: F32,
+    lanes: F32,
+    still_px: float,
+    box: I32,
+    out: U8,
+    progress: I32,
+    from_top: bool,
+) -> None:
+    """`resample_rows` of the whole box by two workers, one from the top and one from the bottom.
+
+    progress: int32 [2], shared, at first the box's first row and the one after its last: what is between
+    them nobody has claimed. A worker that starts late leaves the other more to do. Both may claim the
+    rows where they meet; they then write the same bytes.
+    """
+    while progress[0] < progress[1]:
+        if from_top:
+            first = progress[0]
+            last = min(first + CHUNK_ROWS, progress[1])
+            progress[0] = last
+        else:
+            last = progress[1]
+            first = max(last - CHUNK_ROWS, progress[0])
+            progress[1] = first
+        resample_rows(rgbx, flow, origin, weights, lanes, still_px, box, out, first, last)

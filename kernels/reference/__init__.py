@@ -1,0 +1,1 @@
+"""Readable twins of the CUDA kernels, which tests compare them with."""

@@ -1,0 +1,1 @@
+"""Camera to virtual camera: the job, its states, cards and watchers."""

@@ -1,0 +1,152 @@
+"""`rtfilter cam`: a camera, filtered, seen by other programs as the virtual camera."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtfilter.cli.ends import DEMO, FPS, HEIGHT_PX, VIRTUAL_CAMERA, WIDTH_PX, is_camera, open_source
+from rtfilter.cli.live_line import LiveLine
+from rtfilter.cli.options import controls_for, settings_for
+from rtfilter.cli.output import write_json
+from rtfilter.cli.panel import make_panel, open_panel
+from rtfilter.cli.run import Job, job_for, load_filter, refuse_report, report_of, say_what_happened
+from rtfilter.cli.systemd_unit import cam_command, unit_text
+from rtfilter.controls import Controls
+from rtfilter.errors import DeviceError, UsageError
+from rtfilter.sources.base import Source
+
+if TYPE_CHECKING:
+    from rtfilter.cam.job import CamJob
+    from rtfilter.cam.steady import SteadySink
+    from rtfilter.serve.app.cam_panel import CamPanel
+    from rtfilter.sinks.virtualcam import VirtualCameraSink
+
+
+def cam(arguments: argparse.Namespace) -> int:
+    """Do it, or print the unit that does it at every login."""
+    settings = settings_for(arguments)
+    chosen = arguments.input or settings.values.get("input")
+    if chosen is not None and not (is_camera(chosen) or chosen == DEMO):
+        if arguments.input is not None:
+            raise UsageError(f"cam takes a camera, got {chosen!r}; use: rtfilter run --input {chosen} ...")
+        chosen = None
+    controls = controls_for(settings)
+    if arguments.print_systemd_unit:
+        print(unit_text(cam_command(sys.executable, vars(arguments))), end="")
+        return 0
+    values = {**settings.values, "input": chosen or _first_camera(), "output": VIRTUAL_CAMERA}
+    job = job_for(arguments, values, controls)
+    refuse_report(job)
+    _show_camera(job, controls, arguments)
+    return 0
+
+
+def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) -> None:
+    from rtfilter.cam.display import starting_card
+    from rtfilter.cam.job import CameraChoice, CamJob
+    from rtfilter.cam.steady import SteadySink
+    from rtfilter.cam.watchers import watched
+    from rtfilter.sinks.virtualcam import VirtualCameraSink
+    from rtfilter.system.threads import stop_on_signals
+
+    started = datetime.now(timezone.utc)
+    panel = make_panel(arguments, controls) if arguments.panel else None
+    width, height, fps = _shape(job.values)
+    # The virtual camera first: a device that another program holds is told before the camera's light goes on.
+    virtual = VirtualCameraSink(width, height, fps, job.values.get("device"))
+    sink = SteadySink(virtual, fps)
+    sink.hold(starting_card(width, height))
+    try:
+        source = open_source(job.input, job.values, live=True, duration_s=None)
+    except BaseException:
+        sink.close(complete=False)
+        raise
+    try:
+        recorded = load_filter(sink, job)
+    except BaseException:
+        source.close()
+        raise
+    try:
+        with LiveLine() as line:
+            cam_job = CamJob(
+                source,
+                sink,
+                recorded,
+                (lambda: controls) if panel is None else panel.wish,
+                size=(width, height),
+                camera=CameraChoice(_device(job.input), width, height, fps),
+                compare=job.compare,
+                watched=None if arguments.no_idle else watched(virtual.device),
+                open_camera=lambda *wanted: _open_camera(virtual, *wanted),
+                duration_s=job.duration_s,
+                on_tick=None if job.quiet else lambda report: line(report, cam_job.state),
+            )
+            if not job.quiet:
+                print(f"rtfilter: choose the camera {_name(virtual)} in your program", file=sys.stderr)
+            with stop_on_signals(cam_job.stop):
+                if panel is not None:
+                    _open(panel, cam_job, arguments, source, sink)
+                result = cam_job.run().as_dict()
+    finally:
+        if panel is not None:
+            panel.stop()
+        recorded.close()
+    if job.report is not None:
+        write_json(job.report, report_of(job, started, source.info, recorded, result))
+    say_what_happened(job, recorded)
+
+
+def _open(
+    panel: CamPanel, cam_job: CamJob, arguments: argparse.Namespace, source: Source, sink: SteadySink
+) -> None:
+    """Open the panel; when that fails the job, which would close source and sink, never runs."""
+    try:
+        open_panel(panel, cam_job, arguments)
+    except BaseException:
+        source.close()
+        sink.close(complete=False)
+        raise
+
+
+def _shape(values: Mapping[str, Any]) -> tuple[int, int, float]:
+    """Width, height and rate, of the virtual camera and as wished from the real one."""
+    width, height = values.get("width", WIDTH_PX), values.get("height", HEIGHT_PX)
+    return width, height, float(values.get("fps", FPS))
+
+
+def _first_camera() -> str:
+    """The first real camera: where v4l2loopback was loaded early, camera:0 is the virtual one."""
+    if sys.platform == "linux":
+        from rtfilter.sources.cameras import list_cameras
+
+        for camera in list_cameras():
+            if not camera.virtual:
+                return f"camera:{camera.index}"
+    return "camera:0"
+
+
+def _device(name: str) -> str:
+    """What an input's name says of the camera: "0" or "/dev/video2"; "demo" stays."""
+    return name if name == DEMO else name.removeprefix("camera").removeprefix(":") or "0"
+
+
+def _open_camera(virtual: VirtualCameraSink, device: str, width: int, height: int, fps: float) -> Source:
+    from rtfilter.sources.capture import device_path
+
+    if device != DEMO and device_path(int(device) if device.isdecimal() else device) == Path(virtual.device):
+        raise DeviceError(f"camera:{device} is rtfilter's own virtual camera; choose another")
+    values = {"width": width, "height": height, "fps": round(fps)}
+    return open_source(DEMO if device == DEMO else f"camera:{device}", values, live=True, duration_s=None)
+
+
+def _name(virtual: VirtualCameraSink) -> str:
+    """How other programs call it."""
+    from rtfilter.system.v4l2 import node_index, query_node
+
+    path = Path(virtual.device)
+    return f"{query_node(path).name!r} ({path})" if node_index(path) >= 0 else repr(virtual.device)

@@ -1,0 +1,30 @@
+"""What `rtfilter doctor` says of the WebRTC server."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from rtfilter.cli.check import OK, WARN, Check
+from rtfilter.cli.serve import PACKAGES
+from rtfilter.errors import RtfilterError
+from rtfilter.system.installation import install_extra
+from rtfilter.system.machine import package_version
+
+
+def check_server() -> list[Check]:
+    """The packages of the `serve` extra, and whether their insides are the ones that were proven."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        return [Check("webrtc server", WARN, f"not installed: {', '.join(missing)}", install_extra("serve"))]
+    from rtfilter.serve.gate.ice_guard import check_versions
+    from rtfilter.serve.rtc.rtp_tuning import tuning_problem
+
+    try:
+        check_versions()
+    except RtfilterError as error:
+        return [Check("webrtc server", WARN, str(error), install_extra("serve"))]
+    if (problem := tuning_problem()) is not None:
+        return [Check("webrtc server", WARN, problem, install_extra("serve"))]
+    return [
+        Check("webrtc server", OK, f"aiortc {package_version('aiortc')}, delay tuned and sockets guarded")
+    ]

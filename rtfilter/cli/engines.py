@@ -1,0 +1,175 @@
+"""`rtfilter engines`: networks as files, plans for GPUs; works without a GPU."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rtfilter.engines.choose import built, choose_engine, key_for
+from rtfilter.engines.driver import find_gpus
+from rtfilter.engines.networks import NETWORKS, network
+from rtfilter.engines.spec import NetworkSpec
+from rtfilter.engines.trt.flavour import Flavour, find_flavour, installed_flavours
+from rtfilter.engines.trt.plans import PlanCache, PlanEntry, PlanKey
+from rtfilter.engines.trt.targets import check_target, known_targets
+from rtfilter.errors import GpuError, UsageError
+from rtfilter.system.cache import cache_folder
+
+Say = Callable[[str], None]
+
+
+def engines(arguments: argparse.Namespace) -> int:
+    """Prepare, build, list or clear."""
+    building = {name for name in ("target", "network", "precision", "batch") if getattr(arguments, name)}
+    if building and arguments.action_name != "build":
+        raise UsageError(
+            f"engines {arguments.action_name} takes no --{min(building)}; did you mean: "
+            "rtfilter engines build"
+        )
+    if arguments.wheel is not None and arguments.action_name != "prepare":
+        raise UsageError(
+            f"engines {arguments.action_name} takes no --wheel; did you mean: rtfilter engines prepare"
+        )
+    actions = {"prepare": _prepare, "build": _build, "list": _list, "clear": _clear}
+    return actions[arguments.action_name](arguments)
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    """Every network as ONNX; with a GPU its plans too, so that the first start is as quick as the others."""
+    from rtfilter.engines.models import keep_models_of
+    from rtfilter.engines.prepare import prepare
+
+    say = _say(arguments.quiet)
+    if arguments.wheel is not None:
+        keep_models_of(Path(arguments.wheel))
+    for name, path in prepare(say).items():
+        print(f"{name:<14} {_megabytes(path.stat().st_size)}  {path}")
+    try:
+        choice = choose_engine(find_gpus()[0])
+    except GpuError as error:
+        print(f"no plans for a GPU: {error}")
+        return 0
+    print(choice.why)
+    if choice.flavour is not None:
+        _build_all(NETWORKS, [choice.target], [1], None, choice.flavour, say)
+    return 0
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    specs = [network(name) for name in dict.fromkeys(arguments.network or [spec.name for spec in NETWORKS])]
+    flavour, targets = _flavour_and_targets(arguments.target)
+    batches = list(dict.fromkeys(arguments.batch or [1]))
+    if arguments.precision == "fp16" and not arguments.network:
+        # Said of all: those that must not have it keep their own.
+        kept = ", ".join(spec.name for spec in specs if not spec.half)
+        print(f"fp32 for {kept}, which must not have fp16")
+        exact = [spec for spec in specs if not spec.half]
+        _build_all(exact, targets, batches, None, flavour, _say(arguments.quiet))
+        specs = [spec for spec in specs if spec.half]
+    _build_all(specs, targets, batches, arguments.precision, flavour, _say(arguments.quiet))
+    return 0
+
+
+def _flavour_and_targets(wanted: list[str] | None) -> tuple[Flavour, list[str]]:
+    """The TensorRT that builds, and for which GPUs. UsageError for one that it cannot build for here."""
+    try:
+        choice = choose_engine(find_gpus()[0])
+        present, flavour = choice.target, choice.flavour or find_flavour()
+    except GpuError as error:
+        # Nothing to run plans on; they can be built all the same.
+        present, flavour = None, find_flavour()
+        if not wanted:
+            known = ", ".join(known_targets(flavour))
+            raise UsageError(
+                f"for which GPU? expected --target and one of {known}; none is here: {error}"
+            ) from error
+    if wanted is None:
+        return flavour, [check_target(present or "", flavour, present)]
+    able = next((one for one in installed_flavours() if set(wanted) <= set(known_targets(one))), flavour)
+    chosen = flavour if set(wanted) == {present} else able
+    return chosen, [check_target(target, chosen, present) for target in dict.fromkeys(wanted)]
+
+
+def _build_all(
+    specs: list[NetworkSpec] | tuple[NetworkSpec, ...],
+    targets: list[str],
+    batches: list[int],
+    precision: str | None,
+    flavour: Flavour,
+    say: Say,
+) -> None:
+    from rtfilter.engines.prepare import prepared
+    from rtfilter.engines.trt.builder import check_precision, read_onnx
+
+    for spec in specs:  # before anything is built
+        check_precision(spec, precision)
+    cache = PlanCache()
+    for spec in specs:
+        data = read_onnx(prepared(spec, say), spec)
+        for target in targets:
+            for batch in batches:
+                key = key_for(data, spec, batch, precision, target, flavour)
+                began_s = time.monotonic()
+                there = cache.load(key) is not None
+                size = len(built(cache, key, data, spec, flavour, say))
+                what = "was there" if there else f"built in {time.monotonic() - began_s:.1f} s"
+                print(f"{_named(key)} {_megabytes(size)}  {what}", flush=True)
+    print(f"kept in {cache.folder}")
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    cache = PlanCache()
+    entries = cache.entries()
+    if arguments.json:
+        plans = [_as_dict(entry) for entry in entries]
+        print(json.dumps({"cache": str(cache_folder()), "plans": plans}, indent=2))
+        return 0
+    for entry in entries:
+        print(_line(entry))
+    if entries:
+        print(f"{len(entries)} plans, {_megabytes(sum(entry.nbytes for entry in entries)).strip()}, ", end="")
+        print(f"in {cache.folder}")
+    else:
+        print(f"no plans in {cache.folder}; `rtfilter engines prepare` makes those of this machine")
+    return 0
+
+
+def _clear(arguments: argparse.Namespace) -> int:
+    cache = PlanCache()
+    count, nbytes = cache.clear()
+    print(f"removed {count} files, {_megabytes(nbytes).strip()}, from {cache.folder}")
+    return 0
+
+
+def _line(entry: PlanEntry) -> str:
+    if entry.key is None:
+        return f"{entry.path.name}: {entry.problem}; it will be built anew"
+    key = entry.key
+    return f"{_named(key)} {_megabytes(entry.nbytes)}  {key.flavour} {key.flavour_version}"
+
+
+def _named(key: PlanKey) -> str:
+    return f"{key.network:<14} {key.precision}  batch {key.batch:<3} {key.target:<9}"
+
+
+def _as_dict(entry: PlanEntry) -> dict[str, Any]:
+    key = asdict(entry.key) if entry.key is not None else None
+    return {"path": str(entry.path), "bytes": entry.nbytes, "problem": entry.problem or None, "key": key}
+
+
+def _say(quiet: bool) -> Say:
+    def say(line: str) -> None:
+        if not quiet:
+            print(f"rtfilter: {line} ...", file=sys.stderr, flush=True)
+
+    return say
+
+
+def _megabytes(nbytes: int) -> str:
+    return f"{nbytes / 1e6:6.1f} MB"

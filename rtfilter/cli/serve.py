@@ -1,0 +1,189 @@
+"""`rtfilter serve`: the WebRTC server with its control panel, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import importlib.util
+import os
+import secrets
+import signal
+import sys
+import webbrowser
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtfilter.cli.lane import announce, chosen_lane
+from rtfilter.cli.options import controls_for, settings_for
+from rtfilter.cli.serve_logs import set_up_logs
+from rtfilter.config import presets_dir
+from rtfilter.errors import MissingExtraError, OutputError, UsageError
+from rtfilter.gpu.choose import LaneChoice
+from rtfilter.presets import load_presets
+from rtfilter.system.installation import install_extra
+
+if TYPE_CHECKING:
+    from rtfilter.serve.app.filters import FilterPool
+    from rtfilter.serve.gate.options import ServeOptions
+
+# What the event loop's thread waits at most for the interpreter, while a filter's thread runs Python.
+SWITCH_INTERVAL_S = 0.0005
+PACKAGES = ("aiohttp", "aiortc", "cryptography", "prometheus_client")
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Serve until Ctrl-C, SIGTERM, or `--duration`."""
+    require_serve_extra()
+    options = options_of(arguments)
+    set_up_logs(arguments.log_format, quiet=arguments.quiet, token=options.token)
+    lane = chosen_lane(arguments, settings_for(arguments).values)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    return asyncio.run(_serve(arguments, options, lane))
+
+
+def require_serve_extra() -> None:
+    """Raises MissingExtraError unless the packages of the `serve` extra are installed."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(f"serving needs {', '.join(missing)}: {install_extra('serve')}")
+
+
+def options_of(arguments: argparse.Namespace) -> ServeOptions:
+    """The options of parsed arguments. Raises UsageError with what was expected."""
+    from rtfilter.serve.gate.options import Limits, ServeOptions
+
+    settings = settings_for(arguments)
+    limits = Limits(sessions=arguments.sessions, sessions_per_address=arguments.sessions_per_address)
+    return ServeOptions(
+        host=arguments.host,
+        port=arguments.port,
+        token=token_of(arguments),
+        tls=arguments.tls or arguments.certificate is not None,
+        certificate=Path(arguments.certificate) if arguments.certificate else None,
+        key=Path(arguments.key) if arguments.key else None,
+        allowed_hosts=tuple(arguments.allow_host or ()),
+        allowed_origins=tuple(arguments.allow_origin or ()),
+        ice_networks=tuple(arguments.ice_network or ()),
+        codec=arguments.video_codec,
+        bitrate_bps=round(arguments.bitrate * 1000),
+        limits=limits,
+        controls=controls_for(settings),
+    )
+
+
+def token_of(arguments: argparse.Namespace) -> str:
+    """The token that was given or is kept, or a new one. Raises UsageError or OutputError."""
+    if arguments.token is not None and arguments.token_file is not None:
+        raise UsageError("--token and --token-file: expected one of them")
+    if arguments.token is not None:
+        return str(arguments.token)
+    if arguments.token_file is not None:
+        return kept_token(Path(arguments.token_file))
+    return secrets.token_urlsafe(24)
+
+
+def kept_token(path: Path) -> str:
+    """The token in `path`; a new one is made there, readable by its owner alone, when there is none.
+
+    Raises OutputError or UsageError when the file can't be read or written, or holds no token.
+    """
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        token = secrets.token_urlsafe(24)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(f"{token}\n")
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written ({error.strerror}): name another file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as a token's file ({error}): name another") from error
+    if len(token) < 16 or any(letter.isspace() for letter in token):
+        raise UsageError(f"{path}: expected a token of at least 16 characters; delete it to get a new one")
+    return token
+
+
+async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: LaneChoice) -> int:
+    from rtfilter.filter import FaceFilter
+    from rtfilter.serve.app.filters import FilterPool
+    from rtfilter.serve.app.server import Server, make_app
+
+    stopping = asyncio.Event()
+    _stop_on_signals(stopping)
+
+    def say(line: str) -> None:
+        if not arguments.quiet:
+            print(line, flush=True)
+
+    # A session's filter, and one that is loaded ahead.
+    shared = replace(lane, streams=options.limits.sessions + 1)
+    pool = FilterPool(partial(FaceFilter, lane=shared))
+    folder = presets_dir()
+    app = make_app(options, presets=load_presets(folder), presets_folder=folder, pool=pool)
+    server = Server(options, app, say)
+    await server.start()
+    announce(lane, arguments.quiet)
+    settling = asyncio.create_task(_settle(pool))
+    try:
+        osc = None
+        if arguments.osc is not None:
+            from rtfilter.serve.app.osc import open_osc
+
+            osc = await open_osc(arguments.osc, server.sessions)
+        say(f"rtfilter is ready. Open this link in a browser:\n\n    {server.link}\n")
+        say("Whoever has the link can use this server: keep it to yourself. Ctrl-C ends.")
+        if arguments.open:
+            webbrowser.open(server.link)
+        await _until(stopping, arguments.duration)
+        if osc is not None:
+            osc.close()
+    finally:
+        settling.cancel()
+        await server.stop()
+    return 0
+
+
+async def _settle(pool: FilterPool) -> None:
+    """Once everything is loaded, take it out of the collector's rounds: see `leave_out_of_collection`."""
+    while not pool.idle:
+        await asyncio.sleep(0.2)
+    leave_out_of_collection()
+
+
+def leave_out_of_collection() -> None:
+    """Have the garbage collector pass over all that is there now, which stays as long as the process.
+
+    A full round over everything that the networks' libraries bring takes a tenth of a second, in which no
+    picture moves; over what a call leaves behind, a few milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+async def _until(stopping: asyncio.Event, duration_s: float | None) -> None:
+    try:
+        await asyncio.wait_for(stopping.wait(), duration_s)
+    except asyncio.TimeoutError:
+        return
+
+
+def _stop_on_signals(stopping: asyncio.Event) -> None:
+    """The first Ctrl-C or SIGTERM ends cleanly; the second as it does without a handler."""
+    loop = asyncio.get_running_loop()
+    numbers = [signal.SIGINT, signal.SIGTERM]
+
+    def stop() -> None:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+        stopping.set()
+
+    try:
+        for number in numbers:
+            loop.add_signal_handler(number, stop)
+    except NotImplementedError:
+        return  # Windows: Ctrl-C raises KeyboardInterrupt, which asyncio.run turns into an orderly end

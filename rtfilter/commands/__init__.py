@@ -1,1 +1,0 @@
-"""What the verbs of the command line do, a file each; `rtfilter.cli` loads the one that is called."""

@@ -1,0 +1,63 @@
+"""The face detector on the device: seldom, so a graph of its own, and waited for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rtfilter.engines.networks import DETECTOR_SIDE_PX
+from rtfilter.engines.runner import Runner
+from rtfilter.frame import U8
+from rtfilter.gpu.replay import Part, Work, queue_parts, replay_of
+from rtfilter.kernels.cpu.crop import warm_up
+from rtfilter.kernels.device import Device, Stream
+from rtfilter.planes import Planes
+from rtfilter.tracking.detect import Detection, Letterbox, detections, letterbox
+
+
+class DetectorPipeline:
+    """runner: of FACE_DETECTOR, for one picture; bound here."""
+
+    def __init__(self, device: Device, stream: Stream, runner: Runner) -> None:
+        self._stream, self._runner = stream, runner
+        self._pixels = device.pinned((1, 3, DETECTOR_SIDE_PX, DETECTOR_SIDE_PX), np.float32)
+        boxes, scores = (tensor.at(1) for tensor in runner.spec.outputs)
+        self._boxes, self._scores = device.pinned(boxes, np.float32), device.pinned(scores, np.float32)
+        self._on_device = {
+            "pixels": device.empty(self._pixels.shape, np.float32),
+            "boxes": device.empty(boxes, np.float32),
+            "scores": device.empty(scores, np.float32),
+        }
+        runner.bind(self._on_device)
+        self._box: Letterbox | None = None
+        self._replay: Work | None = None
+        self._warm = False
+        warm_up()  # for the letterbox, which the processor reads
+
+    def start(self, pixels: U8 | Planes) -> None:
+        """Queue the detection of a picture's faces. pixels: of a frame."""
+        self._box = letterbox(pixels, self._pixels[0])
+        if self._replay is None and self._warm:
+            self._replay = replay_of(self._stream, self._parts())
+        if self._replay is not None:
+            self._replay()
+        else:
+            queue_parts(self._parts())
+            self._warm = True
+
+    def found(self) -> list[Detection]:
+        """The faces, the surest first; after a `start` and the stream's `wait`."""
+        assert self._box is not None, "start() comes first"
+        return detections(self._boxes[0], self._scores[0], self._box)
+
+    def close(self) -> None:
+        """Let go of the graph. The memory is the device's."""
+        self._replay = None
+
+    def _parts(self) -> list[Part]:
+        stream, runner, there = self._stream, self._runner, self._on_device
+        return [
+            Part("upload", lambda: stream.upload(there["pixels"], self._pixels)),
+            Part("face_detector", lambda: runner.enqueue(stream), runner.capturable),
+            Part("download", lambda: stream.download(self._boxes, there["boxes"])),
+            Part("download", lambda: stream.download(self._scores, there["scores"])),
+        ]

@@ -1,1 +1,0 @@
-"""Where a frame is computed: the CPU lane, the CUDA lane, and which of them it is."""

@@ -1,0 +1,1 @@
+"""Containers and decoded pictures: what sources, sinks and `Frame` share."""

@@ -1,0 +1,1 @@
+"""Measures of filtered clips against their originals."""

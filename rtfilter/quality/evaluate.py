@@ -1,0 +1,249 @@
+"""`evaluate`: an edited video against its source, by the product's own tracker and face fit.
+
+It is the product's own eye: good for choosing settings and for noticing that a change made things worse.
+Whoever wants to prove something should measure with another tracker. Definitions: docs/evaluation.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtfilter.errors import InputError, UsageError
+from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
+from rtfilter.face.change import ChangeFit
+from rtfilter.face.fit import FaceFit, FaceState, IdentityState
+from rtfilter.face.model import MorphableModel
+from rtfilter.frame import Frame
+from rtfilter.quality import measures
+from rtfilter.quality.measures import (
+    F32,
+    EmotionMeasure,
+    FacePairs,
+    JitterMeasure,
+    MouthMeasure,
+    PixelMeasure,
+)
+from rtfilter.sources.base import Source
+from rtfilter.sources.file import FileSource
+from rtfilter.tracking.base import LANDMARK_COUNT, Landmarks, Tracker
+
+# Two trackers of a crowd may each choose somebody else: then it is not one face before and after.
+SAME_FACE_IOD = 0.5
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an edit did. Lengths are in inter-ocular distances (IOD); None: the video cannot tell.
+
+    source, edited: paths. frames: of each. source_faces, edited_faces: frames in which a face was found;
+    faces: frames with the same face in both, over which everything is measured.
+    """
+
+    source: str
+    edited: str
+    frames: int
+    source_faces: int
+    edited_faces: int
+    faces: int
+    mouth: MouthMeasure
+    emotion: EmotionMeasure
+    jitter: JitterMeasure
+    pixels: PixelMeasure
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON-ready values."""
+        return asdict(self)
+
+    def table(self) -> str:
+        """Lines of text for people; of the coefficients those that changed most."""
+        changed = sorted(self.emotion.coefficients.items(), key=lambda item: -abs(item[1]))[:8]
+        groups = self.emotion.groups.items()
+        sections: list[tuple[str, Sequence[tuple[str, float | None]]]] = [
+            ("mouth", [(n, v) for n, v in asdict(self.mouth).items()]),
+            ("emotion: mean change", [*groups, ("corner_lift_iod", self.emotion.corner_lift_iod)]),
+            ("coefficients that changed most", changed),
+            ("jitter", list(asdict(self.jitter).items())),
+            ("pixels", list(asdict(self.pixels).items())),
+        ]
+        lines = [f"{self.edited} against {self.source}"]
+        lines.append(
+            f"{self.frames} frames; face in {self.source_faces} before, {self.edited_faces} after, "
+            f"{self.faces} measured"
+        )
+        for title, values in sections:
+            lines.append(title)
+            lines += [f"  {name:<22}{_shown(value):>9}" for name, value in values]
+        return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class Tracks:
+    """Landmarks of both clips by frame, as they come; None where there was no face."""
+
+    time_s: list[float] = field(default_factory=list)
+    source: list[F32 | None] = field(default_factory=list)
+    edited: list[F32 | None] = field(default_factory=list)
+
+
+def evaluate(
+    source_path: str | Path, edited_path: str | Path, progress: Progress | None = None
+) -> Evaluation:
+    """Measure `edited_path` against `source_path`, frame by frame.
+
+    progress: called after every frame with the frames done and their number (None: unknown).
+
+    Raises InputError when a file cannot be read, holds no face, or a face that is not the source's;
+    UsageError when the two are not one clip before and after: other sizes, or other numbers of frames.
+    """
+    source = FileSource(source_path)
+    try:
+        edited = FileSource(edited_path)
+        try:
+            _check_sizes(source, edited)
+            tracks, pixels = _observe(source, edited, progress)
+        finally:
+            edited.close()
+    finally:
+        source.close()
+    _check_faces(tracks, source.info.name, edited.info.name)
+    pairs = paired(tracks, MorphableModel.builtin())
+    if len(pairs.frame) == 0:
+        raise InputError(
+            f"{edited.info.name}: its face is never where that of {source.info.name} is: "
+            "give a clip and an edit of that clip"
+        )
+    return Evaluation(
+        source=source.info.name,
+        edited=edited.info.name,
+        frames=len(tracks.source),
+        source_faces=sum(points is not None for points in tracks.source),
+        edited_faces=sum(points is not None for points in tracks.edited),
+        faces=len(pairs.frame),
+        mouth=measures.mouth(pairs),
+        emotion=measures.emotion(pairs),
+        jitter=measures.jitter(pairs),
+        pixels=pixels,
+    )
+
+
+def paired(tracks: Tracks, model: MorphableModel) -> FacePairs:
+    """Poses and changes of expression where both clips show the same face.
+
+    Both are measured against the neutral of the *source's* person, learned from the whole source and then
+    held. A neutral learned from the edited clip would take a lasting smile for the person's own face,
+    and one that is still being learned would drift under the comparison.
+    """
+    fit = FaceFit(model)
+    neutral = _neutral_of(tracks, fit)
+    kept: list[tuple[int, F32, F32, FaceState]] = []
+    for number, (before_px, after_px) in enumerate(zip(tracks.source, tracks.edited, strict=True)):
+        if before_px is None or after_px is None:
+            continue
+        state, _ = fit.step(neutral, before_px, tracks.time_s[number])
+        apart_px = np.hypot(*(after_px - before_px)[:, :2].mean(0))
+        if apart_px < SAME_FACE_IOD * state.pose.scale_px_per_iod:
+            kept.append((number, before_px, after_px, state))
+    states = [state for *_, state in kept]
+    down = np.array([state.pose.rotation[:2, 1] for state in states]).reshape(-1, 2)
+    moved_iod = [state.pose.unproject(after_px) - state.shape_iod for _, _, after_px, state in kept]
+    expression = np.array([state.expression for state in states]).reshape(-1, BLENDSHAPE_COUNT)
+    person_iod = states[0].neutral_iod if states else model.mean_iod.astype(np.float64)
+    change = ChangeFit(model, person_iod)
+    return FacePairs(
+        frame=np.array([number for number, *_ in kept], np.int64),
+        source_px=np.array([points for _, points, *_ in kept], np.float32).reshape(-1, LANDMARK_COUNT, 3),
+        edited_px=np.array([points for _, _, points, _ in kept], np.float32).reshape(-1, LANDMARK_COUNT, 3),
+        px_per_iod=np.array([state.pose.scale_px_per_iod for state in states]),
+        down=down / np.maximum(np.hypot(down[:, 0], down[:, 1]), 1e-9)[:, None],
+        change=change.solve(np.array(moved_iod).reshape(-1, LANDMARK_COUNT, 3), expression),
+    )
+
+
+def _neutral_of(tracks: Tracks, fit: FaceFit) -> IdentityState:
+    state = fit.first_identity()
+    for time_s, points_px in zip(tracks.time_s, tracks.source, strict=True):
+        if points_px is not None:
+            _, state = fit.step(state, points_px, time_s)
+    return state
+
+
+def _observe(
+    source: FileSource, edited: FileSource, progress: Progress | None
+) -> tuple[Tracks, PixelMeasure]:
+    from rtfilter.tracking.engine import EngineTracker
+
+    tracks, pixels = Tracks(), measures.Pixels()
+    source_tracker, edited_tracker = EngineTracker(), EngineTracker()
+    try:
+        for before, after in _together(source, edited):
+            before_px, after_px = _points(source_tracker, before), _points(edited_tracker, after)
+            tracks.time_s.append(before.pts_ns * 1e-9)
+            tracks.source.append(before_px)
+            tracks.edited.append(after_px)
+            if before_px is not None:
+                pixels.add(before.rgb, after.rgb, before_px)
+            if progress is not None:
+                progress(len(tracks.source), source.info.frame_count)
+    finally:
+        source_tracker.close()
+        edited_tracker.close()
+    return tracks, pixels.measure()
+
+
+def _together(source: FileSource, edited: FileSource) -> Iterator[tuple[Frame, Frame]]:
+    count = 0
+    while True:
+        before, after = source.read(), edited.read()
+        if before is None and after is None:
+            return
+        if before is None or after is None:
+            short = source if before is None else edited
+            long = edited if before is None else source
+            raise UsageError(
+                f"{short.damage or short.info.name} ends after {count} frames and {long.info.name} goes on: "
+                "expected every frame of the source in the edit; filter the whole source again"
+            )
+        if before.rgb.shape != after.rgb.shape:
+            raise UsageError(
+                f"frame {count} is {before.width}x{before.height} before and {after.width}x{after.height} "
+                "after: cut the source where its size changes"
+            )
+        count += 1
+        yield before, after
+
+
+def _points(tracker: Tracker, frame: Frame) -> F32 | None:
+    found: Landmarks | None = tracker.track(frame)
+    return found.points_px if found is not None else None
+
+
+def _check_sizes(source: Source, edited: Source) -> None:
+    before, after = source.info, edited.info
+    if (before.width, before.height) == (after.width, after.height):
+        return
+    size, expected = f"{after.width}x{after.height}", f"{before.width}x{before.height}"
+    got = f"{after.name} is {size}, expected {expected} as in the source"
+    if (after.width, after.height) == (2 * before.width, before.height):
+        raise UsageError(f"{got}: it looks like one made with --compare; make it without and evaluate that")
+    raise UsageError(f"{got}: evaluate the edit at its own size")
+
+
+def _check_faces(tracks: Tracks, source: str, edited: str) -> None:
+    for name, points in ((source, tracks.source), (edited, tracks.edited)):
+        if all(found is None for found in points):
+            raise InputError(
+                f"{name}: no face in any of {len(points)} frames, so there is nothing to measure"
+            )
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.4f}"

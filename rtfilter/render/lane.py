@@ -1,0 +1,96 @@
+"""The CPU lane: tracker, fit, edit and renderer as stages, one after another."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.controls import Controls
+from rtfilter.face.edit import FaceEditor
+from rtfilter.face.fit import FaceFit, FaceState
+from rtfilter.face.framing import is_plausible, share_inside
+from rtfilter.face.model import MorphableModel
+from rtfilter.frame import Frame
+from rtfilter.gpu.lane import StepReport
+from rtfilter.render.cpu import CpuRenderer
+from rtfilter.render.mesh import RingedMesh
+from rtfilter.tracking.base import Landmarks, Tracker
+
+# What the last frame with a face was edited with.
+_Held = tuple[FaceState, Landmarks, npt.NDArray[np.float64]]
+
+
+class CpuLane:
+    """tracker: default `EngineTracker`. model, fade_s: as of `FaceFilter`. why: told by `why`."""
+
+    name = "cpu"
+
+    def __init__(self, tracker: Tracker | None, model: MorphableModel, fade_s: float, why: str = "") -> None:
+        if tracker is None:
+            from rtfilter.tracking.engine import EngineTracker
+
+            tracker = EngineTracker()
+        self.why = why
+        self._tracker = tracker
+        self._fit = FaceFit(model)
+        self._editor = FaceEditor(model, fade_s)
+        self._renderer = CpuRenderer(RingedMesh(model.triangles, model.holes))
+        self._renderer.warm_up()
+        self._identity = self._fit.first_identity()
+        self._edit = self._editor.first_state()
+        self._held: _Held | None = None
+
+    def step(self, frame: Frame, controls: Controls) -> tuple[Frame, StepReport]:
+        start = perf_counter_ns()
+        time_s = frame.pts_ns * 1e-9
+        self._renderer.prepare(frame)
+        landmarks = self._tracker.track(frame)
+        if landmarks is not None and not is_plausible(landmarks.points_px, frame.width, frame.height):
+            landmarks = None
+        tracked = perf_counter_ns()
+        if landmarks is None:
+            out = self._without_face(frame, time_s)
+            done = perf_counter_ns()
+            stages = {"track": tracked - start, "render": done - tracked, "total": done - start}
+            return out, StepReport(strength=self._edit.strength, stage_ns=stages)
+        state, self._identity = self._fit.step(self._identity, landmarks.points_px, time_s)
+        fitted = perf_counter_ns()
+        inside = share_inside(landmarks.points_px, frame.width, frame.height)
+        offset, self._edit = self._editor.step(self._edit, state, controls, inside, time_s)
+        displacement = self._editor.displace(self._edit, state.pose, landmarks.points_px, offset)
+        self._held = (state, landmarks, offset)
+        edited = perf_counter_ns()
+        out = self._renderer.render(frame, displacement)
+        done = perf_counter_ns()
+        stages = {
+            "track": tracked - start,
+            "fit": fitted - tracked,
+            "edit": edited - fitted,
+            "render": done - edited,
+            "total": done - start,
+        }
+        return out, StepReport(landmarks, state, offset, self._edit.strength, stages)
+
+    def reset(self) -> None:
+        self._tracker.reset()
+        self._identity = self._fit.first_identity()
+        self._edit = self._editor.first_state()
+        self._held = None
+
+    def close(self) -> None:
+        self._tracker.close()
+        self._renderer.close()
+
+    def _without_face(self, frame: Frame, time_s: float) -> Frame:
+        """The last edit where the face was last seen, fading; then the frame as it is."""
+        if self._held is None:
+            return frame.unchanged()
+        self._edit = self._editor.fade_out(self._edit, time_s)
+        if self._edit.strength <= 0.0:
+            self._edit, self._held = self._editor.first_state(), None
+            return frame.unchanged()
+        state, landmarks, offset = self._held
+        displacement = self._editor.displace(self._edit, state.pose, landmarks.points_px, offset)
+        return self._renderer.render(frame, displacement)

@@ -1,0 +1,1 @@
+"""The server: handlers, sessions, admission, metrics and the panel."""

@@ -1,0 +1,141 @@
+"""The JSON interface: sessions, their wishes, and what the server is. docs/serve-api.md describes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+import rtfilter
+from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
+from rtfilter.serve.app.events import serve_websocket
+from rtfilter.serve.app.messages import merged, parse_object
+from rtfilter.serve.app.preset_store import PresetStore
+from rtfilter.serve.app.session import Json, Session
+from rtfilter.serve.app.sessions import Sessions
+from rtfilter.serve.gate.options import ServeOptions
+from rtfilter.serve.gate.refusals import RefusedError
+from rtfilter.serve.gate.sdp_guard import checked_offer
+
+
+class Api:
+    """Handlers by route. mode: "serve", or "cam" when the server itself has the camera."""
+
+    def __init__(self, options: ServeOptions, sessions: Sessions, mode: str, presets: PresetStore) -> None:
+        self._options = options
+        self._sessions = sessions
+        self._mode = mode
+        self._presets = presets
+
+    def routes(self) -> list[web.RouteDef]:
+        one = "/api/sessions/{id}"
+        return [
+            web.get("/api/info", self.info),
+            web.post("/api/sessions", self.open),
+            web.get("/api/sessions", self.list),
+            web.get(one, self.show),
+            web.patch(one, self.pause),
+            web.delete(one, self.close),
+            web.get(f"{one}/controls", self.controls),
+            web.patch(f"{one}/controls", self.change_controls),
+            web.put(f"{one}/controls", self.replace_controls),
+            web.post(f"{one}/preset", self.choose_preset),
+            web.get(f"{one}/events", self.events),
+        ]
+
+    async def info(self, _: web.Request) -> web.Response:
+        limits = self._options.limits
+        return web.json_response(
+            {
+                "version": rtfilter.__version__,
+                "mode": self._mode,
+                "emotions": list(EMOTIONS),
+                "intensity_max": INTENSITY_MAX,
+                "presets": self._presets.describe(),
+                "presets_can_be_saved": self._presets.folder is not None,
+                "limits": {
+                    "width_px": limits.width_px,
+                    "height_px": limits.height_px,
+                    "fps": limits.fps,
+                    "sessions": limits.sessions,
+                },
+                "codec": self._options.codec,
+                "bitrate_bps": self._options.bitrate_bps,
+                "controls": self._options.controls.as_dict(),
+            }
+        )
+
+    async def open(self, request: web.Request) -> web.Response:
+        if self._mode != "serve":
+            raise RefusedError(409, "this server filters its own camera: watch it with POST /whep/cam")
+        body = await _object(request)
+        sdp, kind = body.get("sdp"), body.get("type")
+        if not isinstance(sdp, str) or kind != "offer":
+            raise RefusedError(400, 'expected {"sdp": "v=0...", "type": "offer"}')
+        wish = body.get("controls")
+        if wish is not None and not isinstance(wish, dict):
+            raise RefusedError(400, f"controls: expected an object, got {type(wish).__name__}")
+        controls = merged(self._options.controls, wish) if wish else None
+        address = request.remote or ""
+        offer = checked_offer(sdp, "peer", self._options.limits, self._sessions.networks_for(address))
+        session, answer = await self._sessions.open_peer("peer", offer, address, controls)
+        return web.json_response(
+            {"id": session.id, "sdp": answer, "type": "answer"},
+            status=201,
+            headers={"Location": f"/api/sessions/{session.id}"},
+        )
+
+    async def list(self, _: web.Request) -> web.Response:
+        return web.json_response({"sessions": [session.describe() for session in self._sessions.all()]})
+
+    async def show(self, request: web.Request) -> web.Response:
+        return web.json_response(self._session(request).describe())
+
+    async def pause(self, request: web.Request) -> web.Response:
+        session = self._session(request)
+        body = await _object(request)
+        if not isinstance(paused := body.get("paused"), bool):
+            raise RefusedError(400, 'expected {"paused": true} or {"paused": false}')
+        session.pause(paused)
+        return web.json_response(session.describe())
+
+    async def close(self, request: web.Request) -> web.Response:
+        session = self._session(request)
+        if session.kind == "cam":
+            raise RefusedError(409, "the camera's session ends with its program: stop rtfilter cam")
+        await self._sessions.close(session.id, "ended by request")
+        return web.Response(status=204)
+
+    async def controls(self, request: web.Request) -> web.Response:
+        return web.json_response(self._session(request).controls.current.as_dict())
+
+    async def change_controls(self, request: web.Request) -> web.Response:
+        session = self._session(request)
+        return web.json_response(session.controls.change(await _object(request)).as_dict())
+
+    async def replace_controls(self, request: web.Request) -> web.Response:
+        session = self._session(request)
+        return web.json_response(
+            session.controls.replace(merged(Controls(), await _object(request))).as_dict()
+        )
+
+    async def choose_preset(self, request: web.Request) -> web.Response:
+        session = self._session(request)
+        name = (await _object(request)).get("name")
+        if not isinstance(name, str):
+            raise RefusedError(400, 'expected {"name": "friendly"}')
+        return web.json_response(session.choose_preset(name).as_dict())
+
+    async def events(self, request: web.Request) -> web.WebSocketResponse:
+        session = self._session(request)
+        if not web.WebSocketResponse(protocols=("rtfilter",)).can_prepare(request):
+            raise RefusedError(426, "expected a WebSocket: connect with ws:// or wss://")
+        return await serve_websocket(request, session)
+
+    def _session(self, request: web.Request) -> Session:
+        return self._sessions.find(request.match_info["id"])
+
+
+async def _object(request: web.Request) -> Json:
+    body: dict[str, Any] = parse_object(await request.text())
+    return body

@@ -1,0 +1,231 @@
+"""`Session`: one filtered stream, whatever feeds it: its wish, its state, its results, who hears of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rtfilter.controls import Controls
+from rtfilter.errors import UsageError, nearest
+from rtfilter.presets import Preset
+from rtfilter.serve.app.live_controls import LiveControls
+from rtfilter.serve.app.messages import (
+    ChangeControls,
+    ChoosePreset,
+    MessageError,
+    Ping,
+    SetPaused,
+    parse_message,
+)
+from rtfilter.serve.app.pipeline import Filtered
+from rtfilter.serve.rtc.newest import Fanout
+from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
+
+# A stream that gave nothing for so long is not live.
+SILENT_NS = 2 * NS_PER_S
+# The rate is told over so many of the newest pictures.
+_RATE_OVER = 30
+
+Json = dict[str, Any]
+Listener = Callable[[Json], None]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class VideoFacts:
+    width: int
+    height: int
+    fps: float
+
+
+class Session:
+    """All calls belong to the event loop's thread, but for `controls`, which any thread may change.
+
+    id: its name in the interface. kind: "peer", "whip" or "cam". presets: by name, for `choose_preset`.
+    results: what `deliver` was given, for any number of readers.
+    set_paused: how what feeds the session is told.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        kind: str,
+        controls: Controls | LiveControls,
+        presets: Mapping[str, Preset],
+        *,
+        clock: Clock = monotonic_ns,
+    ) -> None:
+        self.id = session_id
+        self.kind = kind
+        self.controls = controls if isinstance(controls, LiveControls) else LiveControls(controls)
+        self.results: Fanout[Filtered] = Fanout()
+        self.set_paused: Callable[[bool], None] = lambda _: None
+        self.dropped: Callable[[], int] = lambda: 0
+        self.stages: Callable[[], Mapping[str, Any]] = dict
+        self.frames = 0
+        self.paused = False
+        self.face = False
+        self.reason = ""
+        self.video: VideoFacts | None = None
+        self._presets = presets
+        self._clock = clock
+        self._made_ns = clock()
+        self._times_ns: list[int] = []
+        self._ended = False
+        self._listeners: list[Listener] = []
+        self._told: tuple[str, bool, bool] = ("connecting", False, False)
+        self._loop = asyncio.get_running_loop()
+        self._unlisten = self.controls.listen(self._controls_changed)
+
+    @property
+    def state(self) -> str:
+        """connecting, live, no_video, paused or ended."""
+        if self._ended:
+            return "ended"
+        if self.paused:
+            return "paused"
+        if not self._times_ns:
+            return "connecting"
+        return "no_video" if self._clock() - self._times_ns[-1] > SILENT_NS else "live"
+
+    @property
+    def age_s(self) -> float:
+        return (self._clock() - self._made_ns) / NS_PER_S
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last picture, or since the beginning."""
+        last_ns = self._times_ns[-1] if self._times_ns else self._made_ns
+        return (self._clock() - last_ns) / NS_PER_S
+
+    def describe(self) -> Json:
+        """The session as the interface shows it."""
+        video = self.video
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "state": self.state,
+            "reason": self.reason,
+            "face": self.face,
+            "paused": self.paused,
+            "controls": self.controls.current.as_dict(),
+            "video": video and {"width": video.width, "height": video.height, "fps": video.fps},
+            "frames": self.frames,
+            "dropped": self.dropped(),
+            "stages_ms": self.stages(),
+            "age_s": round(self.age_s, 1),
+        }
+
+    def deliver(self, result: Filtered) -> None:
+        """Take one result: give it to all readers and tell the listeners."""
+        if self._ended:
+            return
+        self.frames += 1
+        self.face = result.face
+        self._times_ns.append(self._clock())
+        del self._times_ns[:-_RATE_OVER]
+        self.video = VideoFacts(result.picture.width, result.picture.height, self._rate())
+        self.results.put(result)
+        self.tell_state()
+        if self._listeners:
+            self._tell(_timings_message(result))
+
+    def pause(self, paused: bool) -> None:
+        """Show a still card instead of the picture, or the picture again."""
+        self.paused = paused
+        self.set_paused(paused)
+        self.tell_state()
+
+    def choose_preset(self, name: str, seq: int | None = None) -> Controls:
+        """Take a preset's wish, by its name in any case. Raises UsageError for an unknown one."""
+        name = name.strip().lower()
+        if name not in self._presets:
+            raise UsageError(f"unknown preset {name[:40]!r}:{nearest(name[:40], self._presets)}")
+        return self.controls.choose(self._presets[name].values, seq)
+
+    def handle(self, text: str | bytes, reply: Listener) -> None:
+        """Do what a client's message asks; `reply` gets what concerns only the client itself."""
+        seq: int | None = None
+        try:
+            message = parse_message(text)
+            if isinstance(message, ChangeControls):
+                seq = message.seq
+                self.controls.change(message.changes, seq)
+            elif isinstance(message, ChoosePreset):
+                seq = message.seq
+                self.choose_preset(message.name, seq)
+            elif isinstance(message, SetPaused):
+                self.pause(message.paused)
+            elif isinstance(message, Ping):
+                reply({"type": "pong", "t": message.t})
+        except MessageError as error:
+            reply({"type": "error", "error": str(error), "seq": error.seq})
+        except UsageError as error:
+            reply({"type": "error", "error": str(error), "seq": seq})
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have `listener` told every message of the server, `hello` first; returns the way out."""
+        listener({"type": "hello", "session": self.describe()})
+        self._listeners.append(listener)
+
+        def leave() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return leave
+
+    def tell_state(self) -> None:
+        """Tell the listeners when the state is another than they know."""
+        now = (self.state, self.face, self.paused)
+        if now != self._told:
+            self._told = now
+            state, face, paused = now
+            _log.info("session %s is %s", self.id, state, extra={"session": self.id, "face": face})
+            self._tell(
+                {"type": "state", "state": state, "face": face, "paused": paused, "reason": self.reason}
+            )
+
+    def end(self, reason: str) -> None:
+        """The last word; readers get what is left and then None. May be called twice."""
+        if self._ended:
+            return
+        self._ended = True
+        self.reason = reason
+        self._unlisten()
+        self.tell_state()
+        self.results.close()
+        self._listeners.clear()
+
+    def _controls_changed(self, controls: Controls, seq: int | None) -> None:
+        message = {"type": "controls", "controls": controls.as_dict(), "seq": seq}
+        self._loop.call_soon_threadsafe(self._tell, message)
+
+    def _tell(self, message: Json) -> None:
+        for listener in list(self._listeners):
+            listener(message)
+
+    def _rate(self) -> float:
+        if len(self._times_ns) < 2:
+            return 0.0
+        span_ns = self._times_ns[-1] - self._times_ns[0]
+        return round((len(self._times_ns) - 1) * NS_PER_S / max(span_ns, 1), 1)
+
+
+def _timings_message(result: Filtered) -> Json:
+    picture = result.picture
+    assert picture.pts is not None
+    assert picture.time_base is not None
+    return {
+        "type": "timings",
+        "rtp": int(picture.pts * picture.time_base * 90_000) % 2**32,
+        "stages_ms": result.stages_ms,
+        "face": result.face,
+        "face_box": result.face_box,
+        "strength": round(result.strength, 3),
+        "dropped": result.dropped,
+        "applied_seq": result.applied_seq,
+    }

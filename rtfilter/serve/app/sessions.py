@@ -1,0 +1,254 @@
+"""`Sessions`: all sessions of one server and their peers; the only place that makes and ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import secrets
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rtfilter.controls import Controls
+from rtfilter.frame import U8
+from rtfilter.presets import Preset
+from rtfilter.serve.app.admission import Member, admit
+from rtfilter.serve.app.filters import FilterPool
+from rtfilter.serve.app.memory import give_back_free_memory
+from rtfilter.serve.app.metrics import Metrics
+from rtfilter.serve.app.peer import Peer
+from rtfilter.serve.app.session import Session
+from rtfilter.serve.app.stream import Stream
+from rtfilter.serve.gate.networks import AllowedNetworks
+from rtfilter.serve.gate.options import ServeOptions
+from rtfilter.serve.gate.refusals import RefusedError
+from rtfilter.serve.gate.sdp_offer import CheckedOffer
+
+SILENT_S = 2.0
+TIDY_AFTER_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Entry:
+    """A session and what keeps it alive. stream, peer: None for the camera's own session."""
+
+    session: Session
+    address: str
+    stream: Stream | None = None
+    peer: Peer | None = None
+    watchers: dict[str, Peer] = field(default_factory=dict)
+    watcher_addresses: dict[str, str] = field(default_factory=dict)
+
+
+class Sessions:
+    """All calls belong to the event loop's thread."""
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        presets: Mapping[str, Preset],
+        pool: FilterPool,
+        networks: AllowedNetworks,
+        card: U8,
+        metrics: Metrics,
+    ) -> None:
+        self._options = options
+        self.presets = presets
+        self._pool = pool
+        self._networks = networks
+        self._card = card
+        self._metrics = metrics
+        self.processors = metrics.processors
+        self._entries: dict[str, Entry] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._tidying: asyncio.TimerHandle | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self._entries)
+
+    def networks_for(self, address: str) -> AllowedNetworks:
+        """What media may be exchanged with when the request came from `address`."""
+        return self._networks.for_peer(address or None)
+
+    def all(self) -> list[Session]:
+        return [entry.session for entry in self._entries.values()]
+
+    def has(self, session_id: str) -> bool:
+        return session_id in self._entries
+
+    def find(self, session_id: str) -> Session:
+        """Raises RefusedError 404."""
+        return self._entry(session_id).session
+
+    def add_own(self, session: Session) -> None:
+        """A session that this process feeds itself: the camera's."""
+        self._entries[session.id] = Entry(session, "")
+
+    async def open_peer(
+        self,
+        kind: str,
+        offer: CheckedOffer,
+        address: str,
+        controls: Controls | None = None,
+        name: str | None = None,
+    ) -> tuple[Session, str]:
+        """A new session fed by the peer behind `offer`, and the answer to it.
+
+        kind: "peer", which gets its picture back, or "whip". name: the session's id; made up without.
+        Raises RefusedError: 503, 429, 409 for a name that is taken, 400 for an offer without sense.
+        """
+        session_id = name or secrets.token_urlsafe(9)
+        self._admit(address)
+        if session_id in self._entries:
+            raise RefusedError(409, f"{session_id!r} is being sent already: end that, or choose another name")
+        session = Session(session_id, kind, controls or self._options.controls, self.presets)
+        stream = Stream(
+            session,
+            self._pool,
+            self._options.limits,
+            self._card,
+            lambda reason: self.close_soon(session, reason),
+        )
+        gives = session if kind == "peer" else None
+        peer = Peer(
+            self._options,
+            self.networks_for(address),
+            lambda reason: self.close_soon(session, reason),
+            takes=stream,
+            gives=gives,
+            sound_of=stream if gives else None,
+        )
+        self._entries[session_id] = Entry(session, address, stream, peer)
+        self._metrics.opened(kind)
+        session.listen(self._metrics.heard)
+        try:
+            answer = await peer.answer(offer)
+        except BaseException:
+            await self._close_this(session, "the offer could not be answered")
+            raise
+        _log.info("session %s opened", session_id, extra={"session": session_id, "peer": address})
+        return session, answer
+
+    async def open_watcher(self, session_id: str, offer: CheckedOffer, address: str) -> tuple[str, str]:
+        """A watcher of a session: its secret id, and the answer.
+
+        Raises RefusedError as `open_peer` does, and 404.
+        """
+        entry = self._entry(session_id)
+        self._admit(address, filters=False)
+        watcher_id = secrets.token_urlsafe(18)
+        peer = Peer(
+            self._options,
+            self.networks_for(address),
+            lambda _: self._spawn(self.close_watcher(session_id, watcher_id)),
+            gives=entry.session,
+            sound_of=entry.stream,
+        )
+        entry.watchers[watcher_id] = peer
+        entry.watcher_addresses[watcher_id] = address
+        self._metrics.opened("whep")
+        try:
+            return watcher_id, await peer.answer(offer)
+        except BaseException:
+            await self.close_watcher(session_id, watcher_id)
+            raise
+
+    def peer_of(self, session_id: str) -> Peer:
+        """The peer that feeds a session. Raises RefusedError 404."""
+        peer = self._entry(session_id).peer
+        if peer is None:
+            raise RefusedError(404, f"{session_id!r} is fed by the server itself")
+        return peer
+
+    def watcher(self, session_id: str, watcher_id: str) -> Peer:
+        """Raises RefusedError 404."""
+        peer = self._entry(session_id).watchers.get(watcher_id)
+        if peer is None:
+            raise RefusedError(404, "no such watcher: it left, or the session ended")
+        return peer
+
+    async def close_watcher(self, session_id: str, watcher_id: str) -> None:
+        """Let a watcher go, if it is still there."""
+        entry = self._entries.get(session_id)
+        peer = entry.watchers.pop(watcher_id, None) if entry is not None else None
+        if entry is not None and peer is not None:
+            entry.watcher_addresses.pop(watcher_id, None)
+            await peer.close()
+            self._tidy_soon()
+
+    async def close(self, session_id: str, reason: str) -> None:
+        """End a session with its peer and watchers, if it is still there."""
+        entry = self._entries.pop(session_id, None)
+        if entry is None:
+            return
+        _log.info("session %s ended: %s", session_id, reason, extra={"session": session_id})
+        if entry.stream is not None:
+            await entry.stream.close(reason)
+        else:
+            entry.session.end(reason)
+        for peer in (*entry.watchers.values(), entry.peer):
+            if peer is not None:
+                await peer.close()
+        self._tidy_soon()
+
+    def close_soon(self, session: Session, reason: str) -> None:
+        """`close` from inside what is to be closed; not a newer session of the same name."""
+        self._spawn(self._close_this(session, reason))
+
+    async def _close_this(self, session: Session, reason: str) -> None:
+        entry = self._entries.get(session.id)
+        if entry is not None and entry.session is session:
+            await self.close(session.id, reason)
+
+    async def close_all(self, reason: str) -> None:
+        """End everything; the server stops."""
+        await asyncio.gather(*(self.close(session_id, reason) for session_id in list(self._entries)))
+        while self._closing:
+            await asyncio.gather(*self._closing)
+        if self._tidying is not None:
+            self._tidying.cancel()
+
+    def _tidy_soon(self) -> None:
+        """Collect garbage shortly, once for all that close together.
+
+        The parts of a connection refer to each other and hold encoders and decoders: megabytes that Python's
+        collector does not see, so that by itself it comes after a hundred connections and more.
+        """
+        if self._tidying is None:
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_AFTER_S, self._tidy)
+
+    def _tidy(self) -> None:
+        self._tidying = None
+        gc.collect()
+        asyncio.get_running_loop().run_in_executor(None, give_back_free_memory)
+
+    def _admit(self, address: str, filters: bool = True) -> None:
+        # Who sends nothing costs nothing: a peer that vanished is missed only after half a minute.
+        members = [
+            Member(entry.address, entry.session.age_s, filters=entry.session.silent_s < SILENT_S)
+            for entry in self._entries.values()
+            if entry.stream
+        ]
+        members += [
+            Member(watcher, 60.0, filters=False)
+            for entry in self._entries.values()
+            for watcher in entry.watcher_addresses.values()
+        ]
+        admit(members, address, self._options.limits, self.processors.load(), filters=filters)
+
+    def _entry(self, session_id: str) -> Entry:
+        entry = self._entries.get(session_id)
+        if entry is None:
+            raise RefusedError(
+                404, "no such session: it ended, or the server was started anew; connect again"
+            )
+        return entry
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

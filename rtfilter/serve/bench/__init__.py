@@ -1,1 +1,0 @@
-"""Glass to glass over WebRTC, measured through the pixels: cameras, clients, servers and figures."""

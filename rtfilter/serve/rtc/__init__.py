@@ -1,0 +1,1 @@
+"""What is changed of aiortc: jitter buffer, encoders, queues and tuning."""

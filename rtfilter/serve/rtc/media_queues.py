@@ -1,0 +1,155 @@
+"""The queues before and behind aiortc's decoder thread, with bounds: what is late is left out, not kept."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+from aiortc.jitterbuffer import JitterFrame
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from av import VideoFrame
+from av.frame import Frame
+
+from rtfilter.serve.rtc.bitstream import coded_size, is_keyframe
+from rtfilter.serve.rtc.jitter import FrameBatch
+
+Task: TypeAlias = tuple[RTCRtpCodecParameters, JitterFrame]
+TooLarge: TypeAlias = Callable[[int, int], None]
+
+# Asking again while a keyframe does not come, and going on without one where a sender makes none on request.
+ASK_AGAIN_S = 0.5
+GO_ON_S = 3.0
+
+
+class SizeGate:
+    """Says whether a picture is within the limits; tells `on_too_large` of the first that is not."""
+
+    def __init__(self, width_px: int, height_px: int, on_too_large: TooLarge | None) -> None:
+        self._width_px = width_px
+        self._height_px = height_px
+        self._on_too_large = on_too_large
+
+    def admits(self, width_px: int, height_px: int) -> bool:
+        if width_px <= self._width_px and height_px <= self._height_px:
+            return True
+        if self._on_too_large is not None:
+            tell, self._on_too_large = self._on_too_large, None
+            tell(width_px, height_px)
+        return False
+
+
+class _DecodeQueue(queue.Queue["Task | None"]):
+    """What both kinds share. `put` is called on the event loop only, `get` by the decoder thread."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.dropped = 0
+        self._limit = limit
+
+    def put(self, item: Task | None, block: bool = True, timeout: float | None = None) -> None:
+        """Take a frame, a `FrameBatch`, or the end (None), in front of which nothing waits any more."""
+        if item is None:
+            self._drop(self.qsize())
+            super().put(None)
+            return
+        codec, frame = item
+        frames = frame.frames() if isinstance(frame, FrameBatch) else [frame]
+        for admitted in self._admit(codec, frames):
+            super().put((codec, admitted))
+
+    def _admit(self, codec: RTCRtpCodecParameters, frames: list[JitterFrame]) -> list[JitterFrame]:
+        raise NotImplementedError
+
+    def _drop(self, count: int) -> None:
+        """Takes the oldest `count` out, or as many as the decoder left."""
+        for _ in range(count):
+            try:
+                self.get_nowait()
+            except queue.Empty:
+                return
+            self.dropped += 1
+
+
+class AudioDecodeQueue(_DecodeQueue):
+    """Keeps the newest `limit` packets: a decoder that fell behind loses the oldest sound."""
+
+    def _admit(self, codec: RTCRtpCodecParameters, frames: list[JitterFrame]) -> list[JitterFrame]:
+        self._drop(self.qsize() + len(frames) - self._limit)
+        return frames
+
+
+class VideoDecodeQueue(_DecodeQueue):
+    """Keeps the decoder close to the present: when `limit` frames wait, all go and a keyframe is asked for.
+
+    ask: asks the sender for a keyframe; it is called again every half second until one comes. Until then
+    frames are left out, as they would only decode to smears; after three seconds they are taken all the same.
+    A keyframe larger than `gate` admits is left out undecoded, and with it what follows.
+    """
+
+    def __init__(
+        self, limit: int, gate: SizeGate, ask: Callable[[], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(limit)
+        self._gate = gate
+        self._ask = ask
+        self._now = now
+        self._refused = False
+        self._wanting_since_s: float | None = None
+        self._asked_s = 0.0
+
+    def want_keyframe(self, ask: bool = True) -> None:
+        """From now on leave out what does not decode by itself. ask: False where it was asked for already."""
+        if self._wanting_since_s is None:
+            self._wanting_since_s = self._now()
+            self._asked_s = self._now()
+            if ask:
+                self._ask()
+
+    def _admit(self, codec: RTCRtpCodecParameters, frames: list[JitterFrame]) -> list[JitterFrame]:
+        # What one packet set free is caught up with; only what was waiting before counts.
+        if (waiting := self.qsize()) >= self._limit:
+            self._drop(waiting)
+            self.want_keyframe()
+        admitted = [frame for frame in frames if self._is_wanted(codec.name, frame.data)]
+        self.dropped += len(frames) - len(admitted)
+        return admitted
+
+    def _is_wanted(self, codec: str, data: bytes) -> bool:
+        size = coded_size(codec, data)
+        if size is not None:
+            self._refused = not self._gate.admits(*size)
+        if self._refused:
+            return False
+        if self._wanting_since_s is None:
+            return True
+        now_s = self._now()
+        if is_keyframe(codec, data) or now_s - self._wanting_since_s > GO_ON_S:
+            self._wanting_since_s = None
+            return True
+        if now_s - self._asked_s > ASK_AGAIN_S:
+            self._asked_s = now_s
+            self._ask()
+        return False
+
+
+class NewestQueue(asyncio.Queue["Frame | None"]):
+    """Keeps the newest `keep` decoded frames for who reads the track; the end (None) displaces nothing."""
+
+    def __init__(self, keep: int, gate: SizeGate | None = None) -> None:
+        super().__init__()
+        self.dropped = 0
+        self._keep = keep
+        self._gate = gate
+
+    def put_nowait(self, item: Frame | None) -> None:
+        """Take a decoded frame, or the end. On the event loop only; `put` comes here too."""
+        if isinstance(item, VideoFrame) and self._gate and not self._gate.admits(item.width, item.height):
+            self.dropped += 1
+            return
+        while item is not None and self.qsize() >= self._keep:
+            self.get_nowait()
+            self.dropped += 1
+        super().put_nowait(item)

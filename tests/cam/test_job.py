@@ -1,0 +1,332 @@
+"""The camera job: what is shown when, and that nothing but the wish or the virtual camera ends it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtfilter.cam import display as cam_display
+from rtfilter.cam import job as cam_job
+from rtfilter.cam import rest as cam_rest
+from rtfilter.cam.job import CameraChoice, CamJob
+from rtfilter.cam.loop_report import LoopReport
+from rtfilter.cam.steady import SteadySink
+from rtfilter.controls import Controls
+from rtfilter.errors import DeviceError
+from rtfilter.filter import StepReport
+from rtfilter.frame import Box, Frame
+from rtfilter.sources.base import Source
+from rtfilter.sources.camera import CameraSource
+from rtfilter.system.threads import caught, start_thread
+from tests.fakes.live import GUARD_S, HangingSource, Opener, ScriptedCapture, eventually, own_threads, picture
+from tests.fakes.repeating import RepeatingListSink
+
+FILTERED = 90  # what the fake filter adds to every level
+CARD_SIZE = (64, 36)
+
+
+class AddingFilter:
+    """Adds a constant to every pixel, and remembers whose wish it was."""
+
+    def __init__(self) -> None:
+        self.last = StepReport()
+        self.wishes: list[Controls] = []
+        self.resets = 0
+
+    def step(self, frame: Frame, controls: Controls) -> Frame:
+        self.wishes.append(controls)
+        self.last = StepReport(stage_ns={"track": 1, "total": 2})
+        return frame.filtered(frame.rgb + np.uint8(FILTERED), Box(0, 0, 8, 6))
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+class Rig:
+    """A job with a scripted camera, running in a thread."""
+
+    def __init__(self, source: Source, *, sink_error: Exception | None = None, **options: Any) -> None:
+        self.inner = RepeatingListSink(error=sink_error)
+        self.filter = AddingFilter()
+        self.wish = Controls({"happy": 0.5})
+        self.reports: list[LoopReport] = []
+        self.error: BaseException | None = None
+        self.job = CamJob(
+            source,
+            SteadySink(self.inner, 100),
+            self.filter,
+            lambda: self.wish,
+            size=CARD_SIZE,
+            camera=CameraChoice("0", 8, 6, 100.0),
+            **options,
+        )
+        self.thread = start_thread("job", self._run)
+
+    def _run(self) -> None:
+        self.error = caught(lambda: self.reports.append(self.job.run()))
+
+    @property
+    def shows(self) -> str:
+        """What is on the virtual camera: "card", or the level of the picture."""
+        if not self.inner.frames:
+            return ""
+        rgb = self.inner.frames[-1].rgb
+        return "card" if rgb.shape[1] == CARD_SIZE[0] else str(int(rgb[0, 0, 0]))
+
+    def becomes(self, state: str) -> bool:
+        return eventually(lambda: self.job.state == state)
+
+
+def capture(level: int = 0, count: int | None = None, **options: Any) -> ScriptedCapture:
+    endless = itertools.count() if count is None else range(count)
+    return ScriptedCapture((picture(level) for _ in endless), interval_s=0.005, **options)
+
+
+def camera(*captures: ScriptedCapture | DeviceError, **options: Any) -> CameraSource:
+    return CameraSource(0, open_capture=Opener(list(captures)), first_retry_s=0.01, **options)
+
+
+@contextmanager
+def running(source: Source, **options: Any) -> Iterator[Rig]:
+    rig = Rig(source, **options)
+    try:
+        yield rig
+    finally:
+        rig.job.stop()
+        rig.thread.join(2 * GUARD_S)
+        assert not rig.thread.is_alive(), "run() hangs"
+    if rig.error is not None:
+        raise rig.error
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds become tenths."""
+    monkeypatch.setattr(cam_display, "SILENT_NS", cam_display.SILENT_NS // 10)
+    monkeypatch.setattr(cam_display, "UNWATCHED_NS", cam_display.UNWATCHED_NS // 10)
+    monkeypatch.setattr(cam_job, "LOOK_NS", cam_job.LOOK_NS // 10)
+    monkeypatch.setattr(cam_job, "LOOK_IDLE_NS", cam_job.LOOK_IDLE_NS // 10)
+    monkeypatch.setattr(cam_job, "TICK_S", 0.02)
+    monkeypatch.setattr(cam_rest, "REST_NS", cam_rest.REST_NS // 10)
+    monkeypatch.setattr(cam_rest, "RETRY_NS", cam_rest.RETRY_NS // 10)
+
+
+def test_a_card_first_then_filtered_pictures_then_a_clean_end() -> None:
+    with running(camera(capture(5))) as rig:
+        assert rig.becomes("live")
+        assert eventually(lambda: rig.shows == str(5 + FILTERED))
+        assert rig.inner.frames[0].rgb.shape[1] == CARD_SIZE[0]
+        assert rig.job.report().filtered > 0
+        assert rig.job.last is rig.filter.last
+    assert rig.inner.closes == [True]
+    assert rig.reports[0].filtered > 0
+    assert "filter.track" in rig.reports[0].timings
+    assert eventually(lambda: not own_threads())
+
+
+def test_the_wish_is_asked_for_before_every_frame() -> None:
+    with running(camera(capture())) as rig:
+        assert rig.becomes("live")
+        rig.wish = Controls({"sad": 1.0})
+        assert eventually(lambda: rig.filter.wishes[-1] is rig.wish)
+
+
+def test_paused_shows_a_card_and_does_not_filter() -> None:
+    with running(camera(capture(5))) as rig:
+        assert eventually(lambda: rig.shows == str(5 + FILTERED))
+        rig.job.paused = True
+        assert rig.job.state == "paused"
+        assert eventually(lambda: rig.shows == "card")
+        steps, pictures = len(rig.filter.wishes), len(rig.inner.frames)
+        repeats = rig.inner.repeats
+        assert eventually(lambda: rig.inner.repeats > repeats + 10)
+        assert len(rig.filter.wishes) <= steps + 1  # one was on its way
+        assert len(rig.inner.frames) == pictures
+        rig.job.paused = False
+        assert rig.becomes("live")
+        assert eventually(lambda: rig.shows == str(5 + FILTERED))
+
+
+def test_an_unplugged_camera_is_a_card_until_it_is_back() -> None:
+    unplugged = [DeviceError("not there")] * 7
+    with running(camera(capture(5, count=30), *unplugged, capture(9))) as rig:
+        assert rig.becomes("live")
+        assert rig.becomes("no_video")
+        assert eventually(lambda: rig.shows == "card")
+        assert eventually(lambda: rig.shows == str(9 + FILTERED), timeout_s=60)
+        assert rig.job.state == "live"
+        assert rig.job.reason == ""
+
+
+def test_a_silent_camera_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen = threading.Event()
+    source = camera(ScriptedCapture([picture(5), frozen, picture(6)]))
+    with running(source) as rig:
+        assert eventually(lambda: "frozen" in rig.job.reason)
+        assert rig.job.state == "no_video"
+    frozen.set()
+
+
+def test_nobody_watching_rests_the_filter_until_somebody_does() -> None:
+    watching = [True]
+    with running(camera(capture(5)), watched=lambda: watching[0]) as rig:
+        assert rig.becomes("live")
+        watching[0] = False
+        assert rig.becomes("idle")
+        assert eventually(lambda: rig.shows == "card")
+        steps = len(rig.filter.wishes)
+        assert not eventually(lambda: len(rig.filter.wishes) > steps + 1, timeout_s=0.2)
+        watching[0] = True
+        assert rig.becomes("live")
+        assert eventually(lambda: rig.shows == str(5 + FILTERED))
+
+
+def test_who_keeps_it_awake_keeps_it_live() -> None:
+    with running(camera(capture(5)), watched=lambda: False) as rig:
+        assert rig.becomes("idle")
+        rig.job.keep_awake = True
+        assert rig.becomes("live")
+        assert not eventually(lambda: rig.job.state == "idle", timeout_s=0.8)
+
+
+def test_every_filtered_frame_and_every_state_is_told() -> None:
+    told: list[Frame] = []
+    states: list[str] = []
+    with running(camera(capture(5))) as rig:
+        rig.job.on_frame = told.append
+        assert eventually(lambda: len(told) > 5)
+        rig.job.on_state = states.append
+        rig.job.paused = True
+        rig.job.paused = True
+    assert states == ["paused"]
+    assert all(frame.original is not None for frame in told)
+    assert [frame.seq for frame in told] == sorted({frame.seq for frame in told})
+
+
+def opens(**sources: Source | DeviceError) -> tuple[Callable[..., Source], list[tuple[object, ...]]]:
+    asked: list[tuple[object, ...]] = []
+
+    def open_camera(device: str, width: int, height: int, fps: float) -> Source:
+        asked.append((device, width, height, fps))
+        source = sources[f"d{device}"]
+        if isinstance(source, DeviceError):
+            raise source
+        return source
+
+    return open_camera, asked
+
+
+def test_another_camera_is_taken_and_the_old_one_closed() -> None:
+    old = camera(capture(5))
+    open_camera, asked = opens(d1=camera(capture(9)))
+    with running(old, open_camera=open_camera) as rig:
+        assert rig.becomes("live")
+        rig.job.switch_camera("1", 16, 12, 30.0)
+        assert eventually(lambda: rig.shows == str(9 + FILTERED))
+        assert old.read(0.1) is None
+        assert (asked, rig.job.camera) == ([("1", 16, 12, 30.0)], CameraChoice("1", 16, 12, 30.0))
+        assert rig.filter.resets == 1
+
+
+def test_another_camera_that_does_not_open_changes_nothing() -> None:
+    open_camera, _ = opens(d1=DeviceError("camera:1 is in use"))
+    with running(camera(capture(5)), open_camera=open_camera) as rig:
+        assert rig.becomes("live")
+        with pytest.raises(DeviceError, match="in use"):
+            rig.job.switch_camera("1", 16, 12, 30.0)
+        steps = len(rig.filter.wishes)
+        assert eventually(lambda: len(rig.filter.wishes) > steps + 3)
+        assert rig.job.camera == CameraChoice("0", 8, 6, 100.0)
+        assert rig.filter.resets == 0
+
+
+def test_the_same_camera_is_closed_before_it_is_opened_in_another_size() -> None:
+    old = HangingSource()
+
+    def open_camera(device: str, width: int, height: int, fps: float) -> Source:
+        assert old.closed.is_set()
+        if width == 9999:
+            raise DeviceError("too large")
+        return camera(capture(width))
+
+    with running(old, open_camera=open_camera) as rig:
+        rig.job.switch_camera("/dev/video0", 7, 5, 30.0)
+        assert eventually(lambda: rig.shows == str(7 + FILTERED))
+        with pytest.raises(DeviceError, match="too large"):
+            rig.job.switch_camera("0", 9999, 5, 30.0)
+        assert rig.job.camera == CameraChoice("/dev/video0", 7, 5, 30.0)
+        steps = len(rig.filter.wishes)
+        assert eventually(lambda: len(rig.filter.wishes) > steps + 3)
+
+
+def test_compared_pictures_are_twice_as_wide() -> None:
+    with running(camera(capture(5)), compare=True) as rig:
+        assert eventually(lambda: bool(rig.inner.frames) and rig.inner.frames[-1].rgb.shape[1] == 16)
+        rgb = rig.inner.frames[-1].rgb
+        assert (int(rgb[0, 0, 0]), int(rgb[0, 15, 0])) == (5, 5 + FILTERED)
+
+
+@pytest.mark.parametrize("source", [HangingSource, lambda: camera(capture(5))], ids=["silent", "live"])
+def test_a_lost_virtual_camera_ends_it_with_its_error(source: Callable[[], Source]) -> None:
+    rig = Rig(source(), sink_error=DeviceError("virtual camera is gone"))
+    rig.thread.join(2 * GUARD_S)
+    assert not rig.thread.is_alive()
+    assert isinstance(rig.error, DeviceError)
+    assert rig.inner.closes == [False]
+
+
+def test_the_camera_is_off_while_paused_and_taken_again() -> None:
+    first, second = capture(5), camera(capture(7))
+    opened: list[CameraChoice] = []
+
+    def open_camera(device: str, width: int, height: int, fps: float) -> Source:
+        opened.append(CameraChoice(device, width, height, fps))
+        return second
+
+    with running(camera(first), open_camera=open_camera) as rig:
+        assert eventually(lambda: rig.shows == str(5 + FILTERED))
+        rig.job.paused = True
+        assert eventually(lambda: first.closed)
+        assert rig.shows == "card"
+        assert not opened
+        rig.job.paused = False
+        assert eventually(lambda: rig.shows == str(7 + FILTERED))
+    assert opened == [CameraChoice("0", 8, 6, 100.0)]
+    assert rig.filter.resets == 1
+
+
+def test_a_camera_that_another_program_took_meanwhile_is_asked_for_again() -> None:
+    first = capture(5)
+    answers: list[Source | DeviceError] = [DeviceError("camera:0 is in use"), camera(capture(7))]
+
+    def open_camera(*_: object) -> Source:
+        answer = answers.pop(0)
+        if isinstance(answer, DeviceError):
+            raise answer
+        return answer
+
+    with running(camera(first), open_camera=open_camera) as rig:
+        assert rig.becomes("live")
+        rig.job.paused = True
+        assert eventually(lambda: first.closed)
+        rig.job.paused = False
+        assert eventually(lambda: rig.shows == str(7 + FILTERED))
+    assert not answers
+
+
+def test_a_short_pause_leaves_the_camera_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cam_rest, "REST_NS", 3600 * 1_000_000_000)
+    first = capture(5)
+    with running(camera(first)) as rig:
+        assert rig.becomes("live")
+        rig.job.paused = True
+        assert eventually(lambda: rig.shows == "card")
+        rig.job.paused = False
+        assert rig.becomes("live")
+        assert not first.closed

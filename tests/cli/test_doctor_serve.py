@@ -1,0 +1,37 @@
+"""What doctor says of the server: ready, not installed, or of a release that nobody has proven."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from rtfilter.cli.check import OK, WARN
+from rtfilter.cli.doctor_serve import check_server
+from rtfilter.serve.gate import ice_guard
+from rtfilter.serve.rtc import aiortc_parts
+from rtfilter.system.installation import install_extra
+
+
+def test_it_is_ready_here() -> None:
+    assert [check.status for check in check_server()] == [OK]
+
+
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "aiohttp" else find(name))
+    (check,) = check_server()
+    assert (check.status, check.detail) == (WARN, "not installed: aiohttp")
+    assert install_extra("serve") in check.fix
+
+
+@pytest.mark.parametrize("part", ["guard", "tuning"])
+def test_an_unproven_release_is_told(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if part == "guard":
+        monkeypatch.setattr(ice_guard, "version", lambda _: "9.9.9")
+    else:
+        monkeypatch.setattr(aiortc_parts, "installed_version", lambda: "9.9.9")
+        monkeypatch.setattr("rtfilter.serve.rtc.rtp_tuning.installed_version", lambda: "9.9.9")
+    (check,) = check_server()
+    assert check.status == WARN
+    assert "9.9.9" in check.detail

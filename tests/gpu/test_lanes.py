@@ -1,0 +1,111 @@
+"""Both lanes whole, each with its own tracking; and the filter on top of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtfilter.controls import Controls
+from rtfilter.engines.choose import EngineChoice
+from rtfilter.engines.driver import Gpu
+from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
+from rtfilter.errors import UsageError
+from rtfilter.filter import FaceFilter
+from rtfilter.frame import Box, Frame
+from rtfilter.gpu.choose import LaneChoice
+from rtfilter.render.lane import CpuLane
+from rtfilter.sources.demo import DemoSource
+from rtfilter.sources.file import FileSource
+from rtfilter.tracking.engine import EngineTracker, FaceNetworks
+from tests.faces import builtin
+from tests.gpu.conftest import MakeLane
+from tests.gpu.in_planes import apart
+from tests.host_gpu.device import HostDevice
+from tests.host_gpu.on_host import HostRuntime, open_on_host
+
+CONTROLS = (
+    Controls({"happy": 1.0}),
+    Controls({"surprised": 1.2, "angry": 0.3}, mouth=0.3, smoothing=0.0),
+)
+FRAMES = 16
+
+
+@pytest.fixture
+def cpu(runtime: HostRuntime) -> Iterator[CpuLane]:
+    """The CPU lane with the engine-run tracker, of the same networks."""
+    device = HostDevice()
+    networks = FaceNetworks(*(runtime.runner(spec, 1, device) for spec in (FACE_DETECTOR, FACE_MESH)))
+    lane = CpuLane(EngineTracker(networks), builtin(), 0.2)
+    yield lane
+    lane.close()
+
+
+def frames_of(name: str, shared: Path) -> list[Frame]:
+    source = DemoSource(640, 480) if name == "demo" else FileSource(str(shared / "footage" / name))
+    frames = [source.read() for _ in range(FRAMES)]
+    source.close()
+    return [frame for frame in frames if frame is not None]
+
+
+@pytest.mark.parametrize("name", ["demo", "d0.mp4", "d9.mp4", "s18.mp4"])
+def test_the_lanes_agree_on_whole_frames(
+    on_host: MakeLane, cpu: CpuLane, name: str, request: pytest.FixtureRequest
+) -> None:
+    """Promised: at most 2 levels apart on 99.9 % of the pixels (clips are planes: of the samples).
+
+    Measured over 50 frames of nine sources with two wishes: nowhere more than 2 levels apart, and 1 where the
+    clips come as RGB; landmarks within 0.0003 % of an IOD, for both lanes read the square by one arithmetic.
+    """
+    frames = frames_of(name, Path() if name == "demo" else request.getfixturevalue("shared"))
+    lane = on_host(0.2)
+    for controls in CONTROLS:
+        lane.reset()
+        cpu.reset()
+        over, changed = [], 0
+        for frame in frames:
+            ours, report = lane.step(frame, controls)
+            theirs, expected = cpu.step(frame, controls)
+            levels = apart(ours, theirs, Box(0, 0, frame.width, frame.height))
+            over.append(float((levels > 2).mean()))
+            changed += ours.changed is not None
+            assert report.landmarks is not None
+            assert expected.landmarks is not None
+            assert expected.state is not None
+            off_px = np.abs(report.landmarks.points_px - expected.landmarks.points_px)[:, :2].max()
+            assert off_px < 5e-5 * expected.state.pose.scale_px_per_iod
+        assert changed >= FRAMES - 2
+        assert max(over) < 1e-4
+
+
+@pytest.fixture
+def on_a_gpu(runtime: HostRuntime, monkeypatch: pytest.MonkeyPatch) -> LaneChoice:
+    """A choice whose GPU is the host device."""
+    gpu = Gpu(0, "NVIDIA Test 4090", (8, 9), 24 << 30, (12, 4))
+    monkeypatch.setattr(
+        "rtfilter.gpu.open.open_cuda",
+        lambda choice, model, fade_s, say: open_on_host(model, fade_s, runtime),
+    )
+    return LaneChoice("cuda", "a test", True, True, EngineChoice(gpu, None, "sm89", "a test"))
+
+
+def test_the_filter_is_the_same_on_either_lane(on_a_gpu: LaneChoice) -> None:
+    """Bypass, reset, the report, and closing twice."""
+    frames = frames_of("demo", Path())[:4]
+    one = FaceFilter(lane=on_a_gpu, fade_s=0.0)
+    assert one.lane == "cuda"
+    first = [one.step(frame, CONTROLS[1]).rgb for frame in frames]
+    assert one.last.state is not None
+    assert one.last.state.expression.shape == (52,)
+    assert set(one.last.stage_ns) == {"track", "device", "render", "total"}
+    bypassed = one.step(frames[0], CONTROLS[1].with_(bypass=True))
+    assert bypassed.rgb is frames[0].rgb
+    assert one.last.landmarks is None
+    again = [one.step(frame, CONTROLS[1]).rgb for frame in frames]
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True)), "bypass forgets"
+    one.close()
+    one.close()
+    with pytest.raises(UsageError, match="closed"):
+        one.step(frames[0], CONTROLS[0])

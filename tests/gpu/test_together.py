@@ -1,0 +1,269 @@
+"""Several streams stepped in one launch: each as it would be alone, whoever comes, goes or fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rtfilter.controls import Controls
+from rtfilter.engines.choose import EngineChoice
+from rtfilter.engines.driver import Gpu
+from rtfilter.errors import GpuError, GpuLostError, UsageError
+from rtfilter.face.model import MorphableModel
+from rtfilter.frame import Frame
+from rtfilter.gpu.asked import FacesAsked
+from rtfilter.gpu.cuda_lane import CudaLane
+from rtfilter.gpu.fallback import FallingBack
+from rtfilter.gpu.open import open_shared
+from rtfilter.gpu.shared_seat import SharedSeat
+from rtfilter.gpu.together import Together
+from rtfilter.render.lane import CpuLane
+from rtfilter.render.mesh import RingedMesh
+from rtfilter.sources.demo import DemoSource
+from tests.faces import ScriptedTracker, builtin, face_px
+from tests.fakes.watched_device import Watch
+from tests.gpu.conftest import MakeLane
+from tests.host_gpu.on_host import HostRuntime
+
+WISHES = [
+    Controls({"happy": 1.0}, smoothing=0.0),
+    Controls({"surprised": 1.2, "angry": 0.3}, mouth=0.3),
+    Controls({"sad": 1.0}),
+    Controls(),
+    Controls({"disgusted": 0.7, "happy": 0.2}, smoothing=0.2),
+]
+MakeTogether = Callable[..., Together]
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def together(runtime: HostRuntime, watch: Watch) -> Iterator[MakeTogether]:
+    made: list[Together] = []
+
+    def make(seats: int = 5, most: int = 64) -> Together:
+        model = builtin()
+        mesh = RingedMesh(model.triangles, model.holes)
+        made.append(Together(watch.open, runtime, mesh, seats=seats, most=most))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+        one.close()
+    assert watch.open_devices == 0
+
+
+def lane_at(one: Together, fade_s: float = 0.0) -> CudaLane:
+    return CudaLane(SharedSeat(one), builtin(), fade_s)
+
+
+@pytest.fixture(scope="module")
+def clips() -> list[list[Frame]]:
+    """Five streams of different sizes and moments; one of them shows nobody for a while."""
+    clips = []
+    for number, (width, height) in enumerate([(320, 240), (320, 240), (400, 300), (241, 183), (320, 240)]):
+        source = DemoSource(width, height)
+        clips.append([source.frame(7 * number + seq) for seq in range(6)])
+        source.close()
+    blank = np.full((240, 320, 3), 80, np.uint8)
+    clips[4][2:4] = [Frame.from_rgb(blank, pts=frame.pts_ns, seq=frame.seq) for frame in clips[4][2:4]]
+    return clips
+
+
+def in_threads(work: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=one) for one in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120.0)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("most", [64, 2])
+def test_each_stream_is_as_it_would_be_alone(
+    on_host: MakeLane, together: MakeTogether, clips: list[list[Frame]], most: int
+) -> None:
+    """To the last bit, whatever the others do, and whichever batch a frame falls into."""
+    alone = []
+    for clip, controls in zip(clips, WISHES, strict=True):
+        lane = on_host(0.1)
+        alone.append([lane.step(frame, controls)[0] for frame in clip])
+    one = together(most=most)
+    got: list[list[Frame]] = [[] for _ in clips]
+
+    def stream(number: int) -> None:
+        lane = lane_at(one, 0.1)
+        for frame in clips[number]:
+            got[number].append(lane.step(frame, WISHES[number])[0])
+        lane.close()
+
+    in_threads([lambda n=number: stream(n) for number in range(len(clips))])
+    for number, (expected, frames) in enumerate(zip(alone, got, strict=True)):
+        assert len(frames) == len(expected)
+        for ours, theirs in zip(frames, expected, strict=True):
+            assert ours.changed == theirs.changed
+            assert np.array_equal(ours.rgb, theirs.rgb)
+        assert any(frame.changed for frame in frames) == (number != 3), "the one without a wish is untouched"
+
+
+def test_frames_that_wait_are_launched_together(
+    together: MakeTogether, watch: Watch, clips: list[list[Frame]]
+) -> None:
+    """Five streams, and no more launches than a quarter of their frames would need alone, once warm."""
+    one = together()
+    lanes = [lane_at(one) for _ in clips]
+    same = clips[0]
+    barrier = threading.Barrier(len(lanes))
+
+    def stream(lane: CudaLane) -> None:
+        for frame in same:
+            barrier.wait(60.0)
+            lane.step(frame, WISHES[0])
+
+    in_threads([lambda lane=lane: stream(lane) for lane in lanes])
+    watch.forget()
+    in_threads([lambda lane=lane: stream(lane) for lane in lanes])
+    launches = watch.events.count("graph") + watch.events.count("launch crop")
+    assert launches <= 3 * len(same), "at most three batches for five frames that come at once"
+    for lane in lanes:
+        lane.close()
+
+
+def test_a_stream_alone_waits_for_nobody(
+    together: MakeTogether, watch: Watch, clips: list[list[Frame]]
+) -> None:
+    one = together()
+    lane = lane_at(one)
+    for frame in clips[0]:
+        lane.step(frame, WISHES[0])
+    watch.forget()
+    lane.step(Frame.from_rgb(clips[0][0].rgb, pts=10**9), WISHES[0])
+    assert watch.events == ["graph", "wait"]
+    lane.close()
+
+
+def test_seats_are_given_to_the_next_and_know_nothing_of_the_last(
+    together: MakeTogether, clips: list[list[Frame]]
+) -> None:
+    one = together(seats=2)
+    first, other = lane_at(one), lane_at(one)
+    with pytest.raises(UsageError, match="its 2"):
+        lane_at(one)
+    expected = [first.step(frame, WISHES[1])[0].rgb for frame in clips[0][:4]]
+    first.close()
+    first.close()
+    again = lane_at(one)
+    assert all(
+        np.array_equal(again.step(frame, WISHES[1])[0].rgb, like)
+        for frame, like in zip(clips[0], expected, strict=False)
+    )
+    again.close()
+    other.close()
+
+
+def test_a_failure_is_everybodys_and_the_cpu_lane_takes_over_where_allowed(
+    together: MakeTogether, watch: Watch, clips: list[list[Frame]]
+) -> None:
+    one = together()
+    said: list[str] = []
+
+    def on_cpu(why: str) -> CpuLane:
+        return CpuLane(ScriptedTracker([face_px()]), builtin(), 0.0, why)
+
+    allowed = FallingBack(lane_at(one), on_cpu, said.append)
+    strict = lane_at(one)
+    for lane in (allowed, strict):
+        lane.step(clips[0][0], WISHES[0])
+
+    def lost(event: str) -> None:
+        if event in ("graph", "launch crop"):
+            raise GpuLostError("the GPU failed: it fell off the bus")
+
+    watch.before = lost
+    with pytest.raises(GpuLostError, match="fell off the bus"):
+        strict.step(clips[0][1], WISHES[0])
+    out, _ = allowed.step(clips[0][1], WISHES[0])
+    assert out.changed is not None
+    assert allowed.name == "cpu"
+    assert len(said) == 1
+    with pytest.raises(GpuError):
+        lane_at(one).step(clips[0][1], WISHES[0])
+    allowed.close()
+    strict.close()
+
+
+def test_lanes_of_one_process_share_a_device_until_the_last_leaves(
+    together: MakeTogether, clips: list[list[Frame]]
+) -> None:
+    gpu = Gpu(0, "NVIDIA Test 4090", (8, 9), 24 << 30, (12, 4))
+    choice = EngineChoice(gpu, None, "sm89", "a test")
+    opened: list[Together] = []
+
+    def open_device(*asked: object) -> Together:
+        opened.append(together(seats=2))
+        return opened[-1]
+
+    def lane(model: MorphableModel = builtin()) -> CudaLane:  # noqa: B008
+        return open_shared(choice, model, 0.0, lambda line: None, 2, open_device)
+
+    one, other = lane(), lane()
+    assert len(opened) == 1
+    with pytest.raises(UsageError):
+        lane()
+    one.close()
+    one.close()
+    other.step(clips[0][0], WISHES[0])
+    third = lane()
+    other.close()
+    third.step(clips[0][0], WISHES[0])
+    assert len(opened) == 1
+    third.close()
+    closed = FacesAsked(clips[0][0].rgb)
+    opened[0].ask(closed)
+    with pytest.raises(GpuError, match="closed"):
+        closed.wait()
+    last = lane()
+    assert len(opened) == 2
+    opened[1].failed = GpuLostError("gone")
+    after = lane()
+    assert len(opened) == 3, "a device that failed is not handed out again"
+    last.close()
+    other_face = lane(replace(builtin(), mean_iod=builtin().mean_iod * 1.01))
+    assert len(opened) == 4, "a network holds its face model"
+    after.close()
+    other_face.close()
+
+
+def test_closing_with_frames_under_way_leaves_nobody_waiting(
+    together: MakeTogether, clips: list[list[Frame]]
+) -> None:
+    one = together()
+    ended: list[BaseException | None] = []
+
+    def stream() -> None:
+        lane = lane_at(one)
+        try:
+            for seq in range(1000):
+                lane.step(Frame.from_rgb(clips[0][0].rgb, pts=seq * 33_000_000, seq=seq), WISHES[0])
+            ended.append(None)
+        except GpuError as error:
+            ended.append(error)
+
+    threads = [threading.Thread(target=stream) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    one.close()
+    for thread in threads:
+        thread.join(30.0)
+        assert not thread.is_alive()
+    assert [str(error) for error in ended] == ["this device was closed: open the filter anew"] * 2
