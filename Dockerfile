@@ -9,7 +9,7 @@ COPY kernels kernels
 COPY engines engines
 COPY bench bench
 RUN python -m venv /opt/rtfilter
-RUN /opt/rtfilter/bin/pip install --no-cache-dir --disable-pip-version-check ".[serve,osc]"
+RUN /opt/rtfilter/bin/pip install --no-cache-dir --disable-pip-version-check ".[serve]"
 
 FROM python:${PYTHON}-slim
 COPY --from=build /opt/rtfilter /opt/rtfilter

@@ -130,18 +130,11 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: Lan
     announce(lane, arguments.quiet)
     settling = asyncio.create_task(_settle(pool))
     try:
-        osc = None
-        if arguments.osc is not None:
-            from rtfilter.serve.app.osc import open_osc
-
-            osc = await open_osc(arguments.osc, server.sessions)
         say(f"rtfilter is ready. Open this link in a browser:\n\n    {server.link}\n")
         say("Whoever has the link can use this server: keep it to yourself. Ctrl-C ends.")
         if arguments.open:
             webbrowser.open(server.link)
         await _until(stopping, arguments.duration)
-        if osc is not None:
-            osc.close()
     finally:
         settling.cancel()
         await server.stop()

@@ -43,9 +43,6 @@ def serve_options(parser: Parser) -> None:
     lane_options(parser)
     more = parser.add_argument_group("more")
     more.add_argument(
-        "--osc", metavar="127.0.0.1:9000", help="also take controls as OSC messages there (extra `osc`)"
-    )
-    more.add_argument(
         "--log-format",
         default="text",
         type=one_of("log format", LOG_FORMATS),

@@ -93,7 +93,7 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
         (["--token", "short"], "at least 16 characters"),
         (["--port", "99999"], "0..65535"),
         (["--video-codec", "av1"], "unknown video codec"),
-        (["--osc", "192.0.2.1:9000"], "127.0.0.1"),
+        (["--osc", "127.0.0.1:9000"], "unknown argument '--osc'"),
         (["--ice-network", "nowhere"], "is no network"),
     ],
 )

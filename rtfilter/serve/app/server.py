@@ -176,10 +176,6 @@ class Server:
         self.port = options.port
 
     @property
-    def sessions(self) -> Sessions:
-        return self._app[SESSIONS]
-
-    @property
     def link(self) -> str:
         """The address with the token that opens the control panel."""
         options = self._options
