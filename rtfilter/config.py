@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rtfilter.controls import Controls
+from rtfilter.controls import CONTROL_KEYS, TABLES, Controls, by_name, is_emotion, shown
 from rtfilter.errors import UsageError, nearest
-from rtfilter.names import NAMES_IN, amount, by_name, is_emotion
-from rtfilter.presets import CONTROL_KEYS, Preset, UnknownPresetError, check_controls, find_preset
+from rtfilter.presets import UnknownPresetError, check_controls, find_preset
 from rtfilter.system.tomlfile import place_of, read_toml
 
 ENVIRONMENT_PREFIX = "RTFILTER_"
@@ -68,29 +67,24 @@ def presets_dir(environ: Mapping[str, str] = os.environ) -> Path:
     return config_dir(environ) / "presets"
 
 
-def parse_emotion(text: str) -> tuple[str, float]:
-    """`happy=0.8`, `Smile=80%` as name and intensity; a name alone means 1.
-
-    Raises UsageError with the nearest emotion, or the permitted range.
-    """
-    name, amount = _named_amount(text)
-    ((name, value),) = Controls(emotions={name: amount}).emotions.items()
-    return name, value
-
-
 def parse_target(text: str, presets_folder: Path | None = None) -> dict[str, Target]:
-    """`happy=0.8,sad=10%,grin=0.5`: by name, what each asks; a name may be a preset's, at that amount.
+    """`happy=0.8,sad=10%,grin=0.5` as targets by name; a name alone means 1, and may be a preset's.
 
     presets_folder: default the user's. Raises UsageError with the nearest emotion, or the permitted range.
     """
+    folder = presets_folder or presets_dir()
     parts: dict[str, Target] = {}
     for part in _parts(text):
-        name, amount = _named_amount(part)
-        if not is_emotion(name) and (preset := _preset_called(name, presets_folder or presets_dir())):
-            parts[preset.name] = preset.as_emotion(amount)
+        name, value = _named_amount(part)
+        try:
+            preset = None if is_emotion(name) else find_preset(name, folder)
+        except UnknownPresetError:
+            preset = None
+        if preset is not None:
+            parts[preset.name] = preset.as_emotion(value)
         else:
-            emotion, value = parse_emotion(part)
-            parts[emotion] = {"emotions": {emotion: value}}
+            emotions = Controls(emotions={name: value}).emotions
+            parts[next(iter(emotions))] = {"emotions": emotions}
     return parts
 
 
@@ -101,8 +95,8 @@ def parse_blendshapes(text: str) -> dict[str, float]:
     """
     offsets: dict[str, float] = {}
     for part in _parts(text):
-        name, amount = _named_amount(part)
-        offsets.update(Controls(blendshapes={name: amount}).blendshapes)
+        name, value = _named_amount(part)
+        offsets.update(Controls(blendshapes={name: value}).blendshapes)
     return offsets
 
 
@@ -130,11 +124,17 @@ def _named_amount(text: str) -> tuple[str, float]:
         raise UsageError(f"{name}: expected {name}=0.8, {name}=80% or the like, got {text!r}") from None
 
 
-def _preset_called(name: str, folder: Path) -> Preset | None:
+def amount(text: str) -> float:
+    """`0.5`, `.5`, `0,5` and `50%` as a number. Raises UsageError."""
+    plain = text.strip()
+    percent = plain.endswith("%")
+    plain = plain.removesuffix("%").strip()
+    if re.fullmatch(r"[+-]?\d*,\d+", plain):
+        plain = plain.replace(",", ".")
     try:
-        return find_preset(name, folder)
-    except UnknownPresetError:
-        return None
+        return float(plain) / (100.0 if percent else 1.0)
+    except ValueError:
+        raise UsageError(f"expected a number such as 0.5 or 50%, got {shown(text)}") from None
 
 
 def settings_from_file(path: Path) -> Settings:
@@ -206,8 +206,8 @@ def merge(layers: list[Settings], presets_folder: Path) -> Settings:
         if preset_name := layer.values.get("preset"):
             preset = find_preset(preset_name, presets_folder)
             mixed: dict[str, dict[str, float]] = {
-                table: {**getattr(preset.controls, table), **by_name(named.get(table, {}), NAMES_IN[table])}
-                for table in NAMES_IN
+                table: {**getattr(preset.controls, table), **by_name(table, named.get(table, {}))}
+                for table in TABLES
             }
             named = {
                 **preset.values,

@@ -9,15 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from rtfilter.controls import INTENSITY_MAX, Controls, in_range
+from rtfilter.controls import CONTROL_KEYS, INTENSITY_MAX, Controls, in_range, is_emotion
 from rtfilter.errors import OutputError, UsageError, nearest
-from rtfilter.names import is_emotion
 from rtfilter.system.tomlfile import place_of, read_toml, write_toml
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-CONTROL_KEYS = (
-    "emotions", "intensity", "mouth", "valence", "arousal", "smoothing", "bypass", "blendshapes"
-)  # fmt: skip
 
 
 class UnknownPresetError(UsageError):

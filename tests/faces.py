@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose
 from rtfilter.frame import Frame

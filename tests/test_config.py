@@ -12,7 +12,7 @@ from rtfilter.config import (
     Settings,
     config_dir,
     merge,
-    parse_emotion,
+    parse_target,
     settings_from_environment,
     settings_from_file,
 )
@@ -172,22 +172,23 @@ def test_an_unknown_preset_suggests_the_nearest(tmp_path: Path) -> None:
 
 @given(st.sampled_from(EMOTIONS), st.floats(0, INTENSITY_MAX))
 def test_every_valid_emotion_is_read_back(name: str, value: float) -> None:
-    assert parse_emotion(f"{name}={value!r}") == (name, value)
-    assert parse_emotion(f" {name} = {value!r} ") == (name, value)
+    target = {name: {"emotions": {name: value}}}
+    assert parse_target(f"{name}={value!r}") == parse_target(f" {name} = {value!r} ") == target
 
 
 def test_an_emotion_alone_is_whole() -> None:
-    assert parse_emotion("happy") == ("happy", 1.0)
+    assert parse_target("happy") == {"happy": {"emotions": {"happy": 1.0}}}
 
 
 @given(st.text(max_size=30))
 def test_any_text_is_an_emotion_or_a_usage_error(text: str) -> None:
     try:
-        name, value = parse_emotion(text)
+        targets = parse_target(text)
     except UsageError:
         return
-    assert name in EMOTIONS
-    assert 0 <= value <= INTENSITY_MAX
+    for target in targets.values():
+        assert set(target["emotions"]) <= set(EMOTIONS)
+        assert all(0 <= value <= INTENSITY_MAX for value in target["emotions"].values())
 
 
 @given(
@@ -196,4 +197,4 @@ def test_any_text_is_an_emotion_or_a_usage_error(text: str) -> None:
 )
 def test_an_amount_out_of_range_is_refused(name: str, value: float) -> None:
     with pytest.raises(UsageError, match=r"0\.\.1\.5"):
-        parse_emotion(f"{name}={value!r}")
+        parse_target(f"{name}={value!r}")

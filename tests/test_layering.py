@@ -22,7 +22,7 @@ FILES = sorted(
 
 LEAVES = {"errors", "system"}
 PICTURES = {"frame", "planes", "colour", "media"}
-BASE = LEAVES | PICTURES | {"controls", "names"}
+BASE = LEAVES | PICTURES | {"controls"}
 STAGES = BASE | {"kernels", "engines", "face", "tracking", "render", "gpu"}
 ENDS = {"sources", "sinks"}
 
@@ -33,10 +33,9 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     # Leaves: the machine, not faces.
     "system": LEAVES | {"", "engines.driver"},
-    "names": {"errors", "face.blendshapes"},
-    "controls": {"errors", "system", "names"},
-    "presets": {"controls", "errors", "names", "system"},
-    "config": {"controls", "errors", "names", "presets", "system"},
+    "controls": {"errors"},
+    "presets": {"controls", "errors", "system"},
+    "config": {"controls", "errors", "presets", "system"},
     # A picture, and what a decoded one is.
     "colour": {"errors", "system", "frame"},
     "planes": {"colour", "system", "frame", "kernels.cpu"},

@@ -12,16 +12,15 @@ from rtfilter.cli.main import parse
 from rtfilter.cli.options import controls_for, settings_for
 from rtfilter.config import (
     added_up,
+    amount,
     parse_blendshapes,
-    parse_emotion,
     parse_target,
     presets_dir,
     settings_from_file,
 )
+from rtfilter.controls import BLENDSHAPE_INDEX, EDITABLE
 from rtfilter.errors import UsageError
 from rtfilter.face import emotion
-from rtfilter.face.blendshapes import BLENDSHAPE_INDEX
-from rtfilter.names import EDITABLE, amount
 from rtfilter.presets import Preset, save_preset
 from rtfilter.serve.app.messages import merged
 
@@ -42,7 +41,7 @@ from rtfilter.serve.app.messages import merged
 )
 def test_emotions_are_known_by_what_people_call_them(typed: str, name: str) -> None:
     assert Controls({typed: 0.5}).emotions == {name: 0.5}
-    assert parse_emotion(f"{typed}=0.5") == (name, 0.5)
+    assert parse_target(f"{typed}=0.5") == {name: {"emotions": {name: 0.5}}}
     assert merged(Controls({name: 0.2}), {"emotions": {typed: 0.5}}).emotions == {name: 0.5}
     assert merged(Controls({name: 0.2}), {"emotions": {typed: None}}).emotions == {}
 

@@ -9,10 +9,10 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.engines.expression.values import Formula, Value
 from rtfilter.face import edit as reference
 from rtfilter.face import emotion
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
 from rtfilter.face.edit import VIEW_COUNT
 from rtfilter.face.landmarks import LANDMARK_COUNT, LIPS_INNER_LOWER, LIPS_INNER_UPPER
 from rtfilter.face.mouth import CLOSURE_STEPS, OPEN_SHARE, PAIRS, MouthGuard

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.engines.expression.pose import PoseValues
 from rtfilter.engines.expression.values import Formula, Value
 from rtfilter.face import fit as reference
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
 from rtfilter.face.fit import FitConstants
 from rtfilter.face.landmarks import LANDMARK_COUNT, SURFACE_COUNT
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.engines.expression import edit, fit
 from rtfilter.engines.expression.key import model_key
 from rtfilter.engines.expression.layout import IDENTITY_ROOM, STATE, WISH, Row
@@ -16,7 +17,6 @@ from rtfilter.engines.expression.values import Formula, Value
 from rtfilter.engines.networks import EXPRESSION
 from rtfilter.engines.onnx.graph import OnnxGraph
 from rtfilter.errors import InputError
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
 from rtfilter.face.edit import VIEW_COUNT
 from rtfilter.face.fit import FitConstants
 from rtfilter.face.framing import FARTHEST_SIDES

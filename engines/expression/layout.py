@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.errors import UsageError, nearest
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
 from rtfilter.face.landmarks import LANDMARK_COUNT
 
 F32 = npt.NDArray[np.float32]

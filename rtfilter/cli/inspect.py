@@ -14,8 +14,7 @@ import numpy as np
 from rtfilter.cli.lane import announce, chosen_lane, say
 from rtfilter.cli.options import settings_for
 from rtfilter.cli.output import refuse_existing, refuse_same, text_output
-from rtfilter.controls import Controls
-from rtfilter.face.blendshapes import BLENDSHAPES
+from rtfilter.controls import BLENDSHAPES, Controls
 from rtfilter.filter import FaceFilter, StepReport
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice

@@ -23,9 +23,8 @@ from rtfilter.config import (
     settings_from_environment,
     settings_from_file,
 )
-from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
+from rtfilter.controls import CONTROL_KEYS, EMOTIONS, INTENSITY_MAX, Controls
 from rtfilter.gpu.choose import LANE_SYNONYMS, LANES
-from rtfilter.presets import CONTROL_KEYS
 
 
 def run_options(parser: Parser) -> None:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
+from rtfilter.config import amount
 from rtfilter.controls import in_range
 from rtfilter.errors import UsageError, nearest
-from rtfilter.names import amount
 
 T = TypeVar("T")
 

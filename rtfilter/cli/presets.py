@@ -10,9 +10,8 @@ from rtfilter.cli.config_keys import explained
 from rtfilter.cli.editor import edited
 from rtfilter.cli.options import settings_for
 from rtfilter.config import presets_dir
-from rtfilter.controls import Controls
+from rtfilter.controls import TABLES, Controls
 from rtfilter.errors import UsageError
-from rtfilter.names import NAMES_IN
 from rtfilter.presets import (
     BUILT_IN,
     Preset,
@@ -130,8 +129,8 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 def _mix(preset: Preset) -> str:
     controls = preset.controls
-    parts = [f"{name}={amount:g}" for table in NAMES_IN for name, amount in getattr(controls, table).items()]
-    parts += [f"{key}={value}" for key, value in preset.values.items() if key not in NAMES_IN]
+    parts = [f"{name}={amount:g}" for table in TABLES for name, amount in getattr(controls, table).items()]
+    parts += [f"{key}={value}" for key, value in preset.values.items() if key not in TABLES]
     return " ".join(parts) or "no edit"
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
+from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.face.landmarks import LANDMARK_COUNT, SURFACE_COUNT
 from rtfilter.face.model import MorphableModel
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import Controls
+from rtfilter.controls import BLENDSHAPE_COUNT, Controls
 from rtfilter.face import emotion
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
 from rtfilter.face.model import MorphableModel

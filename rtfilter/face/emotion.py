@@ -15,8 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import EMOTIONS, Controls
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX, EMOTIONS, Controls
 
 F64 = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
+from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.face.landmarks import LANDMARK_COUNT, SURFACE_COUNT
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose, align

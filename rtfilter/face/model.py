@@ -18,8 +18,8 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES
 from rtfilter.errors import InputError
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPES
 from rtfilter.face.landmarks import LANDMARK_COUNT
 
 F32 = npt.NDArray[np.float32]

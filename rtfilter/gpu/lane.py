@@ -8,8 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import Controls
-from rtfilter.face.blendshapes import BLENDSHAPES
+from rtfilter.controls import BLENDSHAPES, Controls
 from rtfilter.face.fit import FaceState
 from rtfilter.frame import Frame
 from rtfilter.tracking.base import Landmarks

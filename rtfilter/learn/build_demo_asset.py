@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
 from rtfilter.face import landmarks as lm
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
 from rtfilter.face.deform import Displacement
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose, align

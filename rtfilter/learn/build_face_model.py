@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtfilter.face.blendshapes import BLENDSHAPES
+from rtfilter.controls import BLENDSHAPES
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.model import ASSET, HOLES, MorphableModel
 from rtfilter.learn.muscles import build_prior

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX, mirrored_name
 from rtfilter.face import landmarks as lm
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX, mirrored_name
 
 F64 = npt.NDArray[np.float64]
 

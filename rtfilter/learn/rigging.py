@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
 
+from rtfilter.controls import BLENDSHAPE_COUNT, MIRROR
 from rtfilter.face import landmarks as lm
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, MIRROR
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import align
 from rtfilter.learn.muscles import build_prior

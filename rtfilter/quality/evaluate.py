@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.errors import InputError, UsageError
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT
 from rtfilter.face.change import ChangeFit
 from rtfilter.face.fit import FaceFit, FaceState, IdentityState
 from rtfilter.face.model import MorphableModel

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.controls import BLENDSHAPE_INDEX, BLENDSHAPES
 from rtfilter.face import landmarks as lm
-from rtfilter.face.blendshapes import BLENDSHAPE_INDEX, BLENDSHAPES
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ from importlib import metadata
 from rtfilter.system.installation import DISTRIBUTION
 
 _NAME = "rtfilter"
-_COMMAND = "rtfilter.cli.main:main"
+_COMMAND = "rtfilter.cli:main"  # as it was under the former name
 _OPENCV = (
     "opencv-python-headless",  # ours, first
     "opencv-python",

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtfilter.controls import EMOTIONS, Controls
-from rtfilter.names import EDITABLE
+from rtfilter.controls import EDITABLE, EMOTIONS, Controls
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.file import FileSource

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
+from rtfilter.controls import BLENDSHAPE_INDEX, BLENDSHAPES, EMOTIONS, INTENSITY_MAX, MIRROR, Controls
 from rtfilter.face import emotion
 from rtfilter.face import landmarks as lm
-from rtfilter.face.blendshapes import BLENDSHAPE_INDEX, BLENDSHAPES, MIRROR
 from tests.faces import builtin, coefficients
 
 FELT = EMOTIONS[:-1]  # neutral alone adds nothing

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.face.blendshapes import BLENDSHAPE_INDEX, BLENDSHAPES, MIRROR
+from rtfilter.controls import BLENDSHAPE_INDEX, BLENDSHAPES, MIRROR
 from rtfilter.face.fit import FaceFit, FaceState, IdentityState
 from rtfilter.face.pose import Pose
 from tests.faces import REFLECT, angle_deg, builtin, coefficients, noisy, person, rotation, with_expression

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rtfilter.controls import BLENDSHAPE_INDEX, BLENDSHAPES, MIRROR, mirrored_name
 from rtfilter.errors import InputError
 from rtfilter.face import landmarks as lm
-from rtfilter.face.blendshapes import BLENDSHAPE_INDEX, BLENDSHAPES, MIRROR, mirrored_name
 from rtfilter.face.model import ASSET, HOLES, MorphableModel
 from tests.faces import REFLECT, builtin
 

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.controls import EMOTIONS, Controls
+from rtfilter.controls import BLENDSHAPE_INDEX, EMOTIONS, MIRROR, Controls
 from rtfilter.face import emotion
 from rtfilter.face import landmarks as lm
-from rtfilter.face.blendshapes import BLENDSHAPE_INDEX, MIRROR
 from rtfilter.face.mouth import EXTRA_ROWS, PAIRS, MouthGuard, lip_gaps, speech_rows
 from tests.faces import builtin, coefficients, with_expression
 

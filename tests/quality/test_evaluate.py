@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from rtfilter.cli.main import main
-from rtfilter.controls import Controls
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX, BLENDSHAPES, Controls
 from rtfilter.errors import InputError, UsageError
-from rtfilter.face.blendshapes import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX, BLENDSHAPES
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.model import MorphableModel

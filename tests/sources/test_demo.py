@@ -10,9 +10,9 @@ from importlib import resources
 import numpy as np
 import pytest
 
+from rtfilter.controls import BLENDSHAPE_INDEX
 from rtfilter.errors import UsageError
 from rtfilter.face import landmarks as lm
-from rtfilter.face.blendshapes import BLENDSHAPE_INDEX
 from rtfilter.face.fit import FaceFit
 from rtfilter.sources.demo import LOOP_S, DemoSource, DemoTruth, expression_at
 from rtfilter.sources.portrait import Portrait

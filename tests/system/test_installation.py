@@ -148,7 +148,7 @@ def test_doctor_names_another_project_of_the_same_import_name(prefix: Path) -> N
 
 
 def test_doctor_knows_this_program_under_its_former_name(prefix: Path) -> None:
-    put(prefix, "rtfilter", entry="rtfilter.cli.main:main")
+    put(prefix, "rtfilter", entry="rtfilter.cli:main")
     _, other = check_installation()
     assert other.status == OK
     assert "under its former name" in other.detail

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from rtfilter.controls import Controls
+from rtfilter.controls import TABLES, Controls, by_name
 from rtfilter.errors import UsageError, nearest
-from rtfilter.names import NAMES_IN, by_name
 
 TYPES = ("controls", "preset", "paused", "ping")
 LONGEST_MESSAGE = 16 * 1024
@@ -111,8 +110,8 @@ def merged(controls: Controls, changes: Mapping[str, Any]) -> Controls:
             raise UsageError(f"unknown control {_short(key)}:{nearest(str(key)[:40], known)}")
         if value is None:
             values[key] = defaults[key]
-        elif key in NAMES_IN and isinstance(value, Mapping):
-            mix = {**values[key], **by_name(value, NAMES_IN[key])}
+        elif key in TABLES and isinstance(value, Mapping):
+            mix = {**values[key], **by_name(key, value)}
             values[key] = {name: amount for name, amount in mix.items() if amount is not None}
         else:
             values[key] = value

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rtfilter.controls import EMOTIONS, INTENSITY_MAX
-from rtfilter.names import EDITABLE, NAMES_IN
+from rtfilter.controls import EDITABLE, EMOTIONS, INTENSITY_MAX, TABLES
 from rtfilter.serve.app.messages import LONGEST_MESSAGE
 from rtfilter.serve.app.preset_store import LONGEST_DESCRIPTION
 
@@ -86,7 +85,7 @@ def _wish_fields() -> dict[str, Schema]:
 def _controls() -> dict[str, Schema]:
     fields = _wish_fields()
     changes = {name: nullable(schema) for name, schema in fields.items()}
-    for table in NAMES_IN:
+    for table in TABLES:
         by_name = fields[table]
         changes[table] = nullable(
             {**by_name, "additionalProperties": nullable(by_name["additionalProperties"])}

@@ -9,9 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-from rtfilter.controls import Controls
+from rtfilter.controls import CONTROL_KEYS, Controls
 from rtfilter.errors import UsageError
-from rtfilter.presets import BUILT_IN, CONTROL_KEYS, Preset, check_name, own_files, save_preset
+from rtfilter.presets import BUILT_IN, Preset, check_name, own_files, save_preset
 from rtfilter.serve.app.messages import merged, parse_object
 from rtfilter.serve.gate.refusals import RefusedError
 
