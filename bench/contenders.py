@@ -11,8 +11,9 @@ import numpy as np
 from rtfilter.bench.mls_smile import MlsSmile
 from rtfilter.controls import Controls
 from rtfilter.filter import FaceFilter
-from rtfilter.frame import U8, Frame
+from rtfilter.frame import Frame
 from rtfilter.learn.mediapipe_tracker import before_mediapipe
+from rtfilter.system.arrays import U8
 
 RTFILTER, FACEMESH, MLS = "rtfilter", "facemesh", "facemesh_mls"
 TITLES = {

@@ -19,8 +19,9 @@ from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH, NETW
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare import prepared
 from rtfilter.engines.spec import F32, NetworkSpec
-from rtfilter.frame import U8, Frame
+from rtfilter.frame import Frame
 from rtfilter.render.lane import CpuLane
+from rtfilter.system.arrays import U8
 from rtfilter.system.tied import run_tied
 from rtfilter.tracking.anchors import INPUT_PX
 from rtfilter.tracking.detect import letterbox

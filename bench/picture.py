@@ -16,8 +16,8 @@ import numpy as np
 
 from rtfilter.controls import EMOTIONS, Controls
 from rtfilter.filter import FaceFilter
-from rtfilter.frame import U8
 from rtfilter.sources.demo import DemoSource
+from rtfilter.system.arrays import U8
 from rtfilter.system.native_logs import silence_native_logs
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "images" / "emotions.jpg"

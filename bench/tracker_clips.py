@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.errors import InputError
-from rtfilter.frame import U8, Frame
+from rtfilter.frame import Frame
 from rtfilter.sources.file import FileSource
+from rtfilter.system.arrays import U8
 from rtfilter.tracking.base import Tracker
 
 F32 = npt.NDArray[np.float32]

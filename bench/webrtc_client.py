@@ -27,9 +27,9 @@ from rtfilter.bench.webrtc_reaction import reactions, thumb_of
 from rtfilter.bench.webrtc_record import Change, ClientRecord, ClientSpec, Row, spec_from_json, to_json
 from rtfilter.colour import planes_of
 from rtfilter.errors import DeviceError
-from rtfilter.frame import U8
 from rtfilter.serve.rtc.rtp_tuning import tune_receiver
 from rtfilter.serve.rtc.stamp import StampArea
+from rtfilter.system.arrays import U8
 
 CONNECT_S = 20.0
 # Pictures drawn ahead, shown forth and back: 2 s without a jump.

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.bench.webrtc_record import Change, Row
-from rtfilter.frame import U8
+from rtfilter.system.arrays import U8
 
 # The face of the demo at any size: rows and columns as shares of the picture.
 FACE_ROWS, FACE_COLUMNS = (0.15, 0.75), (0.3, 0.7)

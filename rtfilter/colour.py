@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.errors import UsageError, nearest
-from rtfilter.frame import U8
+from rtfilter.system.arrays import U8
 
 if TYPE_CHECKING:
     import av

@@ -6,40 +6,21 @@ import numbers
 import time
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rtfilter.errors import FrameError
+from rtfilter.system.arrays import U8, Box
 
 if TYPE_CHECKING:
     import av
 
     from rtfilter.planes import Planes
 
-U8 = npt.NDArray[np.uint8]
-
 MAX_SIDE_PX = 16384
 NANOSECONDS = Fraction(1, 1_000_000_000)
-
-
-class Box(NamedTuple):
-    """Half-open pixel rectangle: columns `x0 <= x < x1`, rows `y0 <= y < y1`."""
-
-    x0: int
-    y0: int
-    x1: int
-    y1: int
-
-    def union(self, other: Box) -> Box:
-        """The smallest box that holds both."""
-        return Box(
-            min(self.x0, other.x0),
-            min(self.y0, other.y0),
-            max(self.x1, other.x1),
-            max(self.y1, other.y1),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +75,40 @@ class Frame:
     def pts_ns(self) -> int:
         """Presentation time in nanoseconds."""
         return int(self.pts * self.time_base / NANOSECONDS)
+
+    @property
+    def source(self) -> Frame:
+        """The frame out of the source that this one was filtered from, or itself."""
+        frame = self
+        while frame.original is not None:
+            frame = frame.original
+        return frame
+
+    @property
+    def edited(self) -> Box | None:
+        """The box of everything that was edited since the source; None where nothing was."""
+        box: Box | None = None
+        frame = self
+        while frame.original is not None:
+            if frame.changed is not None:
+                box = frame.changed if box is None else box.union(frame.changed)
+            frame = frame.original
+        return box
+
+    def to_planes(self) -> Planes | None:
+        """The picture as YUV planes: the source's, with every edit since, in planes or in RGB.
+
+        None where the source gave RGB, and where the picture has another size than its source.
+        """
+        box: Box | None = None
+        origin = self
+        while origin.planes is None:
+            if origin.original is None or origin.original.pixels.shape[:2] != self.pixels.shape[:2]:
+                return None
+            if origin.changed is not None:
+                box = origin.changed if box is None else box.union(origin.changed)
+            origin = origin.original
+        return origin.planes if box is None else origin.planes.with_edit(origin.rgb, self.rgb, box)
 
     def filtered(self, pixels: U8 | Planes, changed: Box | None) -> Frame:
         """This frame's timing with other pixels; remembers this frame as the original."""

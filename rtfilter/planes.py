@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rtfilter.colour import PLANAR_FORMATS, YuvSpec, planes_of, yuv_to_rgb
-from rtfilter.frame import U8, Box, Frame
+from rtfilter.system.arrays import U8, Box
 
 if TYPE_CHECKING:
     import av
@@ -164,19 +164,3 @@ class Planes:
             min(-(-box.x1 // wide) * wide, width),
             min(-(-box.y1 // tall) * tall, height),
         )
-
-
-def planes_of_frame(frame: Frame) -> Planes | None:
-    """The picture of a frame as planes: its source's, with all that was edited since, in planes or in RGB.
-
-    None where the source gave RGB, and where the picture has another size than its source.
-    """
-    box: Box | None = None
-    origin = frame
-    while origin.planes is None:
-        if origin.original is None or origin.original.pixels.shape[:2] != frame.pixels.shape[:2]:
-            return None
-        if origin.changed is not None:
-            box = origin.changed if box is None else box.union(origin.changed)
-        origin = origin.original
-    return origin.planes if box is None else origin.planes.with_edit(origin.rgb, frame.rgb, box)

@@ -37,10 +37,10 @@ ALLOWED: dict[str, set[str]] = {
     "presets": {"controls", "errors", "system"},
     "config": {"controls", "errors", "presets", "system"},
     # A picture, and what a decoded one is.
-    "colour": {"errors", "system", "frame"},
-    "planes": {"colour", "system", "frame", "kernels.cpu"},
-    "media": LEAVES | PICTURES,
-    "frame": {"errors", "system", "planes", "media"},
+    "colour": LEAVES,
+    "planes": LEAVES | {"colour", "kernels.cpu"},
+    "media": LEAVES | {"colour", "planes", "media"},
+    "frame": LEAVES | {"planes", "media"},
     # Stages. None imports a later one.
     "kernels": LEAVES | {"kernels"},
     "face": {"errors", "controls", "face", "kernels.cpu.solve"},
@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "sources": BASE | {"sources"},
     "sources.demo": BASE | {"sources", "face", "render"},
     "sources.portrait": BASE | {"sources", "face"},
-    "sinks": BASE | {"sinks", "sources.base"},
+    "sinks": BASE | {"sinks"},
     # Threads.
     "pipeline": BASE | ENDS | {"pipeline"},
     "cam": STAGES | ENDS | {"pipeline", "filter", "cam"},

@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 
 from rtfilter.errors import InputError, OutputError
-from rtfilter.frame import Box, Frame
+from rtfilter.frame import Frame
+from rtfilter.media.info import SourceInfo
 from rtfilter.pipeline import TranscodeReport, percentiles_ms, transcode
 from rtfilter.sinks.file import FileSink
 from rtfilter.sinks.null import NullSink
-from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.file import FileSource
+from rtfilter.system.arrays import Box
 from tests.clips import audio_packets, clip, opencv_frames, video_times
 
 
@@ -173,7 +174,7 @@ def test_ctrl_c_stops_promptly_and_leaves_no_file(tmp_path: Path) -> None:
     program = f"""
         import sys
         from rtfilter.sinks.file import FileSink
-        from rtfilter.sources.base import SourceInfo
+        from rtfilter.media.info import SourceInfo
         from rtfilter.pipeline import transcode
         from tests.test_pipeline import Made, same
         source = Made(None, 0.001)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from rtfilter.colour import YuvSpec, rgb_to_i420, rgb_to_yuv, yuv_to_rgb
 from rtfilter.errors import UsageError
-from rtfilter.frame import Box, Frame
-from rtfilter.planes import Planes, planes_of_frame
+from rtfilter.frame import Frame
+from rtfilter.planes import Planes
+from rtfilter.system.arrays import Box
 
 SPECS = [YuvSpec(matrix, full) for matrix in ("bt601", "bt709") for full in (False, True)]
 SHIFTS = [(1, 1), (1, 0), (0, 0)]
@@ -102,9 +103,9 @@ def test_a_frame_of_planes_has_their_size_and_rgb() -> None:
 def test_what_was_edited_in_rgb_is_found_as_planes() -> None:
     """Once, twice, after an edit in planes, and not at all."""
     source = Frame(planes_in((48, 64), (1, 1)))
-    assert planes_of_frame(source) is source.planes
-    assert planes_of_frame(source.unchanged()) is source.planes
-    assert planes_of_frame(source.filtered(source.rgb, None)) is source.planes
+    assert source.to_planes() is source.planes
+    assert source.unchanged().to_planes() is source.planes
+    assert source.filtered(source.rgb, None).to_planes() is source.planes
 
     def painted(frame: Frame, box: Box) -> Frame:
         rgb = frame.rgb.copy()
@@ -112,23 +113,23 @@ def test_what_was_edited_in_rgb_is_found_as_planes() -> None:
         return frame.filtered(rgb, box)
 
     once = painted(source, Box(8, 8, 16, 16))
-    twice = planes_of_frame(painted(once, Box(40, 20, 48, 30)))
+    twice = painted(once, Box(40, 20, 48, 30)).to_planes()
     assert twice is not None
     at_once = source.rgb.copy()
     at_once[8:16, 8:16] = at_once[20:30, 40:48] = 90
     expected = source.planes.with_edit(source.rgb, at_once, Box(8, 8, 48, 30))
     assert all(np.array_equal(a, b) for a, b in zip(twice.all, expected.all, strict=True))
     between = source.filtered(source.planes.with_edit(source.rgb, once.rgb, Box(8, 8, 16, 16)), once.changed)
-    after = planes_of_frame(painted(between, Box(40, 20, 48, 30)))
+    after = painted(between, Box(40, 20, 48, 30)).to_planes()
     assert np.array_equal(after.luma[8:16, 8:16], between.planes.luma[8:16, 8:16])
     assert not np.array_equal(after.luma[20:30, 40:48], source.planes.luma[20:30, 40:48])
 
 
 def test_another_picture_or_another_size_is_no_edit() -> None:
     source = Frame(planes_in((48, 64), (1, 1)))
-    assert planes_of_frame(Frame.from_rgb(source.rgb)) is None
+    assert Frame.from_rgb(source.rgb).to_planes() is None
     wide = np.concatenate([source.rgb, source.rgb], axis=1)
-    assert planes_of_frame(source.filtered(wide, Box(0, 0, 128, 48))) is None
+    assert source.filtered(wide, Box(0, 0, 128, 48)).to_planes() is None
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rtfilter.frame import U8
+from rtfilter.system.arrays import U8
 
 NAME = "rtfilter"
 # RGB. The ground is dark enough not to glare in a gallery of faces, and not black: that looks broken.

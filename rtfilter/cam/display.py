@@ -9,7 +9,7 @@ from typing import Literal
 
 from rtfilter.cam.card import still_card
 from rtfilter.cam.steady import SteadySink
-from rtfilter.frame import U8
+from rtfilter.system.arrays import U8
 from rtfilter.system.clock import NS_PER_S, Clock
 
 State = Literal["live", "no_video", "paused", "idle"]

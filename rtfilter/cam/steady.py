@@ -10,8 +10,9 @@ import threading
 from typing import Protocol
 
 from rtfilter.errors import OutputError
-from rtfilter.frame import U8, Frame
+from rtfilter.frame import Frame
 from rtfilter.sinks.base import Sink
+from rtfilter.system.arrays import U8
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 from rtfilter.system.threads import caught, start_thread
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from rtfilter.cli.output import refuse_existing
 from rtfilter.cli.standard_streams import PIPE, shown_name, stdin_descriptor, taken_stdout
 from rtfilter.errors import OutputError, UsageError
+from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.base import Sink
 from rtfilter.sources.address import is_address, is_live
-from rtfilter.sources.base import Source, SourceInfo
+from rtfilter.sources.base import Source
 
 if TYPE_CHECKING:
     from rtfilter.sinks.file import FileSink

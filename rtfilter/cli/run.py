@@ -27,9 +27,10 @@ from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice
+from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.base import Sink
 from rtfilter.sources.address import is_address, is_live, shown_address
-from rtfilter.sources.base import Source, SourceInfo
+from rtfilter.sources.base import Source
 from rtfilter.system.machine import machine_facts, versions
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from rtfilter.engines.spec import F32
 from rtfilter.errors import GpuError
-from rtfilter.frame import U8
 from rtfilter.gpu.graph import FramePipeline
 from rtfilter.gpu.upload import Upload
 from rtfilter.kernels import blocks
 from rtfilter.planes import Planes
 from rtfilter.render.cuda import changed_box
+from rtfilter.system.arrays import U8
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import Roi
 

@@ -16,12 +16,13 @@ from rtfilter.engines.expression.host import StreamTimes, WishWriter, face_state
 from rtfilter.engines.expression.layout import REPORT
 from rtfilter.engines.spec import F32
 from rtfilter.face.model import MorphableModel
-from rtfilter.frame import U8, Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.gpu.lane import StepReport
 from rtfilter.gpu.picture import Step
 from rtfilter.gpu.region import holds, region_in, region_of, region_with
 from rtfilter.planes import Planes
 from rtfilter.render.cuda import changed_box, wanted_box
+from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.engine import PICTURE_SIDE_MIN_PX

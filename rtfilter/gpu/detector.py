@@ -6,11 +6,11 @@ import numpy as np
 
 from rtfilter.engines.networks import DETECTOR_SIDE_PX
 from rtfilter.engines.runner import Runner
-from rtfilter.frame import U8
 from rtfilter.gpu.replay import Part, Work, queue_parts, replay_of
 from rtfilter.kernels.cpu.crop import warm_up
 from rtfilter.kernels.device import Device, Stream
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8
 from rtfilter.tracking.detect import Detection, Letterbox, detections, letterbox
 
 

@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 
 from rtfilter.controls import Controls
-from rtfilter.frame import U8, Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.gpu.upload import RgbUpload, Upload
 from rtfilter.gpu.upload_planes import PlanesUpload
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8, Box
 
 # log2 of 4:2:0's subsampling: such planes the device takes as they are.
 HALF_CHROMA: Final = (1, 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from rtfilter.frame import Box
+from rtfilter.system.arrays import Box
 from rtfilter.tracking.roi import Roi
 
 MARGIN_PX: Final = 8  # around the square: half a filter, and the neighbours of a bilinear sample

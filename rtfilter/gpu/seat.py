@@ -15,7 +15,6 @@ from rtfilter.engines.expression.layout import STATE
 from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import F32, NetworkSpec
-from rtfilter.frame import U8, Box
 from rtfilter.gpu.detector import DetectorPipeline
 from rtfilter.gpu.graph import FramePipeline
 from rtfilter.gpu.picture import Step
@@ -27,6 +26,7 @@ from rtfilter.kernels.device import Device
 from rtfilter.planes import Planes
 from rtfilter.render.cuda import CudaRenderer, changed_box
 from rtfilter.render.mesh import RingedMesh
+from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.roi import Roi
 
 # What regions get at first: a face that fills half the height of a 1080p picture.

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from rtfilter.engines.expression.layout import WISH
 from rtfilter.engines.spec import F32
-from rtfilter.frame import U8, Box
 from rtfilter.gpu.asked import FacesAsked, FrameAsked
 from rtfilter.gpu.picture import Step
 from rtfilter.gpu.together import Together
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import Roi
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from rtfilter.frame import U8, Box
 from rtfilter.kernels import blocks
+from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.follow import PRESENCE_MIN
 from rtfilter.tracking.roi import CROP_PX, Roi
 from rtfilter.tracking.sample import between_centres

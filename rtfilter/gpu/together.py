@@ -18,7 +18,6 @@ from rtfilter.colour import YuvSpec
 from rtfilter.engines.expression.layout import STATE, WISH
 from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
 from rtfilter.errors import GpuError, UsageError
-from rtfilter.frame import Box
 from rtfilter.gpu.asked import Asked, FacesAsked, FrameAsked
 from rtfilter.gpu.detector import DetectorPipeline
 from rtfilter.gpu.graph import FramePipeline
@@ -30,6 +29,7 @@ from rtfilter.kernels.device import Device
 from rtfilter.planes import Planes
 from rtfilter.render.cuda import CudaRenderer
 from rtfilter.render.mesh import RingedMesh
+from rtfilter.system.arrays import Box
 
 MOST = 64
 

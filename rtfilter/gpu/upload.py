@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from rtfilter.frame import U8, Box
 from rtfilter.gpu.region import pitch_of, region_bytes
 from rtfilter.gpu.slots import Slot, look_at
 from rtfilter.planes import Planes
 from rtfilter.render.cuda import set_region
+from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.roi import Roi
 
 

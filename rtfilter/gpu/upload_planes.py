@@ -7,12 +7,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.frame import U8, Box
 from rtfilter.gpu.region import pitch_of
 from rtfilter.gpu.slots import Slot, look_at
 from rtfilter.gpu.upload import Format
 from rtfilter.planes import Planes
 from rtfilter.render.cuda import set_region
+from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.roi import Roi
 
 # Pixels around the region that are uploaded with it: two samples of chroma, which its RGB is made of.

@@ -19,11 +19,12 @@ from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose, align
-from rtfilter.frame import U8, Frame
+from rtfilter.frame import Frame
 from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.portrait import MOUTH
+from rtfilter.system.arrays import U8
 
 F32 = npt.NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from mediapipe.python import packet_creator
 from mediapipe.python._framework_bindings import _packet_getter, image_frame
 from mediapipe.python.solutions.face_mesh import FaceMesh
 
-from rtfilter.frame import U8
+from rtfilter.system.arrays import U8
 
 LANDMARKS_STREAM = "multi_face_landmarks"
 FRAME_STEP_US = 33_333  # the graph wants rising times, and uses them for nothing else

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.errors import MissingExtraError
-from rtfilter.frame import U8, Frame
+from rtfilter.frame import Frame
+from rtfilter.system.arrays import U8
 from rtfilter.system.cache import cache_folder
 from rtfilter.system.installation import install_extra
 from rtfilter.system.process import MadeHere

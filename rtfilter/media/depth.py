@@ -15,14 +15,11 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from rtfilter.frame import U8, Box
+from rtfilter.system.arrays import U8, U16, Box
 
 if TYPE_CHECKING:
     import av
-
-U16 = npt.NDArray[np.uint16]
 
 # By name of a family, log2 of the chroma subsampling (x, y).
 _FAMILIES = {"yuv420p": (1, 1), "yuv422p": (1, 0), "yuv444p": (0, 0), "gbrp": (0, 0)}

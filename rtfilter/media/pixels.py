@@ -10,11 +10,11 @@ from av.filter import Graph
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from rtfilter.colour import PLANAR_FORMATS, RANGE_FULL, planes_of, spec_of
-from rtfilter.frame import U8
 from rtfilter.media.depth import DEEP_FORMATS, eight_bits, opaque_name, planar_name, words_of
 from rtfilter.media.filters import chain
 from rtfilter.media.side_data import side_data
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8
 
 # The eight ways a picture can lie, as signs (a, b, c, d) of the display matrix
 # (shown_x, shown_y) = (a x + c y, b x + d y), with the filters that put it upright. Only filters that

@@ -12,13 +12,14 @@ import numpy.typing as npt
 from rtfilter.colour import YuvSpec
 from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
-from rtfilter.frame import Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.kernels.cpu import rasterise, resample
 from rtfilter.kernels.cpu.extend import place_on_grid
 from rtfilter.planes import Planes
 from rtfilter.render.helper import HelperThread
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.render.surface import STILL_PX, Surface, Warp, surface_of
+from rtfilter.system.arrays import Box
 
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]

@@ -11,11 +11,11 @@ from copy import copy
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.frame import Box
 from rtfilter.kernels.cpu.resample import filter_weights
 from rtfilter.kernels.device import Device, DeviceArray, Stream
 from rtfilter.kernels.warp import Warp, weight_table
 from rtfilter.render.mesh import RingedMesh
+from rtfilter.system.arrays import Box
 
 
 class CudaRenderer:

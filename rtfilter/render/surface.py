@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.frame import U8, Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.kernels.cpu.add_edit import paint_planes_shared
 from rtfilter.kernels.cpu.resample import MARGIN_PX, resample_shared
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8, Box
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]

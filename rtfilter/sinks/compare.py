@@ -10,8 +10,8 @@ import numpy as np
 from rtfilter.errors import UsageError
 from rtfilter.frame import MAX_SIDE_PX, Frame
 from rtfilter.media.depth import sample_bits
+from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.base import Sink
-from rtfilter.sources.base import SourceInfo
 
 
 def compared_info(info: SourceInfo) -> SourceInfo:

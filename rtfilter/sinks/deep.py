@@ -9,16 +9,9 @@ import numpy as np
 from av.codec import Codec
 
 from rtfilter.colour import YuvSpec, rgb_to_yuv
-from rtfilter.frame import U8, Box, Frame
-from rtfilter.media.depth import DEEP_FORMATS, U16, DeepFormat, add_edit, opaque_name, rescaled, words_of
-from rtfilter.planes import planes_of_frame
-
-
-def source_of(frame: Frame) -> Frame:
-    """The source's frame behind a filtered one."""
-    while frame.original is not None:
-        frame = frame.original
-    return frame
+from rtfilter.frame import Frame
+from rtfilter.media.depth import DEEP_FORMATS, DeepFormat, add_edit, opaque_name, rescaled, words_of
+from rtfilter.system.arrays import U8, U16
 
 
 def deep_format(native: av.VideoFrame | None, encoder: str) -> DeepFormat | None:
@@ -41,7 +34,7 @@ def deep_samples(frame: Frame, deep: DeepFormat, spec: YuvSpec | None) -> Sequen
 
     spec: of the file's samples; None for RGB. A frame of another kind than the file's is widened from 8 bits.
     """
-    source, full_range = source_of(frame), spec is None or spec.full_range
+    source, full_range = frame.source, spec is None or spec.full_range
     native = source.native
     own = DEEP_FORMATS.get(opaque_name(native.format.name)) if isinstance(native, av.VideoFrame) else None
     before, after = _eight_bits(source, deep, spec), _eight_bits(frame, deep, spec)
@@ -51,7 +44,7 @@ def deep_samples(frame: Frame, deep: DeepFormat, spec: YuvSpec | None) -> Sequen
         samples = after or rgb_to_yuv(frame.rgb, spec or YuvSpec("bt709", False), *deep.shift)
         scale = np.float32(deep.scale(full_range))
         return [np.rint(plane * scale).astype(np.uint16) for plane in samples]
-    words, box = words_of(native)[:3], changed_box(frame)
+    words, box = words_of(native)[:3], frame.edited
     if box is not None and after is not None:
         words = add_edit(words, before, after, own, full_range, box)
     return rescaled(words, own.bits, deep.bits)
@@ -61,16 +54,6 @@ def _eight_bits(frame: Frame, deep: DeepFormat, spec: YuvSpec | None) -> list[U8
     """The frame's 8-bit planes in the order of a format; None where it has none like that."""
     if spec is None:
         return [frame.rgb[..., channel] for channel in (1, 2, 0)]
-    planes = planes_of_frame(frame)
+    planes = frame.to_planes()
     same = planes is not None and planes.spec == spec and planes.shift == deep.shift
     return planes.all if planes is not None and same else None
-
-
-def changed_box(frame: Frame) -> Box | None:
-    """The box of all that was edited since the source."""
-    box: Box | None = None
-    while frame.original is not None:
-        if frame.changed is not None:
-            box = frame.changed if box is None else box.union(frame.changed)
-        frame = frame.original
-    return box

@@ -20,13 +20,13 @@ from rtfilter.colour import (
     spec_for_size,
     spec_of,
 )
-from rtfilter.frame import U8, Frame
+from rtfilter.frame import Frame
 from rtfilter.media.depth import DeepFormat, sample_bits, words_of
-from rtfilter.planes import planes_of_frame
 from rtfilter.sinks.containers import ENCODERS
-from rtfilter.sinks.deep import deep_format, deep_samples, source_of
+from rtfilter.sinks.deep import deep_format, deep_samples
 from rtfilter.sinks.exact import exact_format, exact_picture, in_form
 from rtfilter.sinks.properties import Blanks
+from rtfilter.system.arrays import U8
 
 # FFV1's RGB: what is decoded from it is the very RGB that was given.
 _LOSSLESS_RGB = "bgr0"
@@ -78,7 +78,7 @@ class Encoding:
             packed[..., 0], packed[..., 1], packed[..., 2] = (frame.rgb[..., c] for c in (2, 1, 0))
             packed[..., 3] = 0
             return picture
-        shift, planes = PLANAR_FORMATS[self.pix_fmt], planes_of_frame(frame)
+        shift, planes = PLANAR_FORMATS[self.pix_fmt], frame.to_planes()
         if planes is not None and planes.spec == self.spec and planes.shift == shift:
             samples = planes.all
         else:
@@ -98,14 +98,14 @@ class Encoding:
         )
 
     def _exact(self, frame: Frame) -> av.VideoFrame:
-        native = source_of(frame).native
+        native = frame.source.native
         if isinstance(native, av.VideoFrame) and exact_format(native) == self.pix_fmt:
             same = native.format.name == self.pix_fmt
             return exact_picture(frame, self.blanks.like(native) if same else in_form(native, self.pix_fmt))
         return in_form(av.VideoFrame.from_ndarray(frame.rgb), self.pix_fmt)
 
     def _blank(self, frame: Frame) -> av.VideoFrame:
-        native = source_of(frame).native
+        native = frame.source.native
         if isinstance(native, av.VideoFrame):
             form = (native.width, native.height, native.format.name)
             if form == (self.width, self.height, self.pix_fmt):
@@ -131,7 +131,7 @@ def encoding_for(frame: Frame, codec: str) -> Encoding:
     width, height = frame.width, frame.height
     if codec == "gif":
         return Encoding(codec, "pal8", width, height, None, UNSPECIFIED, RANGE_FULL, UNSPECIFIED, UNSPECIFIED)
-    found = source_of(frame).native
+    found = frame.source.native
     native = found if isinstance(found, av.VideoFrame) else None
     primaries, trc = (UNSPECIFIED,) * 2
     if native is not None:
@@ -199,7 +199,7 @@ def _kept(
     frame: Frame, native: av.VideoFrame | None, codec: str
 ) -> tuple[str, int, int, YuvSpec, int, int] | None:
     """The first fields of an encoding that keeps the samples of the frame's planes; None where none does."""
-    planes = planes_of_frame(frame)
+    planes = frame.to_planes()
     if planes is None:
         return None
     (height, width), spec = planes.shape, planes.spec

@@ -15,7 +15,6 @@ from av.video.reformatter import VideoReformatter
 
 from rtfilter.colour import block_mean, spec_for_size, spec_of
 from rtfilter.frame import Frame
-from rtfilter.sinks.deep import changed_box, source_of
 
 # The same samples in another order -> the format of FFV1's that has them.
 _SAME_SAMPLES = {
@@ -45,8 +44,8 @@ def exact_format(native: av.VideoFrame) -> str | None:
 
 def exact_picture(frame: Frame, blank: av.VideoFrame) -> av.VideoFrame:
     """`frame` in the format of `blank`, which is its source's picture or a copy to write into."""
-    source = source_of(frame)
-    box = changed_box(frame)
+    source = frame.source
+    box = frame.edited
     if box is None:
         return blank
     whole = (slice(box.y0, box.y1), slice(box.x0, box.x1))

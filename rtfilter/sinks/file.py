@@ -15,8 +15,8 @@ from av.container import OutputContainer
 from rtfilter.errors import OutputError, RtfilterError
 from rtfilter.frame import Frame
 from rtfilter.media.container import reason
+from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.containers import DEFAULT_QUALITY, ENCODERS, Quality, chosen_codec
-from rtfilter.sinks.deep import source_of
 from rtfilter.sinks.encode import Encoding, codec_settings, encoding_for, time_base_for
 from rtfilter.sinks.fit import Target, fit
 from rtfilter.sinks.lengths import Lengths
@@ -24,7 +24,6 @@ from rtfilter.sinks.palette import Palettes
 from rtfilter.sinks.place import FilePlace, Place
 from rtfilter.sinks.properties import field_options, mastering_options
 from rtfilter.sinks.tracks import TrackCopy
-from rtfilter.sources.base import SourceInfo
 
 # The index in front, so that a browser can play while it loads.
 _INDEX_FIRST = {"movflags": "+faststart"}
@@ -235,7 +234,7 @@ class FileSink:
     def _keep_properties(self, frame: Frame, encoding: Encoding) -> None:
         context = self._stream.codec_context
         lost = [*encoding.lost]
-        native = source_of(frame).native
+        native = frame.source.native
         if isinstance(native, av.VideoFrame) and self._codec != "gif":
             for options, told in (
                 mastering_options(native, self._codec),

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 
 from rtfilter.errors import OutputError, UsageError
-from rtfilter.frame import U8, Frame
+from rtfilter.frame import Frame
 from rtfilter.media.container import reason
 from rtfilter.media.depth import sample_bits
+from rtfilter.media.info import SourceInfo
 from rtfilter.media.side_data import has_exif, side_data
-from rtfilter.sinks.deep import source_of
 from rtfilter.sinks.icc import LARGEST_PROFILE, profile_of_png, with_profile
 from rtfilter.sinks.place import FilePlace
-from rtfilter.sources.base import SourceInfo
+from rtfilter.system.arrays import U8
 
 _QUALITY = 95
 _JPEG_SAMPLING = {
@@ -68,7 +68,7 @@ class ImageSink:
         """Encode the frame. Raises OutputError for a second one."""
         if self._encoded is not None:
             raise OutputError(f"{self.path} holds one picture, and there are more: name it like clip.mp4")
-        native = source_of(frame).native
+        native = frame.source.native
         picture = native if isinstance(native, av.VideoFrame) else None
         alpha = None if picture is None else _alpha_of(picture, frame)
         if alpha is not None and self._place.suffix in (".jpg", ".jpeg"):
@@ -132,7 +132,7 @@ class ImageSink:
             return [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
         if self._place.suffix == ".png":
             return []
-        planes = source_of(frame).planes
+        planes = frame.source.planes
         sampling = _JPEG_SAMPLING[(0, 0) if planes is None else planes.shift]
         return [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
 

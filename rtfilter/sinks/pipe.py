@@ -10,12 +10,12 @@ import numpy as np
 
 from rtfilter.colour import YuvSpec, rgb_to_yuv, spec_for_size
 from rtfilter.errors import OutputError
-from rtfilter.frame import U8, Frame
-from rtfilter.media.depth import DEEP_FORMATS, U16, DeepFormat, opaque_name, sample_bits
+from rtfilter.frame import Frame
+from rtfilter.media.depth import DEEP_FORMATS, DeepFormat, opaque_name, sample_bits
 from rtfilter.media.filters import chain
-from rtfilter.planes import planes_of_frame
-from rtfilter.sinks.deep import deep_samples, source_of
-from rtfilter.sources.base import SourceInfo
+from rtfilter.media.info import SourceInfo
+from rtfilter.sinks.deep import deep_samples
+from rtfilter.system.arrays import U8, U16
 
 NAME = "stdout"
 # Y4M's names for how chroma is shared, by the shift of columns and rows.
@@ -89,7 +89,7 @@ class PipeSink:
         if self._deep is not None:
             samples = deep_samples(frame, self._deep, self._spec)
             return [memoryview(b"FRAME\n"), *(_bytes_of(words.astype("<u2")) for words in samples)]
-        planes = planes_of_frame(frame)
+        planes = frame.to_planes()
         if planes is not None and planes.spec == self._spec and planes.shift == self._shift:
             return [memoryview(b"FRAME\n"), *map(_bytes_of, planes.all)]
         assert self._spec is not None
@@ -97,9 +97,9 @@ class PipeSink:
 
     def _begin(self, frame: Frame) -> None:
         self._size = width, height = frame.width, frame.height
-        native = source_of(frame).native
+        native = frame.source.native
         picture = native if isinstance(native, av.VideoFrame) else None
-        planes = planes_of_frame(frame)
+        planes = frame.to_planes()
         if picture is not None and planes is not None and not self._raw:
             self._deep = DEEP_FORMATS.get(opaque_name(picture.format.name))
         if picture is not None:

@@ -12,9 +12,9 @@ import numpy as np
 
 from rtfilter.colour import YuvSpec
 from rtfilter.errors import DeviceError, MissingExtraError, UsageError
-from rtfilter.frame import U8, Frame
-from rtfilter.planes import planes_of_frame
+from rtfilter.frame import Frame
 from rtfilter.sinks.v4l2loopback import loopback_state, offer_output, revive
+from rtfilter.system.arrays import U8
 from rtfilter.system.installation import install_extra
 from rtfilter.system.v4l2 import holders, node_index, query_node
 
@@ -72,7 +72,7 @@ class VirtualCameraSink:
 
     def write(self, frame: Frame) -> None:
         """Send one frame now. Raises DeviceError when the camera is gone."""
-        planes = planes_of_frame(frame)
+        planes = frame.to_planes()
         if planes is not None and (planes.spec, planes.shift, planes.shape[::-1]) == (
             SENT,
             (1, 1),

@@ -1,28 +1,15 @@
-"""What every source is: something that yields frames and knows their shape and rate."""
+"""`Source`, the contract of everything that yields frames. Called by `pipeline`, `cam` and `cli`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Protocol
 
 from rtfilter.frame import Frame
-
-
-@dataclass(frozen=True, slots=True)
-class SourceInfo:
-    """Facts known when a source is open. `frame_count` is None when unknown or endless."""
-
-    name: str
-    width: int
-    height: int
-    fps: Fraction
-    live: bool
-    frame_count: int | None = None
+from rtfilter.media.info import SourceInfo
 
 
 class Source(Protocol):
-    """A source of frames. `live` sources drop what nobody read; others give every frame."""
+    """A source of frames. A `live` one drops frames that were not read in time; others give every frame."""
 
     @property
     def info(self) -> SourceInfo: ...

@@ -10,7 +10,7 @@ from functools import partial
 
 from rtfilter.errors import DeviceError, UsageError
 from rtfilter.frame import MAX_SIDE_PX, Frame
-from rtfilter.sources.base import SourceInfo
+from rtfilter.media.info import SourceInfo
 from rtfilter.sources.cameras import camera_name
 from rtfilter.sources.capture import Capture, OpenCapture, Picture, open_camera
 from rtfilter.sources.newest import NewestSlot

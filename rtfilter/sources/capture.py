@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from rtfilter.errors import DeviceError
-from rtfilter.frame import U8
 from rtfilter.sources.cameras import camera_name, known_cameras
 from rtfilter.sources.quiet import silence_opencv
+from rtfilter.system.arrays import U8
 from rtfilter.system.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
 from rtfilter.system.v4l2 import DEVICES, Ioctl, holders, kernel_ioctl, node_index, query_node
 

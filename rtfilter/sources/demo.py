@@ -20,9 +20,9 @@ from rtfilter.face.deform import Displacement
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose, align
 from rtfilter.frame import Frame
+from rtfilter.media.info import SourceInfo
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
-from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.portrait import Portrait, for_pixel_indices, paint_parts
 
 F32 = npt.NDArray[np.float32]

@@ -25,9 +25,9 @@ from rtfilter.media.container import (
 )
 from rtfilter.media.contents import labels_in_words, other_tracks
 from rtfilter.media.continuous import Continuous
+from rtfilter.media.info import SourceInfo
 from rtfilter.media.pixels import PixelReader, Uprighter
 from rtfilter.media.side_data import WithoutProfile
-from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.conform import Conformer
 from rtfilter.sources.cut import lacks_end, stated_bytes
 from rtfilter.sources.timeline import timed

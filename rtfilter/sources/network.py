@@ -14,8 +14,8 @@ from av.container import InputContainer
 from rtfilter.errors import DeviceError, InputError, UsageError
 from rtfilter.frame import Frame
 from rtfilter.media.container import reason, refuse_text
+from rtfilter.media.info import SourceInfo
 from rtfilter.sources.address import LIVE_SCHEMES, SCHEMES, shown_address
-from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.file import FileSource
 from rtfilter.sources.newest import NewestSlot
 from rtfilter.system.threads import caught, start_thread

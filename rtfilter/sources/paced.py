@@ -9,7 +9,8 @@ from fractions import Fraction
 
 from rtfilter.errors import DeviceError
 from rtfilter.frame import NANOSECONDS, Frame
-from rtfilter.sources.base import Source, SourceInfo
+from rtfilter.media.info import SourceInfo
+from rtfilter.sources.base import Source
 from rtfilter.sources.newest import NewestSlot
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 from rtfilter.system.threads import caught, start_thread

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from rtfilter.errors import UsageError
 from rtfilter.frame import Frame
-from rtfilter.sources.base import Source, SourceInfo
+from rtfilter.media.info import SourceInfo
+from rtfilter.sources.base import Source
 from rtfilter.sources.file import FileSource
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.face import landmarks as lm
-from rtfilter.frame import U8
+from rtfilter.system.arrays import U8
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rtfilter.frame import Frame
-from rtfilter.sources.base import Source, SourceInfo
+from rtfilter.media.info import SourceInfo
+from rtfilter.sources.base import Source
 
 
 class Stoppable:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from rtfilter.errors import DeviceError
 from rtfilter.frame import Frame
-from rtfilter.sources.base import Source, SourceInfo
+from rtfilter.media.info import SourceInfo
+from rtfilter.sources.base import Source
 
 # How long one read of a silent camera lasts; after it the camera may have been replaced.
 READ_S = 0.5

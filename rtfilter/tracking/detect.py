@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.frame import U8
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8
 from rtfilter.tracking.anchors import INPUT_PX, anchors_px
 from rtfilter.tracking.crossing import Spot
 from rtfilter.tracking.sample import sample

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.errors import UsageError
-from rtfilter.frame import U8, Frame
+from rtfilter.frame import Frame
 from rtfilter.kernels.cpu.crop import warm_up
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8
 from rtfilter.tracking.anchors import INPUT_PX
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.crowd import Crowd

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.frame import U8
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.sample import sample
 

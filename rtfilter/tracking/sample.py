@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.frame import U8
 from rtfilter.kernels.cpu.crop import crop_rgb, crop_yuv
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]

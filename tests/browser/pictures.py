@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rtfilter.frame import U8
 from rtfilter.sources.demo import DemoSource
+from rtfilter.system.arrays import U8
 
 WIDTH, HEIGHT, FPS = 640, 360, 30
 

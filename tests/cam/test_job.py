@@ -20,9 +20,10 @@ from rtfilter.cam.steady import SteadySink
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError
 from rtfilter.filter import StepReport
-from rtfilter.frame import Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.sources.base import Source
 from rtfilter.sources.camera import CameraSource
+from rtfilter.system.arrays import Box
 from rtfilter.system.threads import caught, start_thread
 from tests.fakes.live import GUARD_S, HangingSource, Opener, ScriptedCapture, eventually, own_threads, picture
 from tests.fakes.repeating import RepeatingListSink

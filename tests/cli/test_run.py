@@ -20,8 +20,8 @@ from rtfilter.cli import run as run_module
 from rtfilter.cli.main import main
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
+from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.null import NullSink
-from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.portrait import Portrait
 from tests import films
 from tests.films import Film, Sound

@@ -20,8 +20,8 @@ from rtfilter.engines.onnx.style import ForProcessor, Plain, Style
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.spec import F32
 from rtfilter.errors import InputError
-from rtfilter.frame import U8
 from rtfilter.sources.portrait import Portrait
+from rtfilter.system.arrays import U8
 from tests.engines.mediapipe_streams import MediaPipeStreams, crop, in_picture
 from tests.engines.tflite_files import run_tflite
 

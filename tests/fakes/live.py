@@ -12,7 +12,7 @@ import numpy as np
 
 from rtfilter.errors import DeviceError
 from rtfilter.frame import Frame
-from rtfilter.sources.base import SourceInfo
+from rtfilter.media.info import SourceInfo
 from rtfilter.sources.capture import Picture
 from rtfilter.system.clock import monotonic_ns
 

@@ -12,8 +12,9 @@ import numpy as np
 from rtfilter.cam.loop import LiveLoop
 from rtfilter.cam.loop_report import LoopReport
 from rtfilter.controls import Controls
-from rtfilter.frame import Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.sources.camera import CameraSource
+from rtfilter.system.arrays import Box
 from rtfilter.system.clock import NS_PER_MS, monotonic_ns
 from rtfilter.system.threads import caught, start_thread
 from tests.fakes.live import (

@@ -20,11 +20,12 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from rtfilter.colour import planes_of
 from rtfilter.controls import Controls
 from rtfilter.filter import StepReport
-from rtfilter.frame import Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.server import SESSIONS, Server, make_app
 from rtfilter.serve.app.sessions import Sessions
 from rtfilter.serve.gate.options import Limits, ServeOptions
+from rtfilter.system.arrays import Box
 
 TOKEN = "a-token-of-the-tests"
 GUARD_S = 30.0

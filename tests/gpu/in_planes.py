@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from rtfilter.colour import YuvSpec, rgb_to_yuv, spec_for_size
-from rtfilter.frame import U8, Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8, Box
 
 
 def planes_of_rgb(rgb: U8, shift: tuple[int, int] = (1, 1), spec: YuvSpec | None = None) -> Planes:

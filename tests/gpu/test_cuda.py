@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
-from rtfilter.frame import Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.gpu import cuda_lane as cuda_module
 from rtfilter.gpu.picture import Step
 from rtfilter.gpu.region import holds, region_of
 from rtfilter.sources.demo import DemoSource
 from rtfilter.sources.file import FileSource
+from rtfilter.system.arrays import Box
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import Roi
 from tests.faces import builtin

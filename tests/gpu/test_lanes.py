@@ -14,11 +14,12 @@ from rtfilter.engines.driver import Gpu
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.errors import UsageError
 from rtfilter.filter import FaceFilter
-from rtfilter.frame import Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice
 from rtfilter.render.lane import CpuLane
 from rtfilter.sources.demo import DemoSource
 from rtfilter.sources.file import FileSource
+from rtfilter.system.arrays import Box
 from rtfilter.tracking.engine import EngineTracker, FaceNetworks
 from tests.faces import builtin
 from tests.gpu.conftest import MakeLane

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from rtfilter.colour import YuvSpec, yuv_to_rgb
 from rtfilter.face.deform import Displacement
 from rtfilter.face.pose import Pose
-from rtfilter.frame import U8, Box
 from rtfilter.gpu.memory import Parts
 from rtfilter.gpu.paint import PaintMemory, PaintPlanes, PaintRgb
 from rtfilter.gpu.region import region_of, stepped_bytes
@@ -22,6 +21,7 @@ from rtfilter.kernels.reference import twins
 from rtfilter.planes import Planes
 from rtfilter.render.cuda import CudaRenderer, changed_box
 from rtfilter.render.mesh import RingedMesh
+from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.roi import Roi
 from tests.faces import builtin, coefficients, face_px, texture
 from tests.gpu.conftest import need_compiler

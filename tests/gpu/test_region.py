@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtfilter.frame import Box
 from rtfilter.gpu.region import (
     LEAST_BYTES,
     MARGIN_PX,
@@ -18,6 +17,7 @@ from rtfilter.gpu.region import (
     region_with,
     stepped_bytes,
 )
+from rtfilter.system.arrays import Box
 from rtfilter.tracking.roi import CROP_PX, Roi
 
 SIDES = st.integers(1, 5000)

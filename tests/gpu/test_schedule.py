@@ -16,7 +16,7 @@ from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError
-from rtfilter.frame import U8, Frame
+from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice, open_lane
 from rtfilter.gpu.cuda_lane import CudaLane
 from rtfilter.gpu.fallback import FallingBack
@@ -28,6 +28,7 @@ from rtfilter.kernels.device import Device
 from rtfilter.render.lane import CpuLane
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
+from rtfilter.system.arrays import U8
 from tests.faces import ScriptedTracker, builtin, face_px
 from tests.fakes.watched_device import Watch
 from tests.host_gpu.on_host import HostRuntime

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtfilter.frame import Box
 from rtfilter.kernels import blocks
 from rtfilter.kernels.cpu.rasterise import rasterise_flow, soften_flow
 from rtfilter.kernels.warp import FLOW_BLOCK, GRID_CELLS, MESH_VERTICES_MAX, RASTER_BLOCK, RASTER_LANES
+from rtfilter.system.arrays import Box
 from tests.kernels.on_host import Bench, block
 
 SIZE = (4000, 3000)  # of the picture

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtfilter.colour import MATRICES, YuvSpec, rgb_to_yuv, yuv_to_rgb
-from rtfilter.frame import Box
 from rtfilter.kernels import blocks, launch
 from rtfilter.kernels.reference import twins
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import Box
 from tests.faces import texture
 from tests.kernels.on_host import KERNELS_ON, Bench, block, in_both_orders, padded_rows
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.frame import Box
 from rtfilter.kernels.cpu.rasterise import moving_extent
 from rtfilter.render.cpu import STILL_PX, _moved_box
+from rtfilter.system.arrays import Box
 from tests.kernels.grids import Drawn, Grids, Heap, heap, on_cpu
 from tests.kernels.on_host import Bench, in_both_orders
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtfilter.colour import YuvSpec
-from rtfilter.frame import Box
 from rtfilter.kernels.cpu.add_edit import paint_planes_shared
 from rtfilter.kernels.cpu.resample import (
     MARGIN_PX,
@@ -22,6 +21,7 @@ from rtfilter.kernels.cpu.resample import (
     resample_shared,
 )
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import Box
 
 STILL_PX = 1 / 24
 WEIGHTS = {taps: filter_weights(taps) for taps in (4, 6)}

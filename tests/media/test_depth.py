@@ -12,14 +12,15 @@ from av.codec import Codec
 
 from rtfilter.cli.main import main
 from rtfilter.errors import OutputError
-from rtfilter.frame import Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.media.depth import DEEP_FORMATS, words_of
 from rtfilter.media.filters import chain
+from rtfilter.media.info import SourceInfo
 from rtfilter.planes import Planes
 from rtfilter.sinks.compare import CompareSink, compared_info
 from rtfilter.sinks.file import FileSink
-from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.file import FileSource
+from rtfilter.system.arrays import Box
 
 BOX = Box(16, 12, 40, 32)
 # BT.2020 and the curve of HDR10 (PQ), FFmpeg's numbers; limited range.

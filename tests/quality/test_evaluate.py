@@ -18,13 +18,13 @@ from rtfilter.face.fit import FaceFit
 from rtfilter.face.model import MorphableModel
 from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
+from rtfilter.media.info import SourceInfo
 from rtfilter.quality import measures
 from rtfilter.quality.evaluate import Evaluation, Tracks, evaluate, paired
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sinks.compare import CompareSink, compared_info
 from rtfilter.sinks.file import FileSink
-from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.demo import DemoSource
 
 SIZE = (480, 270)

@@ -11,12 +11,13 @@ import pytest
 from rtfilter.errors import MissingExtraError
 from rtfilter.face.deform import Displacement
 from rtfilter.face.pose import Pose
-from rtfilter.frame import Box, Frame
+from rtfilter.frame import Frame
 from rtfilter.gpu.region import pitch_of
 from rtfilter.kernels import blocks
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.cuda import CudaRenderer, changed_box, set_region, wanted_box
 from rtfilter.render.mesh import RingedMesh
+from rtfilter.system.arrays import Box
 from tests.faces import builtin, coefficients, face_px, rotation, texture
 from tests.host_gpu.build import find_compiler
 from tests.host_gpu.device import HostDevice

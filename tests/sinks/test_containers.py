@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from rtfilter.frame import Frame
+from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.containers import Quality
 from rtfilter.sinks.file import FileSink
-from rtfilter.sources.base import SourceInfo
 from tests.clips import picture_rgb
 
 FRAMES = 12

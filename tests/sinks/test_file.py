@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from rtfilter.errors import InputError, OutputError, RtfilterError, UsageError
-from rtfilter.frame import Box, Frame
+from rtfilter.frame import Frame
+from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.containers import Quality
 from rtfilter.sinks.file import FileSink
-from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.file import FileSource
+from rtfilter.system.arrays import Box
 from tests.clips import audio_packets, clip, opencv_frames, picture_rgb, video_planes, video_times
 
 INFO = SourceInfo("made", 64, 48, Fraction(30), live=False)
@@ -387,7 +388,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path, codec, suffix, lim
         from rtfilter.errors import OutputError
         from rtfilter.frame import Frame
         from rtfilter.sinks.file import FileSink
-        from rtfilter.sources.base import SourceInfo
+        from rtfilter.media.info import SourceInfo
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit_bytes}, {limit_bytes}))
         info = SourceInfo("made", 160, 120, Fraction(30), False)

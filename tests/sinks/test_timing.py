@@ -12,8 +12,8 @@ import pytest
 from rtfilter.cli.main import main
 from rtfilter.errors import OutputError
 from rtfilter.frame import Frame
+from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.file import FileSink
-from rtfilter.sources.base import SourceInfo
 from rtfilter.sources.file import FileSource
 from tests.clips import audio_packets, clip, picture_rgb, video_times
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rtfilter.colour import YuvSpec, rgb_to_yuv
-from rtfilter.frame import U8
 from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8
 from rtfilter.tracking.anchors import ANCHOR_COUNT, INPUT_PX, anchors_px
 from rtfilter.tracking.detect import KEYPOINT_COUNT, Detection, Letterbox, detections, letterbox
 

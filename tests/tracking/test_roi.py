@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from rtfilter.colour import YuvSpec, rgb_to_yuv
-from rtfilter.frame import U8
 from rtfilter.planes import Planes
 from rtfilter.sources.demo import DemoSource
+from rtfilter.system.arrays import U8
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import (
     CROP_PX,

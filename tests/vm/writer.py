@@ -18,8 +18,8 @@ from rtfilter.cam.steady import SteadySink
 from rtfilter.cam.watchers import watched
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
+from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.virtualcam import VirtualCameraSink
-from rtfilter.sources.base import SourceInfo
 from rtfilter.system.threads import stop_on_signals
 from tests.vm import stamps
 

@@ -10,11 +10,11 @@ import av
 import numpy as np
 
 from rtfilter.filter import FaceFilter
-from rtfilter.frame import U8
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.rtc.pictures import as_420, frame_of, picture_like, picture_of
 from rtfilter.sources.newest import NewestSlot
+from rtfilter.system.arrays import U8
 from rtfilter.system.clock import Clock, StageTimings, monotonic_ns
 from rtfilter.system.threads import caught, start_thread
 from rtfilter.tracking.base import Landmarks

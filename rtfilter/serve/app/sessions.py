@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtfilter.controls import Controls
-from rtfilter.frame import U8
 from rtfilter.presets import Preset
 from rtfilter.serve.app.admission import Member, admit
 from rtfilter.serve.app.filters import FilterPool
@@ -24,6 +23,7 @@ from rtfilter.serve.gate.networks import AllowedNetworks
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.serve.gate.sdp_offer import CheckedOffer
+from rtfilter.system.arrays import U8
 
 SILENT_S = 2.0
 TIDY_AFTER_S = 1.0

@@ -11,12 +11,12 @@ from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.errors import RtfilterError
-from rtfilter.frame import U8
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.pipeline import Filtered, FilterPipeline
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.tracks import HeldAudioTrack
 from rtfilter.serve.gate.options import Limits
+from rtfilter.system.arrays import U8
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 
 # The delay of the picture that the sound follows is smoothed over about so many pictures.

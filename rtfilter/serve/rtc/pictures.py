@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 
 from rtfilter.colour import RANGE_FULL, UNSPECIFIED, YuvSpec, planes_of, spec_of
-from rtfilter.frame import U8, Frame
-from rtfilter.planes import Planes, planes_of_frame
+from rtfilter.frame import Frame
+from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8
 
 # What browsers and WebRTC stacks mean by a picture without colour tags, whatever its size.
 UNTAGGED = "bt601"
@@ -45,7 +46,7 @@ def picture_of(frame: Frame) -> av.VideoFrame:
     The very same picture when nothing was changed.
     """
     native: av.VideoFrame = frame.native
-    planes = planes_of_frame(frame) if frame.changed is not None else None
+    planes = frame.to_planes() if frame.changed is not None else None
     return native if planes is None else _like(native, planes.all)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from rtfilter.colour import planes_of
 from rtfilter.errors import UsageError
-from rtfilter.frame import U8
+from rtfilter.system.arrays import U8
 
 # VP8 and H.264 code 16 x 16 px: a block of its own quantises without its neighbours. Through what is not
 # compressed 8 px are enough.

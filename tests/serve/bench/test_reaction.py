@@ -6,7 +6,7 @@ import numpy as np
 
 from rtfilter.bench.webrtc_reaction import reactions, thumb_of
 from rtfilter.bench.webrtc_record import Change, Row
-from rtfilter.frame import U8
+from rtfilter.system.arrays import U8
 
 PERIOD_US = 33_333
 RANDOM = np.random.default_rng(11)
