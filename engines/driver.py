@@ -11,6 +11,7 @@ from typing import Any
 
 from rtfilter.engines.nvml import free_memory_bytes, library_path
 from rtfilter.errors import GpuError
+from rtfilter.system.cuda_errors import CPU_FIX, DRIVER_FIX, NO_DEVICE, start_problem
 
 Version = tuple[int, int]
 
@@ -23,23 +24,9 @@ DRIVER_FOR_CUDA = {12: 525, 13: 580}
 # of one stream less than that again.
 LEAST_MEMORY_BYTES = 768 << 20
 
-DRIVER_FIX = "install a current driver from https://www.nvidia.com/drivers"
-CPU_FIX = "or use the CPU: --lane cpu"
-
 _NAME_BYTES = 256
 _PCI_BYTES = 32
 _ATTRIBUTE_MAJOR, _ATTRIBUTE_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_...
-_NO_DEVICE = 100
-# Results of cuInit (CUresult in cuda.h): what each means to the person at the machine.
-_TROUBLES = {
-    34: f"its library is a stub for linking, the driver itself is missing: {DRIVER_FIX}",
-    46: "the GPU is in exclusive use by another program: end that program",
-    101: "CUDA_VISIBLE_DEVICES names a GPU that is not there: unset it, or name one that is",
-    802: "its services are not up yet: try again in a minute (on a server, is nvidia-fabricmanager running?)",
-    803: "its library and its kernel module are of different versions: restart the machine",
-    804: "the GPU cannot use CUDA's forward compatibility libraries: take them out of LD_LIBRARY_PATH",
-    999: "it does not say why (error 999): restart the machine, as after every update of the driver",
-}
 
 
 class NoGpuError(GpuError):
@@ -111,11 +98,10 @@ def find_gpus(library: str | None = None, nvml: str | None = None) -> list[Gpu]:
     """
     cuda = _load(library)
     code = int(_function(cuda, "cuInit")(0))
-    if code == _NO_DEVICE:
+    if code == NO_DEVICE:
         raise _none_found()
     if code != 0:
-        trouble = _TROUBLES.get(code, f"it does not start (cuInit: error {code}): {DRIVER_FIX}")
-        raise GpuError(f"the NVIDIA driver does not work: {trouble}")
+        raise GpuError(f"the NVIDIA driver does not work: {start_problem(code)}")
     call = _caller(cuda)
     version, count = ctypes.c_int(), ctypes.c_int()
     call("cuDriverGetVersion", ctypes.byref(version))

@@ -15,27 +15,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.errors import GpuError, GpuLostError
+from rtfilter.errors import GpuError
 from rtfilter.kernels import source
 from rtfilter.kernels.compile import compiled_for
-from rtfilter.kernels.cuda_stream import CudaStream, working
+from rtfilter.kernels.cuda_stream import CudaStream, GpuState, gpu_errors
 from rtfilter.kernels.device import DeviceArray, HostArray, Shape
 from rtfilter.kernels.memory import (
-    Pinned,
     check_no_capture,
     checked_shape,
     part_of,
     size_of,
     unsafe_in_capture,
 )
-from rtfilter.system.cuda_errors import gpu_errors
+from rtfilter.system.cuda_errors import CPU_FIX
 from rtfilter.system.installation import install_extra
 
 LEAST_CAPABILITY = (7, 5)
 
 
 class _Block:
-    """CuPy's hold on a piece of device memory, which goes back to the pool when nobody has it."""
+    """CuPy's handle of a piece of device memory, which returns to the pool with its last user."""
 
     def __init__(self, memory: Any) -> None:
         self.memory = memory
@@ -60,18 +59,20 @@ class CudaArray:
 
 
 class CudaDevice:
-    """One GPU. index: as CUDA counts. limit_bytes: the most device memory to take; default all that is there.
+    """One GPU. See `device.Device`.
 
-    GpuError where CuPy, the driver, the compiler or a GPU that will do is missing, GpuMemoryError where not
-    even the kernels find room, InputError where the cache cannot be written.
+    Args:
+        index: as CUDA counts.
+
+    Raises:
+        GpuError: CuPy, the driver, the compiler or a suitable GPU is missing.
+        GpuMemoryError: not even the kernels fit into memory.
+        InputError: the cache cannot be written.
     """
 
-    def __init__(self, index: int = 0, limit_bytes: int | None = None) -> None:
+    def __init__(self, index: int = 0) -> None:
         doing = f"opening GPU {index}"
-        self.pins = Pinned()
-        self.lost: GpuLostError | None = None
         self._blocks: weakref.WeakSet[_Block] = weakref.WeakSet()
-        self._open = True
         cupy = _cupy()
         with gpu_errors(doing):
             cupy.cuda.runtime.getDeviceCount()
@@ -83,35 +84,22 @@ class CudaDevice:
         if self.capability < LEAST_CAPABILITY:
             raise GpuError(
                 f"{card} has compute capability {self.capability[0]}.{self.capability[1]}; needed is 7.5 "
-                "(GTX 16, RTX 20, T4) or newer. Take --lane cpu"
+                f"(GTX 16, RTX 20, T4) or newer, {CPU_FIX}"
             )
         compiled = compiled_for(self.capability)
         self.index = index
-        self.native = cupy.cuda.Device(index)
+        self._state = GpuState(cupy.cuda.Device(index))
         self._pool = cupy.cuda.MemoryPool()
-        with unsafe_in_capture, gpu_errors(doing), self.native:
+        with unsafe_in_capture, gpu_errors(doing), self._state.native:
             self._clearing = cupy.cuda.Stream(non_blocking=True)
-            if limit_bytes is not None:
-                self._pool.set_limit(size=limit_bytes)
             module = cupy.cuda.function.Module()
             module.load(compiled.image)
-            self._functions = {name: module.get_function(name) for name in source.kernel_names()}
+            functions = {name: module.get_function(name) for name in source.kernel_names()}
             driver = cupy.cuda.driver
-            for function in self._functions.values():
-                # Loads it. Drivers load a kernel when it is first needed, which must not be in a recording.
+            for function in functions.values():
+                # Loads it: drivers load a kernel at its first use, which must not be in a recording.
                 driver.funcGetAttribute(driver.CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, function.ptr)
-
-    def check_usable(self) -> None:
-        if not self._open:
-            raise ValueError("this device is closed")
-        if self.lost is not None:
-            raise GpuLostError(str(self.lost))
-
-    def function(self, kernel: str) -> Any:
-        """CuPy's function of this name. ValueError where there is none."""
-        if kernel not in self._functions:
-            raise ValueError(f"no kernel {kernel!r}: known are {', '.join(self._functions)}")
-        return self._functions[kernel]
+            self._state.functions = functions
 
     def used_bytes(self) -> int:
         """Device memory that this device holds at the moment."""
@@ -123,7 +111,7 @@ class CudaDevice:
         check_no_capture("making memory")
         dims, kind = checked_shape(shape, dtype)
         nbytes = max(size_of(dims, kind), 1)
-        with unsafe_in_capture, working(self, f"making memory for {kind} {list(dims)}"):
+        with unsafe_in_capture, self._state.working(f"making memory for {kind} {list(dims)}"):
             memory = self._pool.malloc(nbytes)
             # On a stream of its own: waiting for the whole device would break what another thread records.
             runtime.memsetAsync(memory.ptr, 0, nbytes, self._clearing.ptr)
@@ -139,12 +127,12 @@ class CudaDevice:
         dims, kind = checked_shape(shape, dtype)
         nbytes = max(size_of(dims, kind), 1)
         flags = runtime.hostAllocPortable | runtime.hostAllocMapped
-        with unsafe_in_capture, working(self, f"pinning memory for {kind} {list(dims)}"):
+        with unsafe_in_capture, self._state.working(f"pinning memory for {kind} {list(dims)}"):
             memory = pinned_memory.PinnedMemory(nbytes, flags)
             pointer = pinned_memory.PinnedMemoryPointer(memory, 0)
         array = np.frombuffer(pointer, kind, math.prod(dims)).reshape(dims)
         ctypes.memset(pointer.ptr, 0, nbytes)
-        self.pins.add(array)
+        self._state.pins.add(array)
         return array
 
     def mapped(self, shape: Shape, dtype: npt.DTypeLike) -> tuple[HostArray, DeviceArray]:
@@ -153,29 +141,30 @@ class CudaDevice:
         return array, CudaArray(int(array.ctypes.data), array.shape, array.dtype, array)
 
     def current(self) -> AbstractContextManager[None]:
-        return working(self, "using the GPU")
+        return self._state.working("using the GPU")
 
     def stream(self) -> CudaStream:
         import cupy
 
-        with working(self, "making a stream"):
-            return CudaStream(self, cupy.cuda.Stream(non_blocking=True))
+        with self._state.working("making a stream"):
+            return CudaStream(self._state, cupy.cuda.Stream(non_blocking=True))
 
     def close(self) -> None:
-        """Frees device memory at once; pinned memory when the last array of it is let go."""
-        if not self._open:
+        """Free device memory at once; pinned memory is freed with the last array of it."""
+        state = self._state
+        if not state.is_open:
             return
-        self._open = False
+        state.is_open = False
         for block in self._blocks:
             block.memory = None
         try:
-            with unsafe_in_capture, gpu_errors("freeing the GPU's memory"), self.native:
+            with unsafe_in_capture, gpu_errors("freeing the GPU's memory"), state.native:
                 self._clearing.synchronize()  # gives this thread the context, without which nothing is freed
-                self._functions = {}
+                state.functions = {}
                 self._pool.free_all_blocks()
         except GpuError:
-            # What a lost GPU held is gone, and whoever closes has been told.
-            if self.lost is None:
+            # A lost GPU holds nothing, and its failure was raised before.
+            if state.lost is None:
                 raise
 
 

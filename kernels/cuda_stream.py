@@ -1,27 +1,65 @@
-"""Order and graphs on an NVIDIA GPU, through CuPy: the `Stream` of cuda_device.py."""
+"""Order and graphs on an NVIDIA GPU, through CuPy: the streams of `CudaDevice`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
-from rtfilter.errors import GpuLostError
+from rtfilter.errors import GpuError, GpuLostError
 from rtfilter.kernels.device import Argument, DeviceArray, Extent, Graph, HostArray, Mark
-from rtfilter.kernels.memory import capturing, check_copy, check_no_capture, checked_extents, packed_arguments
-from rtfilter.system.cuda_errors import gpu_errors
+from rtfilter.kernels.memory import (
+    Pinned,
+    capturing,
+    check_copy,
+    check_no_capture,
+    checked_extents,
+    packed_arguments,
+)
+from rtfilter.system.cuda_errors import DRIVER_TOO_OLD, OUT_OF_MEMORY, gpu_error
 
-if TYPE_CHECKING:
-    from rtfilter.kernels.cuda_device import CudaDevice
+
+class GpuState:
+    """What a device shares with its streams.
+
+    Attributes:
+        native: CuPy's device.
+        functions: CuPy's kernels by name.
+        pins: host memory that the device made.
+        lost: the error after which the GPU can no longer be used.
+        is_open: False once the device is closed.
+    """
+
+    def __init__(self, native: Any) -> None:
+        self.native = native
+        self.functions: dict[str, Any] = {}
+        self.pins = Pinned()
+        self.lost: GpuLostError | None = None
+        self.is_open = True
+
+    @contextmanager
+    def working(self, doing: str) -> Iterator[None]:
+        """Makes the GPU the thread's current one; CuPy's errors become ours. A lost GPU stays lost."""
+        if not self.is_open:
+            raise ValueError("this device is closed")
+        if self.lost is not None:
+            raise GpuLostError(str(self.lost))
+        try:
+            # In this order: on a lost GPU, switching back to the device before is the first call that fails.
+            with gpu_errors(doing), self.native:
+                yield
+        except GpuLostError as lost:
+            self.lost = lost
+            raise
 
 
 class CudaGraph:
     def __init__(self, stream: CudaStream, graph: Any, memory: list[object]) -> None:
         self._stream = stream
         self._graph = graph
-        self._memory = memory  # the graph itself knows addresses only
+        self._memory = memory  # CUDA's graph holds addresses only
 
     def launch(self) -> None:
         with self._stream.working("starting a frame's work"):
@@ -42,34 +80,32 @@ class CudaMark:
 
 
 class CudaStream:
-    """native: CuPy's stream."""
+    """native: CuPy's stream. See `device.Stream`."""
 
-    def __init__(self, device: CudaDevice, native: Any) -> None:
-        self._device = device
+    def __init__(self, state: GpuState, native: Any) -> None:
+        self._state = state
         self.native = native
+        self.working = state.working
         self._recorded: list[object] | None = None
 
     @property
     def pointer(self) -> int:
         return int(self.native.ptr)
 
-    def working(self, doing: str) -> AbstractContextManager[None]:
-        return working(self._device, doing)
-
     def upload(self, to: DeviceArray, of: HostArray) -> None:
         check_copy(to, of)
-        self._device.pins.check(of)
+        self._state.pins.check(of)
         self._keep(to, of)
         self._copy(to.pointer, of.ctypes.data, of.nbytes, "memcpyHostToDevice")
 
     def download(self, to: HostArray, of: DeviceArray) -> None:
         check_copy(of, to)
-        self._device.pins.check(to)
+        self._state.pins.check(to)
         self._keep(to, of)
         self._copy(to.ctypes.data, of.pointer, to.nbytes, "memcpyDeviceToHost")
 
     def _keep(self, *memory: object) -> None:
-        """Alive as long as the graph that is being recorded, if one is."""
+        """Keep memory alive as long as the graph that is being recorded, if one is."""
         if self._recorded is not None:
             self._recorded.extend(memory)
 
@@ -81,10 +117,15 @@ class CudaStream:
 
     def launch(self, kernel: str, grid: Extent, block: Extent, *arguments: Argument) -> None:
         checked_extents(kernel, grid, block)
-        function = self._device.function(kernel)
+        functions = self._state.functions
+        if kernel not in functions:
+            raise ValueError(f"no kernel {kernel!r}: known are {', '.join(functions)}")
+        # As CuPy passes them on unchanged: NumPy arrays of one element go by value.
+        packed = packed_arguments(arguments)
+        by_value = tuple(np.frombuffer(part, np.dtype((np.void, len(part)))) for part in packed)
         self._keep(*arguments)
         with self.working(f"starting the kernel {kernel}"):
-            function(grid, block, as_cupys(arguments), stream=self.native)
+            functions[kernel](grid, block, by_value, stream=self.native)
 
     def call(self, work: Callable[[], None]) -> None:
         raise ValueError("a GPU's stream does not wait for Python: only the host device can call functions")
@@ -105,10 +146,10 @@ class CudaStream:
         return CudaGraph(self, graph, recorded)
 
     def _abandon_capture(self) -> None:
-        """End it, so that the stream can be used again; what was recorded is dropped, and is incomplete."""
+        """End it, so that the stream can be used again; the incomplete graph is dropped."""
         try:
             self.native.end_capture()
-        except RuntimeError:  # the capture was invalid, which whoever called is being told already
+        except RuntimeError:  # the capture was invalid, which the caller's error reports already
             return
 
     def mark(self) -> Mark:
@@ -125,18 +166,19 @@ class CudaStream:
 
 
 @contextmanager
-def working(device: CudaDevice, doing: str) -> Iterator[None]:
-    """Makes the GPU the thread's own, and what CuPy raises an error of ours. A GPU that was lost stays so."""
-    device.check_usable()
+def gpu_errors(doing: str) -> Iterator[None]:
+    """Turns CuPy's exceptions into `GpuError`s that begin with `doing`, as `copying to the GPU`."""
     try:
-        # In this order: of a GPU that was lost, going back to the one before is the first thing that fails.
-        with gpu_errors(doing), device.native:
-            yield
-    except GpuLostError as lost:
-        device.lost = lost
+        yield
+    except GpuError:
         raise
-
-
-def as_cupys(arguments: tuple[Argument, ...]) -> tuple[Any, ...]:
-    """Kernel arguments as CuPy passes them on unchanged: NumPy arrays of one element go by value."""
-    return tuple(np.frombuffer(part, np.dtype((np.void, len(part)))) for part in packed_arguments(arguments))
+    except (RuntimeError, MemoryError) as error:
+        missing = str(error).startswith("CuPy failed to load")  # the driver's library
+        if type(error).__module__.partition(".")[0] not in {"cupy", "cupy_backends"} and not missing:
+            raise
+        code = getattr(error, "status", None)
+        if isinstance(error, MemoryError):
+            code = OUT_OF_MEMORY
+        elif missing:
+            code = DRIVER_TOO_OLD
+        raise gpu_error(doing, code, " ".join(str(error).split()) or type(error).__name__) from error

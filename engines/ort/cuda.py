@@ -20,7 +20,7 @@ from rtfilter.engines.staging import Staging
 from rtfilter.errors import GpuError, InputError
 from rtfilter.kernels.device import Device, DeviceArray, Stream
 from rtfilter.kernels.memory import unsafe_in_capture
-from rtfilter.system.cuda_said import cuda_failure, names_cuda
+from rtfilter.system.cuda_errors import names_cuda, reported_error
 from rtfilter.system.installation import install_packages, uninstall
 
 _log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class OrtCudaRunner:
             session = onnxruntime.InferenceSession(data, options, providers=providers, enable_fallback=0)
         except Exception as error:  # ONNX Runtime's own types share no other base
             if names_cuda(str(error)):
-                raise cuda_failure(f"ONNX Runtime cannot load {self.spec.name}", _said(error)) from error
+                raise reported_error(f"ONNX Runtime cannot load {self.spec.name}", _said(error)) from error
             raise InputError(
                 f"ONNX Runtime cannot load the network {self.spec.name}: {_said(error)}. "
                 "Remove its file and run 'rtfilter engines prepare'"
@@ -181,7 +181,7 @@ class OrtCudaRunner:
         except GpuError:
             raise
         except Exception as error:  # as above
-            raise cuda_failure(f"ONNX Runtime cannot run {self.spec.name}", _said(error)) from error
+            raise reported_error(f"ONNX Runtime cannot run {self.spec.name}", _said(error)) from error
         self._recorded.add(mine)
 
 

@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from rtfilter.engines.driver import DRIVER_FIX
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.flavour import Flavour, log_of
 from rtfilter.errors import GpuError
-from rtfilter.system.cuda_said import cuda_failure
+from rtfilter.system.cuda_errors import DRIVER_FIX, reported_error
 
 # By the names of tensorrt_rtx.EngineInvalidityDiagnostics: the plan is at fault, and a new one may run.
 _REJECTED = {
@@ -71,7 +70,7 @@ def load_error(said: str, spec: NetworkSpec, flavour: Flavour) -> GpuError:
     # Without a driver a CUDA error comes with everything, so the plan's own faults are looked for first.
     if _SERIALIZATION.search(said):
         return PlanRejectedError(f"{flavour} rejects its plan of {spec.name}: {said}")
-    return cuda_failure(f"{flavour} cannot load {spec.name}", said)
+    return reported_error(f"{flavour} cannot load {spec.name}", said)
 
 
 def _check_validity(plan: bytes, runtime: Any, module: Any, spec: NetworkSpec, flavour: Flavour) -> None:

@@ -14,7 +14,7 @@ from rtfilter.engines.trt.flavour import Flavour
 from rtfilter.engines.trt.shared import ENGINES, SharedEngine, take_engine
 from rtfilter.errors import GpuError
 from rtfilter.kernels.device import Device, DeviceArray, Stream
-from rtfilter.system.cuda_said import cuda_failure
+from rtfilter.system.cuda_errors import reported_error
 
 # The first run loads kernels, and may still choose among them; no capture may see either.
 _WARM_UPS = 2
@@ -129,7 +129,7 @@ class TensorRtRunner:
                 raise self._failure("cannot run")
 
     def _failure(self, what: str) -> GpuError:
-        return cuda_failure(f"{self._flavour} {what} {self.spec.name}", self._shared.log.said)
+        return reported_error(f"{self._flavour} {what} {self.spec.name}", self._shared.log.said)
 
     @property
     def _shared(self) -> SharedEngine:

@@ -1,21 +1,21 @@
-"""What CUDA and CuPy raise, as errors of ours: what it means, and what to do next.
+"""CUDA's error numbers: one table of what each means and what to do next, as `GpuError`s.
 
-Runtime and driver number their errors alike (cudaError, CUresult). The numbers and their meanings are of the
-CUDA Runtime API's reference, "Data types used by CUDA Runtime".
+Called by `kernels.cuda_stream` (CuPy), `engines.trt` and `engines.ort` (messages of libraries) and
+`engines.driver` (cuInit). Runtime and driver number alike (cudaError_t, CUresult). Meanings: CUDA Runtime API
+reference, "Data types used by CUDA Runtime".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
 
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError
 
-DRIVER_FIX = "install NVIDIA's driver, version 525 or newer"
-_CPU_FIX = "or take --lane cpu"
+DRIVER_FIX = "install a current driver from https://www.nvidia.com/drivers"
+CPU_FIX = "or use the CPU: --lane cpu"
 
-OUT_OF_MEMORY = 2
-# The GPU, or this process's hold on it, is of no more use.
+OUT_OF_MEMORY, DRIVER_TOO_OLD, NO_DEVICE = 2, 35, 100
+# The GPU, or this process's context on it, can no longer be used.
 _LOST = {
     214: "its memory has an error that it cannot correct",
     700: "a kernel reached outside its memory",
@@ -30,75 +30,75 @@ _LOST = {
     719: "a kernel failed, or the GPU was reset",
     999: "an unknown failure; it may have been reset or taken away",
 }
-# It cannot be used as things are.
+# The GPU cannot be used as things are.
 _UNUSABLE = {
     3: "NVIDIA's driver does not start: restart the machine",
-    46: "it is in exclusive use by another program: end that, or choose another GPU by CUDA_VISIBLE_DEVICES",
-    100: "there is no NVIDIA GPU, or CUDA_VISIBLE_DEVICES hides it",
-    101: "there is no GPU of this number: see nvidia-smi",
-    200: "it cannot load our kernels: remove the folder 'kernels' of the cache, then try again",
-    209: "it cannot run our kernels: needed is compute capability 7.5 (GTX 16, RTX 20, T4) or newer",
-    218: f"its driver cannot translate our kernels: {DRIVER_FIX}",
-    222: f"its driver is older than the compiler NVRTC that made our kernels: {DRIVER_FIX}",
-    802: "its services are not up yet: try again in a minute",
+    34: f"its library is a stub for linking, the driver itself is missing: {DRIVER_FIX}",
+    DRIVER_TOO_OLD: f"there is no NVIDIA driver, or it is too old: {DRIVER_FIX}",
+    46: "the GPU is in exclusive use by another program: end it, or choose another by CUDA_VISIBLE_DEVICES",
+    NO_DEVICE: "there is no NVIDIA GPU, or CUDA_VISIBLE_DEVICES hides it; in a container: `--gpus all`",
+    101: "there is no GPU of this number: see nvidia-smi, and CUDA_VISIBLE_DEVICES",
+    200: "the GPU cannot load our kernels: remove the folder 'kernels' of the cache, then try again",
+    209: "the GPU cannot run our kernels: needed is compute capability 7.5 (GTX 16, RTX 20, T4) or newer",
+    218: f"the driver cannot translate our kernels: {DRIVER_FIX}",
+    222: f"the driver is older than the compiler NVRTC that made our kernels: {DRIVER_FIX}",
+    802: "its services are not up yet: try again in a minute (on a server, is nvidia-fabricmanager running?)",
     803: "the driver and its library have different versions: restart the machine",
-    804: "driver and GPU do not go together: " + DRIVER_FIX,
+    804: "the GPU cannot use CUDA's forward compatibility libraries: take them out of LD_LIBRARY_PATH",
 }
-_DRIVER_TOO_OLD = 35
+
+# TensorRT writes `(cudaError 719: ...)`, ONNX Runtime `CUDA failure 700: ...` or `CUDA error 2`.
+_CODE = re.compile(r"(?:cudaError|CUDA failure|CUDA error) (\d+)")
+# The last is ONNX Runtime's arena, whose message has no number.
+_MEMORY = re.compile(r"out of memory|OutOfMemory|Failed to allocate memory", re.IGNORECASE)
 
 
-@contextmanager
-def gpu_errors(doing: str) -> Iterator[None]:
-    """What CuPy raises inside becomes a GpuError that begins with `doing`, as `copying to the GPU`.
+def gpu_error(doing: str, code: int | None, detail: str = "") -> GpuError:
+    """The error for a failed CUDA call, on one line.
 
-    GpuMemoryError where memory ran out, GpuLostError where the GPU is of no more use.
+    Args:
+        doing: what failed, as `copying to the GPU`; the message begins with it.
+        code: CUDA's number; None where there is none.
+        detail: the library's own words, shown in brackets, or alone where the number has no meaning here.
+
+    Returns:
+        GpuMemoryError where memory ran out, GpuLostError where the GPU can no longer be used, else GpuError.
     """
-    try:
-        yield
-    except GpuError:
-        raise
-    except (RuntimeError, MemoryError) as error:
-        if not is_cupys(error):
-            raise
-        raise explained(error, doing) from error
-
-
-def is_cupys(error: BaseException) -> bool:
-    """Whether it comes from CuPy: of its own types, or its word that the driver does not load."""
-    module = type(error).__module__.partition(".")[0]
-    return module in {"cupy", "cupy_backends"} or str(error).startswith("CuPy failed to load")
-
-
-def explained(error: BaseException, doing: str, driver_version: int | None = None) -> GpuError:
-    """`error`, one of CuPy's, as ours. driver_version: the CUDA that the driver runs, as 12040; asked for
-    where it is None."""
-    status = getattr(error, "status", None)
-    said = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or status == OUT_OF_MEMORY:
+    shown = f" ({detail})" if detail else ""
+    if code == OUT_OF_MEMORY:
         return GpuMemoryError(
-            f"{doing}: the GPU's memory does not suffice ({said}): end other programs that use it "
-            f"(nvidia-smi), take fewer streams or a smaller picture, {_CPU_FIX}"
+            f"{doing}: the GPU is out of memory{shown}: close programs that use it (nvidia-smi lists them), "
+            f"run fewer streams, {CPU_FIX}"
         )
-    if status in _LOST:
+    if code in _LOST:
         return GpuLostError(
-            f"{doing}: the GPU failed: {_LOST[status]} ({said}). Open the filter anew; if it fails again, "
-            f"restart the program, {_CPU_FIX}"
+            f"{doing}: the GPU failed: {_LOST[code]}{shown}. Open the filter anew; if it fails again, "
+            f"restart the program, {CPU_FIX}"
         )
-    if status in _UNUSABLE:
-        return GpuError(f"{doing}: {_UNUSABLE[status]} ({said}), {_CPU_FIX}")
-    if status == _DRIVER_TOO_OLD or "libcuda." in said or "nvcuda." in said:
-        version = _driver_version() if driver_version is None else driver_version
-        if version == 0:
-            return GpuError(f"{doing}: there is no NVIDIA driver: {DRIVER_FIX}, {_CPU_FIX}")
-        runs = f"{version // 1000}.{version % 1000 // 10}"
-        return GpuError(
-            f"{doing}: the driver runs CUDA {runs}, which is older than CuPy needs: {DRIVER_FIX}, {_CPU_FIX}"
-        )
-    return GpuError(f"{doing}: {said or type(error).__name__}, {_CPU_FIX}")
+    if code in _UNUSABLE:
+        return GpuError(f"{doing}: {_UNUSABLE[code]}{shown}, {CPU_FIX}")
+    return GpuError(f"{doing}: {detail or f'CUDA error {code}'}, {CPU_FIX}")
 
 
-def _driver_version() -> int:
-    """As 12040; 0 where there is no driver."""
-    from cupy.cuda import runtime
+def reported_error(doing: str, message: str) -> GpuError:
+    """`gpu_error` for a library's message that holds CUDA's number, or says that memory ran out."""
+    known = (code for code in _codes(message) if code == OUT_OF_MEMORY or code in {**_LOST, **_UNUSABLE})
+    code = next(known, None)
+    return gpu_error(doing, code, "" if code is not None else message)
 
-    return int(runtime.driverGetVersion())
+
+def names_cuda(message: str) -> bool:
+    """Whether a library's message is about the GPU, and not about a file."""
+    return bool(_codes(message))
+
+
+def start_problem(code: int) -> str:
+    """Why the driver does not start, and what to do: the meaning of a result of cuInit."""
+    if code in _LOST:
+        return f"{_LOST[code]} (error {code}): restart the machine, as after every update of the driver"
+    return _UNUSABLE.get(code, f"it does not start (cuInit: error {code}): {DRIVER_FIX}")
+
+
+def _codes(message: str) -> list[int]:
+    found = [int(code) for code in _CODE.findall(message)]
+    return [OUT_OF_MEMORY, *found] if _MEMORY.search(message) else found

@@ -33,6 +33,7 @@ class Gpu:
     def __init__(self, capability: tuple[int, int] = (8, 9), name: bytes = b"NVIDIA Pretended") -> None:
         self.capability, self.name = capability, name
         self.fail = self.late = 0
+        self.memory_bytes = 0  # what a device may take; 0 for no limit
         self.stuck = 0  # what every call raises once a kernel has failed, also those that only switch GPUs
         self.thread = threading.local()  # each has its own GPU
         self.loaded: bytes = b""
@@ -117,17 +118,15 @@ class MemoryPool:
     """Blocks in use and free, as CuPy keeps them; memory that is free again is filled with rubbish."""
 
     def __init__(self, gpu: Gpu) -> None:
-        self.gpu, self.limit, self.used = gpu, 0, 0
+        self.gpu, self.used = gpu, 0
         self.free: list[int] = []
-
-    def set_limit(self, size: int) -> None:
-        self.limit = size
 
     def malloc(self, size: int) -> MemoryPointer:
         self.gpu.check()
         whole = -(-size // UNIT) * UNIT
-        if self.limit and self.total_bytes() + whole > self.limit:
-            raise OutOfMemoryError(whole, self.total_bytes(), self.limit)
+        limit = self.gpu.memory_bytes
+        if limit and self.total_bytes() + whole > limit:
+            raise OutOfMemoryError(whole, self.total_bytes(), limit)
         if whole in self.free:
             self.free.remove(whole)
         self.used += whole

@@ -20,12 +20,12 @@ COMPILERS = ("c++", "g++", "clang++")
 OPTIONS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-strict-aliasing",
            "-U_FORTIFY_SOURCE")  # fmt: skip
 INSTALL_FIX = "install one: apt install g++, dnf install gcc-c++, or on macOS xcode-select --install"
-_SHIM = Path(__file__).with_name("host_shim.h")
+_SHIM = Path(__file__).with_name("shim.h")
 
 
 @cache
 def library() -> ctypes.CDLL:
-    """Every kernel as `shim_launch_<name>`; see host_shim.h.
+    """Every kernel as `shim_launch_<name>`; see shim.h.
 
     MissingExtraError where there is no compiler, InputError where the cache cannot be written.
     """
@@ -55,7 +55,7 @@ def describe(compiler: str) -> str:
 def host_unit() -> str:
     """The C++ source of the library."""
     exports = "\n".join(f"SHIM_KERNEL({name})" for name in source.kernel_names())
-    return f'#line 1 "host_shim.h"\n{_SHIM.read_text("utf-8")}\n{source.translation_unit()}\n{exports}\n'
+    return f'#line 1 "shim.h"\n{_SHIM.read_text("utf-8")}\n{source.translation_unit()}\n{exports}\n'
 
 
 def built(compiler: str) -> Path:
