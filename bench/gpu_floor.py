@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from rtfilter.bench.gpu_machine import CUDA, Machine
-from rtfilter.engines.networks import NETWORKS
-from rtfilter.engines.prepare import prepared
+from rtfilter.engines.prepare.files import NETWORKS, prepared
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.builder import at_batch, parse_onnx
 

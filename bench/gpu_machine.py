@@ -10,9 +10,9 @@ from typing import Any
 
 from rtfilter.bench.gpu_processor import ProcessorRuntime
 from rtfilter.colour import YuvSpec, rgb_to_yuv
-from rtfilter.engines.choose import EngineChoice, choose_engine
 from rtfilter.engines.driver import Gpu, dotted, find_gpus
 from rtfilter.engines.nvml import driver_version
+from rtfilter.engines.prepare.choose import EngineChoice, choose_engine
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import RtfilterError

@@ -28,7 +28,7 @@ staging=$(mktemp -d)
 trap 'rm -rf "$staging"' EXIT
 
 echo "networks ..." >&2
-RTFILTER_CACHE=$staging/cache PYTHONPATH=$PWD "$python" -c 'from rtfilter.engines.prepare import prepare; prepare(print)' >&2
+RTFILTER_CACHE=$staging/cache PYTHONPATH=$PWD "$python" -c 'from rtfilter.engines.prepare.files import prepare; prepare(print)' >&2
 rm -f "$staging"/cache/onnx/*.lock
 
 mkdir "$staging/wheels"

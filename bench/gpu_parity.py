@@ -14,10 +14,10 @@ import numpy as np
 
 from rtfilter.bench.gpu_machine import CUDA, FORMATS, RGB, SIZES, Machine, demo_frames, in_planes, so_far
 from rtfilter.controls import Controls
-from rtfilter.engines.expression.layout import WISH
-from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH, NETWORKS
+from rtfilter.engines.expression.layout import EXPRESSION, WISH
+from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
-from rtfilter.engines.prepare import prepared
+from rtfilter.engines.prepare.files import NETWORKS, prepared
 from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.frame import Frame
 from rtfilter.render.lane import CpuLane

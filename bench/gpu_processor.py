@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rtfilter.engines.ort.cpu import OnnxRunner
-from rtfilter.engines.prepare import prepared
+from rtfilter.engines.prepare.files import prepared
 from rtfilter.engines.runner import Runner, check_bound
 from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream

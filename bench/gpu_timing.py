@@ -12,7 +12,9 @@ from rtfilter.bench.gpu_floor import bus_gb_s, floor_ms, network_flops
 from rtfilter.bench.gpu_machine import CUDA, I420, RGB, SIZES, Machine, demo_frames, in_planes, so_far
 from rtfilter.cli.bench import forth_and_back
 from rtfilter.controls import Controls
-from rtfilter.engines.networks import EXPRESSION, FACE_MESH, NETWORKS
+from rtfilter.engines.expression.layout import EXPRESSION
+from rtfilter.engines.networks import FACE_MESH
+from rtfilter.engines.prepare.files import NETWORKS
 from rtfilter.gpu.cuda_lane import CudaLane
 from rtfilter.gpu.seat import Seat
 

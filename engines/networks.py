@@ -1,10 +1,8 @@
-"""The networks that rtfilter runs. Everything that builds, checks or runs one reads it from here."""
+"""The face networks: names, shapes and meanings of their tensors."""
 
 from __future__ import annotations
 
-from rtfilter.engines.expression.layout import REPORT, STATE, WISH
 from rtfilter.engines.spec import NetworkSpec, TensorSpec
-from rtfilter.errors import UsageError, nearest
 
 DETECTOR_SIDE_PX = 128
 DETECTOR_ANCHORS = 896
@@ -50,38 +48,3 @@ FACE_MESH = NetworkSpec(
     ),
     half=True,
 )
-
-EXPRESSION = NetworkSpec(
-    name="expression",
-    version=2,
-    inputs=(
-        TensorSpec("points_px", (None, LANDMARKS, 3), "landmarks in picture pixels, z smaller is nearer"),
-        TensorSpec("present", (None,), "1 where there is a face, else 0"),
-        TensorSpec("wish", (None, WISH.size), "a row of engines.expression.layout.WISH"),
-        TensorSpec("state", (None, STATE.size), "a row of STATE; all zero is the first"),
-    ),
-    outputs=(
-        TensorSpec(
-            "shown_points_px",
-            (None, LANDMARKS, 3),
-            "the landmarks to move: these, or those of a lost face while its edit fades, or 0",
-        ),
-        TensorSpec("offset_px", (None, LANDMARKS, 2), "how far each moves; 0 is an untouched picture"),
-        TensorSpec(
-            "iod_px", (None,), "pixels of one frontal inter-ocular distance; 0 where nothing is shown"
-        ),
-        TensorSpec("new_state", (None, STATE.size), "the next frame's state"),
-        TensorSpec("report", (None, REPORT.size), "a row of REPORT"),
-    ),
-    half=False,
-)
-
-NETWORKS: tuple[NetworkSpec, ...] = (FACE_DETECTOR, FACE_MESH, EXPRESSION)
-
-
-def network(name: str) -> NetworkSpec:
-    """The network of that name; UsageError that lists them when there is none."""
-    for spec in NETWORKS:
-        if spec.name == name:
-            return spec
-    raise UsageError(f"unknown network {name!r}.{nearest(name, [spec.name for spec in NETWORKS])}")

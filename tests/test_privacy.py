@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines.models import MODELS, at_hand
+from rtfilter.engines.prepare.models import MODELS, at_hand
 from tests.traced import Person, Trace, needs_strace, traced
 
 SMALL = ["--width", "640", "--height", "360", "--duration", "0.5"]

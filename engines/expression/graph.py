@@ -11,10 +11,9 @@ import numpy as np
 from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.engines.expression import edit, fit
 from rtfilter.engines.expression.key import model_key
-from rtfilter.engines.expression.layout import IDENTITY_ROOM, STATE, WISH, Row
+from rtfilter.engines.expression.layout import EXPRESSION, IDENTITY_ROOM, STATE, WISH, Row
 from rtfilter.engines.expression.pose import align
 from rtfilter.engines.expression.values import Formula, Value
-from rtfilter.engines.networks import EXPRESSION
 from rtfilter.engines.onnx.graph import OnnxGraph
 from rtfilter.errors import InputError
 from rtfilter.face.edit import VIEW_COUNT

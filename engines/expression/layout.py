@@ -1,4 +1,4 @@
-"""The packed rows of the expression graph: which number means what, and where it lies.
+"""The expression network's tensors and packed rows: which number means what, and where it lies.
 
 A row is float32 [size] for one face, [batch, size] for several; `Row.of` gives a field of either, as a view.
 """
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT
+from rtfilter.engines.spec import NetworkSpec, TensorSpec
 from rtfilter.errors import UsageError, nearest
 from rtfilter.face.landmarks import LANDMARK_COUNT
 
@@ -116,5 +117,29 @@ REPORT: Final = Row(
     ("neutral_iod", 3 * LANDMARK_COUNT, "the person's neutral, [478, 3]"),
 )
 
-# The start of REPORT that says what happened; the shapes behind it are large and seldom asked for.
-REPORT_HEAD: Final = REPORT["shape_iod"].start
+EXPRESSION = NetworkSpec(
+    name="expression",
+    version=2,
+    inputs=(
+        TensorSpec(
+            "points_px", (None, LANDMARK_COUNT, 3), "landmarks in picture pixels, z smaller is nearer"
+        ),
+        TensorSpec("present", (None,), "1 where there is a face, else 0"),
+        TensorSpec("wish", (None, WISH.size), "a row of engines.expression.layout.WISH"),
+        TensorSpec("state", (None, STATE.size), "a row of STATE; all zero is the first"),
+    ),
+    outputs=(
+        TensorSpec(
+            "shown_points_px",
+            (None, LANDMARK_COUNT, 3),
+            "the landmarks to move: these, or those of a lost face while its edit fades, or 0",
+        ),
+        TensorSpec("offset_px", (None, LANDMARK_COUNT, 2), "how far each moves; 0 is an untouched picture"),
+        TensorSpec(
+            "iod_px", (None,), "pixels of one frontal inter-ocular distance; 0 where nothing is shown"
+        ),
+        TensorSpec("new_state", (None, STATE.size), "the next frame's state"),
+        TensorSpec("report", (None, REPORT.size), "a row of REPORT"),
+    ),
+    half=False,
+)

@@ -9,10 +9,10 @@ from typing import Any
 
 import onnx
 
+from rtfilter.engines.onnx import turing
+from rtfilter.engines.onnx.half import to_half
 from rtfilter.engines.spec import BATCH_NAME, NetworkSpec
-from rtfilter.engines.trt import turing
 from rtfilter.engines.trt.flavour import RTX, Flavour, log_of
-from rtfilter.engines.trt.half import to_half
 from rtfilter.engines.trt.targets import set_target
 from rtfilter.errors import GpuError, InputError, UsageError, nearest
 from rtfilter.system.cache import CacheError

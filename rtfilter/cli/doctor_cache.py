@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from rtfilter.cli.check import FAIL, OK, WARN, Check
-from rtfilter.engines.models import MODELS, at_hand
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
-from rtfilter.engines.prepare import PROCESSOR, is_ready, recipe_for
+from rtfilter.engines.prepare.files import PROCESSOR, is_ready, recipe_for
+from rtfilter.engines.prepare.models import MODELS, at_hand
 from rtfilter.errors import RtfilterError
 from rtfilter.system.cache import cache_folder, unusable
 

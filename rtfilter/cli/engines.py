@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rtfilter.engines.choose import built, choose_engine, key_for
 from rtfilter.engines.driver import find_gpus
-from rtfilter.engines.networks import NETWORKS, network
+from rtfilter.engines.prepare.choose import built, choose_engine, key_for
+from rtfilter.engines.prepare.files import NETWORKS, network
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.flavour import Flavour, find_flavour, installed_flavours
 from rtfilter.engines.trt.plans import PlanCache, PlanEntry, PlanKey
@@ -42,8 +42,8 @@ def engines(arguments: argparse.Namespace) -> int:
 
 def _prepare(arguments: argparse.Namespace) -> int:
     """Every network as ONNX; with a GPU its plans too, so that the first start is as quick as the others."""
-    from rtfilter.engines.models import keep_models_of
-    from rtfilter.engines.prepare import prepare
+    from rtfilter.engines.prepare.files import prepare
+    from rtfilter.engines.prepare.models import keep_models_of
 
     say = _say(arguments.quiet)
     if arguments.wheel is not None:
@@ -104,7 +104,7 @@ def _build_all(
     flavour: Flavour,
     say: Say,
 ) -> None:
-    from rtfilter.engines.prepare import prepared
+    from rtfilter.engines.prepare.files import prepared
     from rtfilter.engines.trt.builder import check_precision, read_onnx
 
     for spec in specs:  # before anything is built

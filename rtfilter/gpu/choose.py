@@ -11,7 +11,7 @@ from rtfilter.engines.driver import Gpu, NoGpuError, find_gpus
 from rtfilter.errors import GpuError, InputError, UsageError, nearest
 
 if TYPE_CHECKING:
-    from rtfilter.engines.choose import EngineChoice
+    from rtfilter.engines.prepare.choose import EngineChoice
     from rtfilter.face.model import MorphableModel
     from rtfilter.gpu.lane import Lane
     from rtfilter.tracking.base import Tracker
@@ -85,7 +85,7 @@ def usable_engine(gpus: list[Gpu]) -> EngineChoice:
 
     Raises GpuError, of the first GPU, with what is missing and the command that installs it.
     """
-    from rtfilter.engines.choose import choose_engine
+    from rtfilter.engines.prepare.choose import choose_engine
 
     first: GpuError | None = None
     for gpu in gpus:

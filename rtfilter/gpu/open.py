@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rtfilter.engines.choose import EngineChoice, Say, make_runner
 from rtfilter.engines.expression.key import model_key
+from rtfilter.engines.prepare.choose import EngineChoice, Say, make_runner
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.face.model import MorphableModel

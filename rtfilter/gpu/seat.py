@@ -11,8 +11,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.engines.expression.layout import STATE
-from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.expression.layout import EXPRESSION, STATE
+from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.gpu.detector import DetectorPipeline

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from rtfilter.colour import YuvSpec
-from rtfilter.engines.expression.layout import STATE, WISH
-from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.expression.layout import EXPRESSION, STATE, WISH
+from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.errors import GpuError, UsageError
 from rtfilter.gpu.asked import Asked, FacesAsked, FrameAsked
 from rtfilter.gpu.detector import DetectorPipeline

@@ -120,7 +120,7 @@ class EngineTracker:
 def _on_the_processor(progress: Callable[[str], None] | None) -> FaceNetworks:
     from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
     from rtfilter.engines.ort.cpu import OnnxRunner
-    from rtfilter.engines.prepare import PROCESSOR, network_bytes
+    from rtfilter.engines.prepare.files import PROCESSOR, network_bytes
 
     detector, mesh = (
         network_bytes(spec, progress or _log.warning, PROCESSOR) for spec in (FACE_DETECTOR, FACE_MESH)

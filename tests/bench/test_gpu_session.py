@@ -13,10 +13,10 @@ import pytest
 from rtfilter.bench import gpu_floor, gpu_machine, gpu_session
 from rtfilter.bench.gpu_machine import BEST, CUDA, HOST, I420, ORT, PROCESSOR, RGB, SO_FAR, Machine
 from rtfilter.controls import Controls
-from rtfilter.engines.choose import EngineChoice
 from rtfilter.engines.driver import Gpu, NoGpuError
 from rtfilter.engines.networks import FACE_MESH
-from rtfilter.engines.prepare import prepared
+from rtfilter.engines.prepare.choose import EngineChoice
+from rtfilter.engines.prepare.files import prepared
 from rtfilter.engines.trt.flavour import RTX, Flavour
 from rtfilter.errors import GpuError, MissingExtraError
 from tests.host_gpu.build import find_compiler

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines.models import MODELS, at_hand
+from rtfilter.engines.prepare.models import MODELS, at_hand
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ["run", "-i", "demo", "--duration", "0.2", "--preset", "friendly", "--force", "-o"]

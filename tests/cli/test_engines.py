@@ -13,8 +13,7 @@ import pytest
 
 from rtfilter.cli.main import main
 from rtfilter.engines.driver import Gpu
-from rtfilter.engines.networks import NETWORKS
-from rtfilter.engines.prepare import prepare
+from rtfilter.engines.prepare.files import NETWORKS, prepare
 from rtfilter.engines.trt.flavour import Flavour
 from rtfilter.system.installation import install_extra
 from tests.engines.test_flavour import NO_TENSORRT

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines.prepare import prepare
+from rtfilter.engines.prepare.files import prepare
 from rtfilter.engines.trt.flavour import RTX, Flavour, find_flavour
 
 

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from rtfilter.controls import Controls
 from rtfilter.engines.expression.graph import expression_graph
 from rtfilter.engines.expression.host import StreamTimes, WishWriter, face_state
-from rtfilter.engines.expression.layout import REPORT, STATE, WISH
-from rtfilter.engines.networks import EXPRESSION
+from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, WISH
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState

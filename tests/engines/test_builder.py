@@ -8,8 +8,8 @@ import onnx
 import pytest
 from onnx import helper
 
-from rtfilter.engines.networks import NETWORKS
 from rtfilter.engines.ort.load import onnxruntime
+from rtfilter.engines.prepare.files import NETWORKS
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.builder import at_batch, build_plan, check_precision, parse_onnx, read_onnx
 from rtfilter.engines.trt.flavour import Flavour

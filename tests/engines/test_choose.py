@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines import choose
-from rtfilter.engines.choose import EngineChoice, choose_engine, make_runner
 from rtfilter.engines.driver import Gpu
 from rtfilter.engines.networks import FACE_DETECTOR
+from rtfilter.engines.prepare import choose
+from rtfilter.engines.prepare.choose import EngineChoice, choose_engine, make_runner
 from rtfilter.engines.trt.flavour import FULL, RTX, Flavour
 from rtfilter.engines.trt.plans import PlanCache
 from rtfilter.engines.trt.targets import PORTABLE

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtfilter.engines.expression import layout
-from rtfilter.engines.expression.layout import REPORT, REPORT_HEAD, STATE, WISH, Row
+from rtfilter.engines.expression.layout import REPORT, STATE, WISH, Row
 from rtfilter.errors import UsageError
 
 ROWS = pytest.mark.parametrize("row", [WISH, STATE, REPORT], ids=lambda row: row.name)
@@ -41,10 +41,6 @@ def test_what_is_no_such_row_or_field_is_refused(row: Row) -> None:
         row.of(np.zeros(row.size + 1, np.float32), next(iter(row)).name)
     with pytest.raises(UsageError, match=row.name):
         row["colour"]
-
-
-def test_the_reports_head_leaves_the_shapes_out() -> None:
-    assert [field.name for field in REPORT if field.start >= REPORT_HEAD] == ["shape_iod", "neutral_iod"]
 
 
 def test_the_motion_is_the_editors() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtfilter.engines.networks import EXPRESSION
+from rtfilter.engines.expression.layout import EXPRESSION
 from rtfilter.engines.trt.builder import FP32, build_plan
 from rtfilter.engines.trt.flavour import Flavour
 from tests.engines.expression_streams import builtin_graph

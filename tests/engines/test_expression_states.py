@@ -12,8 +12,7 @@ from rtfilter.controls import Controls
 from rtfilter.engines.expression.graph import expression_graph
 from rtfilter.engines.expression.host import StreamTimes, WishWriter
 from rtfilter.engines.expression.key import model_key
-from rtfilter.engines.expression.layout import REPORT, STATE, WISH
-from rtfilter.engines.networks import EXPRESSION
+from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, WISH
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.errors import InputError
 from rtfilter.face.fit import FaceFit

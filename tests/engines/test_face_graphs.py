@@ -11,13 +11,13 @@ import numpy as np
 import onnx
 import pytest
 
-from rtfilter.engines.models import DETECTOR, MESH, tflite_model
 from rtfilter.engines.networks import DETECTOR_SIDE_PX, FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.onnx import refinement
 from rtfilter.engines.onnx.attention import ONE_BY_ONE
 from rtfilter.engines.onnx.face_graphs import face_detector, face_mesh
 from rtfilter.engines.onnx.style import ForProcessor, Plain, Style
 from rtfilter.engines.ort.cpu import OnnxRunner
+from rtfilter.engines.prepare.models import DETECTOR, MESH, tflite_model
 from rtfilter.engines.spec import F32
 from rtfilter.errors import InputError
 from rtfilter.sources.portrait import Portrait

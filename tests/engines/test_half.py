@@ -16,10 +16,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.onnx.half import half_nodes, to_half
 from rtfilter.engines.ort.load import onnxruntime
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.builder import at_batch, parse_onnx, read_onnx
-from rtfilter.engines.trt.half import half_nodes, to_half
 from tests.engines.small import SMALL, small_onnx
 
 F32 = npt.NDArray[np.float32]

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines import fetch, models
-from rtfilter.engines.fetch import REQUIREMENT
-from rtfilter.engines.models import DETECTOR, MESH, MODELS, ModelFile, keep_models_of, tflite_model
+from rtfilter.engines.prepare import fetch, models
+from rtfilter.engines.prepare.fetch import REQUIREMENT
+from rtfilter.engines.prepare.models import DETECTOR, MESH, MODELS, ModelFile, keep_models_of, tflite_model
 from rtfilter.errors import InputError
 from rtfilter.system.installation import find_uv
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtfilter.engines.networks import FACE_DETECTOR, NETWORKS, network
+from rtfilter.engines.networks import FACE_DETECTOR
 from rtfilter.engines.ort.cpu import OnnxRunner
+from rtfilter.engines.prepare.files import NETWORKS, network
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import BATCH_NAME, F32, NetworkSpec, TensorSpec
 from rtfilter.errors import InputError, UsageError

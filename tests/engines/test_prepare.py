@@ -12,10 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtfilter.engines import prepare as prepare_module
-from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH, NETWORKS
+from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
-from rtfilter.engines.prepare import PLAIN, PROCESSOR, Recipe, onnx_path, prepare, prepared, ready
+from rtfilter.engines.prepare import files as prepare_module
+from rtfilter.engines.prepare.files import (
+    NETWORKS,
+    PLAIN,
+    PROCESSOR,
+    Recipe,
+    onnx_path,
+    prepare,
+    prepared,
+    ready,
+)
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import InputError, UsageError
 
@@ -116,7 +125,7 @@ def test_what_is_no_network_of_ours_is_refused() -> None:
 
 SLOW = """
 import time
-from rtfilter.engines.prepare import Recipe, ready
+from rtfilter.engines.prepare.files import Recipe, ready
 from rtfilter.engines.spec import NetworkSpec
 def make(progress):
     print("made", flush=True)
@@ -147,7 +156,9 @@ def test_a_process_killed_while_making_is_no_obstacle(cache: Path) -> None:
 
 
 def test_two_processes_prepare_the_real_networks_at_once(cache: Path) -> None:
-    code = "from rtfilter.engines.prepare import prepare; print(*sorted(map(str, prepare(print).values())))"
+    code = (
+        "from rtfilter.engines.prepare.files import prepare;print(*sorted(map(str, prepare(print).values())))"
+    )
     processes = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
@@ -162,7 +173,7 @@ def test_what_is_ready_is_found_without_loading_the_converter() -> None:
     """A start must not pay for what was done at the first one."""
     prepare()
     code = (
-        "import sys; from rtfilter.engines.prepare import prepare; prepare();"
+        "import sys; from rtfilter.engines.prepare.files import prepare; prepare();"
         "print([name for name in ('onnx', 'tflite', 'flatbuffers', 'onnxruntime') if name in sys.modules])"
     )
     done = subprocess.run(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.engines.models import DETECTOR, MESH, ModelFile, tflite_model
 from rtfilter.engines.onnx.face_graphs import face_detector, face_mesh
 from rtfilter.engines.onnx.reader import read_model
+from rtfilter.engines.prepare.models import DETECTOR, MESH, ModelFile, tflite_model
 from rtfilter.errors import InputError
 from tests.engines.tflite_files import Step, tflite_file, window_options
 

@@ -9,13 +9,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from rtfilter.engines.expression.layout import WISH
-from rtfilter.engines.networks import EXPRESSION, LANDMARKS, NETWORKS
+from rtfilter.engines.expression.layout import EXPRESSION, WISH
+from rtfilter.engines.networks import LANDMARKS
+from rtfilter.engines.onnx.turing import without_matmul
 from rtfilter.engines.ort.load import onnxruntime
+from rtfilter.engines.prepare.files import NETWORKS
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.builder import at_batch, build_plan, parse_onnx, read_onnx
 from rtfilter.engines.trt.flavour import Flavour
-from rtfilter.engines.trt.turing import without_matmul
 from rtfilter.errors import InputError
 from rtfilter.face.model import MorphableModel
 from tests.engines.small import SMALL, small_onnx
@@ -92,7 +93,7 @@ def test_real_networks_keep_their_numbers(spec: NetworkSpec, onnx_files: dict[st
 def test_turing_needs_it(rtx: Flavour, monkeypatch: pytest.MonkeyPatch) -> None:
     # When a release takes 32-bit products on Turing, this fails, and the module can go.
     assert build_plan(small_onnx(), SMALL, 1, "fp32", "sm75", rtx)
-    monkeypatch.setattr("rtfilter.engines.trt.turing.TARGET", "none")
+    monkeypatch.setattr("rtfilter.engines.onnx.turing.TARGET", "none")
     with pytest.raises(Exception, match="FP32 GEMM is not supported"):
         build_plan(small_onnx(), SMALL, 1, "fp32", "sm75", rtx)
 

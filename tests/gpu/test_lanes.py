@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
-from rtfilter.engines.choose import EngineChoice
 from rtfilter.engines.driver import Gpu
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.errors import UsageError
 from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame

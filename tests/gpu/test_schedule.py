@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
-from rtfilter.engines.choose import EngineChoice
 from rtfilter.engines.driver import Gpu
-from rtfilter.engines.networks import EXPRESSION
+from rtfilter.engines.expression.layout import EXPRESSION
 from rtfilter.engines.ort.cpu import OnnxRunner
+from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
-from rtfilter.engines.choose import EngineChoice
 from rtfilter.engines.driver import Gpu
+from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.errors import GpuError, GpuLostError, UsageError
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame

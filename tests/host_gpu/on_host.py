@@ -6,9 +6,10 @@ For tests and for looking at it: all of the lane's own work is done for real, an
 from __future__ import annotations
 
 from rtfilter.engines.expression.graph import expression_graph
-from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.expression.layout import EXPRESSION
+from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
-from rtfilter.engines.prepare import network_bytes
+from rtfilter.engines.prepare.files import network_bytes
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.face.model import MorphableModel

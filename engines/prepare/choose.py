@@ -88,7 +88,7 @@ def make_runner(
     default the built-in one. A cache that cannot be used only makes it slower. GpuError where the GPU or its
     software fails, InputError where a model cannot be had.
     """
-    from rtfilter.engines.prepare import network_bytes
+    from rtfilter.engines.prepare.files import network_bytes
 
     data = network_bytes(spec, say, model=model)
     if choice.flavour is None:
@@ -182,7 +182,7 @@ def _for_ort(data: bytes, spec: NetworkSpec, batch: int) -> bytes:
     """The file as ONNX Runtime is to run it on a GPU: in 16 bits where the network may be."""
     if not spec.half:
         return data
+    from rtfilter.engines.onnx.half import to_half
     from rtfilter.engines.trt.builder import at_batch, parse_onnx
-    from rtfilter.engines.trt.half import to_half
 
     return bytes(to_half(at_batch(parse_onnx(data, spec, spec.name), batch)).SerializeToString())

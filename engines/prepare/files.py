@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtfilter.engines.fetch import Progress
-from rtfilter.engines.models import DETECTOR, MESH, tflite_model
-from rtfilter.engines.networks import EXPRESSION, FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.expression.layout import EXPRESSION
+from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.prepare.fetch import Progress
+from rtfilter.engines.prepare.models import DETECTOR, MESH, tflite_model
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import UsageError, nearest
 from rtfilter.face.model import MorphableModel
@@ -23,6 +24,7 @@ CONVERTER_VERSION = 3  # counts what changes the ONNX files made of the same mod
 
 
 PLAIN, PROCESSOR = "plain", "processor"
+NETWORKS: tuple[NetworkSpec, ...] = (FACE_DETECTOR, FACE_MESH, EXPRESSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +189,11 @@ def _digest_line(path: Path, content: bytes) -> bytes:
 
 def _quiet(line: str) -> None:
     del line
+
+
+def network(name: str) -> NetworkSpec:
+    """The network of that name; UsageError that lists them when there is none."""
+    for spec in NETWORKS:
+        if spec.name == name:
+            return spec
+    raise UsageError(f"unknown network {name!r}.{nearest(name, [spec.name for spec in NETWORKS])}")
