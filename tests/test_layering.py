@@ -59,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     # Threads.
     "pipeline": BASE | ENDS | {"pipeline"},
     "cam": STAGES | ENDS | {"pipeline", "filter", "cam"},
-    "serve": STAGES | ENDS | {"pipeline", "filter", "presets", "config", "serve", "cam.card", ""},
+    "serve": STAGES | ENDS | {"pipeline", "filter", "presets", "config", "serve", ""},
     "aiortc": STAGES | {"filter", "serve"},
     "quality": STAGES | ENDS | {"filter", "quality"},
     # All of the product; learn only for MediaPipe's tracker, as a contender.

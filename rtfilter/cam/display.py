@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
-from rtfilter.cam.card import still_card
 from rtfilter.cam.steady import SteadySink
+from rtfilter.media.card import still_card
 from rtfilter.system.arrays import U8
 from rtfilter.system.clock import NS_PER_S, Clock
 

@@ -14,8 +14,11 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 
-from rtfilter.serve.app.openapi import openapi_document
-from rtfilter.serve.app.server import make_app
+import rtfilter
+from rtfilter.controls import EDITABLE, EMOTIONS, INTENSITY_MAX, TABLES, Controls
+from rtfilter.serve.app.messages import LONGEST_MESSAGE
+from rtfilter.serve.app.preset_store import LONGEST_DESCRIPTION
+from rtfilter.serve.app.server import make_app, openapi_document
 from rtfilter.serve.gate.options import ServeOptions
 from tests.fakes.serving import TOKEN, Camera, grey_picture, next_picture, painting_pool, serving, visiting
 
@@ -75,11 +78,33 @@ def test_what_is_served_is_described_and_the_other_way_round() -> None:
     assert described() - CAMERA_PATHS == routed()
 
 
-def test_documents_do_not_share_what_one_reader_changes() -> None:
-    changed = openapi_document()
-    changed["paths"].clear()
-    changed["components"]["schemas"]["Controls"]["properties"].clear()
-    assert openapi_document() != changed
+def test_names_and_ranges_are_those_that_the_code_checks() -> None:
+    document = openapi_document()
+    schemas = document["components"]["schemas"]
+    fields = schemas["Controls"]["properties"]
+    assert document["info"]["version"] == rtfilter.__version__
+    assert list(fields) == list(Controls().as_dict()) == schemas["Controls"]["required"]
+    assert fields["emotions"]["propertyNames"]["enum"] == list(EMOTIONS)
+    assert fields["blendshapes"]["propertyNames"]["enum"] == list(EDITABLE)
+    assert fields["intensity"]["maximum"] == INTENSITY_MAX
+    assert fields["emotions"]["additionalProperties"]["maximum"] == INTENSITY_MAX
+    assert fields["blendshapes"]["additionalProperties"]["minimum"] == -INTENSITY_MAX
+    assert schemas["Info"]["properties"]["emotions"]["items"]["enum"] == list(EMOTIONS)
+    assert schemas["PresetToSave"]["properties"]["description"]["maxLength"] == LONGEST_DESCRIPTION
+    assert str(LONGEST_MESSAGE) in schemas["ClientMessage"]["description"]
+
+
+def test_a_change_has_the_controls_own_fields_or_null() -> None:
+    schemas = openapi_document()["components"]["schemas"]
+    changes = {name: field["oneOf"] for name, field in schemas["ControlsChange"]["properties"].items()}
+    assert all(options[1] == {"type": "null"} for options in changes.values())
+    for name, field in schemas["Controls"]["properties"].items():
+        expected = field
+        if name in TABLES:
+            amount = {"oneOf": [field["additionalProperties"], {"type": "null"}]}
+            expected = field | {"additionalProperties": amount}
+        assert changes.pop(name)[0] == expected
+    assert not changes
 
 
 def test_every_shape_is_used_or_a_message() -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
-from rtfilter.cam.card import still_card
+import rtfilter
 from rtfilter.errors import DeviceError
+from rtfilter.media.card import still_card
 from rtfilter.presets import BUILT_IN, Preset
 from rtfilter.serve.app.access_log import AccessLogger, server_logger
 from rtfilter.serve.app.api import Api
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.metrics import CONTENT_TYPE, Metrics
-from rtfilter.serve.app.openapi import openapi_document
 from rtfilter.serve.app.preset_store import PresetStore
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.sessions import Sessions
@@ -46,6 +48,14 @@ _access = logging.getLogger("rtfilter.serve.access")
 def static_folder() -> Path:
     """Where the control panel's files are installed."""
     return Path(str(resources.files("rtfilter.serve"))) / "static"
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI 3.1 description of the interface: `openapi.json` with the version of this program."""
+    file = resources.files("rtfilter.serve.app") / "openapi.json"
+    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    document["info"]["version"] = rtfilter.__version__
+    return document
 
 
 def make_app(
@@ -117,8 +127,10 @@ def _plain_routes(sessions: Sessions, metrics: Metrics) -> list[web.AbstractRout
     async def show_metrics(_: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
+    document = openapi_document()
+
     async def openapi(_: web.Request) -> web.Response:
-        return web.json_response(openapi_document())
+        return web.json_response(document)
 
     return [
         web.get("/", index),
