@@ -15,66 +15,68 @@ from tests.browser.servers import running_server
 from tests.browser.test_wheel import mix_at, near
 
 # The server's part is played by an array: what is sent, and what is echoed when.
-WITH_A_WISH = """
+WITH_CONTROLS = """
 const [script, done] = arguments;
-import("/static/wish.js").then(async ({ Wish }) => {
+import("/static/controls.js").then(async ({ Controls }) => {
   const sent = [];
-  const wish = new Wish((message) => sent.push(message) > 0, () => {});
+  const controls = new Controls((message) => sent.push(message) > 0, () => {});
   const base = {emotions: {}, intensity: 1, mouth: 1, valence: 0, arousal: 0, smoothing: 0.5, bypass: false};
-  wish.begin(base);
+  controls.begin(base);
   const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-  const run = new Function("wish", "sent", "base", "frame", `return (async () => {${script}})()`);
-  done(await run(wish, sent, base, frame));
+  const run = new Function("controls", "sent", "base", "frame", `return (async () => {${script}})()`);
+  done(await run(controls, sent, base, frame));
 }).catch((error) => done(String(error)));
 """
 
 
-def with_a_wish(browser: Chrome, script: str) -> Any:
+def with_controls(browser: Chrome, script: str) -> Any:
     # The page's policy forbids scripts out of text; the test page of this needs one.
     browser.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
     browser.refresh()
     try:
-        return browser.execute_async_script(WITH_A_WISH, script)
+        return browser.execute_async_script(WITH_CONTROLS, script)
     finally:
         browser.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})
 
 
 def test_moves_of_one_frame_go_out_as_one_message(panel: Panel, browser: Chrome) -> None:
-    sent = with_a_wish(
+    sent = with_controls(
         browser,
-        "for (let i = 1; i <= 50; i++) wish.set({'emotions.happy': i / 100, intensity: 1 + i / 100});"
+        "for (let i = 1; i <= 50; i++) controls.set({'emotions.happy': i / 100, intensity: 1 + i / 100});"
         "await frame(); return sent",
     )
     assert sent == [{"type": "controls", "changes": {"emotions": {"happy": 0.5}, "intensity": 1.5}, "seq": 1}]
 
 
 def test_an_old_echo_does_not_pull_a_slider_back(panel: Panel, browser: Chrome) -> None:
-    shown = with_a_wish(
+    shown = with_controls(
         browser,
-        "wish.set({intensity: 0.2}); await frame(); wish.set({intensity: 0.4}); await frame();"
+        "controls.set({intensity: 0.2}); await frame(); controls.set({intensity: 0.4}); await frame();"
         "const shown = [];"
-        "wish.echo({...base, intensity: 0.2}, 1); shown.push(wish.number('intensity'));"
-        "wish.echo({...base, intensity: 0.9}, null); shown.push(wish.number('intensity'));"
-        "wish.echo({...base, intensity: 0.4}, 2); shown.push(wish.number('intensity'));"
-        "wish.echo({...base, intensity: 0.9}, null); shown.push(wish.number('intensity'));"
+        "controls.echo({...base, intensity: 0.2}, 1); shown.push(controls.number('intensity'));"
+        "controls.echo({...base, intensity: 0.9}, null); shown.push(controls.number('intensity'));"
+        "controls.echo({...base, intensity: 0.4}, 2); shown.push(controls.number('intensity'));"
+        "controls.echo({...base, intensity: 0.9}, null); shown.push(controls.number('intensity'));"
         "shown.push(sent.length); return shown",
     )
     assert shown == [0.4, 0.4, 0.4, 0.9, 2]
 
 
 def test_what_is_under_a_finger_stays_there_until_it_is_let_go(panel: Panel, browser: Chrome) -> None:
-    shown = with_a_wish(
+    shown = with_controls(
         browser,
-        "wish.hold('mouth', true); wish.echo({...base, mouth: 0.3}, null); const held = wish.number('mouth');"
-        "wish.hold('mouth', false); return [held, wish.number('mouth'), sent.length]",
+        "controls.hold('mouth', true); controls.echo({...base, mouth: 0.3}, null);"
+        "const held = controls.number('mouth');"
+        "controls.hold('mouth', false); return [held, controls.number('mouth'), sent.length]",
     )
     assert shown == [1, 0.3, 0]
 
 
 def test_a_refused_change_goes_back(panel: Panel, browser: Chrome) -> None:
-    shown = with_a_wish(
+    shown = with_controls(
         browser,
-        "wish.set({intensity: 0.2}); await frame(); wish.refused(1); return wish.number('intensity')",
+        "controls.set({intensity: 0.2}); await frame(); controls.refused(1);"
+        "return controls.number('intensity')",
     )
     assert shown == 1
 
@@ -86,7 +88,7 @@ def test_others_changes_move_the_sliders(panel: Panel) -> None:
     panel.wait(lambda: float(panel.values["emotions-sad"]) == 0.6, "sadness of 0.6")
     assert float(panel.values["mouth"]) == 0.25
     panel.slide("emotions-happy", 0.3)
-    panel.wait(lambda: panel.session()["controls"]["emotions"].get("happy") == 0.3, "both wishes")
+    panel.wait(lambda: panel.session()["controls"]["emotions"].get("happy") == 0.3, "both changes")
     assert panel.session()["controls"]["emotions"]["sad"] == 0.6
 
 
@@ -171,11 +173,11 @@ def test_every_control_has_a_name_and_the_wheel_agrees_with_the_filter(panel: Pa
     }
 
 
-def test_what_the_server_was_told_to_begin_with_stays(browser: Chrome) -> None:
+def test_what_the_server_was_started_with_stays(browser: Chrome) -> None:
     with running_server("--emotion", "sad=0.5") as server:
         panel = Panel(browser, server)
         panel.open()
-        assert "as the server was told" in panel.text("card-points")
+        assert "with the server's own settings" in panel.text("card-points")
         panel.start()
         assert panel.mix() == {"sad": 0.5}
         browser.get("about:blank")

@@ -17,7 +17,7 @@ export function hasToken() {
   return token !== "";
 }
 
-/** The server answered, and said no. */
+/** The server answered with a refusal. */
 export class Refused extends Error {
   /**
    * @param {number} status
@@ -29,7 +29,7 @@ export class Refused extends Error {
   }
 }
 
-/** Nobody answered. */
+/** No answer came. */
 export class Unreachable extends Error {}
 
 /**

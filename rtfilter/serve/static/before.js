@@ -32,7 +32,7 @@ export class Before {
     this.estimated_ms = 60;
     this.#source.setAttribute("aria-hidden", "true");
     this.#canvas.before(this.#source);
-    /** What the camera itself takes, where the browser tells; null where it does not. @type {number | null} */
+    /** What the camera itself takes, where the browser reports it; null where it does not. @type {number | null} */
     this.capture_ms = null;
     everyFrame(this.#source, (now, { captureTime }) => {
       // A remote picture has a capture time too, on a clock that need not be ours.

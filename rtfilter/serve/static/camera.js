@@ -14,7 +14,7 @@ export const SIZES = ["640x360", "640x480", "960x540", "1280x720", "1920x1080"];
 
 /**
  * @param {string} device Its deviceId; "" is the browser's choice.
- * @param {string} size As "1280x720": a wish, the camera gives what it has nearest.
+ * @param {string} size As "1280x720": a preference, the camera gives what it has nearest.
  * @returns {Promise<MediaStreamTrack>}
  * @throws {CameraError}
  */
@@ -94,7 +94,7 @@ function explained(error) {
     case "SecurityError":
       return new CameraError(
         "The camera is not permitted",
-        "The browser, or the system, said no. Your picture would go only to the server that made this page.",
+        "The browser, or the system, refused. Your picture would go only to the server that made this page.",
         permit(), permitInSystem(), "Then press Try again.",
       );
     case "NotFoundError":

@@ -1,5 +1,5 @@
 /**
- * What the card says in each state: what happened, and what to do. `code` in a step is shown as code.
+ * The card's text in each state: what happened, and what to do. `code` in a step is shown as code.
  *
  * @typedef {import("./states.js").State} State
  * @typedef {"face" | "camera" | "link" | "server" | "pause" | "warn"} Icon

@@ -1,4 +1,4 @@
-/** Keeps one session alive: opens it, notices when it is lost, opens it anew, and knows when to stop. */
+/** Keeps one session alive: opens it, notices when it is lost, and reopens it until it is refused or stopped. */
 
 import { getJson, Refused, Unreachable } from "./api.js";
 import { Link } from "./link.js";
@@ -23,7 +23,7 @@ export class Connection {
   session = null;
   /** @type {Link | null} */
   link = null;
-  /** Counts the attempts, so that what an older one still says is not heard. */
+  /** Counts the attempts, so that events of an older one are ignored. */
   #attempt = 0;
   #wait_ms = FIRST_WAIT_MS;
   /** @type {AbortController | null} */
@@ -103,7 +103,7 @@ export class Connection {
     if (message.type === "state" && message.state === "ended") this.#ended(message.reason ?? "");
   }
 
-  /** Ended by somebody, or by a server that is going: only one that still answers has ended it. @param {string} reason */
+  /** Ended by request, or by a server that is stopping: only a server that still answers has ended it. @param {string} reason */
   #ended(reason) {
     this.stop(true);
     const attempt = this.#attempt;

@@ -1,7 +1,7 @@
 /**
  * How much later the filtered picture is than the camera's, seen in the pictures: small copies of both are
  * compared, and the most alike belong together. The edit is a small part of a picture, and what moves is
- * most of one. While nothing moves, all are alike and nothing is said.
+ * most of one. While nothing moves, all are alike and there is no result.
  */
 
 import { make } from "./dom.js";

@@ -20,9 +20,9 @@ export const PARTS = [
   ["queues", "Queues", "waiting: to be sent, to be filtered, and to be shown"],
   ["encode", "Encode", "encoding and decoding, here and at the server"],
   ["tracking", "Tracking", "finding the face and its pose"],
-  ["edit", "Edit", "from the wish to the movement"],
+  ["edit", "Edit", "from the controls to the movement"],
   ["render", "Render", "moving the pixels"],
-  ["rest", "Other", "what nobody reports, such as the server's decoder and encoder; told when the whole was seen"],
+  ["rest", "Other", "what is not reported, such as the server's decoder and encoder; known when the whole was seen"],
 ];
 
 /** The counters whose growth from sample to sample is a mean: [sum in seconds, count]. */
@@ -68,7 +68,7 @@ export class Latency {
    * @param {Session} session
    * @param {number | null} capture_ms
    * @param {number | null} lag_ms From the camera's picture in this page to the filtered one, where it was seen.
-   * @param {number | null} messages_ms Round trip of a message, where the browser tells none of its own.
+   * @param {number | null} messages_ms Round trip of a message, where the browser reports none of its own.
    * @returns {Promise<Sample>}
    */
   async sample(session, capture_ms, lag_ms, messages_ms) {
@@ -82,7 +82,7 @@ export class Latency {
     const trip_ms = (Number.isFinite(round_ms) ? round_ms : (messages_ms ?? 0)) * (session.sender ? 1 : 0.5);
     const server = this.#serverMeans();
     const of = (/** @type {string} */ name) => server[name] ?? this.#means.get(name) ?? 0;
-    const told = {
+    const known = {
       capture: capture_ms,
       trip: trip_ms,
       queues: of("wait") + of("pacing") + of("buffer"),
@@ -92,8 +92,8 @@ export class Latency {
       edit: of("edit"),
       render: of("render"),
     };
-    const told_ms = told.trip + told.queues + told.encode + told.tracking + told.edit + told.render;
-    const parts = this.#smoothed({ ...told, rest: lag_ms === null ? null : Math.max(0, lag_ms - told_ms) });
+    const known_ms = known.trip + known.queues + known.encode + known.tracking + known.edit + known.render;
+    const parts = this.#smoothed({ ...known, rest: lag_ms === null ? null : Math.max(0, lag_ms - known_ms) });
     return {
       parts,
       total_ms: lag_ms === null ? total(parts) : (capture_ms ?? 0) + lag_ms,

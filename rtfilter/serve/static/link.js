@@ -89,7 +89,7 @@ export class Link {
 
   #ping() {
     this.send({ type: "ping", t: performance.now() });
-    // A server that is killed closes nothing: only its silence tells.
+    // A server that is killed closes nothing: only its silence shows that it is gone.
     if (this.open && performance.now() - this.heard > SILENCE_MS) this.#lose("the server has gone silent");
   }
 

@@ -1,4 +1,4 @@
-/** The page: asks the server what it can do, then wires the parts together. */
+/** The page: requests what the server offers, then wires the parts together. */
 
 import { getJson, hasToken, Refused, renewToken } from "./api.js";
 import { unsupported } from "./camera.js";

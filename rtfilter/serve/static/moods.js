@@ -19,7 +19,7 @@ const EXACT = 0.02;
 const COARSE = 72;
 const LEAST = 0.001;
 
-/** What a point asks for: rtfilter.face.emotion.from_valence_arousal. @param {Point} point @returns {Mix} */
+/** The mix of a point: rtfilter.face.emotion.from_valence_arousal. @param {Point} point @returns {Mix} */
 export function mixOf({ valence, arousal }) {
   const distance = Math.min(Math.hypot(valence, arousal), 1);
   const shares = sharesAt(valence, arousal, distance);

@@ -4,6 +4,7 @@ import { Before } from "./before.js";
 import { Capture } from "./capture.js";
 import { CameraError, constraintsOf, openCamera } from "./camera.js";
 import { Connection } from "./connection.js";
+import { Controls, mixOfValues } from "./controls.js";
 import { element, press } from "./dom.js";
 import { followKeys } from "./keys.js";
 import { Latency } from "./latency.js";
@@ -11,11 +12,10 @@ import { filterCamera, watchCamera } from "./peer.js";
 import { ownCameras, serverCameras } from "./pickers.js";
 import { Presets } from "./presets.js";
 import { Readout } from "./readout.js";
-import { keepWish, keptWish, remember, settings } from "./settings.js";
+import { keepControls, keptControls, remember, settings } from "./settings.js";
 import { Sliders } from "./sliders.js";
 import { Stage } from "./stage.js";
 import { Wheel } from "./wheel.js";
-import { mixOfValues, Wish } from "./wish.js";
 
 const SAMPLE_MS = 500;
 /** The preset that a panel begins with. */
@@ -28,7 +28,7 @@ const GENTLE = "friendly";
  * @property {number} intensity_max
  * @property {import("./presets.js").Preset[]} presets
  * @property {boolean} presets_can_be_saved
- * @property {import("./wish.js").Values} controls What the server begins a session with.
+ * @property {import("./controls.js").Values} controls What the server begins a session with.
  * @typedef {import("./link.js").Message} Message
  */
 
@@ -44,12 +44,12 @@ export class Panel {
     this.states = states;
     this.info = info;
     this.own = info.mode !== "cam";
-    /** @type {Wish} */
-    this.wish = new Wish((message) => this.connection.link?.send(message) ?? false, () => this.#showWish());
+    /** @type {Controls} */
+    this.controls = new Controls((message) => this.connection.link?.send(message) ?? false, () => this.#showControls());
     this.views = [
-      new Sliders(this.wish, info.emotions, info.intensity_max),
-      new Wheel(this.wish, info.emotions),
-      new Presets(this.wish, info.presets, info.presets_can_be_saved),
+      new Sliders(this.controls, info.emotions, info.intensity_max),
+      new Wheel(this.controls, info.emotions),
+      new Presets(this.controls, info.presets, info.presets_can_be_saved),
     ];
     this.before = new Before(this.#stage.video, () => this.#stage.showsBefore, this.own);
     this.capture = new Capture(() => ({ before: this.before.stream, after: /** @type {MediaStream | null} */ (this.#stage.video.srcObject) }));
@@ -92,23 +92,23 @@ export class Panel {
     this.#latency.restart();
     const filtered = (/** @type {MediaStream} */ stream) => this.#stage.show(stream);
     if (!this.own) return watchCamera(filtered, (stream) => this.before.show(stream), signal);
-    const wish = this.wish.known ? this.wish.values : (keptWish() ?? this.#gentle?.values);
-    return filterCamera(/** @type {MediaStreamTrack} */ (this.#camera), wish, filtered, signal);
+    const controls = this.controls.known ? this.controls.values : (keptControls() ?? this.#gentle?.values);
+    return filterCamera(/** @type {MediaStreamTrack} */ (this.#camera), controls, filtered, signal);
   }
 
-  /** A gentle edit, so that there is something to see, unless the server was told what to begin with. */
+  /** A gentle edit, so that there is something to see, unless the server was started with controls of its own. */
   get #gentle() {
     const { controls, presets } = this.info;
     const amounts = [...Object.values(mixOfValues(controls)), ...Object.values(controls.blendshapes ?? {})];
-    const asked = controls.bypass || amounts.some((amount) => amount !== 0);
-    return this.own && !asked ? presets.find(({ name }) => name === GENTLE) : undefined;
+    const preset = controls.bypass || amounts.some((amount) => amount !== 0);
+    return this.own && !preset ? presets.find(({ name }) => name === GENTLE) : undefined;
   }
 
   /** What the first picture will be, for the start screen. */
   get begins() {
     if (!this.own) return "Before and after side by side. What you change here shows in your call at once.";
     const first = this.#gentle;
-    if (!first) return "It begins as the server was told, before and after side by side.";
+    if (!first) return "It begins with the server's own settings, before and after side by side.";
     return `It begins with ${first.saved ? `your preset ${first.name}` : first.description}, before and after side by side.`;
   }
 
@@ -153,14 +153,14 @@ export class Panel {
       this.#latency.timings(/** @type {any} */ (message));
       this.#stage.face(message.face_box ?? null);
       if (message.face !== this.states.now.face) this.states.set({ face: message.face });
-    } else if (message.type === "controls") this.wish.echo(message.controls, message.seq);
+    } else if (message.type === "controls") this.controls.echo(message.controls, message.seq);
     else if (message.type === "state") this.#sessionState(/** @type {any} */ (message));
     else if (message.type === "hello") {
       // Paused stays paused through a lost connection.
       if (this.states.now.paused && !message.session.paused) this.#pause(true);
       else this.#sessionState(message.session);
-      this.wish.begin(message.session.controls);
-    } else if (message.type === "error") this.wish.refused(message.seq);
+      this.controls.begin(message.session.controls);
+    } else if (message.type === "error") this.controls.refused(message.seq);
   }
 
   /** @param {{state: string, face: boolean, paused: boolean}} session */
@@ -172,7 +172,7 @@ export class Panel {
 
   /** @param {boolean} paused */
   #pause(paused) {
-    // At once, whatever the server says: from now on no picture leaves.
+    // At once, without waiting for the server: from now on no picture leaves.
     if (this.#camera && paused) this.#camera.enabled = false;
     this.connection.link?.send({ type: "paused", paused });
   }
@@ -180,25 +180,25 @@ export class Panel {
   /** @param {Presets} presets */
   #followButtons(presets) {
     const bypass = element("bypass", HTMLButtonElement);
-    bypass.addEventListener("click", () => this.wish.set({ bypass: !this.wish.bypass }));
+    bypass.addEventListener("click", () => this.controls.set({ bypass: !this.controls.bypass }));
     const pause = () => this.#pause(!this.states.now.paused);
     element("pause", HTMLButtonElement).addEventListener("click", pause);
-    element("reset", HTMLButtonElement).addEventListener("click", () => this.wish.reset());
+    element("reset", HTMLButtonElement).addEventListener("click", () => this.controls.reset());
     followKeys({
       preset: (number) => presets.choose(number),
-      reset: () => this.wish.reset(),
+      reset: () => this.controls.reset(),
       mirror: () => this.#stage.mirror(),
       view: () => this.#stage.nextView(),
       pause,
-      off: (off) => this.wish.set({ bypass: off }),
+      off: (off) => this.controls.set({ bypass: off }),
     });
   }
 
-  #showWish() {
+  #showControls() {
     for (const view of this.views) view.show();
-    press(element("bypass", HTMLButtonElement), this.wish.bypass);
-    this.states.set({ bypass: this.wish.bypass, edits: this.wish.edits });
-    keepWish({ ...this.wish.values, bypass: false });
+    press(element("bypass", HTMLButtonElement), this.controls.bypass);
+    this.states.set({ bypass: this.controls.bypass, edits: this.controls.edits });
+    keepControls({ ...this.controls.values, bypass: false });
   }
 
   async #sample() {

@@ -18,7 +18,7 @@ const START_KBPS = 2_000;
  * The browser's camera goes up and comes back filtered.
  *
  * @param {MediaStreamTrack} camera
- * @param {object | undefined} controls The wish to start with; the server's own when undefined.
+ * @param {object | undefined} controls The controls to start with; the server's own when undefined.
  * @param {(stream: MediaStream) => void} onFiltered
  * @param {AbortSignal} signal
  * @returns {Promise<Session>}
@@ -93,7 +93,7 @@ function receiveAtOnce(receiver) {
 async function keepSize(sender) {
   const parameters = sender.getParameters();
   /** @type {any} */ (parameters).degradationPreference = "maintain-resolution";
-  await sender.setParameters(parameters).catch(() => undefined); // Firefox knows no such preference
+  await sender.setParameters(parameters).catch(() => undefined); // Firefox has no such preference
 }
 
 /**
@@ -102,9 +102,9 @@ async function keepSize(sender) {
  * @param {string} sdp
  */
 function startFast(sdp) {
-  const wish = `x-google-start-bitrate=${START_KBPS}`;
+  const hint = `x-google-start-bitrate=${START_KBPS}`;
   return sdp.replace(/^a=rtpmap:(\d+) (?:VP8|H264)\/90000\r\n(a=fmtp:\1 .*\r\n)?/gm, (line, type, format) =>
-    format ? line.replace(format, `${format.trimEnd()};${wish}\r\n`) : `${line}a=fmtp:${type} ${wish}\r\n`,
+    format ? line.replace(format, `${format.trimEnd()};${hint}\r\n`) : `${line}a=fmtp:${type} ${hint}\r\n`,
   );
 }
 
@@ -112,7 +112,7 @@ function startFast(sdp) {
 function end(peer, place) {
   const close = () => peer.close();
   if (!place) return close();
-  // In this order, or the server sees the connection go first and knows the session no more. Also while
-  // the page goes away; and when nobody answers there is nothing to end.
+  // In this order, or the connection ends first and the server has forgotten the session. Also while
+  // the page is unloaded. Without an answer there is nothing to end.
   request("DELETE", place, { keepalive: true }).then(close, close);
 }

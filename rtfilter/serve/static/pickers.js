@@ -11,7 +11,7 @@ class Pickers {
   size = element("size", HTMLSelectElement);
   #note = element("camera-note", HTMLElement);
 
-  /** @param {() => Promise<void>} choose Told that a choice was made; its error is shown. */
+  /** @param {() => Promise<void>} choose Called after a choice; its error is shown. */
   constructor(choose) {
     const chosen = async () => {
       this.note("");

@@ -1,12 +1,12 @@
-/** Presets: a button each, the first nine with a key, and a place to save the present wish as another. */
+/** Presets: a button each, the first nine with a key, and a form that saves the present controls as another. */
 
 import { Refused, request } from "./api.js";
 import { element, make, press } from "./dom.js";
-import { mixOfValues } from "./wish.js";
+import { mixOfValues } from "./controls.js";
 
 /**
- * @typedef {import("./wish.js").Wish} Wish
- * @typedef {Partial<import("./wish.js").Values>} Part
+ * @typedef {import("./controls.js").Controls} Controls
+ * @typedef {Partial<import("./controls.js").Values>} Part
  * @typedef {{name: string, description: string, values: Part, saved: boolean}} Preset
  */
 
@@ -22,16 +22,16 @@ export class Presets {
   /** The name that a second press would replace. */
   #taken = "";
 
-  /** @param {Wish} wish @param {Preset[]} presets @param {boolean} canSave */
-  constructor(wish, presets, canSave) {
-    this.wish = wish;
+  /** @param {Controls} controls @param {Preset[]} presets @param {boolean} canSave */
+  constructor(controls, presets, canSave) {
+    this.controls = controls;
     this.#open.hidden = !canSave;
     this.#row.replaceChildren();
     for (const preset of presets) this.#add(preset);
     this.#open.addEventListener("click", () => this.#show(this.#form.hidden));
     element("save-cancel", HTMLButtonElement).addEventListener("click", () => this.#show(false));
     this.#confirm.addEventListener("click", () => this.#save());
-    this.#name.addEventListener("input", () => this.#say("", ""));
+    this.#name.addEventListener("input", () => this.#notify("", ""));
     this.#name.addEventListener("keydown", (event) => {
       event.stopPropagation(); // letters are no hot keys here
       if (event.key === "Enter") this.#save();
@@ -42,11 +42,11 @@ export class Presets {
   /** @param {number} number 1 is the first. @returns {boolean} Whether there is one. */
   choose(number) {
     const chosen = this.#all[number - 1];
-    if (chosen) this.wish.choose(chosen.preset.name);
+    if (chosen) this.controls.choose(chosen.preset.name);
     return chosen !== undefined;
   }
 
-  /** Mark the one that is wished now. */
+  /** Mark the one that matches the controls. */
   show() {
     for (const { preset, button } of this.#all) press(button, this.#chosen(preset.values));
   }
@@ -57,7 +57,7 @@ export class Presets {
     if (known) return void (known.preset = preset);
     const button = make("button", { type: "button", title: preset.description, textContent: preset.name });
     if (this.#all.length < 9) button.append(make("kbd", { textContent: String(this.#all.length + 1) }));
-    button.addEventListener("click", () => this.wish.choose(preset.name));
+    button.addEventListener("click", () => this.controls.choose(preset.name));
     this.#all.push({ preset, button });
     this.#row.append(button);
   }
@@ -65,13 +65,13 @@ export class Presets {
   /** @param {boolean} open */
   #show(open) {
     this.#form.hidden = !open;
-    this.#say("", "");
+    this.#notify("", "");
     this.#name.value = "";
     (open ? this.#name : this.#open).focus();
   }
 
   /** @param {string} text @param {string} taken */
-  #say(text, taken) {
+  #notify(text, taken) {
     this.#note.textContent = text;
     this.#taken = taken;
     this.#confirm.textContent = taken ? "Replace" : "Save";
@@ -79,10 +79,10 @@ export class Presets {
 
   async #save() {
     const name = this.#name.value.trim().toLowerCase().replace(/[^a-z0-9_-]+/g, "-").replace(/^[-_]+|-+$/g, "").slice(0, 40);
-    if (!name) return this.#say("Give it a name, such as my-mood.", "");
-    const { intensity, mouth, smoothing, blendshapes } = this.wish.values;
-    const rest = { intensity, mouth, smoothing, ...(this.wish.shapes.length > 0 && { blendshapes }) };
-    const emotions = Object.fromEntries(Object.entries(this.wish.mix).filter(([, amount]) => amount > 0));
+    if (!name) return this.#notify("Give it a name, such as my-mood.", "");
+    const { intensity, mouth, smoothing, blendshapes } = this.controls.values;
+    const rest = { intensity, mouth, smoothing, ...(this.controls.shapes.length > 0 && { blendshapes }) };
+    const emotions = Object.fromEntries(Object.entries(this.controls.mix).filter(([, amount]) => amount > 0));
     try {
       const answer = await request("PUT", `/api/presets/${encodeURIComponent(name)}`, {
         json: { values: { ...rest, emotions }, ...(this.#taken === name && { overwrite: true }) },
@@ -93,19 +93,19 @@ export class Presets {
     } catch (error) {
       const own = this.#all.some(({ preset }) => preset.name === name && preset.saved);
       const taken = error instanceof Refused && error.status === 409 && own;
-      this.#say(taken ? `There is a preset ${name} already.` : `Not saved: ${/** @type {Error} */ (error).message}.`, taken ? name : "");
+      this.#notify(taken ? `There is a preset ${name} already.` : `Not saved: ${/** @type {Error} */ (error).message}.`, taken ? name : "");
     }
   }
 
   /** @param {Part} values */
   #chosen(values) {
     const wanted = { ...mixOfValues(values), ...values.blendshapes };
-    const now = { ...this.wish.mix, ...this.wish.values.blendshapes };
+    const now = { ...this.controls.mix, ...this.controls.values.blendshapes };
     const names = new Set([...Object.keys(wanted), ...Object.keys(now)]);
     const same = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(a - b) < 0.005;
     return (
       [...names].every((name) => same(wanted[name] ?? 0, now[name] ?? 0)) &&
-      /** @type {const} */ (["intensity", "mouth", "smoothing"]).every((name) => values[name] === undefined || same(values[name], this.wish.number(name)))
+      /** @type {const} */ (["intensity", "mouth", "smoothing"]).every((name) => values[name] === undefined || same(values[name], this.controls.number(name)))
     );
   }
 }

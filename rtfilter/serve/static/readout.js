@@ -49,7 +49,7 @@ export class Readout {
     for (const [part] of PARTS) {
       const ms = sample.parts[part];
       const row = this.#rows.get(part);
-      if (row) row.figure.textContent = ms === null ? "not told" : `${ms.toFixed(1)} ms`;
+      if (row) row.figure.textContent = ms === null ? "unknown" : `${ms.toFixed(1)} ms`;
     }
     this.#counts.textContent = `${sample.fps.toFixed(0)} pictures a second · ${sample.dropped} dropped · ${sample.size}`;
     this.draw();

@@ -1,6 +1,6 @@
 /**
- * What this browser keeps. Looks stay from visit to visit; the wish and the token only as long as the
- * tab, so that nobody is met by the face of last week. Pictures are never kept.
+ * What this browser keeps. Looks stay from visit to visit; the controls and the token only as long as
+ * the tab, so that a new visit does not start with the face of last week. Pictures are never kept.
  *
  * @typedef {object} Settings
  * @property {"auto" | "light" | "dark"} theme
@@ -10,12 +10,12 @@
  * @property {boolean} delay Whether the delay is unfolded.
  * @property {boolean} hotkeys
  * @property {string} device The camera's deviceId; "" is the browser's choice.
- * @property {string} size Wished resolution, as "1280x720".
+ * @property {string} size Preferred resolution, as "1280x720".
  */
 
 const KEY = "rtfilter.looks";
 const TOKEN_KEY = "rtfilter.token";
-const WISH_KEY = "rtfilter.wish";
+const CONTROLS_KEY = "rtfilter.controls";
 
 /** @type {Settings} */
 const DEFAULTS = {
@@ -43,19 +43,19 @@ export function takeToken() {
   return typeof kept === "string" ? kept : "";
 }
 
-/** @param {object} wish */
-export function keepWish(wish) {
-  write(() => sessionStorage, WISH_KEY, wish);
+/** @param {object} controls */
+export function keepControls(controls) {
+  write(() => sessionStorage, CONTROLS_KEY, controls);
 }
 
-/** @returns {object | undefined} The wish of this tab before it was loaded anew. */
-export function keptWish() {
-  const wish = read(() => sessionStorage, WISH_KEY);
-  return typeof wish === "object" && wish !== null ? wish : undefined;
+/** @returns {object | undefined} The controls of this tab before it was reloaded. */
+export function keptControls() {
+  const controls = read(() => sessionStorage, CONTROLS_KEY);
+  return typeof controls === "object" && controls !== null ? controls : undefined;
 }
 
 /**
- * Settings of another version, or of somebody's experiments, count only where they fit.
+ * The stored settings that have a known name and the type of its default.
  * @param {unknown} stored
  */
 function known(stored) {
@@ -67,7 +67,7 @@ function known(stored) {
 }
 
 /**
- * @param {() => Storage} storage Asked late: with cookies blocked, even naming it throws.
+ * @param {() => Storage} storage Called late: with cookies blocked, even naming it throws.
  * @param {string} key
  */
 function read(storage, key) {

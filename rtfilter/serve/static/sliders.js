@@ -2,7 +2,7 @@
 
 import { element, make } from "./dom.js";
 
-/** @typedef {import("./wish.js").Wish} Wish */
+/** @typedef {import("./controls.js").Controls} Controls */
 
 /** What each control beside the emotions does, from which end to which. @type {[string, string, string][]} */
 const FEEL = [
@@ -17,27 +17,27 @@ export class Sliders {
   #rows = [];
 
   /**
-   * @param {Wish} wish
+   * @param {Controls} controls
    * @param {string[]} emotions
    * @param {number} intensityMax
    */
-  constructor(wish, emotions, intensityMax) {
-    this.wish = wish;
+  constructor(controls, emotions, intensityMax) {
+    this.controls = controls;
     const mood = emotions.map((name) => this.#row(`emotions.${name}`, name, intensityMax, ""));
     element("emotions", HTMLElement).replaceChildren(...mood);
     const feel = FEEL.map(([name, label, hint]) => this.#row(name, label, name === "intensity" ? intensityMax : 1, hint));
     element("feel", HTMLElement).replaceChildren(...feel);
   }
 
-  /** Show what is wished now. */
+  /** Show the controls as they are now. */
   show() {
-    const mix = this.wish.mix;
-    const { shapes } = this.wish;
+    const mix = this.controls.mix;
+    const { shapes } = this.controls;
     this.#shapes.hidden = shapes.length === 0;
     this.#shapes.textContent = `And by name: ${shapes.slice(0, 3).join(", ")}${shapes.length > 3 ? ` and ${shapes.length - 3} more` : ""}.`;
     for (const { name, input, output } of this.#rows) {
       const emotion = emotionOf(name);
-      const value = emotion === null ? this.wish.number(name) : (mix[emotion] ?? 0);
+      const value = emotion === null ? this.controls.number(name) : (mix[emotion] ?? 0);
       if (Math.abs(input.valueAsNumber - value) > 0.004) input.value = String(value);
       input.style.setProperty("--filled", `${(100 * value) / Number(input.max)}%`);
       output.textContent = value.toFixed(2);
@@ -53,10 +53,10 @@ export class Sliders {
     output.setAttribute("for", id);
     const emotion = emotionOf(name);
     input.addEventListener("input", () =>
-      emotion === null ? this.wish.set({ [name]: input.valueAsNumber }) : this.wish.remix({ [emotion]: input.valueAsNumber }));
-    input.addEventListener("pointerdown", () => this.wish.hold(name, true));
+      emotion === null ? this.controls.set({ [name]: input.valueAsNumber }) : this.controls.remix({ [emotion]: input.valueAsNumber }));
+    input.addEventListener("pointerdown", () => this.controls.hold(name, true));
     for (const end of ["pointerup", "pointercancel", "change", "blur"]) {
-      input.addEventListener(end, () => this.wish.hold(name, false));
+      input.addEventListener(end, () => this.controls.hold(name, false));
     }
     this.#rows.push({ name, input, output });
     const row = make("div", { className: "slider" }, make("label", { htmlFor: id, textContent: label }), input, output);

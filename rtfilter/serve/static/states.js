@@ -9,12 +9,12 @@ import { element, make } from "./dom.js";
  * @property {Phase} phase
  * @property {string} title Of the card, where the phase has none of its own.
  * @property {string} detail
- * @property {string[]} steps What to do, where the phase does not know.
+ * @property {string[]} steps What to do, where the phase has none of its own.
  * @property {string} video The session's own state: "connecting", "live", "no_video", "paused", "ended".
  * @property {boolean} face
  * @property {boolean} paused
  * @property {boolean} bypass
- * @property {boolean} edits Whether anything is asked of the filter.
+ * @property {boolean} edits Whether the target differs from the face as it is.
  */
 
 /** A face that is lost for a blink is no news. */
@@ -27,7 +27,7 @@ export class States {
   #state = {
     phase: "start", title: "", detail: "", steps: [], video: "connecting", face: true, paused: false, bypass: false, edits: true,
   };
-  #said = "";
+  #announced = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #faceless;
   #unseen = false;
@@ -77,7 +77,7 @@ export class States {
     const notice = element("notice", HTMLElement);
     notice.textContent = card ? "" : this.#notice();
     notice.hidden = notice.textContent === "";
-    this.#say([card?.title ?? pill.textContent, card?.text, notice.textContent].filter(Boolean).join(". "), card?.tone === "bad");
+    this.#announce([card?.title ?? pill.textContent, card?.text, notice.textContent].filter(Boolean).join(". "), card?.tone === "bad");
   }
 
   #notice() {
@@ -89,9 +89,9 @@ export class States {
   }
 
   /** To screen readers, once. @param {string} text @param {boolean} urgent */
-  #say(text, urgent) {
-    if (text === this.#said) return;
-    this.#said = text;
+  #announce(text, urgent) {
+    if (text === this.#announced) return;
+    this.#announced = text;
     element(urgent ? "urgent" : "polite", HTMLElement).textContent = text;
   }
 }

@@ -3,7 +3,7 @@
 import { clamp, dragging, element, make } from "./dom.js";
 import { mixOf, MOODS, nearest, pointOf } from "./moods.js";
 
-/** @typedef {import("./wish.js").Wish} Wish @typedef {import("./moods.js").Point} Point */
+/** @typedef {import("./controls.js").Controls} Controls @typedef {import("./moods.js").Point} Point */
 
 const AXES = /** @type {const} */ ([["awake", 0, 0.8], ["calm", 0, -0.8], ["pleasant", 0.64, -0.15], ["unpleasant", -0.56, -0.15]]);
 const CHOSEN = 0.7;
@@ -19,9 +19,9 @@ export class Wheel {
   /** Where the dot is, also while it is not shown. @type {Point} */
   #at = { valence: 0, arousal: 0 };
 
-  /** @param {Wish} wish @param {string[]} emotions Those that the server has. */
-  constructor(wish, emotions) {
-    this.wish = wish;
+  /** @param {Controls} controls @param {string[]} emotions Those that the server has. */
+  constructor(controls, emotions) {
+    this.controls = controls;
     this.emotions = emotions;
     this.#dot.setAttribute("role", "slider");
     this.#dot.setAttribute("aria-label", "Mood: left and right for pleasantness, up and down for energy, Home for none");
@@ -41,13 +41,13 @@ export class Wheel {
 
   /** Show where the present mix lies. */
   show() {
-    const { mix, point: asked } = this.wish;
-    const bare = this.wish.shapes.length > 0 && Object.values(mix).every((amount) => amount === 0);
-    const point = bare ? null : asked ?? (same(mix, this.#mixAt(this.#at)) ? this.#at : pointOf(mix));
+    const { mix, point: chosen } = this.controls;
+    const bare = this.controls.shapes.length > 0 && Object.values(mix).every((amount) => amount === 0);
+    const point = bare ? null : chosen ?? (same(mix, this.#mixAt(this.#at)) ? this.#at : pointOf(mix));
     this.#dot.toggleAttribute("data-nowhere", point === null);
     this.#hint.textContent = point ? HINT : reason(mix);
     this.#at = point ?? { valence: 0, arousal: 0 };
-    const shrink = 1 / Math.max(1, Math.hypot(this.#at.valence, this.#at.arousal)); // a script may wish for the square's corner
+    const shrink = 1 / Math.max(1, Math.hypot(this.#at.valence, this.#at.arousal)); // a script may set the square's corner
     place(this.#dot, 0.5 + (this.#at.valence * shrink) / 2, 0.5 - (this.#at.arousal * shrink) / 2);
     this.#dot.setAttribute("aria-valuenow", this.#at.valence.toFixed(2));
     this.#dot.setAttribute("aria-valuetext", point ? describe(point) : reason(mix));
@@ -66,7 +66,7 @@ export class Wheel {
 
   /** @param {boolean} held */
   #hold(held) {
-    this.wish.holdMix(held, this.emotions);
+    this.controls.holdMix(held, this.emotions);
     if (held) this.#dot.focus({ preventScroll: true });
   }
 
@@ -93,7 +93,7 @@ export class Wheel {
   #set(valence, arousal) {
     const shrink = 1 / Math.max(1, Math.hypot(valence, arousal));
     this.#at = { valence: rounded(valence * shrink), arousal: rounded(arousal * shrink) };
-    this.wish.remix(this.#mixAt(this.#at));
+    this.controls.remix(this.#mixAt(this.#at));
   }
 
   /** The mix of a point, of all emotions that there are. @param {Point} point */

@@ -1,12 +1,11 @@
 /**
- * The wish: what the sliders show and the server filters with. Changes act here at once and go out as one
- * merge patch an animation frame; what the server echoes moves only what nobody here is moving.
+ * The controls of the session: what the sliders show and the server filters with. Changes act here at once and
+ * go out as one merge patch an animation frame; the server's echo moves only what is not being moved here.
  *
- * A control has a flat name: "intensity", or "emotions.happy". What valence and arousal ask for is shown as
- * the mix that it is, and becomes that mix as soon as the mix is changed here: sliders and wheel show one
- * thing.
+ * A control has a flat name: "intensity", or "emotions.happy". Valence and arousal are shown as the
+ * mix that they stand for, and become that mix once it is changed here: sliders and wheel show one thing.
  *
- * @typedef {object} Values The server's whole wish.
+ * @typedef {object} Values The server's `Controls`.
  * @property {Record<string, number>} emotions
  * @property {number} intensity
  * @property {number} mouth
@@ -24,10 +23,10 @@ import { mixOf } from "./moods.js";
 const EMOTION = "emotions.";
 const AMOUNT_MAX = 1.5;
 
-export class Wish {
+export class Controls {
   /** What is shown. @type {Flat} */
   #shown = {};
-  /** What the server said last. @type {Flat} */
+  /** The last values from the server. @type {Flat} */
   #echoed = {};
   /** The last message of ours that named a control and has not come back. @type {Map<string, number>} */
   #sent = new Map();
@@ -52,30 +51,30 @@ export class Wish {
     return Number(this.#shown[name] ?? 0);
   }
 
-  /** What is asked of every emotion, however it was asked. @returns {import("./moods.js").Mix} */
+  /** The target of every emotion, from sliders, wheel and presets. @returns {import("./moods.js").Mix} */
   get mix() {
     return mixOfValues(this.values);
   }
 
-  /** The place on the wheel that was asked for as one, and nothing beside it. @returns {import("./moods.js").Point | null} */
+  /** The target as a point on the wheel; null when the target is a mix or empty. @returns {import("./moods.js").Point | null} */
   get point() {
     const { emotions = {}, valence = 0, arousal = 0 } = this.values;
     const alone = (valence !== 0 || arousal !== 0) && Object.values(emotions).every((amount) => amount === 0);
     return alone ? { valence, arousal } : null;
   }
 
-  /** Blendshapes that are asked for by name. @returns {string[]} */
+  /** Names of the blendshapes with an offset. @returns {string[]} */
   get shapes() {
     return Object.entries(this.values.blendshapes ?? {}).flatMap(([name, value]) => (value === 0 ? [] : [name]));
   }
 
-  /** Whether anything is asked of the filter. */
+  /** Whether the target differs from the face as it is. */
   get edits() {
     // Intensity is a factor on the emotions alone.
     return this.shapes.length > 0 || (this.number("intensity") > 0 && Object.values(this.mix).some((amount) => amount > 0));
   }
 
-  /** Ask for other amounts of some emotions; the rest of the mix stays. @param {import("./moods.js").Mix} amounts */
+  /** Set the amounts of some emotions; the rest of the mix stays. @param {import("./moods.js").Mix} amounts */
   remix(amounts) {
     const mix = { ...this.mix, ...amounts };
     const named = Object.entries(mix).filter(([name, amount]) => amount > 0 || EMOTION + name in this.#shown);
@@ -131,7 +130,7 @@ export class Wish {
     this.#settle();
   }
 
-  /** Whether there is a wish yet: before the first session there is none. */
+  /** Whether the server's values have arrived: before the first session they have not. */
   get known() {
     return "intensity" in this.#shown;
   }
@@ -184,7 +183,7 @@ export class Wish {
   }
 }
 
-/** What a wish, or a part of one, asks of every emotion. @param {Partial<Values>} values @returns {import("./moods.js").Mix} */
+/** The target of every emotion in some or all controls. @param {Partial<Values>} values @returns {import("./moods.js").Mix} */
 export function mixOfValues({ emotions = {}, valence = 0, arousal = 0 }) {
   const mix = mixOf({ valence, arousal });
   for (const [name, amount] of Object.entries(emotions)) mix[name] = amount + (mix[name] ?? 0);
