@@ -42,8 +42,8 @@ class Rtfilter:
         self._filter, self._controls = FaceFilter(), controls
 
     def step(self, frame: Frame) -> Mapping[str, int]:
-        self._filter.step(frame, self._controls)
-        return {stage: ns for stage, ns in self._filter.last.stage_ns.items() if stage != "total"}
+        report = self._filter.step(frame, self._controls).report
+        return {stage: ns for stage, ns in report.stage_ns.items() if stage != "total"}
 
     def close(self) -> None:
         self._filter.close()

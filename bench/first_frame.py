@@ -53,7 +53,7 @@ def _rtfilter(mark: Callable[[str], None]) -> Callable[..., bool]:
 
     def step(rgb: Any, number: int) -> bool:
         frame = Frame.from_rgb(rgb, pts=number * 1_000_000_000 // 30, seq=number)
-        return face_filter.step(frame, controls).changed is not None
+        return face_filter.step(frame, controls).frame.changed is not None
 
     return step
 

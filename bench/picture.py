@@ -50,7 +50,7 @@ def column(name: str) -> U8:
     for moment in MOMENTS:
         face_filter = FaceFilter()
         for seq in range(moment - LEAD_FRAMES, moment + 1):
-            out = face_filter.step(source.frame(seq), controls)
+            out = face_filter.step(source.frame(seq), controls).frame
         tiles.append(tile(out.rgb, source.truth(moment).points_px))
         face_filter.close()
     source.close()

@@ -8,7 +8,7 @@ import secrets
 import time
 
 from rtfilter.controls import Controls
-from rtfilter.filter import FaceFilter
+from rtfilter.filter import FaceFilter, StepResult
 from rtfilter.frame import Frame
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.server import Server, make_app
@@ -20,7 +20,7 @@ class SlowFilter(FaceFilter):
 
     delay_s = 0.05
 
-    def step(self, frame: Frame, controls: Controls) -> Frame:
+    def step(self, frame: Frame, controls: Controls) -> StepResult:
         time.sleep(self.delay_s)
         return super().step(frame, controls)
 

@@ -48,7 +48,7 @@ def inside(
             start = time.perf_counter_ns()
             frame = frame_of(picture, start, number)
             decoded = time.perf_counter_ns()
-            result = face_filter.step(frame, controls)
+            result = face_filter.step(frame, controls).frame
             stepped = time.perf_counter_ns()
             picture_of(result)
             done = time.perf_counter_ns()

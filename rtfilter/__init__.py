@@ -3,10 +3,10 @@
     from rtfilter import Controls, FaceFilter, Frame
 
     with FaceFilter() as face_filter:
-        out = face_filter.step(Frame.from_bgr(picture), Controls({"happy": 0.8}))
-        out.bgr                              # uint8 [H, W, 3]
-        face_filter.last.landmarks           # None without a face
-        face_filter.last.coefficients        # {"jawOpen": 0.1, ...}
+        frame, report = face_filter.step(Frame.from_bgr(picture), Controls({"happy": 0.8}))
+        frame.bgr                            # uint8 [H, W, 3]
+        report.landmarks                     # None without a face
+        report.coefficients                  # {"jawOpen": 0.1, ...}
 
 Importing this package loads NumPy and nothing heavier; ONNX Runtime, OpenCV and Numba load when a
 `FaceFilter` is made.

@@ -21,20 +21,19 @@ from rtfilter.gpu.choose import (
     log_choice,
     open_lane,
 )
-from rtfilter.gpu.lane import LONGEST_FADE_S, STAGES, StepReport
+from rtfilter.gpu.lane import LONGEST_FADE_S, STAGES, StepReport, StepResult
 from rtfilter.system.process import MadeHere
 from rtfilter.tracking.base import Tracker
 
-__all__ = ["STAGES", "FaceFilter", "StepReport"]
+__all__ = ["STAGES", "FaceFilter", "StepReport", "StepResult"]
 
 
 class FaceFilter:
     """Filters one stream of frames; not thread-safe, make one for each stream. Close it, or use it in `with`.
 
         with FaceFilter() as face_filter:
-            out = face_filter.step(Frame.from_bgr(picture), Controls({"happy": 0.8}))
-
-    `last` tells of the last frame: its landmarks, and `last.coefficients` by name.
+            frame, report = face_filter.step(Frame.from_bgr(picture), Controls({"happy": 0.8}))
+            frame.bgr, report.landmarks, report.coefficients
 
     After a `fork`, the CPU lane goes on in the child with threads of its own; a GPU does not survive it, and
     `step` then raises UsageError.
@@ -62,7 +61,6 @@ class FaceFilter:
         in_range("fade_s", fade_s, 0.0, LONGEST_FADE_S)
         choice = _chosen(lane, tracker, fall_back)
         self._lane = open_lane(choice, tracker, model or MorphableModel.builtin(), fade_s, say)
-        self.last = StepReport()
         self._closed = False
         self._made = MadeHere("this FaceFilter, which works on a GPU,")
         self._time = _TimeWatch()
@@ -77,8 +75,10 @@ class FaceFilter:
         """Why it is this lane, or on which device; in a few words."""
         return self._lane.why
 
-    def step(self, frame: Frame, controls: Controls) -> Frame:
-        """`frame` with the wished expression; the same pixels where, or when, nothing is to be changed.
+    def step(self, frame: Frame, controls: Controls) -> StepResult:
+        """`frame` with the target expression, and a report of what was seen and done.
+
+        The result has the same pixels where, or when, nothing is to be changed.
 
         Frames come in presentation order; a step back in time or a pause of half a second starts smoothing
         anew. Time that stands still, such as numbers of frames taken for nanoseconds, shows no edit, and a
@@ -91,11 +91,10 @@ class FaceFilter:
         if controls.bypass:
             start = perf_counter_ns()
             self.reset()
-            self.last = StepReport(stage_ns={"total": perf_counter_ns() - start})
-            return frame.unchanged()
+            report = StepReport(stage_ns={"total": perf_counter_ns() - start})
+            return StepResult(frame.unchanged(), report)
         self._time.see(frame.pts_ns)
-        out, self.last = self._lane.step(frame, controls)
-        return out
+        return self._lane.step(frame, controls)
 
     def reset(self) -> None:
         """Forget the face, its neutral and the smoothing, as if the stream started anew."""

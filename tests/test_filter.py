@@ -75,20 +75,21 @@ def test_no_wish_is_bit_exact_over_a_clip(tracked: FaceFilter, clip: list[Frame]
     ):
         tracked.reset()
         for one in clip:
-            assert is_untouched(one, tracked.step(one, controls))
-            assert tracked.last.state is not None
-            assert tracked.last.strength == 1.0
+            assert is_untouched(one, (result := tracked.step(one, controls)).frame)
+            assert result.report.state is not None
+            assert result.report.strength == 1.0
 
 
 def test_bypass_is_bit_exact_and_starts_anew_afterwards(scripted: MakeFilter) -> None:
     one = scripted(face_px(), fade_s=0.2)
     for seq in range(8):
-        out = one.step(frame(seq), HAPPY)
+        out, _ = one.step(frame(seq), HAPPY)
     assert not is_untouched(frame(7), out)
     for seq in range(8, 10):
-        assert is_untouched(frame(seq), one.step(frame(seq), HAPPY.with_(bypass=True)))
-        assert one.last.landmarks is None
-    assert is_untouched(frame(10), one.step(frame(10), HAPPY)), "the edit fades in again"
+        out, report = one.step(frame(seq), HAPPY.with_(bypass=True))
+        assert is_untouched(frame(seq), out)
+        assert report.landmarks is None
+    assert is_untouched(frame(10), one.step(frame(10), HAPPY).frame), "the edit fades in again"
 
 
 def test_happy_raises_the_corners_of_the_mouth(tracked: FaceFilter, clip: list[Frame]) -> None:
@@ -106,7 +107,7 @@ def test_happy_raises_the_corners_of_the_mouth(tracked: FaceFilter, clip: list[F
     def height(controls: Controls) -> float:
         tracked.reset()
         judge.reset()
-        return float(np.median([corners_iod(tracked.step(one, controls)) for one in clip]))
+        return float(np.median([corners_iod(tracked.step(one, controls).frame) for one in clip]))
 
     neutral = height(Controls())
     assert height(HAPPY) < neutral - 0.025
@@ -119,8 +120,8 @@ def test_the_edit_comes_with_the_face_and_never_jumps(scripted: MakeFilter) -> N
     one = scripted(None, None, face_px(), fade_s=0.2)
     strengths = []
     for seq in range(14):
-        out = one.step(frame(seq), HAPPY)
-        strengths.append(one.last.strength)
+        out, report = one.step(frame(seq), HAPPY)
+        strengths.append(report.strength)
         assert is_untouched(frame(seq), out) == (strengths[-1] == 0.0)
     assert strengths[:3] == [0.0, 0.0, 0.0]
     assert (np.diff(strengths) >= 0).all()
@@ -135,10 +136,10 @@ def test_a_lost_face_fades_out_where_it_was_and_then_nothing_is_touched(scripted
         one.step(frame(seq), HAPPY)
     strengths = []
     for seq in range(10, 22):
-        out = one.step(frame(seq), HAPPY)
-        strengths.append(one.last.strength)
-        assert one.last.landmarks is None
-        assert one.last.state is None
+        out, report = one.step(frame(seq), HAPPY)
+        strengths.append(report.strength)
+        assert report.landmarks is None
+        assert report.state is None
         assert is_untouched(frame(seq), out) == (strengths[-1] < 1e-6)
     assert (np.diff(strengths) <= 0).all()
     assert 0.5 < strengths[0] < 1.0
@@ -150,9 +151,9 @@ def test_a_wish_with_smoothing_arrives_without_a_jump(scripted: MakeFilter) -> N
     sizes = []
     for seq in range(60):
         wanted = Controls({"happy": 1.0 if seq >= 10 else 0.0}, smoothing=0.5)
-        one.step(frame(seq), wanted)
-        assert one.last.offset is not None
-        sizes.append(float(np.abs(one.last.offset).max()))
+        report = one.step(frame(seq), wanted).report
+        assert report.offset is not None
+        sizes.append(float(np.abs(report.offset).max()))
     assert max(sizes[:10]) == 0.0
     assert (np.diff(sizes) >= -1e-9).all()
     assert np.diff(sizes).max() < 0.5 * sizes[-1]
@@ -165,7 +166,7 @@ def test_timing_travels_with_the_pixels(scripted: MakeFilter) -> None:
     for seq, pixels in enumerate((PICTURE, PICTURE)):
         given = Frame(pixels, 4711 + seq, Fraction(1, 90_000), 123_456 + seq, seq, native)
         for controls in (HAPPY, Controls(), HAPPY.with_(bypass=True)):
-            out = one.step(given, controls)
+            out, _ = one.step(given, controls)
             kept = (out.pts, out.time_base, out.captured_ns, out.seq, out.native, out.original)
             assert kept == (4711 + seq, Fraction(1, 90_000), 123_456 + seq, seq, native, given)
 
@@ -180,10 +181,10 @@ def test_time_may_stand_still_jump_and_go_back(
     one = scripted(face_px(), face_px(), face_px(), fade_s=0.1)
     for seq, time_s in enumerate(times_s):
         given = frame(seq, time_s=time_s)
-        out = one.step(given, HAPPY.with_(smoothing=smoothing))
-        assert 0.0 <= one.last.strength <= 1.0
-        assert one.last.offset is not None
-        assert np.isfinite(one.last.offset).all()
+        out, report = one.step(given, HAPPY.with_(smoothing=smoothing))
+        assert 0.0 <= report.strength <= 1.0
+        assert report.offset is not None
+        assert np.isfinite(report.offset).all()
         assert out.rgb.shape == given.rgb.shape
 
 
@@ -205,9 +206,9 @@ def test_a_head_turned_too_far_is_left_alone(
     pose = Pose(rotation(*view), np.array([160.0, 120.0, 0.0]), 60.0)
     one = scripted(face_px(pose))
     for seq in range(3):
-        out = one.step(frame(seq), HAPPY)
-    assert one.last.state is not None
-    assert one.last.state.pose.yaw_pitch_roll_deg[0] == pytest.approx(pose.yaw_pitch_roll_deg[0], abs=4)
+        out, report = one.step(frame(seq), HAPPY)
+    assert report.state is not None
+    assert report.state.pose.yaw_pitch_roll_deg[0] == pytest.approx(pose.yaw_pitch_roll_deg[0], abs=4)
     assert is_untouched(frame(2), out) is not touched
 
 
@@ -216,8 +217,7 @@ def test_a_face_that_leaves_the_picture_is_let_go(scripted: MakeFilter) -> None:
     one = scripted(*path)
     strengths = []
     for seq in range(8):
-        one.step(frame(seq), HAPPY)
-        strengths.append(one.last.strength)
+        strengths.append(one.step(frame(seq), HAPPY).report.strength)
     assert strengths[0] == 1.0
     assert strengths[-1] == 0.0
     assert (np.diff(strengths) <= 1e-12).all()
@@ -230,7 +230,7 @@ def test_hostile_sizes(scripted: MakeFilter, tracked: FaceFilter, size: tuple[in
     middle = Pose(np.eye(3), np.array([size[0] / 2, size[1] / 2, 0.0]), max(size) / 4)
     for one in (tracked, scripted(face_px()), scripted(face_px(middle))):
         for seq in range(2):
-            out = one.step(frame(seq, rgb), HAPPY)
+            out, _ = one.step(frame(seq, rgb), HAPPY)
             assert out.rgb.shape == rgb.shape
             assert out.rgb.dtype == np.uint8
 
@@ -254,11 +254,11 @@ def garbage(kind: str) -> np.ndarray:
 def test_a_trackers_garbage_is_no_face(scripted: MakeFilter, kind: str) -> None:
     """The frame passes through, and the face before and after it is not spoilt."""
     first = scripted(garbage(kind))
-    assert is_untouched(frame(0), first.step(frame(0), HAPPY))
+    assert is_untouched(frame(0), first.step(frame(0), HAPPY).frame)
     between = scripted(face_px(), garbage(kind), face_px())
     alone = scripted(face_px(), None, face_px())
     for seq in range(3):
-        out, expected = between.step(frame(seq), HAPPY), alone.step(frame(seq), HAPPY)
+        out, expected = between.step(frame(seq), HAPPY).frame, alone.step(frame(seq), HAPPY).frame
         assert np.array_equal(out.rgb, expected.rgb)
     assert is_untouched(frame(1), replace(expected, pixels=PICTURE, changed=None))
     assert not is_untouched(frame(2), out)
@@ -268,21 +268,20 @@ def test_a_trackers_garbage_is_no_face(scripted: MakeFilter, kind: str) -> None:
 def test_landmarks_that_are_no_face_do_not_crash(scripted: MakeFilter, points: np.ndarray) -> None:
     one = scripted(np.asarray(points, np.float32))
     for seq in range(3):
-        out = one.step(frame(seq), HAPPY)
+        out, _ = one.step(frame(seq), HAPPY)
         assert out.rgb.shape == PICTURE.shape
 
 
 def test_only_the_face_is_changed_and_the_report_says_what_happened(scripted: MakeFilter) -> None:
     one = scripted(face_px(expression=coefficients(jawOpen=0.4)))
     given = frame(0)
-    out = one.step(given, HAPPY)
+    out, report = one.step(given, HAPPY)
     assert out.original is given
     assert out.changed is not None
     outside = np.ones(PICTURE.shape[:2], bool)
     x0, y0, x1, y1 = out.changed
     outside[y0:y1, x0:x1] = False
     assert np.array_equal(out.rgb[outside], PICTURE[outside])
-    report = one.last
     assert set(report.stage_ns) == {"track", "fit", "edit", "render", "total"}
     assert all(spent >= 0 for spent in report.stage_ns.values())
     assert report.stage_ns["total"] >= report.stage_ns["render"]
@@ -296,9 +295,9 @@ def test_only_the_face_is_changed_and_the_report_says_what_happened(scripted: Ma
 def test_after_a_reset_a_stream_is_filtered_as_by_a_new_filter(scripted: MakeFilter) -> None:
     path = [face_px(Pose(rotation(3 * k), np.array([150.0 + 2 * k, 120.0, 0.0]), 60.0)) for k in range(6)]
     one, controls = scripted(*path, fade_s=0.1), HAPPY.with_(smoothing=0.7)
-    first = [one.step(frame(seq), controls).rgb for seq in range(6)]
+    first = [one.step(frame(seq), controls).frame.rgb for seq in range(6)]
     one.reset()
-    again = [one.step(frame(seq), controls).rgb for seq in range(6)]
+    again = [one.step(frame(seq), controls).frame.rgb for seq in range(6)]
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[-1], PICTURE)
 
@@ -344,7 +343,7 @@ def test_two_filters_in_two_threads_do_as_one_alone(clip: list[Frame]) -> None:
 
     def filtered(controls: Controls) -> list[np.ndarray]:
         one = FaceFilter(fade_s=0.1)
-        pictures = [one.step(given, controls).rgb for given in clip]
+        pictures = [one.step(given, controls).frame.rgb for given in clip]
         one.close()
         return pictures
 

@@ -25,7 +25,7 @@ face_filter = FaceFilter(lane="cpu", fade_s=0.0)
 happy = Controls({"happy": 1.0})
 
 def work():
-    shown = [face_filter.step(frame, happy) for frame in frames[6:]]
+    shown = [face_filter.step(frame, happy).frame for frame in frames[6:]]
     face_filter.close()
     assert all(frame.changed is not None for frame in shown), "no edit"
     return shown[-1].rgb.tobytes()

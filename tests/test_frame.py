@@ -13,6 +13,7 @@ import pytest
 
 from rtfilter import Controls, FaceFilter, Frame
 from rtfilter.errors import FrameError
+from rtfilter.filter import StepReport
 from tests.faces import ScriptedTracker, builtin, face_px, texture
 
 PICTURE = texture(320, 240)
@@ -35,7 +36,7 @@ def test_a_stream_without_pts_is_edited(face_filter: FaceFilter) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(12):
-            out = face_filter.step(Frame.from_rgb(PICTURE), HAPPY)
+            out, _ = face_filter.step(Frame.from_rgb(PICTURE), HAPPY)
             time.sleep(0.005)
     assert out.changed is not None
 
@@ -44,7 +45,7 @@ def test_numbers_of_frames_with_their_rate_are_times(face_filter: FaceFilter) ->
     frames = [Frame.from_rgb(PICTURE, pts=number, fps=29.97) for number in range(12)]
     assert frames[3].pts_ns == pytest.approx(3e9 / 29.97, abs=1)
     assert frames[3].captured_ns == frames[3].pts_ns
-    shown = [face_filter.step(frame, HAPPY) for frame in frames]
+    shown = [face_filter.step(frame, HAPPY).frame for frame in frames]
     assert shown[-1].changed is not None
     assert Frame.from_rgb(PICTURE, pts=1, fps=Fraction(30000, 1001)).time_base == Fraction(1001, 30000)
 
@@ -127,9 +128,8 @@ def test_a_picture_of_pyav_without_a_pts_is_of_now() -> None:
     assert abs(Frame.from_av(picture).pts_ns - time.monotonic_ns()) < 1e9
 
 
-def test_coefficients_of_the_last_frame_have_their_names(face_filter: FaceFilter) -> None:
-    assert face_filter.last.coefficients == {}
-    face_filter.step(Frame.from_rgb(PICTURE, pts=0), HAPPY)
-    coefficients = face_filter.last.coefficients
-    assert len(coefficients) == 52
-    assert coefficients["jawOpen"] == face_filter.last.state.expression[24]  # type: ignore[union-attr]
+def test_coefficients_have_their_names(face_filter: FaceFilter) -> None:
+    assert StepReport().coefficients == {}
+    report = face_filter.step(Frame.from_rgb(PICTURE, pts=0), HAPPY).report
+    assert len(report.coefficients) == 52
+    assert report.coefficients["jawOpen"] == report.state.expression[24]  # type: ignore[union-attr]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,7 +27,7 @@ from rtfilter.sources.switchable import SwitchableSource
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 
 if TYPE_CHECKING:
-    from rtfilter.filter import StepReport
+    from rtfilter.filter import StepResult
 
 # (device, width, height, fps) to an open source; raises DeviceError.
 OpenCamera = Callable[[str, int, int, float], Source]
@@ -42,10 +42,7 @@ _log = logging.getLogger(__name__)
 class Stepper(Protocol):
     """The part of `FaceFilter` that is used."""
 
-    @property
-    def last(self) -> StepReport: ...
-
-    def step(self, frame: Frame, controls: Controls) -> Frame: ...
+    def step(self, frame: Frame, controls: Controls) -> StepResult: ...
 
     def reset(self) -> None: ...
 
@@ -72,8 +69,8 @@ class CamJob:
     open_camera: opens what `switch_camera` names.
     duration_s: ends so long after the first frame. on_tick: called every second with the report so far.
 
-    on_frame: None, or called with every filtered frame (its `original` is the camera's) in the filter's
-        thread; must not block. `last` is then the report of that frame.
+    on_frame: None, or called with every result (its frame's `original` is the camera's) in the filter's
+        thread; must not block.
     """
 
     def __init__(
@@ -92,8 +89,9 @@ class CamJob:
         on_tick: Callable[[LoopReport], None] | None = None,
         clock: Clock = monotonic_ns,
     ) -> None:
-        self.on_frame: Callable[[Frame], None] | None = None
+        self.on_frame: Callable[[StepResult], None] | None = None
         self._filter = face_filter
+        self._controls = controls
         self._sink = sink
         self._watched = watched
         self._open_camera = open_camera
@@ -102,7 +100,6 @@ class CamJob:
         self._camera = camera
         self._display = CamDisplay(sink, size, watched is not None, clock)
         self._source = SwitchableSource(_live(source), lambda: self._display.resting)
-        self._stage_ns: Mapping[str, int] = {}
         self._switching = threading.Lock()
         self._rest = CameraRest(self._source, lambda: self._opened(self._camera), self._switching, clock)
         self._looked_ns = self._ticked_ns = clock()
@@ -112,8 +109,6 @@ class CamJob:
             self._source,
             self._step,
             destination,
-            controls,
-            stage_ns=lambda: self._stage_ns,
             duration_s=duration_s,
             on_tick=self._tick,
             tick_s=TICK_S,
@@ -165,11 +160,6 @@ class CamJob:
         """The camera in use, as it was asked for."""
         return self._camera
 
-    @property
-    def last(self) -> StepReport:
-        """What the filter saw and did with the latest frame."""
-        return self._filter.last
-
     def report(self) -> LoopReport:
         """Counts and timings so far."""
         return self._loop.report()
@@ -219,12 +209,11 @@ class CamJob:
     def _opened(self, choice: CameraChoice) -> Source:
         return _live(self._open_camera(choice.device, choice.width, choice.height, choice.fps))
 
-    def _step(self, frame: Frame, controls: Controls) -> Frame:
+    def _step(self, frame: Frame) -> StepResult:
         if self._filters is not None and self._filters is not self._source.given_from:
             self._filter.reset()
         self._filters = self._source.given_from
-        result = self._filter.step(frame, controls)
-        self._stage_ns = self._filter.last.stage_ns
+        result = self._filter.step(frame, self._controls())
         self._display.seen()
         if self.on_frame is not None:
             self.on_frame(result)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from rtfilter.cam.loop_report import LoopReport
-from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError, OutputError, RtfilterError, UsageError
 from rtfilter.frame import Frame
+from rtfilter.gpu.lane import StepResult
 from rtfilter.sinks.base import Sink
 from rtfilter.sources.base import Source
 from rtfilter.sources.newest import NewestSlot
@@ -34,8 +34,6 @@ class LiveLoop:
     """Runs once. It owns the source and the sink: both are closed when `run` is over, however it ends.
 
     step: called in one thread, for one frame at a time.
-    controls: asked before every frame; must not block.
-    stage_ns: asked after every frame for the filter's own stages, in nanoseconds by name.
     max_frames: ends after so many filtered frames. duration_s: ends so long after the first frame.
     source_timeout_s: a source that gives nothing for so long ends the loop with its DeviceError.
     join_s: how long a stop waits for each thread before it gives it up with an error.
@@ -47,11 +45,9 @@ class LiveLoop:
     def __init__(
         self,
         source: Source,
-        step: Callable[[Frame, Controls], Frame],
+        step: Callable[[Frame], StepResult],
         sink: Sink,
-        controls: Callable[[], Controls],
         *,
-        stage_ns: Callable[[], Mapping[str, int]] | None = None,
         max_frames: int | None = None,
         duration_s: float | None = None,
         source_timeout_s: float = 5.0,
@@ -67,8 +63,6 @@ class LiveLoop:
         self._source: Source = source if source.info.live else Paced(source, clock=clock)
         self._step = step
         self._sink = sink
-        self._controls = controls
-        self._stage_ns = stage_ns
         self._max_frames = max_frames
         self._duration_ns = None if duration_s is None else int(duration_s * NS_PER_S)
         self._source_timeout_s = source_timeout_s
@@ -174,13 +168,12 @@ class LiveLoop:
             elif self._duration_ns is not None and started_ns - self._started_ns >= self._duration_ns:
                 return
             self._last_seq = frame.seq
-            result = self._step(frame, self._controls())
+            result = self._step(frame)
             self._timings.record("age_at_filter", started_ns - frame.captured_ns)
             self._timings.record("filter", self._clock() - started_ns)
-            if self._stage_ns is not None:
-                self._timings.record_all(self._stage_ns(), prefix="filter.")
+            self._timings.record_all(result.report.stage_ns, prefix="filter.")
             self._filtered += 1
-            self._results.put(result)
+            self._results.put(result.frame)
             if self._filtered == self._max_frames:
                 return
 

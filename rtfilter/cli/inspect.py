@@ -50,8 +50,7 @@ def _frames(source: FileSource, lane: LaneChoice) -> Iterator[dict[str, Any]]:
     try:
         controls = Controls()
         while (frame := source.read()) is not None:
-            face_filter.step(frame, controls)
-            yield describe(frame, face_filter.last)
+            yield describe(frame, face_filter.step(frame, controls).report)
     finally:
         face_filter.close()
 

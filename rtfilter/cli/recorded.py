@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from rtfilter.controls import Controls
-from rtfilter.filter import FaceFilter, StepReport
+from rtfilter.filter import FaceFilter, StepResult
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice, Say
 from rtfilter.system.clock import StageSummary, StageTimings
@@ -28,32 +26,22 @@ class RecordedFilter:
         self.frames = self.with_face = self.changed = 0
 
     @property
-    def last(self) -> StepReport:
-        """What the last step saw and did."""
-        return self._filter.last
-
-    @property
     def lane(self) -> dict[str, str]:
         """Name of the lane that works now, and why it is this one."""
         return {"name": self._filter.lane, "why": self._filter.lane_why}
 
-    def step(self, frame: Frame, controls: Controls) -> Frame:
+    def step(self, frame: Frame, controls: Controls) -> StepResult:
         """One frame through the filter."""
         result = self._filter.step(frame, controls)
-        report = self._filter.last
         self.frames += 1
-        self.with_face += report.landmarks is not None
-        self.changed += result.changed is not None
-        self._timings.record_all(report.stage_ns)
+        self.with_face += result.report.landmarks is not None
+        self.changed += result.frame.changed is not None
+        self._timings.record_all(result.report.stage_ns)
         return result
 
     def reset(self) -> None:
         """Forget the face, as if the stream started anew."""
         self._filter.reset()
-
-    def stage_ns(self) -> Mapping[str, int]:
-        """Nanoseconds by stage of the latest frame."""
-        return self._filter.last.stage_ns
 
     def summary(self) -> dict[str, StageSummary]:
         """Median, p95, p99 in milliseconds by stage."""

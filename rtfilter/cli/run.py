@@ -10,7 +10,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,7 +171,7 @@ def _filter_folder(job: Job, started: datetime) -> int:
 
     def step(frame: Frame) -> Frame:
         recorded.reset()
-        return _stepped(job, recorded, frame)
+        return recorded.step(frame, job.controls_at(frame)).frame
 
     try:
         with ProgressBar() as bar:
@@ -223,10 +222,6 @@ def load_filter(sink: Sink, job: Job, still: bool = False) -> RecordedFilter:
         raise
 
 
-def _stepped(job: Job, recorded: RecordedFilter, frame: Frame) -> Frame:
-    return recorded.step(frame, job.controls_at(frame))
-
-
 def _lost(job: Job) -> str:
     """What became of the output of a run that ended before its end."""
     if job.output in (NOTHING, VIRTUAL_CAMERA):
@@ -250,8 +245,12 @@ def _every_frame(job: Job, source: Source, recorded: RecordedFilter, sink: Sink)
     inner = source.whole if isinstance(source, PartSource) else source
     stoppable = Stoppable(source, inner.finish if isinstance(inner, PipeSource) else None)
     with ProgressBar() as bar, stop_on_signals(stoppable.stop) if endless else nullcontext():
-        step = partial(_stepped, job, recorded)
-        report = transcode(stoppable, step, sink, None if job.quiet else bar)
+        report = transcode(
+            stoppable,
+            lambda frame: recorded.step(frame, job.controls_at(frame)).frame,
+            sink,
+            None if job.quiet else bar,
+        )
     if stoppable.stopped:
         say(f"stopped early, after {report.frames} frames; {shown_name(job.output)} is complete up to there")
     return report.as_dict()
@@ -261,15 +260,11 @@ def _live(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dic
     from rtfilter.cam.loop import LiveLoop
     from rtfilter.system.threads import stop_on_signals
 
-    unused = Controls()
     with LiveLine() as line:
         loop = LiveLoop(
             source,
-            # The wish belongs to the frame, not to the moment when the loop asks for it.
-            lambda frame, _: _stepped(job, recorded, frame),
+            lambda frame: recorded.step(frame, job.controls_at(frame)),
             sink,
-            lambda: unused,
-            stage_ns=recorded.stage_ns,
             duration_s=job.duration_s,
             source_timeout_s=CAMERA_TIMEOUT_S,
             on_tick=None if job.quiet else line,

@@ -17,7 +17,7 @@ from rtfilter.engines.expression.layout import REPORT
 from rtfilter.engines.spec import F32
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
-from rtfilter.gpu.lane import StepReport
+from rtfilter.gpu.lane import StepReport, StepResult
 from rtfilter.gpu.picture import Step
 from rtfilter.gpu.region import holds, region_in, region_of, region_with
 from rtfilter.planes import Planes
@@ -96,14 +96,14 @@ class CudaLane:
         self._follower = Follower()
         self.reset()
 
-    def step(self, frame: Frame, controls: Controls) -> tuple[Frame, StepReport]:
+    def step(self, frame: Frame, controls: Controls) -> StepResult:
         """See `Lane.step`."""
         start = perf_counter_ns()
         step = Step(frame, controls, frame.pts_ns * 1e-9, self._changes)
         if not self._find(step):
             if not self._held:
                 spent = perf_counter_ns() - start
-                return frame.unchanged(), StepReport(stage_ns={"track": spent, "total": spent})
+                return StepResult(frame.unchanged(), StepReport(stage_ns={"track": spent, "total": spent}))
             self._run(step, None)
         self._believe(step.time_s)
         found = perf_counter_ns()
@@ -115,7 +115,7 @@ class CudaLane:
             "render": done - found,
             "total": done - start,
         }
-        return out, self._report(stages)
+        return StepResult(out, self._report(stages))
 
     def reset(self) -> None:
         """See `Lane.reset`."""

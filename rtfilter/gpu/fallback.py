@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rtfilter.controls import Controls
 from rtfilter.errors import GpuError
 from rtfilter.frame import Frame
-from rtfilter.gpu.lane import Lane, StepReport
+from rtfilter.gpu.lane import Lane, StepResult
 
 Say = Callable[[str], None]
 
@@ -35,7 +35,7 @@ class FallingBack:
     def why(self) -> str:
         return self._lane.why
 
-    def step(self, frame: Frame, controls: Controls) -> tuple[Frame, StepReport]:
+    def step(self, frame: Frame, controls: Controls) -> StepResult:
         """See `Lane.step`. The frame at which the device failed is filtered by the second lane."""
         try:
             return self._lane.step(frame, controls)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ LONGEST_FADE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What the last step saw and did.
+    """What one step saw and did.
 
     landmarks: float32 [478, 3] in pixels as `landmarks.points_px`, MediaPipe's indices; state: pose,
     expression, identity (`rtfilter.face.fit.FaceState`). Both None when there was no face.
@@ -43,6 +43,13 @@ class StepReport:
         return dict(zip(BLENDSHAPES, self.state.expression.tolist(), strict=True))
 
 
+class StepResult(NamedTuple):
+    """A filtered frame, and what was seen and done."""
+
+    frame: Frame
+    report: StepReport
+
+
 class Lane(Protocol):
     """Filters one stream of frames; not thread-safe."""
 
@@ -56,8 +63,8 @@ class Lane(Protocol):
         """Why it is this one, or on which device, in a few words; "" when there is nothing to say."""
         ...
 
-    def step(self, frame: Frame, controls: Controls) -> tuple[Frame, StepReport]:
-        """`frame` with the wished expression, and what was done. Frames come in presentation order.
+    def step(self, frame: Frame, controls: Controls) -> StepResult:
+        """`frame` with the target expression, and the report. Frames come in presentation order.
 
         Raises GpuError when a device is lost or out of memory; the lane is then of no more use.
         """

@@ -13,7 +13,7 @@ from rtfilter.face.fit import FaceFit, FaceState
 from rtfilter.face.framing import is_plausible, share_inside
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
-from rtfilter.gpu.lane import StepReport
+from rtfilter.gpu.lane import StepReport, StepResult
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.tracking.base import Landmarks, Tracker
@@ -42,7 +42,7 @@ class CpuLane:
         self._edit = self._editor.first_state()
         self._held: _Held | None = None
 
-    def step(self, frame: Frame, controls: Controls) -> tuple[Frame, StepReport]:
+    def step(self, frame: Frame, controls: Controls) -> StepResult:
         start = perf_counter_ns()
         time_s = frame.pts_ns * 1e-9
         self._renderer.prepare(frame)
@@ -54,7 +54,7 @@ class CpuLane:
             out = self._without_face(frame, time_s)
             done = perf_counter_ns()
             stages = {"track": tracked - start, "render": done - tracked, "total": done - start}
-            return out, StepReport(strength=self._edit.strength, stage_ns=stages)
+            return StepResult(out, StepReport(strength=self._edit.strength, stage_ns=stages))
         state, self._identity = self._fit.step(self._identity, landmarks.points_px, time_s)
         fitted = perf_counter_ns()
         inside = share_inside(landmarks.points_px, frame.width, frame.height)
@@ -71,7 +71,7 @@ class CpuLane:
             "render": done - edited,
             "total": done - start,
         }
-        return out, StepReport(landmarks, state, offset, self._edit.strength, stages)
+        return StepResult(out, StepReport(landmarks, state, offset, self._edit.strength, stages))
 
     def reset(self) -> None:
         self._tracker.reset()

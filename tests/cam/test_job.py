@@ -19,7 +19,7 @@ from rtfilter.cam.loop_report import LoopReport
 from rtfilter.cam.steady import SteadySink
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError
-from rtfilter.filter import StepReport
+from rtfilter.filter import StepReport, StepResult
 from rtfilter.frame import Frame
 from rtfilter.sources.base import Source
 from rtfilter.sources.camera import CameraSource
@@ -36,14 +36,13 @@ class AddingFilter:
     """Adds a constant to every pixel, and remembers whose wish it was."""
 
     def __init__(self) -> None:
-        self.last = StepReport()
         self.wishes: list[Controls] = []
         self.resets = 0
 
-    def step(self, frame: Frame, controls: Controls) -> Frame:
+    def step(self, frame: Frame, controls: Controls) -> StepResult:
         self.wishes.append(controls)
-        self.last = StepReport(stage_ns={"track": 1, "total": 2})
-        return frame.filtered(frame.rgb + np.uint8(FILTERED), Box(0, 0, 8, 6))
+        filtered = frame.filtered(frame.rgb + np.uint8(FILTERED), Box(0, 0, 8, 6))
+        return StepResult(filtered, StepReport(stage_ns={"track": 1, "total": 2}))
 
     def reset(self) -> None:
         self.resets += 1
@@ -124,7 +123,6 @@ def test_a_card_first_then_filtered_pictures_then_a_clean_end() -> None:
         assert eventually(lambda: rig.shows == str(5 + FILTERED))
         assert rig.inner.frames[0].rgb.shape[1] == CARD_SIZE[0]
         assert rig.job.report().filtered > 0
-        assert rig.job.last is rig.filter.last
     assert rig.inner.closes == [True]
     assert rig.reports[0].filtered > 0
     assert "filter.track" in rig.reports[0].timings
@@ -197,7 +195,7 @@ def test_who_keeps_it_awake_keeps_it_live() -> None:
 
 
 def test_every_filtered_frame_and_every_state_is_told() -> None:
-    told: list[Frame] = []
+    told: list[StepResult] = []
     states: list[str] = []
     with running(camera(capture(5))) as rig:
         rig.job.on_frame = told.append
@@ -206,8 +204,8 @@ def test_every_filtered_frame_and_every_state_is_told() -> None:
         rig.job.paused = True
         rig.job.paused = True
     assert states == ["paused"]
-    assert all(frame.original is not None for frame in told)
-    assert [frame.seq for frame in told] == sorted({frame.seq for frame in told})
+    assert all(result.frame.original is not None for result in told)
+    assert [result.frame.seq for result in told] == sorted({result.frame.seq for result in told})
 
 
 def opens(**sources: Source | DeviceError) -> tuple[Callable[..., Source], list[tuple[object, ...]]]:

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from rtfilter.cam.loop import LiveLoop
 from rtfilter.cam.loop_report import LoopReport
-from rtfilter.controls import Controls
 from rtfilter.frame import Frame
+from rtfilter.gpu.lane import StepReport, StepResult
 from rtfilter.system.clock import NS_PER_MS
 from rtfilter.system.threads import start_thread
 from tests.fakes.live import (
@@ -22,7 +21,7 @@ from tests.fakes.live import (
     eventually,
     own_threads,
 )
-from tests.fakes.loops import CONTROLS, camera, check_counts, edit, file_frames, frames, loop_of, run
+from tests.fakes.loops import camera, check_counts, edit, file_frames, frames, loop_of, run, same
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +43,9 @@ def test_the_end_of_the_source_ends_it_with_the_last_frame_written() -> None:
 def test_frames_keep_their_order_times_and_original() -> None:
     taken: list[Frame] = []
 
-    def step(frame: Frame, controls: Controls) -> Frame:
-        assert controls is CONTROLS
+    def step(frame: Frame) -> StepResult:
         taken.append(frame)
-        return edit(frame, controls)
+        return edit(frame)
 
     sink = ListSink()
     run(loop_of(camera(), sink, step, max_frames=30))
@@ -61,25 +59,12 @@ def test_frames_keep_their_order_times_and_original() -> None:
         assert (frame.rgb == source_frame.rgb + 1).all()
 
 
-def test_controls_are_asked_before_every_frame() -> None:
-    wishes = iter([Controls(mouth=mouth) for mouth in (0.1, 0.2, 0.3, 0.4)])
-    seen: list[float] = []
-
-    def step(frame: Frame, controls: Controls) -> Frame:
-        seen.append(controls.mouth)
-        return frame
-
-    sink = ListSink()
-    run(LiveLoop(ListSource(frames(4), live=True), step, sink, lambda: next(wishes)))
-    assert seen == [0.1, 0.2, 0.3, 0.4]
-
-
 def test_source_filter_and_sink_each_have_a_thread() -> None:
     sink, stepped = ListSink(), set()
 
-    def step(frame: Frame, controls: Controls) -> Frame:
+    def step(frame: Frame) -> StepResult:
         stepped.add(threading.current_thread().name)
-        return frame
+        return same(frame)
 
     run(loop_of(ListSource(frames(5), live=True), sink, step))
     assert stepped == {"rtfilter-filter"}
@@ -91,11 +76,11 @@ def test_a_slow_filter_drops_and_always_has_the_newest() -> None:
     source, sink = camera(), ListSink()
     behind: list[int] = []
 
-    def step(frame: Frame, controls: Controls) -> Frame:
+    def step(frame: Frame) -> StepResult:
         behind.append(source._seq - 1 - frame.seq)
         reached = source._seq + 20
         assert eventually(lambda: source._seq >= reached)
-        return frame
+        return same(frame)
 
     report = run(loop_of(source, sink, step, max_frames=15))
     check_counts(report, sink)
@@ -112,11 +97,11 @@ def test_a_slow_sink_never_delays_the_filter() -> None:
     sink = ListSink(hold=hold)
     stepped: list[int] = []
 
-    def step(frame: Frame, controls: Controls) -> Frame:
+    def step(frame: Frame) -> StepResult:
         stepped.append(frame.seq)
         if len(stepped) == 2:
             assert sink.writing.wait(GUARD_S)  # from here on the sink is stuck in its first write
-        return frame
+        return same(frame)
 
     loop = loop_of(camera(), sink, step)
     thread = start_thread("run", lambda: run(loop))
@@ -163,7 +148,9 @@ def test_a_file_is_paced_and_its_last_frame_arrives() -> None:
 def test_report_has_counts_drops_and_stages() -> None:
     sink = ListSink()
     stages = {"track": 5 * NS_PER_MS, "total": 7 * NS_PER_MS}
-    report = run(loop_of(camera(), sink, stage_ns=lambda: stages, max_frames=20))
+    report = run(
+        loop_of(camera(), sink, lambda frame: StepResult(frame, StepReport(stage_ns=stages)), max_frames=20)
+    )
     timings = report.timings
     assert set(timings) == {"age_at_filter", "filter", "filter.track", "filter.total", "sink", "age_at_sink"}
     assert timings["filter.track"] == {"p50_ms": 5.0, "p95_ms": 5.0, "p99_ms": 5.0, "count": 20}

@@ -11,8 +11,8 @@ import numpy as np
 
 from rtfilter.cam.loop import LiveLoop
 from rtfilter.cam.loop_report import LoopReport
-from rtfilter.controls import Controls
 from rtfilter.frame import Frame
+from rtfilter.gpu.lane import StepReport, StepResult
 from rtfilter.sources.camera import CameraSource
 from rtfilter.system.arrays import Box
 from rtfilter.system.clock import NS_PER_MS, monotonic_ns
@@ -26,7 +26,6 @@ from tests.fakes.live import (
 )
 
 PIXELS = np.zeros((6, 8, 3), np.uint8)
-CONTROLS = Controls({"happy": 0.5})
 
 
 def frames(count: int | None = None) -> Iterator[Frame]:
@@ -45,14 +44,18 @@ def camera(interval_s: float = 0.001) -> CameraSource:
     return CameraSource(0, open_capture=Opener([capture]))
 
 
-def edit(frame: Frame, _controls: Controls) -> Frame:
-    return frame.filtered(frame.rgb + np.uint8(1), Box(0, 0, 8, 6))
+def edit(frame: Frame) -> StepResult:
+    return StepResult(frame.filtered(frame.rgb + np.uint8(1), Box(0, 0, 8, 6)), StepReport())
+
+
+def same(frame: Frame) -> StepResult:
+    return StepResult(frame, StepReport())
 
 
 def loop_of(
-    source: Any, sink: ListSink, step: Callable[[Frame, Controls], Frame] = edit, **options: Any
+    source: Any, sink: ListSink, step: Callable[[Frame], StepResult] = edit, **options: Any
 ) -> LiveLoop:
-    return LiveLoop(source, step, sink, lambda: CONTROLS, **options)
+    return LiveLoop(source, step, sink, **options)
 
 
 def run(loop: LiveLoop) -> LoopReport:

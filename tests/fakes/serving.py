@@ -19,7 +19,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.colour import planes_of
 from rtfilter.controls import Controls
-from rtfilter.filter import StepReport
+from rtfilter.filter import StepReport, StepResult
 from rtfilter.frame import Frame
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.server import SESSIONS, Server, make_app
@@ -41,23 +41,22 @@ class PaintingFilter:
     """
 
     def __init__(self, delay_s: float = 0.0) -> None:
-        self.last = StepReport()
         self.delay_s = delay_s
         self.error: Exception | None = None
         self.resets = 0
         self.closed = 0
 
-    def step(self, frame: Frame, controls: Controls) -> Frame:
+    def step(self, frame: Frame, controls: Controls) -> StepResult:
         if self.error is not None:
             raise self.error
         time.sleep(self.delay_s)
         strength = 0.0 if controls.bypass else controls.emotions.get("happy", 0.0)
-        self.last = StepReport(strength=strength, stage_ns={"track": 1_000_000})
+        report = StepReport(strength=strength, stage_ns={"track": 1_000_000})
         if not strength:
-            return frame.unchanged()
+            return StepResult(frame.unchanged(), report)
         rgb = frame.rgb.copy()
         rgb[PAINT.y0 : PAINT.y1, PAINT.x0 : PAINT.x1] = 250
-        return frame.filtered(rgb, PAINT)
+        return StepResult(frame.filtered(rgb, PAINT), report)
 
     def reset(self) -> None:
         self.resets += 1

@@ -97,15 +97,17 @@ def test_the_filter_is_the_same_on_either_lane(on_a_gpu: LaneChoice) -> None:
     frames = frames_of("demo", Path())[:4]
     one = FaceFilter(lane=on_a_gpu, fade_s=0.0)
     assert one.lane == "cuda"
-    first = [one.step(frame, CONTROLS[1]).rgb for frame in frames]
-    assert one.last.state is not None
-    assert one.last.state.expression.shape == (52,)
-    assert set(one.last.stage_ns) == {"track", "device", "render", "total"}
+    first = [one.step(frame, CONTROLS[1]) for frame in frames]
+    report = first[-1].report
+    assert report.state is not None
+    assert report.state.expression.shape == (52,)
+    assert set(report.stage_ns) == {"track", "device", "render", "total"}
     bypassed = one.step(frames[0], CONTROLS[1].with_(bypass=True))
-    assert bypassed.rgb is frames[0].rgb
-    assert one.last.landmarks is None
-    again = [one.step(frame, CONTROLS[1]).rgb for frame in frames]
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True)), "bypass forgets"
+    assert bypassed.frame.rgb is frames[0].rgb
+    assert bypassed.report.landmarks is None
+    again = [one.step(frame, CONTROLS[1]) for frame in frames]
+    pairs = zip(first, again, strict=True)
+    assert all(np.array_equal(a.frame.rgb, b.frame.rgb) for a, b in pairs), "bypass forgets"
     one.close()
     one.close()
     with pytest.raises(UsageError, match="closed"):

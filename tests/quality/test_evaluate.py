@@ -198,7 +198,7 @@ def test_our_own_filter_is_seen_at_work(
 ) -> None:
     face_filter = FaceFilter()
     wish = Controls(emotions={"sad": 1.0})
-    edited = write(folder / "sad.mkv", [face_filter.step(frame, wish) for frame in frames], demo.info)
+    edited = write(folder / "sad.mkv", [face_filter.step(frame, wish).frame for frame in frames], demo.info)
     face_filter.close()
     found = evaluate(source_path, edited)
     assert found.emotion.groups["brow_inner_up"] > 0.1

@@ -112,7 +112,7 @@ def test_the_filter_leaves_the_strip_alone() -> None:
         for number, picture in enumerate(demo_pictures(1280, 720, 6)):
             area.draw(picture, Stamp(number, 0))
             picture.pts, picture.time_base = number, Fraction(1, 30)
-            result = face_filter.step(
+            result, _ = face_filter.step(
                 frame_of(picture, 0, number), Controls(emotions={"happy": 1.0}, smoothing=0.0)
             )
         assert result.changed is not None

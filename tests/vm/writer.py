@@ -9,7 +9,6 @@ import os
 import time
 from dataclasses import replace
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from rtfilter.cam.steady import SteadySink
 from rtfilter.cam.watchers import watched
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
+from rtfilter.gpu.lane import StepReport, StepResult
 from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.virtualcam import VirtualCameraSink
 from rtfilter.system.threads import stop_on_signals
@@ -49,10 +49,8 @@ class StampSource:
 class NoFilter:
     """Hands every frame through."""
 
-    last = SimpleNamespace(stage_ns={})
-
-    def step(self, frame: Frame, controls: Controls) -> Frame:
-        return replace(frame, original=frame)
+    def step(self, frame: Frame, controls: Controls) -> StepResult:
+        return StepResult(replace(frame, original=frame), StepReport())
 
     def reset(self) -> None:
         pass

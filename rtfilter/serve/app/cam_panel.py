@@ -16,7 +16,7 @@ from aiohttp import web
 
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError, UsageError
-from rtfilter.filter import StepReport
+from rtfilter.filter import StepResult
 from rtfilter.frame import Frame
 from rtfilter.presets import Preset
 from rtfilter.serve.app.live_controls import LiveControls
@@ -43,10 +43,7 @@ class Job(Protocol):
 
     paused: bool
     keep_awake: bool
-    on_frame: Callable[[Frame], None] | None
-
-    @property
-    def last(self) -> StepReport: ...
+    on_frame: Callable[[StepResult], None] | None
 
     @property
     def reason(self) -> str: ...
@@ -82,7 +79,7 @@ class CamPanel:
     ) -> None:
         self._controls = controls
         self._job: Job | None = None
-        self._slot: NewestSlot[tuple[Frame, StepReport, int, int | None]] = NewestSlot()
+        self._slot: NewestSlot[tuple[StepResult, int, int | None]] = NewestSlot()
         self._asked_seq: int | None = None
         self._session: Session | None = None
         self._stopping: asyncio.Event | None = None
@@ -168,9 +165,9 @@ class CamPanel:
         session.reason = job.reason
         session.tell_state()
 
-    def _take(self, frame: Frame) -> None:
-        """Called in the filter's thread: only leaves the frame."""
-        self._slot.put((frame, self._served.last, monotonic_ns(), self._asked_seq))
+    def _take(self, result: StepResult) -> None:
+        """Called in the filter's thread: only leaves the result."""
+        self._slot.put((result, monotonic_ns(), self._asked_seq))
 
     def _convert(self) -> None:
         while (item := self._slot.get()) is not None:
@@ -223,10 +220,9 @@ def _count(value: object) -> int:
     return round(value)
 
 
-def _result_of(
-    frame: Frame, report: StepReport, done_ns: int, applied_seq: int | None, *, pictures: bool
-) -> Filtered:
+def _result_of(result: StepResult, done_ns: int, applied_seq: int | None, *, pictures: bool) -> Filtered:
     """What the session tells of a frame; without `pictures` they are empty, for nobody looks."""
+    frame, report = result
     shown, original = frame, frame.original or frame
     if pictures:
         filtered = _picture(shown)

@@ -162,11 +162,10 @@ class FilterPipeline:
         self._resting = False
         frame = frame_of(picture, arrived_ns, seq)
         decoded_ns = self._clock()
-        result = face_filter.step(frame, controls)
+        filtered, report = face_filter.step(frame, controls)
         stepped_ns = self._clock()
-        shown = picture_of(result)
+        shown = picture_of(filtered)
         done_ns = self._clock()
-        report = face_filter.last
         stages = {"wait": started_ns - arrived_ns, "unpack": decoded_ns - started_ns}
         stages.update((name, ns) for name, ns in report.stage_ns.items() if name != "total")
         stages.update(pack=done_ns - stepped_ns, total=done_ns - arrived_ns)
