@@ -36,7 +36,7 @@ from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.app.pipeline import Filtered, FilterPipeline
 from rtfilter.serve.app.tracks import FilteredTrack
-from rtfilter.serve.rtc.newest import Fanout
+from rtfilter.system.latest import Fanout
 
 __all__ = ["FilterTrack"]
 

@@ -17,9 +17,9 @@ from rtfilter.frame import Frame
 from rtfilter.gpu.lane import StepResult
 from rtfilter.sinks.base import Sink
 from rtfilter.sources.base import Source
-from rtfilter.sources.newest import NewestSlot
 from rtfilter.sources.paced import Paced
 from rtfilter.system.clock import NS_PER_S, Clock, StageTimings, monotonic_ns
+from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, run_bounded, start_thread
 
 # How soon a stop is noticed by the thread that called `run`; a frame notices it at once.
@@ -70,7 +70,7 @@ class LiveLoop:
         self._on_tick = on_tick
         self._tick_ns = int(tick_s * NS_PER_S)
         self._clock = clock
-        self._results: NewestSlot[Frame] = NewestSlot()
+        self._results: Latest[Frame] = Latest()
         self._timings = StageTimings()
         self._ran = False
         self._stopping = False

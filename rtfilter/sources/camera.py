@@ -13,8 +13,8 @@ from rtfilter.frame import MAX_SIDE_PX, Frame
 from rtfilter.media.info import SourceInfo
 from rtfilter.sources.cameras import camera_name
 from rtfilter.sources.capture import Capture, OpenCapture, Picture, open_camera
-from rtfilter.sources.newest import NewestSlot
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
+from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, start_thread
 
 FIRST_RETRY_S = 0.25
@@ -61,7 +61,7 @@ class CameraSource:
         self._on_event = on_event
         self._first_retry_s = first_retry_s
         self._clock = clock
-        self._slot: NewestSlot[Frame] = NewestSlot()
+        self._slot: Latest[Frame] = Latest()
         self._stopping = threading.Event()
         self._lost = False
         self._seq = 0

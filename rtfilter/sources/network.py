@@ -17,7 +17,7 @@ from rtfilter.media.container import reason, refuse_text
 from rtfilter.media.info import SourceInfo
 from rtfilter.sources.address import LIVE_SCHEMES, SCHEMES, shown_address
 from rtfilter.sources.file import FileSource
-from rtfilter.sources.newest import NewestSlot
+from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, start_thread
 
 # How long an answer, and then each piece of data, may take.
@@ -54,7 +54,7 @@ class LiveStreamSource:
         self.other_tracks = self._stream.other_tracks
         self.sample_aspect_ratio = self._stream.sample_aspect_ratio
         self._info = replace(self._stream.info, live=True, frame_count=None)
-        self._slot: NewestSlot[Frame] = NewestSlot()
+        self._slot: Latest[Frame] = Latest()
         self._stopping = threading.Event()
         self._thread = start_thread("stream", self._run)
 

@@ -11,8 +11,8 @@ from rtfilter.errors import DeviceError
 from rtfilter.frame import NANOSECONDS, Frame
 from rtfilter.media.info import SourceInfo
 from rtfilter.sources.base import Source
-from rtfilter.sources.newest import NewestSlot
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
+from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, start_thread
 
 # Later than this and the timeline is moved: a decoder slower than real time shows slow motion, not nothing.
@@ -39,7 +39,7 @@ class Paced:
         count = None if reopen else source.info.frame_count
         self._info = replace(source.info, live=True, frame_count=count)
         self._interval_ns = int(1 / max(source.info.fps, Fraction(1)) / NANOSECONDS)
-        self._slot: NewestSlot[Frame] = NewestSlot()
+        self._slot: Latest[Frame] = Latest()
         self._stopping = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None

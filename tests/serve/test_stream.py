@@ -62,7 +62,7 @@ def test_sound_is_held_back_as_long_as_the_filter_takes() -> None:
         reader = stream.session.results.subscribe()
         stream.take_video(Camera(lambda _: grey_picture(), 5))
         for _ in range(4):
-            assert await asyncio.wait_for(reader.get(), 20)
+            assert await asyncio.wait_for(reader.next(), 20)
         ticks = Ticks(40)
         stream.take_audio(ticks)
         sound = stream.audio()
@@ -164,7 +164,7 @@ def test_pictures_beyond_the_rate_are_left_out() -> None:
         stream.take_video(camera)
         times = []
         for _ in range(6):
-            result = await asyncio.wait_for(reader.get(), 20)
+            result = await asyncio.wait_for(reader.next(), 20)
             assert result is not None
             assert result.picture.pts is not None
             times.append(Fraction(result.picture.pts) * result.picture.time_base)

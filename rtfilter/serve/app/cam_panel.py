@@ -27,8 +27,8 @@ from rtfilter.serve.app.session import Session
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.sources.cameras import list_cameras
-from rtfilter.sources.newest import NewestSlot
 from rtfilter.system.clock import monotonic_ns
+from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, start_thread
 
 SESSION = "cam"
@@ -79,7 +79,7 @@ class CamPanel:
     ) -> None:
         self._controls = controls
         self._job: Job | None = None
-        self._slot: NewestSlot[tuple[StepResult, int, int | None]] = NewestSlot()
+        self._slot: Latest[tuple[StepResult, int, int | None]] = Latest()
         self._asked_seq: int | None = None
         self._session: Session | None = None
         self._stopping: asyncio.Event | None = None

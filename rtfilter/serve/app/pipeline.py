@@ -13,9 +13,9 @@ from rtfilter.filter import FaceFilter
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.rtc.pictures import as_420, frame_of, picture_like, picture_of
-from rtfilter.sources.newest import NewestSlot
 from rtfilter.system.arrays import U8
 from rtfilter.system.clock import Clock, StageTimings, monotonic_ns
+from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, start_thread
 from rtfilter.tracking.base import Landmarks
 
@@ -93,7 +93,7 @@ class FilterPipeline:
         self._card = card
         self._clock = clock
         self._silent_s = silent_s
-        self._slot: NewestSlot[tuple[av.VideoFrame, int, int]] = NewestSlot()
+        self._slot: Latest[tuple[av.VideoFrame, int, int]] = Latest()
         self._seq = 0
         self.paused = False
         self._resting = False

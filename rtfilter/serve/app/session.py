@@ -21,8 +21,8 @@ from rtfilter.serve.app.messages import (
     parse_message,
 )
 from rtfilter.serve.app.pipeline import Filtered
-from rtfilter.serve.rtc.newest import Fanout
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
+from rtfilter.system.latest import Fanout
 
 # A stream that gave nothing for so long is not live.
 SILENT_NS = 2 * NS_PER_S

@@ -10,7 +10,7 @@ import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.serve.app.pipeline import Filtered
-from rtfilter.serve.rtc.newest import Fanout
+from rtfilter.system.latest import Fanout
 
 # Sound is never held back longer: a filter that is this late is in trouble, and words matter more.
 LONGEST_HOLD_S = 0.2
@@ -41,7 +41,7 @@ class FilteredTrack(MediaStreamTrack):
         """The newest picture not yet sent. Raises MediaStreamError at the end."""
         if self.readyState != "live":
             raise MediaStreamError
-        result = await self._reader.get()
+        result = await self._reader.next()
         if result is None:
             self.stop()
             raise MediaStreamError
