@@ -25,9 +25,9 @@ from rtfilter.bench.contenders import FACEMESH, RTFILTER, TITLES
 from rtfilter.bench.latency import RESULTS, make_folder, provenance_now
 from rtfilter.bench.report import startup_markdown
 from rtfilter.cli.bench import SIZES, demo_frames
-from rtfilter.cli.interrupted import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, say_interrupted
 from rtfilter.cli.output import write_json
 from rtfilter.cli.parser import Parser, count, one_of
+from rtfilter.cli.terminal import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, report_interruption
 from rtfilter.errors import RtfilterError
 from rtfilter.system.tied import run_tied
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt as error:
-        say_interrupted(error, "nothing was written", "bench")
+        report_interruption(error, "nothing was written", "bench")
         return EXIT_INTERRUPTED
     print(startup_markdown(document))
     return 0

@@ -22,9 +22,9 @@ from rtfilter.bench.webrtc_record import ClientSpec
 from rtfilter.bench.webrtc_report import limits, plot_webrtc, webrtc_markdown
 from rtfilter.cli.bench import SIZES
 from rtfilter.cli.bench_webrtc import tell
-from rtfilter.cli.interrupted import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, say_interrupted
 from rtfilter.cli.output import write_json
 from rtfilter.cli.parser import Parser, count, number, one_of
+from rtfilter.cli.terminal import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, report_interruption
 from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError
 from rtfilter.system.native_logs import silence_native_logs
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt as error:
-        say_interrupted(error, "nothing was written", "bench")
+        report_interruption(error, "nothing was written", "bench")
         return EXIT_INTERRUPTED
     print(webrtc_markdown(document))
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from rtfilter.cli.main import VERBS
+from rtfilter.cli.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
 HOLE = "{}"  # what an f-string fills in

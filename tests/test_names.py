@@ -9,7 +9,7 @@ import pytest
 
 from rtfilter import Controls
 from rtfilter.cli.main import parse
-from rtfilter.cli.options import controls_for, settings_for
+from rtfilter.cli.settings import controls_for, settings_for
 from rtfilter.config import (
     added_up,
     amount,

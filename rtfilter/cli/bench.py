@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from rtfilter.cli.lane import announce, chosen_lane, say
-from rtfilter.cli.options import controls_for, settings_for
+from rtfilter.cli.settings import chosen_lane, controls_for, settings_for
+from rtfilter.cli.terminal import announce, notify
 from rtfilter.controls import Controls
-from rtfilter.errors import UsageError
+from rtfilter.errors import UsageError, nearest
 from rtfilter.frame import NANOSECONDS, Frame
 from rtfilter.gpu.choose import LaneChoice
 from rtfilter.gpu.lane import StepResult
@@ -35,6 +35,13 @@ class TimedFilter(Protocol):
 
 def bench(arguments: argparse.Namespace) -> int:
     """Measure the chosen sizes and print a table, or JSON with machine and commit."""
+    # Here and not by the parser, which would miss that a mistyped option's value has landed in it.
+    if arguments.what not in (None, "webrtc"):
+        raise UsageError(f"unknown benchmark {arguments.what!r}:{nearest(arguments.what, ['webrtc'])}")
+    if arguments.what == "webrtc":
+        from rtfilter.cli.bench_webrtc import bench_webrtc
+
+        return bench_webrtc(arguments)
     if arguments.minutes is not None:
         raise UsageError("--minutes goes with `rtfilter bench webrtc`; here it is --seconds")
     settings = settings_for(arguments)
@@ -68,7 +75,7 @@ def bench_size(
     started_ns = time.perf_counter_ns()
     from rtfilter.filter import FaceFilter
 
-    face_filter = FaceFilter(lane=lane, say=say)
+    face_filter = FaceFilter(lane=lane, say=notify)
     try:
         face_filter.step(frames[0], controls)
         start_up_ms = (time.perf_counter_ns() - started_ns) / 1e6

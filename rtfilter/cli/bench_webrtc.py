@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rtfilter.cli.bench import SIZES
-from rtfilter.cli.lane import announce, chosen_lane
-from rtfilter.cli.options import controls_for, settings_for
 from rtfilter.cli.serve import require_serve_extra
+from rtfilter.cli.settings import chosen_lane, controls_for, settings_for
+from rtfilter.cli.terminal import announce
 from rtfilter.controls import Controls
 from rtfilter.gpu.choose import LaneChoice
 from rtfilter.system.machine import machine_facts, versions

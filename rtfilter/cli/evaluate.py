@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from rtfilter.cli.progress import ProgressBar
+from rtfilter.cli.terminal import ProgressBar
 from rtfilter.quality import evaluate as evaluation
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from rtfilter.cli.lane import announce, chosen_lane, say
-from rtfilter.cli.options import settings_for
 from rtfilter.cli.output import refuse_existing, refuse_same, text_output
+from rtfilter.cli.settings import chosen_lane, settings_for
+from rtfilter.cli.terminal import announce, notify
 from rtfilter.controls import BLENDSHAPES, Controls
 from rtfilter.filter import FaceFilter, StepReport
 from rtfilter.frame import Frame
@@ -46,7 +46,7 @@ def inspect(arguments: argparse.Namespace) -> int:
 
 
 def _frames(source: FileSource, lane: LaneChoice) -> Iterator[dict[str, Any]]:
-    face_filter = FaceFilter(lane=lane, say=say)
+    face_filter = FaceFilter(lane=lane, say=notify)
     try:
         controls = Controls()
         while (frame := source.read()) is not None:

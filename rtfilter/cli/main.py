@@ -1,123 +1,32 @@
-"""The command line: one file of verbs. What each does is in `rtfilter.commands`, loaded when called."""
+"""The `rtfilter` command: parses, runs one verb, and turns its errors into one line and an exit code.
+
+Called by the console script and `python -m rtfilter`.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import TextIOWrapper
 from types import TracebackType
 from typing import TextIO
 
 import rtfilter
-from rtfilter.cli import options as cli_options
-from rtfilter.cli.engine_options import engines_options
-from rtfilter.cli.interrupted import (
+from rtfilter.cli.parser import Parser
+from rtfilter.cli.terminal import (
     EXIT_INTERRUPTED,
     InterruptedJob,
     interrupt_on_hangup_and_term,
-    say_interrupted,
+    report_interruption,
 )
-from rtfilter.cli.parser import Parser
-from rtfilter.cli.serve_options import serve_options
+from rtfilter.cli.verbs import VERBS
 from rtfilter.errors import RtfilterError, UsageError, nearest
 from rtfilter.system.native_logs import silence_native_logs
 
 EXIT_BROKEN_PIPE = 128 + 13
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from rtfilter.cli.run import run
-
-    return run(arguments)
-
-
-def _demo(arguments: argparse.Namespace) -> int:
-    from rtfilter.cli.demo import demo
-
-    return demo(arguments)
-
-
-def _cam(arguments: argparse.Namespace) -> int:
-    from rtfilter.cli.cam import cam
-
-    return cam(arguments)
-
-
-def _serve(arguments: argparse.Namespace) -> int:
-    from rtfilter.cli.serve import serve
-
-    return serve(arguments)
-
-
-def _inspect(arguments: argparse.Namespace) -> int:
-    from rtfilter.cli.inspect import inspect
-
-    return inspect(arguments)
-
-
-def _evaluate(arguments: argparse.Namespace) -> int:
-    from rtfilter.cli.evaluate import evaluate
-
-    return evaluate(arguments)
-
-
-def _bench(arguments: argparse.Namespace) -> int:
-    # Here and not by the parser, which would miss that a mistyped option's value has landed in it.
-    if arguments.what not in (None, "webrtc"):
-        raise UsageError(f"unknown benchmark {arguments.what!r}:{nearest(arguments.what, ['webrtc'])}")
-    if arguments.what == "webrtc":
-        from rtfilter.cli.bench_webrtc import bench_webrtc
-
-        return bench_webrtc(arguments)
-    from rtfilter.cli.bench import bench
-
-    return bench(arguments)
-
-
-def _presets(arguments: argparse.Namespace) -> int:
-    from rtfilter.cli.presets import presets
-
-    return presets(arguments)
-
-
-def _config(arguments: argparse.Namespace) -> int:
-    from rtfilter.cli.config import config
-
-    return config(arguments)
-
-
-def _engines(arguments: argparse.Namespace) -> int:
-    from rtfilter.cli.engines import engines
-
-    return engines(arguments)
-
-
-def _doctor(arguments: argparse.Namespace) -> int:
-    from rtfilter.cli.doctor import doctor
-
-    return doctor(arguments)
-
-
-Verb = tuple[str, Callable[[Parser], None], Callable[[argparse.Namespace], int]]
-VERBS: dict[str, Verb] = {
-    "run": ("filter a file, a camera or the demo", cli_options.run_options, _run),
-    "demo": ("see it work without a camera", cli_options.demo_options, _demo),
-    "cam": ("camera to virtual camera", cli_options.cam_options, _cam),
-    "serve": ("WebRTC server with a control panel", serve_options, _serve),
-    "inspect": (
-        "pose, expression and residual of every frame of a video",
-        cli_options.inspect_options,
-        _inspect,
-    ),
-    "evaluate": ("what an edit did to a video", cli_options.evaluate_options, _evaluate),
-    "bench": ("latency of this machine, stage by stage", cli_options.bench_options, _bench),
-    "presets": ("list, show, save, edit and remove named mixes", cli_options.presets_options, _presets),
-    "config": ("show or edit your settings", cli_options.config_options, _config),
-    "engines": ("networks and their plans for GPUs", engines_options, _engines),
-    "doctor": ("what works here and how to mend what does not", cli_options.doctor_options, _doctor),
-}
 
 
 def build_parser() -> tuple[Parser, dict[str, Parser]]:
@@ -129,16 +38,22 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
     parsers = {}
-    for name, (summary, add_options, action) in VERBS.items():
+    for name, (summary, add_options) in VERBS.items():
         parsers[name] = verbs.add_parser(
             name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
         )
         parsers[name].add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
-        parsers[name].set_defaults(action=action)
         add_options(parsers[name])
     return parser, parsers
+
+
+def perform(arguments: argparse.Namespace) -> int:
+    """Load the module of the verb and run it."""
+    module = importlib.import_module(f"rtfilter.cli.{arguments.verb}")
+    code: int = getattr(module, arguments.verb)(arguments)
+    return code
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -158,7 +73,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0 done, 1 failure, 2 usage, 130 interrupted.
 
-    Without `argv` it takes the process's own, and answers an error nobody foresaw with one line.
+    argv: default the process's own; only then are signals and streams set up, and bugs reported in one line.
     """
     words = sys.argv[1:] if argv is None else list(argv)
     debug = "--debug" in words
@@ -172,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(_covered(), 1)
     try:
         arguments = parse(words)
-        code: int = arguments.action(arguments)
+        code = perform(arguments)
         sys.stdout.flush()
     except RtfilterError as error:
         if debug:
@@ -181,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InterruptedJob:
         return EXIT_INTERRUPTED
     except KeyboardInterrupt as error:
-        say_interrupted(error)
+        report_interruption(error)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _silence(sys.stdout)
@@ -198,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _covered() -> str:
-    """What to do where another project's folder `rtfilter` is found before a checkout's."""
+    """The message for an installation whose folder `rtfilter` another project has overwritten."""
     from rtfilter.system.installation import reinstall, uninstall
     from rtfilter.system.overlap import foreign_distributions
 
@@ -219,14 +134,14 @@ def _fail(message: str, code: int) -> int:
 
 
 def _silence(stream: TextIO) -> None:
-    """Point a stream whose reader is gone at nothing, so that the interpreter's last flush is quiet."""
+    """Redirect a stream without a reader to the null device, for the interpreter's last flush."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def _complete_streams() -> None:
-    """Streams that take every text: none may be closed, and a path may have letters that a terminal lacks."""
+    """Replace closed streams, and have those of a terminal escape letters that it lacks."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -240,13 +155,9 @@ def _report_bug(kind: type[BaseException], error: BaseException, traceback: Trac
     while where is not None and where.tb_next is not None:
         where = where.tb_next
     place = f" in {where.tb_frame.f_code.co_name}" if where is not None else ""
-    said = " ".join(str(error).split())
+    message = " ".join(str(error).split())
     print(
-        f"rtfilter: this is a bug, not your mistake ({kind.__name__}{place}: {said}); "
+        f"rtfilter: this is a bug, not your mistake ({kind.__name__}{place}: {message}); "
         "please report it with the output of the same command and --debug",
         file=sys.stderr,
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,9 +1,13 @@
-"""Argument parsing whose errors are one line with the nearest suggestion."""
+"""An argument parser whose errors are one line, and the types of its values.
+
+Called by `cli.main`, `cli.options` and the benchmarks.
+"""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
@@ -13,6 +17,11 @@ from rtfilter.controls import in_range
 from rtfilter.errors import UsageError, nearest
 
 T = TypeVar("T")
+
+# As `frame.MAX_SIDE_PX`, which would load NumPy here.
+MAX_SIDE_PX = 16384
+LONGEST_S = 86_400.0
+_MULTIPLES = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
     def reject(self, unknown: Sequence[str]) -> NoReturn:
-        """Raise UsageError for arguments that nobody took, with the nearest option of this parser."""
+        """Raise UsageError for unknown arguments, with the nearest option of this parser."""
         argument = unknown[0].partition("=")[0]
         options = re.findall(r"(?<![\w-])--[a-z][a-z-]*", self.format_help())
         close = difflib.get_close_matches(argument, options, n=1, cutoff=0.5)
@@ -49,7 +58,7 @@ def checked(convert: Callable[[str], T]) -> Callable[[str], T]:
 def one_of(
     kind: str, names: Sequence[str], synonyms: Mapping[str, str] | None = None
 ) -> Callable[[str], str]:
-    """An argparse type that takes one of `names`, in any case or by a synonym, and suggests the nearest."""
+    """A type for one of `names`, in any case or by a synonym."""
 
     def named(text: str) -> str:
         name = text.strip().lower()
@@ -62,7 +71,7 @@ def one_of(
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
-    """An argparse type for a number in [low, high]."""
+    """A type for a number in [low, high]."""
 
     def ranged(text: str) -> float:
         try:
@@ -75,19 +84,50 @@ def number(low: float, high: float) -> Callable[[str], float]:
 
 
 def share(low: float, high: float) -> Callable[[str], float]:
-    """An argparse type for a number in [low, high] that may be typed in percent."""
+    """A type for a number in [low, high] that may be typed in percent."""
     return checked(lambda text: in_range("value", amount(text), low, high))
 
 
-def count(text: str) -> int:
-    """A whole number above 0."""
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
+def _whole(expected: str, low: int, high: float = math.inf) -> Callable[[str], int]:
+    def count(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+        return int(text)
+
+    return count
 
 
-def port(text: str) -> int:
-    """A port, 0 for any free one."""
-    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"expected a port, 0..65535, got {text!r}")
-    return int(text)
+count = _whole("a whole number above 0", 1)
+whole = _whole("a whole number, 0 or above", 0)
+port = _whole("a port, 0..65535", 0, 65535)
+
+
+def seconds(low: float) -> Callable[[str], float]:
+    """A type for a time of `low` s to a day: `90`, `1:30`, `0:01:30.5`."""
+
+    def timed(text: str) -> float:
+        matched = re.fullmatch(r"(?:(?:(\d{1,2}):)?([0-5]?\d):)?(\d{1,6}(?:\.\d{1,9})?|\.\d{1,9})", text)
+        if matched is None or (matched[2] is not None and float(matched[3]) >= 60):
+            raise argparse.ArgumentTypeError(f"expected seconds like 90.5, or HH:MM:SS, got {text!r}")
+        value = int(matched[1] or 0) * 3600 + int(matched[2] or 0) * 60 + float(matched[3])
+        if not low <= value <= LONGEST_S:
+            raise argparse.ArgumentTypeError(f"expected {low:g}..{LONGEST_S:g} seconds, got {text!r}")
+        return value
+
+    return timed
+
+
+def size(text: str) -> tuple[int, int]:
+    """`1280x720` as width and height in pixels."""
+    matched = re.fullmatch(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", text)
+    if matched is None or max(int(matched[1]), int(matched[2])) > MAX_SIDE_PX:
+        raise argparse.ArgumentTypeError(f"expected WxH like 1280x720, at most {MAX_SIDE_PX}, got {text!r}")
+    return int(matched[1]), int(matched[2])
+
+
+def bitrate(text: str) -> int:
+    """`800k` or `2.5M` as bits a second."""
+    matched = re.fullmatch(r"(\d{1,10}(?:\.\d{1,6})?|\.\d{1,6})([kKmM]?)", text)
+    if matched is None:
+        raise argparse.ArgumentTypeError(f"expected bits a second like 800k or 4M, got {text!r}")
+    return round(float(matched[1]) * _MULTIPLES[matched[2].lower()])

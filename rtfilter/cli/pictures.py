@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtfilter.cli.ends import IMAGE_SUFFIXES, NOTHING, VIRTUAL_CAMERA, open_sink
-from rtfilter.cli.interrupted import InterruptedJob, say_interrupted
-from rtfilter.cli.lane import say
 from rtfilter.cli.standard_streams import PIPE
+from rtfilter.cli.terminal import InterruptedJob, notify, report_interruption
 from rtfilter.errors import InputError, OutputError, RtfilterError, UsageError
 from rtfilter.frame import Frame
 from rtfilter.sinks.containers import VIDEO_SUFFIXES
@@ -98,16 +97,16 @@ def filter_pictures(
                 _filter_one(source, str(written), step, values, compare, force)
             except RtfilterError as error:
                 failed.append(path.name)
-                say(" ".join(str(error).split()))
+                notify(" ".join(str(error).split()))
             except (OSError, ValueError) as error:
                 # Of one picture, as of a decoder or a disk: the others may do.
                 failed.append(path.name)
-                say(f"{path}: {reason(error)}")
+                notify(f"{path}: {reason(error)}")
             done += 1
             if progress is not None:
                 progress(done, len(pairs))
     except KeyboardInterrupt as error:
-        say_interrupted(error, f"after {done} of {len(pairs)} pictures, which are kept")
+        report_interruption(error, f"after {done} of {len(pairs)} pictures, which are kept")
         raise InterruptedJob(*error.args) from error
     return failed, largest
 
@@ -132,7 +131,7 @@ def _filter_one(
         finally:
             sink.close(complete=complete)
         for note in filter(None, [source.damage, *source.notes, *getattr(sink, "notes", ())]):
-            say(f"note: {note}")
+            notify(f"note: {note}")
         if values.get("strict") and source.damage is not None:
             raise InputError(
                 f"--strict: {source.name} is damaged or cut off; {output} has what could be decoded"

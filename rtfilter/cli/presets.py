@@ -8,7 +8,7 @@ from typing import Any
 
 from rtfilter.cli.config_keys import explained
 from rtfilter.cli.editor import edited
-from rtfilter.cli.options import settings_for
+from rtfilter.cli.settings import settings_for
 from rtfilter.config import presets_dir
 from rtfilter.controls import TABLES, Controls
 from rtfilter.errors import UsageError

@@ -14,14 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtfilter.cli.ends import DEMO, NOTHING, VIRTUAL_CAMERA, is_camera, open_sink, open_source
-from rtfilter.cli.file_options import CODECS
-from rtfilter.cli.interrupted import InterruptedJob, say_interrupted
-from rtfilter.cli.lane import announce, chosen_lane, say
-from rtfilter.cli.live_line import LiveLine
-from rtfilter.cli.options import controls_for, settings_for
+from rtfilter.cli.options import CODECS
 from rtfilter.cli.output import refuse_existing, refuse_same, write_json
-from rtfilter.cli.progress import ProgressBar
+from rtfilter.cli.settings import chosen_lane, controls_for, settings_for
 from rtfilter.cli.standard_streams import PIPE, shown_name
+from rtfilter.cli.terminal import InterruptedJob, LiveLine, ProgressBar, announce, notify, report_interruption
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
 from rtfilter.frame import Frame
@@ -118,11 +115,11 @@ def filter_video(job: Job) -> int:
             pass_through = _live if live else _every_frame
             result = pass_through(job, part, recorded, sink)
         except KeyboardInterrupt as error:
-            say_interrupted(error, f"after {recorded.frames} frames{'' if live else _lost(job)}")
+            report_interruption(error, f"after {recorded.frames} frames{'' if live else _lost(job)}")
             raise InterruptedJob(*error.args) from error
         except BrokenPipeError:
             if not job.quiet:
-                say(f"the reader of stdout left after {recorded.frames} frames")
+                notify(f"the reader of stdout left after {recorded.frames} frames")
             raise
         finally:
             recorded.close()
@@ -134,7 +131,9 @@ def filter_video(job: Job) -> int:
     notes = [getattr(source, "damage", None), *getattr(source, "notes", ()), *later]
     say_what_happened(job, recorded, notes)
     if job.values.get("strict") and not live and getattr(source, "damage", None) is not None:
-        say(f"--strict: the input is damaged or cut off; {shown_name(job.output)} has what could be decoded")
+        notify(
+            f"--strict: the input is damaged or cut off; {shown_name(job.output)} has what could be decoded"
+        )
         return 1
     return 0
 
@@ -215,7 +214,7 @@ def load_filter(sink: Sink, job: Job, still: bool = False) -> RecordedFilter:
         from rtfilter.cli.recorded import FADE_S, RecordedFilter
 
         announce(job.lane, job.quiet)
-        return RecordedFilter(job.lane, 0.0 if still else FADE_S, say)
+        return RecordedFilter(job.lane, 0.0 if still else FADE_S, notify)
     except BaseException:
         # Ctrl-C while the networks load, too: nothing half-made stays behind.
         sink.close(complete=False)
@@ -252,7 +251,9 @@ def _every_frame(job: Job, source: Source, recorded: RecordedFilter, sink: Sink)
             None if job.quiet else bar,
         )
     if stoppable.stopped:
-        say(f"stopped early, after {report.frames} frames; {shown_name(job.output)} is complete up to there")
+        notify(
+            f"stopped early, after {report.frames} frames; {shown_name(job.output)} is complete up to there"
+        )
     return report.as_dict()
 
 

@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtfilter.cli.lane import announce, chosen_lane
-from rtfilter.cli.options import controls_for, settings_for
 from rtfilter.cli.serve_logs import set_up_logs
+from rtfilter.cli.settings import chosen_lane, controls_for, settings_for
+from rtfilter.cli.terminal import announce
 from rtfilter.config import presets_dir
 from rtfilter.errors import MissingExtraError, OutputError, UsageError
 from rtfilter.gpu.choose import LaneChoice

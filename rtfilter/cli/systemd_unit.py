@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rtfilter.cli.options import target_given
+from rtfilter.cli.settings import target_given
 
 UNIT_NAME = "rtfilter-cam.service"
 _VALUES = ("input", "device", "preset", "valence", "arousal", "intensity", "mouth", "smoothing", "width",

@@ -20,7 +20,7 @@ GUARD_S = 90.0
 _RING = """
 import time
 from rtfilter.bench.webrtc import ring_of
-from rtfilter.cli.interrupted import interrupt_on_hangup_and_term
+from rtfilter.cli.terminal import interrupt_on_hangup_and_term
 from rtfilter.bench.webrtc_processes import busy
 interrupt_on_hangup_and_term()
 with ring_of("vp8") as ring, busy(1):

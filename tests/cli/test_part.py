@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from rtfilter.cli.file_options import seconds
 from rtfilter.cli.main import main
+from rtfilter.cli.parser import seconds
 from tests.clips import clip
 from tests.films import Film, Sound, onsets_s, write
 

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from rtfilter.cli.progress import ProgressBar, progress_text
+from rtfilter.cli.terminal import ProgressBar, progress_text
 
 
 class Terminal(io.StringIO):

@@ -11,23 +11,22 @@ from pathlib import Path
 import pytest
 
 from rtfilter.cli import main as cli
-from rtfilter.cli import options as cli_options
 from rtfilter.cli.main import main
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def script(wait_s: float = 0.0) -> str:
     """A program that is the command line with one verb, which talks and takes `wait_s`."""
     return (
         "import sys, time\n"
-        "from rtfilter import cli, cli_options\n"
+        "from rtfilter.cli import main as cli\n"
         "def said(_):\n"
         "    print('caf\\u00e9', flush=True)\n"
         "    print('caf\\u00e9', file=sys.stderr)\n"
         f"    time.sleep({wait_s})\n"
         "    return 0\n"
-        "cli.VERBS['doctor'] = ('x', cli_options.doctor_options, said)\n"
+        "cli.perform = said\n"
         "sys.argv[1:] = ['doctor']\n"
         "sys.exit(cli.main())\n"
     )
@@ -87,7 +86,7 @@ def test_a_package_that_does_not_load_is_one_line(
     def lacking(_: object) -> int:
         raise ImportError("libGL.so.1: cannot open shared object file")
 
-    monkeypatch.setitem(cli.VERBS, "doctor", ("x", cli_options.doctor_options, lacking))
+    monkeypatch.setattr(cli, "perform", lacking)
     assert main(["doctor"]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1

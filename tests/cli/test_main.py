@@ -14,12 +14,11 @@ import pytest
 
 import rtfilter
 from rtfilter.cli import main as cli
-from rtfilter.cli import options as cli_options
 from rtfilter.cli.main import main, parse
-from rtfilter.cli.options import controls_for, settings_for
+from rtfilter.cli.settings import controls_for, settings_for
 from rtfilter.errors import UsageError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_cli(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -145,7 +144,7 @@ def test_a_full_disk_or_a_lost_file_is_one_line(
     def full(_: object) -> int:
         raise OSError(28, "No space left on device", "out.mp4")
 
-    monkeypatch.setitem(cli.VERBS, "doctor", ("x", cli_options.doctor_options, full))
+    monkeypatch.setattr(cli, "perform", full)
     assert main(["doctor"]) == 1
     assert capsys.readouterr().err == "rtfilter: out.mp4: No space left on device\n"
 
@@ -156,7 +155,7 @@ def test_ctrl_c_is_one_line_and_130(
     def interrupted(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(cli.VERBS, "doctor", ("x", cli_options.doctor_options, interrupted))
+    monkeypatch.setattr(cli, "perform", interrupted)
     assert main(["doctor"]) == 130
     assert capsys.readouterr() == ("", "rtfilter: interrupted (SIGINT)\n")
 
@@ -183,11 +182,11 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 def test_a_signal_ends_the_process_with_one_line(number: signal.Signals) -> None:
     code = (
         "import sys, time\n"
-        "from rtfilter import cli, cli_options\n"
+        "from rtfilter.cli import main as cli\n"
         "def wait(_):\n"
         "    print('ready', flush=True)\n"
         "    time.sleep(30)\n"
-        "cli.VERBS['doctor'] = ('x', cli_options.doctor_options, wait)\n"
+        "cli.perform = wait\n"
         "sys.argv[1:] = ['doctor']\n"
         "sys.exit(cli.main())\n"
     )
@@ -206,8 +205,8 @@ def test_a_signal_ends_the_process_with_one_line(number: signal.Signals) -> None
 def test_a_bug_asks_for_a_report_in_one_line() -> None:
     code = (
         "import sys\n"
-        "from rtfilter import cli, cli_options\n"
-        "cli.VERBS['doctor'] = ('x', cli_options.doctor_options, lambda _: 1 // 0)\n"
+        "from rtfilter.cli import main as cli\n"
+        "cli.perform = lambda _: 1 // 0\n"
         "sys.argv[1:] = ['doctor', *sys.argv[1:]]\n"
         "sys.exit(cli.main())\n"
     )
