@@ -9,9 +9,9 @@ from fractions import Fraction
 import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from rtfilter.bench.webrtc_stamp import Stamp, StampArea
 from rtfilter.colour import planes_of, rgb_to_i420
 from rtfilter.serve.rtc.pictures import copy_of
-from rtfilter.serve.rtc.stamp import Stamp, StampArea
 from rtfilter.sources.demo import DemoSource
 from rtfilter.system.arrays import U8
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns

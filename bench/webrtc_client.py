@@ -25,10 +25,10 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from rtfilter.bench.webrtc_camera import RTP_HZ, StampedCamera, demo_pictures
 from rtfilter.bench.webrtc_reaction import reactions, thumb_of
 from rtfilter.bench.webrtc_record import Change, ClientRecord, ClientSpec, Row, spec_from_json, to_json
+from rtfilter.bench.webrtc_stamp import StampArea
 from rtfilter.colour import planes_of
 from rtfilter.errors import DeviceError
-from rtfilter.serve.rtc.rtp_tuning import tune_receiver
-from rtfilter.serve.rtc.stamp import StampArea
+from rtfilter.serve.rtc.tuning import tune_receiver
 from rtfilter.system.arrays import U8
 
 CONNECT_S = 20.0

@@ -35,7 +35,7 @@ except ImportError as error:
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.app.pipeline import Filtered, FilterPipeline
-from rtfilter.serve.app.tracks import FilteredTrack
+from rtfilter.serve.rtc.tracks import FilteredTrack
 from rtfilter.system.latest import Fanout
 
 __all__ = ["FilterTrack"]
@@ -44,7 +44,7 @@ _VIDEO_CLOCK = Fraction(1, 90_000)
 _log = logging.getLogger(__name__)
 
 
-class FilterTrack(FilteredTrack):
+class FilterTrack(FilteredTrack[Filtered]):
     """An aiortc video track that gives the pictures of `source`, filtered in a thread, with their own pts.
 
     Newest wins: a picture that comes while another is filtered waits, until a newer one takes its place.

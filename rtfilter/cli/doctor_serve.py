@@ -16,15 +16,12 @@ def check_server() -> list[Check]:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         return [Check("webrtc server", WARN, f"not installed: {', '.join(missing)}", install_extra("serve"))]
-    from rtfilter.serve.gate.ice_guard import check_versions
-    from rtfilter.serve.rtc.rtp_tuning import tuning_problem
+    from rtfilter.serve.gate.transports import check_versions
 
     try:
         check_versions()
     except RtfilterError as error:
         return [Check("webrtc server", WARN, str(error), install_extra("serve"))]
-    if (problem := tuning_problem()) is not None:
-        return [Check("webrtc server", WARN, problem, install_extra("serve"))]
     return [
         Check("webrtc server", OK, f"aiortc {package_version('aiortc')}, delay tuned and sockets guarded")
     ]

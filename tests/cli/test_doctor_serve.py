@@ -8,8 +8,7 @@ import pytest
 
 from rtfilter.cli.check import OK, WARN
 from rtfilter.cli.doctor_serve import check_server
-from rtfilter.serve.gate import ice_guard
-from rtfilter.serve.rtc import aiortc_parts
+from rtfilter.serve.gate import transports
 from rtfilter.system.installation import install_extra
 
 
@@ -25,13 +24,8 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     assert install_extra("serve") in check.fix
 
 
-@pytest.mark.parametrize("part", ["guard", "tuning"])
-def test_an_unproven_release_is_told(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if part == "guard":
-        monkeypatch.setattr(ice_guard, "version", lambda _: "9.9.9")
-    else:
-        monkeypatch.setattr(aiortc_parts, "installed_version", lambda: "9.9.9")
-        monkeypatch.setattr("rtfilter.serve.rtc.rtp_tuning.installed_version", lambda: "9.9.9")
+def test_an_unproven_release_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transports, "version", lambda _: "9.9.9")
     (check,) = check_server()
     assert check.status == WARN
     assert "9.9.9" in check.detail

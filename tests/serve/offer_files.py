@@ -11,7 +11,7 @@ from pathlib import Path
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
-from rtfilter.serve.gate.sdp_guard import Kind
+from rtfilter.serve.gate.sdp_offer import Kind
 
 FOLDER = Path(__file__).parent / "offers"
 

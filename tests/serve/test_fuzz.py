@@ -18,15 +18,11 @@ from rtfilter.config import settings_from_environment, settings_from_file
 from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError, UsageError
 from rtfilter.serve.app.messages import MessageError, Ping, merged, parse_message
-from rtfilter.serve.gate.networks import AllowedNetworks, parse_address
+from rtfilter.serve.gate.networks import AllowedNetworks, own_addresses, parse_address
 from rtfilter.serve.gate.options import Limits, ServeOptions
-from rtfilter.serve.gate.sdp_guard import (
-    CheckedOffer,
-    Kind,
-    SdpRefusedError,
-    checked_candidates,
-    checked_offer,
-)
+from rtfilter.serve.gate.refusals import RefusedError
+from rtfilter.serve.gate.sdp_offer import CheckedOffer, Kind, checked_offer
+from rtfilter.serve.gate.sdp_transport import checked_candidates
 from tests.serve.offer_files import CLIENTS, recorded
 
 T = TypeVar("T")
@@ -86,7 +82,7 @@ def outcome(action: Callable[[], T], *expected: type[RtfilterError]) -> T | None
 
 def refused(kind: Kind, text: str) -> CheckedOffer | None:
     """What `checked_offer` gives, or None when it refuses."""
-    return outcome(lambda: checked_offer(text, kind, LIMITS, NETWORKS), SdpRefusedError)
+    return outcome(lambda: checked_offer(text, kind, LIMITS, NETWORKS), RefusedError)
 
 
 def addresses_of(sdp: str) -> set[str]:
@@ -144,7 +140,7 @@ FRAGMENT_LINES = st.sampled_from(
 @many
 @given(st.lists(st.one_of(FRAGMENT_LINES, ODD_VALUES, st.text(max_size=30)), max_size=20))
 def test_a_fragment_is_refused_in_one_line_or_has_only_permitted_candidates(lines: list[str]) -> None:
-    fragment = outcome(lambda: checked_candidates("\r\n".join(lines), LIMITS, NETWORKS), SdpRefusedError)
+    fragment = outcome(lambda: checked_candidates("\r\n".join(lines), LIMITS, NETWORKS), RefusedError)
     if fragment is not None:
         assert all(NETWORKS.permits(candidate.ip) for candidate in fragment.candidates)
 
@@ -220,7 +216,7 @@ def test_an_environment_is_read_or_refused_in_one_line(environ: dict[str, str]) 
 @given(st.one_of(st.text(max_size=50), st.ip_addresses().map(str), ODD_VALUES))
 def test_an_address_is_permitted_only_when_it_is_this_machines(text: str) -> None:
     address = parse_address(text)
-    mine = address is not None and (address.is_loopback or address in NETWORKS.own)
+    mine = address is not None and (address.is_loopback or address in own_addresses())
     assert NETWORKS.permits(text) == mine
     general = ServeOptions(host="0.0.0.0", tls=True, token="t" * 16)
     assert AllowedNetworks(general).for_peer(text).permits("198.51.100.9") == (str(address) == "198.51.100.9")

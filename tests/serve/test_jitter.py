@@ -115,7 +115,7 @@ def test_a_packet_that_never_comes_is_given_up_in_time(codec: str) -> None:
     lost = ends[2]
     assert ends[2] - ends[1] > 1
     clock, losses = Clock(), []
-    buffer = MarkerJitterBuffer(patience_s=0.25, on_loss=lambda: losses.append(clock.now_s), now=clock)
+    buffer = MarkerJitterBuffer(on_loss=lambda: losses.append(clock.now_s), now=clock)
     asked, out = [], []
     for index, entry in enumerate(packets):
         clock.now_s = 100.0 + (entry.timestamp - packets[0].timestamp) % (1 << 32) / 90000
@@ -132,7 +132,7 @@ def test_a_packet_that_never_comes_is_given_up_in_time(codec: str) -> None:
 
 def test_a_picture_given_up_while_it_still_arrives_is_left_whole() -> None:
     clock = Clock()
-    buffer = MarkerJitterBuffer(patience_s=0.25, now=clock)
+    buffer = MarkerJitterBuffer(now=clock)
     buffer.add(packet(1, 0, b"a"))
     buffer.add(packet(3, 3000, b"c"))
     clock.now_s += 0.3
@@ -145,7 +145,7 @@ def test_a_picture_given_up_while_it_still_arrives_is_left_whole() -> None:
 
 def test_silence_of_the_sender_is_no_gap() -> None:
     clock = Clock()
-    buffer = MarkerJitterBuffer(patience_s=0.25, now=clock)
+    buffer = MarkerJitterBuffer(now=clock)
     buffer.add(packet(1, 0, b"a"))
     clock.now_s += 60.0
     asked, frame = buffer.add(packet(2, 0, b"b", marker=True))

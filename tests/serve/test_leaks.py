@@ -16,7 +16,7 @@ from rtfilter.serve.app.pipeline import FilterPipeline
 from rtfilter.serve.app.server import Server, make_app
 from rtfilter.serve.app.sessions import TIDY_AFTER_S
 from rtfilter.serve.gate.options import ServeOptions
-from rtfilter.serve.rtc.picture_encoder import PictureEncoder
+from rtfilter.serve.rtc.encoders import PictureEncoder
 
 TOKEN = "a-token-of-the-tests"
 FILES = Path("/proc/self/fd")

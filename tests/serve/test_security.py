@@ -17,8 +17,12 @@ from rtfilter.errors import UsageError
 from rtfilter.serve.app.access_log import AccessLogger, RedactSecrets
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
-from rtfilter.serve.gate.security import body_limit, new_token, protect
-from rtfilter.serve.gate.tokens import FAILURES_PER_MINUTE, TokenGate, token_of
+from rtfilter.serve.gate.security import (
+    FAILURES_PER_MINUTE,
+    TokenGate,
+    body_limit,
+    protect,
+)
 
 TOKEN = "a-token-that-is-long-enough"
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
@@ -390,14 +394,6 @@ def refusal(gate: TokenGate, given: str | None, address: str) -> int:
     except RefusedError as error:
         return error.status
     return 0
-
-
-def test_a_new_token_is_long_random_and_fit_for_a_subprotocol() -> None:
-    tokens = {new_token() for _ in range(100)}
-    assert len(tokens) == 100
-    for token in tokens:
-        assert len(token) >= 43
-        assert token_of({"Sec-WebSocket-Protocol": f"rtfilter, token.{token}"}) == token
 
 
 @pytest.mark.parametrize("entry", ["", "a/b", "http://x", "a:b"])

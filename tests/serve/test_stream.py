@@ -15,8 +15,8 @@ from rtfilter.controls import Controls
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.stream import Stream
-from rtfilter.serve.app.tracks import LONGEST_HOLD_S, FilteredTrack, HeldAudioTrack, drain
 from rtfilter.serve.gate.options import Limits
+from rtfilter.serve.rtc.tracks import LONGEST_HOLD_S, FilteredTrack, HeldAudioTrack, drain
 from tests.fakes.serving import Camera, PaintingFilter, first, grey_picture, luma
 
 CARD = np.full((48, 64, 3), 20, np.uint8)

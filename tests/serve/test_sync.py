@@ -12,7 +12,7 @@ import numpy as np
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.serve.app.filters import FilterPool
-from rtfilter.serve.rtc.rtp_tuning import tune_receiver
+from rtfilter.serve.rtc.tuning import tune_receiver
 from tests.fakes.serving import Camera, PaintingFilter, grey_picture, luma, serving, visiting
 
 FPS, AUDIO_RATE, AUDIO_SAMPLES = 25, 48_000, 960

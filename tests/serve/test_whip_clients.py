@@ -14,11 +14,11 @@ from aiortc import RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 
 from rtfilter.bench.webrtc_camera import demo_pictures
+from rtfilter.bench.webrtc_stamp import Stamp, StampArea
 from rtfilter.controls import Controls
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.gate.options import Limits, ServeOptions
 from rtfilter.serve.rtc.pictures import copy_of
-from rtfilter.serve.rtc.stamp import Stamp, StampArea
 from rtfilter.sources.demo import DemoSource
 from tests.fakes.serving import TOKEN, first, incoming, luma, new_peer, next_picture, offer_of, serving
 from tests.fakes.whip_client import whip_client

@@ -15,7 +15,7 @@ from rtfilter.serve.app.session import Json, Session
 from rtfilter.serve.app.sessions import Sessions
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
-from rtfilter.serve.gate.sdp_guard import checked_offer
+from rtfilter.serve.gate.sdp_offer import checked_offer
 
 
 class Api:

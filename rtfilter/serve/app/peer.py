@@ -15,15 +15,13 @@ from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from rtfilter.serve.app.events import ChannelListener
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.stream import Stream
-from rtfilter.serve.app.tracks import FilteredTrack, drain
-from rtfilter.serve.gate.ice_guard import guard_ice
 from rtfilter.serve.gate.networks import AllowedNetworks
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.serve.gate.sdp_offer import CheckedOffer
-from rtfilter.serve.rtc.dtls import FAILED, answer_passively, transports_of
-from rtfilter.serve.rtc.encoders import prefer_codec, tune_sender
-from rtfilter.serve.rtc.rtp_tuning import tune_receiver, tuning_problem
+from rtfilter.serve.gate.transports import DTLS_FAILED, answer_passively, guard_ice, transports_of
+from rtfilter.serve.rtc.tracks import FilteredTrack, drain
+from rtfilter.serve.rtc.tuning import prefer_codec, tune_receiver, tune_sender
 
 CHANNEL = "rtfilter"
 _CLOSE_S = 5.0
@@ -121,23 +119,21 @@ class Peer:
 
     def _tune(self, transceiver: RTCRtpTransceiver) -> None:
         """Bounds and low delay for what comes in, also for what is only drained."""
-        if tuning_problem() is None:
-            limits = self._options.limits
-            tune_receiver(
-                transceiver.receiver,
-                width_px=limits.width_px,
-                height_px=limits.height_px,
-                on_too_large=self._takes.refuse_size if self._takes is not None else None,
-            )
+        limits = self._options.limits
+        tune_receiver(
+            transceiver.receiver,
+            width_px=limits.width_px,
+            height_px=limits.height_px,
+            on_too_large=self._takes.refuse_size if self._takes is not None else None,
+        )
 
     def _send(self, transceiver: RTCRtpTransceiver, track: MediaStreamTrack) -> None:
         transceiver.sender.replaceTrack(track)
         transceiver.direction = "sendrecv" if self._offers(transceiver) else "sendonly"
         if transceiver.kind == "video":
             prefer_codec(transceiver, self._options.codec)
-            if tuning_problem() is None:
-                options = self._options
-                tune_sender(transceiver.sender, bitrate_bps=options.bitrate_bps, fps=options.limits.fps)
+            options = self._options
+            tune_sender(transceiver.sender, bitrate_bps=options.bitrate_bps, fps=options.limits.fps)
         self._tracks.append(track)
 
     @staticmethod
@@ -158,7 +154,7 @@ class Peer:
     async def _state_changed(self) -> None:
         if self.connection.connectionState in ("failed", "closed"):
             failed = any(each.state == "failed" for each in transports_of(self.connection))
-            self._finish(FAILED if failed else "the connection was lost or closed by the peer")
+            self._finish(DTLS_FAILED if failed else "the connection was lost or closed by the peer")
 
     async def _watch(self) -> None:
         """Close a peer that never connects, or has nothing to say any more."""

@@ -25,12 +25,11 @@ from rtfilter.serve.app.preset_store import PresetStore
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.sessions import Sessions
 from rtfilter.serve.app.whip import Whip
-from rtfilter.serve.gate.ice_guard import check_versions
 from rtfilter.serve.gate.networks import AllowedNetworks
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.security import body_limit, protect
 from rtfilter.serve.gate.tls import ssl_context
-from rtfilter.serve.rtc.rtp_tuning import tuning_problem
+from rtfilter.serve.gate.transports import check_versions
 from rtfilter.system.threads import caught
 
 SAMPLE_EVERY_S = 1.0
@@ -152,8 +151,6 @@ def _life_of(
         loop = asyncio.get_running_loop()
         executor = ThreadPoolExecutor(WORKERS, "rtfilter-serve")
         loop.set_default_executor(executor)
-        if (problem := tuning_problem()) is not None:
-            _log.warning("%s", problem)
         warming = loop.run_in_executor(None, caught, pool.warm_up) if pool is not None else None
         if own_session is not None:
             sessions.add_own(own_session(sessions.presets))

@@ -14,8 +14,8 @@ from rtfilter.errors import RtfilterError
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.pipeline import Filtered, FilterPipeline
 from rtfilter.serve.app.session import Session
-from rtfilter.serve.app.tracks import HeldAudioTrack
 from rtfilter.serve.gate.options import Limits
+from rtfilter.serve.rtc.tracks import HeldAudioTrack
 from rtfilter.system.arrays import U8
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 

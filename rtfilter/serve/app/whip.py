@@ -12,7 +12,8 @@ from rtfilter.serve.app.peer import Peer
 from rtfilter.serve.app.sessions import Sessions
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
-from rtfilter.serve.gate.sdp_guard import CheckedOffer, TrickleFragment, checked_candidates, checked_offer
+from rtfilter.serve.gate.sdp_offer import CheckedOffer, checked_offer
+from rtfilter.serve.gate.sdp_transport import TrickleFragment, checked_candidates
 
 DEFAULT_NAME = "main"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")

@@ -1,4 +1,7 @@
-"""`ServeOptions`: everything that `rtfilter serve` can be told, validated once."""
+"""`ServeOptions` and `Limits`: the configuration of one server, validated once.
+
+Made by `cli.serve` and `cli.panel`; read by the rooms `gate`, `rtc` and `app`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ CODECS = ("vp8", "h264")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one server takes before it says no. Sizes in bytes, times in seconds."""
+    """Upper bounds of what one server accepts. Sizes in bytes, times in seconds."""
 
     sdp_bytes: int = 64 * 1024
     json_bytes: int = 16 * 1024
@@ -33,14 +36,23 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """host, port: where HTTP listens; port 0 takes a free one. token: the bearer token.
+    """Configuration of one server.
 
-    tls: serve HTTPS; certificate, key: PEM files, or None for a certificate made at the start.
-    allowed_hosts, allowed_origins: further names ("cam.example:8443") and origins ("https://...") beside
-        those of `host` itself. ice_networks: networks beside this machine's own addresses that media may
-        be exchanged with, as "192.0.2.0/24"; "any" lifts the restriction.
-    codec: which codec is preferred, "vp8" or "h264". bitrate_bps: of the sent picture at most.
-    controls: what a new session starts with.
+    Attributes:
+        host, port: Address that HTTP listens on; port 0 takes a free one.
+        token: Bearer token, 16 to 256 characters of an RFC 9110 token.
+        tls: Serve HTTPS.
+        certificate, key: PEM files; None for a certificate made at the start.
+        allowed_hosts: Further host names, as "cam.example:8443".
+        allowed_origins: Further web origins, as "https://app.example".
+        ice_networks: Networks that media may be exchanged with beside this machine's own addresses, as
+            "192.0.2.0/24"; "any" lifts the restriction.
+        codec: Preferred video codec, "vp8" or "h264".
+        bitrate_bps: Maximum bitrate of the sent picture.
+        controls: Initial controls of a new session.
+
+    Raises:
+        UsageError: A value is out of range, or TLS is missing on an address that others can reach.
     """
 
     host: str = "127.0.0.1"
@@ -66,7 +78,7 @@ class ServeOptions:
             raise UsageError(f"bitrate: expected 100 000..50 000 000 bit/s, got {self.bitrate_bps}")
         if len(self.token) < 16:
             raise UsageError(f"token: expected at least 16 characters, got {len(self.token)}")
-        # It travels in a link and as a WebSocket's subprotocol, which is a token of RFC 9110.
+        # The token is part of a link and of a WebSocket subprotocol, which is a token of RFC 9110.
         if not re.fullmatch(r"[A-Za-z0-9._~-]{16,256}", self.token):
             raise UsageError("token: expected 16 to 256 letters, digits, -, ., _ or ~, got others too")
         if (self.certificate is None) != (self.key is None):

@@ -1,4 +1,7 @@
-"""An SDP cut down to the lines that aiortc reads: bounded in size and count, the unreadable ones left out."""
+"""Lines of an SDP that aiortc reads: bounded in size and count, unreadable ones left out.
+
+Called by `gate.sdp_offer` and `gate.sdp_transport`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from dataclasses import dataclass, field
 from aiortc.sdp import DIRECTIONS, SessionDescription, grouplines, parameters_from_sdp
 
 from rtfilter.serve.gate.options import Limits
-from rtfilter.serve.gate.refusals import RefusedError
+from rtfilter.serve.gate.refusals import RefusedError, shown
 
-# Chromium's offer for one camera has lines of at most 250 characters and about 230 a section.
-LINE_LENGTH = 2048
-MOST_LINES = 4000
-# What aiortc's parser and negotiation raise on text that they do not expect.
+# Chromium's offer for one camera has lines of at most 250 characters and about 230 lines a section.
+_LINE_LENGTH = 2048
+_MOST_LINES = 4000
+# Exceptions of aiortc's parser and negotiation for text that they do not expect.
 PARSER_ERRORS = (
     ValueError,
     AssertionError,
@@ -32,22 +35,24 @@ _OF_SECTION = {
     "bundle-only", "candidate", "extmap", "fmtp", "max-message-size", "mid", "rtcp-fb", "rtcp-mux", "rtpmap",
     "sctp-port", "ssrc", *_TRANSPORT,
 }  # fmt: skip
-# Payload types that need no rtpmap (RFC 3551), of what aiortc can decode.
+# Payload types of aiortc's decoders that need no rtpmap (RFC 3551).
 _STATIC = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000"}
 _MEDIA = re.compile(r"m=([a-z]{1,32}) ([0-9]{1,5}) ([A-Z/]{1,32}) ([!-~]{1,32}(?: [!-~]{1,32}){0,127})")
-# A section that any line of one can be tried in.
+# A media section in which any attribute line can be parsed by itself.
 _PROBE = "m=audio 9 UDP/TLS/RTP/SAVPF 0"
-
-
-class SdpRefusedError(RefusedError):
-    """An SDP that is not taken. status: 400 malformed, 413 too large, 422 not what is served here."""
 
 
 @dataclass(slots=True)
 class Section:
-    """One m-line and the attribute lines after it that aiortc reads.
+    """One m-line and its attribute lines, as far as aiortc reads them.
 
-    kind: "audio", "video", "application" or another word.
+    Attributes:
+        line: The m-line.
+        kind: "audio", "video", "application" or another word.
+        port: 0..65535.
+        profile: Transport, as "UDP/TLS/RTP/SAVPF".
+        formats: RTP payload types, or the format of a data channel.
+        lines: Attribute lines, "a=...".
     """
 
     line: str
@@ -59,7 +64,7 @@ class Section:
 
     @property
     def is_rejected(self) -> bool:
-        """Whether the peer itself has switched it off: port 0, and not because of BUNDLE (RFC 8843)."""
+        """Whether the peer switched the section off: port 0, and not because of BUNDLE (RFC 8843)."""
         return self.port == 0 and "a=bundle-only" not in self.lines
 
     @property
@@ -67,50 +72,43 @@ class Section:
         return next((line[6:] for line in self.lines if line.startswith("a=mid:")), None)
 
 
-@dataclass(slots=True)
-class Lines:
-    """The attribute lines of one SDP that aiortc reads: before its first section, and section by section."""
-
-    session: list[str]
-    sections: list[Section]
-
-
-def shown(text: str, length: int = 40) -> str:
-    """`text` from outside, fit for a one-line message."""
-    escaped = ascii(text[: length + 1])
-    return escaped if len(escaped) <= length + 2 else f"{escaped[:length]}...{escaped[0]}"
-
-
 def bounded_lines(text: str, limits: Limits) -> tuple[list[str], list[list[str]]]:
-    """The lines before the first section, and those of each section. Raises SdpRefusedError for too much."""
+    """The lines before the first media section, and those of each section.
+
+    Raises:
+        RefusedError: 413 for too many bytes, 400 for too many lines or sections.
+    """
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > limits.sdp_bytes:
-        raise SdpRefusedError(413, f"SDP of {size} bytes: expected at most {limits.sdp_bytes}")
+        raise RefusedError(413, f"SDP of {size} bytes: expected at most {limits.sdp_bytes}")
     session, sections = grouplines(text)
     count = len(session) + sum(map(len, sections))
-    if count > MOST_LINES:
-        raise SdpRefusedError(400, f"SDP of {count} lines: expected at most {MOST_LINES}")
+    if count > _MOST_LINES:
+        raise RefusedError(400, f"SDP of {count} lines: expected at most {_MOST_LINES}")
     if len(sections) > limits.media_sections:
-        raise SdpRefusedError(
+        raise RefusedError(
             400, f"SDP has {len(sections)} media sections: expected at most {limits.media_sections}"
         )
     return session, sections
 
 
-def readable_lines(text: str, limits: Limits) -> Lines:
-    """What of an offer aiortc reads. Raises SdpRefusedError where a bound is passed, or an m-line is none.
+def readable_lines(text: str, limits: Limits) -> tuple[list[str], list[Section]]:
+    """The attribute lines before the first media section, and the sections, as far as aiortc reads them.
 
-    Attributes that are unknown, or not as aiortc expects them, are left out (RFC 8866, section 5.13); one
-    that was needed is missed by whoever needs it.
+    Attributes that are unknown or malformed are left out (RFC 8866, section 5.13). Required ones are checked
+    by the callers.
+
+    Raises:
+        RefusedError: As `bounded_lines`, and 400 for an m-line that is malformed.
     """
     session, sections = bounded_lines(text, limits)
-    return Lines([line for line in session if _is_read(line, _OF_SESSION)], list(map(_section, sections)))
+    return [line for line in session if _is_read(line, _OF_SESSION)], list(map(_section, sections))
 
 
 def _section(lines: list[str]) -> Section:
     match = _MEDIA.fullmatch(lines[0])
     if match is None or int(match[2]) > 65535:
-        raise SdpRefusedError(400, f"unreadable media line in the SDP: {shown(lines[0])}")
+        raise RefusedError(400, f"unreadable media line in the SDP: {shown(lines[0])}")
     section = Section(lines[0], match[1], int(match[2]), match[3], match[4].split(" "))
     section.lines = [tidied for line in lines[1:] if _is_read(tidied := _tidied(line), _OF_SECTION)]
     section.lines = list(_codec_lines(section))
@@ -118,11 +116,12 @@ def _section(lines: list[str]) -> Section:
 
 
 def _is_read(line: str, names: set[str]) -> bool:
+    """Whether an attribute is one of `names`, and aiortc can parse it by itself."""
     name = line[2:].partition(":")[0]
-    if not line.startswith("a=") or name not in names or len(line) > LINE_LENGTH or not line.isprintable():
+    if not line.startswith("a=") or name not in names or len(line) > _LINE_LENGTH or not line.isprintable():
         return False
     if name in ("fmtp", "rtcp-fb"):
-        return " " in line  # the one that aiortc reads later, and what it needs of the other
+        return " " in line  # aiortc reads fmtp later, and needs a blank in rtcp-fb
     try:
         SessionDescription.parse(f"{line}\r\n{_PROBE}\r\n{line}\r\n")
     except PARSER_ERRORS:
@@ -131,15 +130,13 @@ def _is_read(line: str, names: set[str]) -> bool:
 
 
 def _tidied(line: str) -> str:
-    """`line` without what is legal and aiortc cannot read: an extension's own attributes, surplus blanks."""
+    """`line` without legal parts that aiortc cannot read: attributes of an extension, surplus blanks."""
     words = line.split()
-    if line.startswith("a=extmap:"):
-        words = words[:2]
-    return " ".join(words)
+    return " ".join(words[:2] if line.startswith("a=extmap:") else words)
 
 
 def _codec_lines(section: Section) -> Iterator[str]:
-    """The section's lines with one rtpmap for a payload type, and parameters of none that has no codec."""
+    """The section's lines with one rtpmap a payload type, and an fmtp only where there is an rtpmap."""
     mapped: set[str] = set()
     static = _STATIC if section.kind == "audio" else {}
     for line in section.lines:
@@ -161,12 +158,12 @@ def _codec_lines(section: Section) -> Iterator[str]:
 
 
 def _parameters(text: str) -> Iterator[str]:
-    """Those parameters of a codec that aiortc can read, without the spaces that some write after ";"."""
+    """The parameters of a codec that aiortc can read, without the blanks that some write after ";"."""
     for part in map(str.strip, text.split(";")):
         try:
             parameters_from_sdp(part)
         except ValueError:
             continue
-        # It takes a number without a value for one; RFC 6184 has the mode be 0 where nothing is said.
+        # aiortc takes the bare name for a value; RFC 6184 has the mode be 0 without one.
         if part not in ("", "packetization-mode"):
             yield part

@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from rtfilter.errors import UsageError
-from rtfilter.serve.gate.hosts import served_names
-from rtfilter.serve.gate.networks import parse_address
+from rtfilter.serve.gate.networks import parse_address, served_names
 from rtfilter.serve.gate.options import ServeOptions
 
 # Browsers refuse a longer one, and the next start makes another.

@@ -1,4 +1,7 @@
-"""What an encoded picture says about itself before it is decoded: keyframe or not, and its size."""
+"""Headers of encoded VP8 and H.264 pictures: keyframe or not, and the size, before decoding.
+
+Called by `rtc.decode_queues`.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ Size = tuple[int, int]  # width, height in px
 NAL_IDR = 5
 NAL_SPS = 7
 _VP8_START_CODE = b"\x9d\x01\x2a"
-# Profiles whose parameter set carries the chroma format and scaling lists (H.264, 7.3.2.1.1).
+# Profiles whose parameter set has the chroma format and scaling lists (H.264, 7.3.2.1.1).
 _HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 
 
 def is_keyframe(codec: str, data: bytes) -> bool:
     """Whether a decoder can start at this frame. codec: "VP8" or "H264"; of any other, every frame is one."""
     if codec == "VP8":
-        # A frame that lost its first packet starts with any byte: the start code tells it apart.
+        # A frame that lost its first packet starts with any byte: the start code distinguishes it.
         return len(data) >= 10 and not data[0] & 1 and data[3:6] == _VP8_START_CODE
     if codec == "H264":
         return any(data[start] & 0x1F == NAL_IDR for start in nal_starts(data))
@@ -24,10 +27,7 @@ def is_keyframe(codec: str, data: bytes) -> bool:
 
 
 def coded_size(codec: str, data: bytes) -> Size | None:
-    """The picture's size where this frame tells it: a VP8 keyframe, or H.264 with a parameter set.
-
-    None where it does not, and for data that is damaged or of another codec.
-    """
+    """The picture size in the headers of a VP8 keyframe or an H.264 frame with a parameter set; else None."""
     if codec == "VP8" and is_keyframe(codec, data):
         # The two upper bits of each number are a scaling hint for the display.
         return (data[6] | data[7] << 8) & 0x3FFF, (data[8] | data[9] << 8) & 0x3FFF
@@ -39,7 +39,7 @@ def coded_size(codec: str, data: bytes) -> Size | None:
 
 
 def nal_starts(data: bytes) -> Iterator[int]:
-    """Where each NAL unit's header byte lies, in a byte stream with start codes (H.264, annex B)."""
+    """Offsets of the NAL units' header bytes in a byte stream with start codes (H.264, annex B)."""
     at = data.find(b"\x00\x00\x01")
     while at != -1 and at + 3 < len(data):
         yield at + 3
@@ -47,32 +47,26 @@ def nal_starts(data: bytes) -> Iterator[int]:
 
 
 class _BitReader:
-    """Reads bits from the front; past the end it reads zeros, and `spent` says so."""
+    """Bits of a NAL unit's payload from the front; zeros past the end, where `spent` is true."""
 
     def __init__(self, data: bytes) -> None:
         # 00 00 03 stands for 00 00 in a NAL unit's payload.
-        self._data = data.replace(b"\x00\x00\x03", b"\x00\x00")
+        self._bits = "".join(f"{byte:08b}" for byte in data.replace(b"\x00\x00\x03", b"\x00\x00"))
         self._at = 0
 
     @property
     def spent(self) -> bool:
-        return self._at > 8 * len(self._data)
-
-    def bit(self) -> int:
-        byte, shift = divmod(self._at, 8)
-        self._at += 1
-        return self._data[byte] >> (7 - shift) & 1 if byte < len(self._data) else 0
+        return self._at > len(self._bits)
 
     def bits(self, count: int) -> int:
-        value = 0
-        for _ in range(count):
-            value = value << 1 | self.bit()
-        return value
+        taken = self._bits[self._at : self._at + count].ljust(count, "0")
+        self._at += count
+        return int(taken or "0", 2)
 
     def number(self) -> int:
         """An unsigned Exp-Golomb number."""
         zeros = 0
-        while not self.bit() and not self.spent and zeros < 32:
+        while not self.bits(1) and not self.spent and zeros < 32:
             zeros += 1
         return (1 << zeros) - 1 + self.bits(zeros)
 
@@ -83,7 +77,7 @@ class _BitReader:
 
 
 def _sps_size(sps: bytes) -> Size | None:
-    """Coded size of a sequence parameter set (without its NAL header); cropping is not taken off."""
+    """Coded size in a sequence parameter set (without its NAL header), before cropping."""
     bits = _BitReader(sps)
     profile = bits.bits(8)
     bits.bits(16)  # constraint flags, level
@@ -95,31 +89,29 @@ def _sps_size(sps: bytes) -> Size | None:
     if order == 0:
         bits.number()
     elif order == 1:
-        bits.bit()
+        bits.bits(1)
         bits.signed()
         bits.signed()
         for _ in range(min(bits.number(), 255)):
             bits.signed()
     bits.number()  # reference frames
-    bits.bit()  # gaps permitted
+    bits.bits(1)  # gaps permitted
     columns = bits.number() + 1
     rows = bits.number() + 1
-    frames_only = bits.bit()
-    if bits.spent:
-        return None
-    return 16 * columns, 16 * rows * (2 - frames_only)
+    frames_only = bits.bits(1)
+    return None if bits.spent else (16 * columns, 16 * rows * (2 - frames_only))
 
 
 def _skip_high_profile(bits: _BitReader) -> None:
     chroma_format = bits.number()
     if chroma_format == 3:
-        bits.bit()
+        bits.bits(1)
     bits.number()  # luma depth
     bits.number()  # chroma depth
-    bits.bit()  # lossless bypass
-    if bits.bit():
+    bits.bits(1)  # lossless bypass
+    if bits.bits(1):
         for index in range(12 if chroma_format == 3 else 8):
-            if bits.bit():
+            if bits.bits(1):
                 _skip_scaling_list(bits, 16 if index < 6 else 64)
 
 

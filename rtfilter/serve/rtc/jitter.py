@@ -1,7 +1,7 @@
 """Jitter buffers that release a picture with its last packet, and sound as it comes.
 
-aiortc releases a picture when the first packet of the *next* one arrives, which is one frame interval
-late, and hands out one picture a packet, so that what piled up behind a loss stays piled up.
+aiortc releases a picture with the first packet of the next one, one frame interval late, and at most one
+picture a packet, so that a backlog behind a loss stays. Made by `rtc.tuning`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from aiortc.jitterbuffer import MAX_MISORDER, JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 from aiortc.utils import uint16_add, uint16_gt
 
-VIDEO_CAPACITY = 512
-AUDIO_CAPACITY = 16
-# Where the receiver leaves the depayloaded bytes on a packet; aiortc does not declare it.
+_VIDEO_CAPACITY = 512  # packets
+_AUDIO_CAPACITY = 16
+# Seconds until a gap in a picture is given up. aiortc waits for 512 packets, seconds at webcam bitrates.
+PATIENCE_S = 0.25
+# Later packets that a gap in the sound is waited for. aiortc holds four packets (80 ms) back, and waits for
+# sixteen after a lost one.
+_AUDIO_WAIT_PACKETS = 3
+# Attribute in which aiortc's receiver leaves the depayloaded bytes of a packet, without declaring it.
 _DATA = "_data"
 
 
 class FrameBatch(JitterFrame):
-    """Several frames that one packet set free; to aiortc, which takes one a packet, it is the first of them.
+    """Several frames that one packet released; to aiortc, which takes one a packet, it is the first of them.
 
-    aiortc writes the mapped time stamp into `timestamp`; the others' follow from it.
+    aiortc writes the mapped time stamp into `timestamp`; those of the others follow from it.
     """
 
     def __init__(self, frames: Sequence[JitterFrame]) -> None:
@@ -32,7 +37,7 @@ class FrameBatch(JitterFrame):
         self._rest = frames[1:]
 
     def frames(self) -> list[JitterFrame]:
-        """All of them, on the time line of `timestamp`."""
+        """All frames, on the time line of `timestamp`."""
         return [
             JitterFrame(self.data, self.timestamp),
             *(JitterFrame(frame.data, self.timestamp + self._after(frame)) for frame in self._rest),
@@ -54,34 +59,24 @@ def _data_of(packet: RtpPacket) -> bytes:
     return data
 
 
-def _nothing() -> None:
-    pass
-
-
 class MarkerJitterBuffer(JitterBuffer):
-    """Releases a picture as soon as it is whole and the last packet, which carries the marker bit, is there.
+    """Releases a picture when it is complete up to the packet with the marker bit, its last one.
 
-    A sender that sets the marker on more than the last packet is found out when a packet with data and the
-    time stamp of a released picture follows; from then on the change of the time stamp decides, as in aiortc.
+    A packet with data and the time stamp of a released picture shows that the sender sets the marker on
+    other packets too; from then on the change of the time stamp decides, as in aiortc.
 
-    A gap that is not filled within `patience_s` is given up: aiortc would wait for 512 packets, seconds
-    at webcam bitrates. `add` then asks for a keyframe, as it does after an overflow, and `on_loss` is called.
+    A gap that is not filled within PATIENCE_S is given up. `add` then requests a keyframe, as after an
+    overflow, and `on_loss` is called.
     """
 
     def __init__(
-        self,
-        capacity: int = VIDEO_CAPACITY,
-        *,
-        patience_s: float = 0.25,
-        on_loss: Callable[[], None] = _nothing,
-        now: Callable[[], float] = time.monotonic,
+        self, *, on_loss: Callable[[], None] = lambda: None, now: Callable[[], float] = time.monotonic
     ) -> None:
-        super().__init__(capacity=capacity, is_video=True)
+        super().__init__(capacity=_VIDEO_CAPACITY, is_video=True)
         self.marker_trusted = True
-        self._patience_s = patience_s
         self._on_loss = on_loss
         self._now = now
-        self._walked = 0  # packets from the origin on that are there and belong to one picture
+        self._walked = 0  # packets from the origin on that are present and belong to one picture
         self._newest: int | None = None  # highest sequence number so far
         self._done: int | None = None  # time stamp of the picture that ended right before the origin
         self._done_whole = False  # whether that one was released rather than given up
@@ -91,7 +86,7 @@ class MarkerJitterBuffer(JitterBuffer):
         self._lost = False
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        """Take a packet in: (whether to ask for a keyframe, the frame or `FrameBatch` that it set free)."""
+        """Add a packet: (whether to request a keyframe, the frame or `FrameBatch` that it released)."""
         if self._origin is not None:
             # aiortc takes a packet far behind for a new stream. Its origin would still be before the
             # picture that was released early here, so that picture does not count as distance.
@@ -134,14 +129,14 @@ class MarkerJitterBuffer(JitterBuffer):
         frames = []
         while (packets := self._whole_picture()) is not None:
             data = b"".join(_data_of(packet) for packet in packets)
-            # Padding alone is no picture, and an empty one would put the decoder into draining.
+            # Padding alone is not a picture, and an empty one would put the decoder into draining.
             if data:
                 frames.append(JitterFrame(data, packets[0].timestamp))
         return frames
 
     def _whole_picture(self) -> list[RtpPacket] | None:
-        """Takes the packets of the picture at the origin out, if it is whole."""
-        self._skip_what_is_done()
+        """Remove and return the packets of the picture at the origin, if it is complete."""
+        self._skip_done()
         first = self._at(0)
         if first is None:
             return None
@@ -165,8 +160,8 @@ class MarkerJitterBuffer(JitterBuffer):
         self._done_packets = count if early else 0
         return packets
 
-    def _skip_what_is_done(self) -> None:
-        """Padding behind a released picture, and what is left of one that was given up."""
+    def _skip_done(self) -> None:
+        """Remove padding behind a released picture, and the rest of one that was given up."""
         while (packet := self._at(0)) is not None and packet.timestamp == self._done:
             if self._done_whole and _data_of(packet):
                 # The marker was not on the last packet: the decoder has half a picture.
@@ -177,19 +172,18 @@ class MarkerJitterBuffer(JitterBuffer):
             self._walked = 0
 
     def _gap_is_old(self) -> bool:
-        """Whether packets have been coming for `patience_s` behind one and the same gap."""
+        """Whether packets have been coming for PATIENCE_S behind one and the same gap."""
         gap_at = uint16_add(self._first, self._walked)
-        newest = gap_at if self._newest is None else self._newest
-        if not uint16_gt(newest, gap_at):
+        if self._newest is None or not uint16_gt(self._newest, gap_at):
             self._gap_at = None
             return False
         if gap_at != self._gap_at:
             self._gap_at, self._gap_since_s = gap_at, self._now()
             return False
-        return self._now() - self._gap_since_s > self._patience_s
+        return self._now() - self._gap_since_s > PATIENCE_S
 
     def _give_up(self) -> None:
-        """Leaves the picture with the gap, and the one behind it, whose first packet may be missing too."""
+        """Remove the picture with the gap, and the one behind it, whose first packet may be missing too."""
         behind = next(index for index in range(self._walked, self._capacity) if self._at(index) is not None)
         packet = self._at(behind)
         emptied = self.smart_remove(behind + 1)
@@ -210,19 +204,14 @@ class MarkerJitterBuffer(JitterBuffer):
 
 
 class PromptAudioBuffer(JitterBuffer):
-    """Hands every packet on as it comes, in order; a gap is waited for by `wait_packets` later ones.
+    """Releases every packet as it comes, in order; a gap is waited for by _AUDIO_WAIT_PACKETS later ones."""
 
-    aiortc holds four packets (80 ms) back, and after a lost one waits for sixteen.
-    """
-
-    def __init__(self, wait_packets: int = 3) -> None:
-        super().__init__(capacity=AUDIO_CAPACITY)
-        self.skipped = 0  # packets that never came in time
-        self._wait_packets = wait_packets
+    def __init__(self) -> None:
+        super().__init__(capacity=_AUDIO_CAPACITY)
         self._waiting: dict[int, RtpPacket] = {}
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        """Take a packet in: (False, the frame or `FrameBatch` that it set free)."""
+        """Add a packet: (False, the frame or `FrameBatch` that it released)."""
         number = packet.sequence_number
         released: list[RtpPacket] = []
         origin = number if self._origin is None else self._origin
@@ -235,12 +224,10 @@ class PromptAudioBuffer(JitterBuffer):
             self._waiting.clear()
             origin = number
         self._waiting[number] = packet
-        if origin not in self._waiting and len(self._waiting) >= self._wait_packets:
-            following = self._in_order(origin)[0].sequence_number
-            self.skipped += uint16_add(following, -origin)
-            origin = following
-        while (following_packet := self._waiting.pop(origin, None)) is not None:
-            released.append(following_packet)
+        if origin not in self._waiting and len(self._waiting) >= _AUDIO_WAIT_PACKETS:
+            origin = self._in_order(origin)[0].sequence_number
+        while (following := self._waiting.pop(origin, None)) is not None:
+            released.append(following)
             origin = uint16_add(origin, 1)
         self._origin = origin
         frames = [JitterFrame(data, entry.timestamp) for entry in released if (data := _data_of(entry))]

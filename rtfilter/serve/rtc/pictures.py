@@ -1,4 +1,7 @@
-"""Decoded pictures of a WebRTC stream to frames and back: the same planes wherever nothing was edited."""
+"""Decoded pictures of a WebRTC stream as frames of the filter, and back; unedited planes keep their bytes.
+
+Called by `app.pipeline` and `rtc.encoders`.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from rtfilter.frame import Frame
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
 
-# What browsers and WebRTC stacks mean by a picture without colour tags, whatever its size.
+# The matrix of a picture without colour tags in browsers and WebRTC stacks, whatever its size.
 UNTAGGED = "bt601"
 
 
-def as_420(picture: av.VideoFrame) -> av.VideoFrame:
-    """`picture` as 8-bit 4:2:0, itself when it is; its timing stays."""
-    if picture.format.name in ("yuv420p", "yuvj420p"):
+def as_420(picture: av.VideoFrame, formats: tuple[str, ...] = ("yuv420p", "yuvj420p")) -> av.VideoFrame:
+    """`picture` itself if its format is in `formats`, else as yuv420p with the same timing."""
+    if picture.format.name in formats:
         return picture
     converted = picture.reformat(format="yuv420p")
     converted.pts, converted.time_base = picture.pts, picture.time_base
@@ -25,7 +28,7 @@ def as_420(picture: av.VideoFrame) -> av.VideoFrame:
 
 
 def spec_for(picture: av.VideoFrame) -> YuvSpec:
-    """The matrix and range that a peer means by `picture`."""
+    """Matrix and range of `picture`."""
     full = picture.format.name.startswith("yuvj") or int(picture.color_range) == RANGE_FULL
     if int(picture.colorspace) == UNSPECIFIED:
         return YuvSpec(UNTAGGED, full)
@@ -33,7 +36,7 @@ def spec_for(picture: av.VideoFrame) -> YuvSpec:
 
 
 def frame_of(picture: av.VideoFrame, captured_ns: int, seq: int) -> Frame:
-    """A frame for the filter from a 4:2:0 picture with a pts; the picture goes along as `native`."""
+    """A frame of a 4:2:0 picture with a pts; the picture itself is `Frame.native`."""
     planes = Planes.of_picture(picture, spec_for(picture))
     assert picture.pts is not None
     assert picture.time_base is not None
@@ -41,23 +44,30 @@ def frame_of(picture: av.VideoFrame, captured_ns: int, seq: int) -> Frame:
 
 
 def picture_of(frame: Frame) -> av.VideoFrame:
-    """The filtered `frame`, made of a picture by `frame_of`, with that picture's timing and tags.
-
-    The very same picture when nothing was changed.
-    """
+    """The picture of a filtered frame: the native one, or a new one with its timing and colour tags."""
     native: av.VideoFrame = frame.native
     planes = frame.to_planes() if frame.changed is not None else None
     return native if planes is None else _like(native, planes.all)
 
 
 def copy_of(picture: av.VideoFrame) -> av.VideoFrame:
-    """A picture of its own with the same planes, timing and colour tags."""
+    """A copy with the same planes, timing and colour tags."""
     return _like(picture, planes_of(picture))
 
 
+def even(picture: av.VideoFrame) -> av.VideoFrame:
+    """`picture` itself, or a copy without the last row or column where their number is odd (4:2:0)."""
+    width, height = picture.width // 2 * 2, picture.height // 2 * 2
+    if (width, height) == (picture.width, picture.height):
+        return picture
+    planes = zip(planes_of(picture), (0, 1, 1), strict=True)
+    return _like(picture, [plane[: height >> shift, : width >> shift] for plane, shift in planes])
+
+
 def _like(picture: av.VideoFrame, planes: list[U8]) -> av.VideoFrame:
-    """A picture of its own with other planes of the same sizes, and this one's timing and colour tags."""
-    copy = av.VideoFrame(picture.width, picture.height, picture.format.name)
+    """A new picture of `planes`, with the format, timing and colour tags of `picture`."""
+    height, width = planes[0].shape
+    copy = av.VideoFrame(width, height, picture.format.name)
     for target, plane in zip(planes_of(copy), planes, strict=True):
         target[...] = plane
     copy.pts, copy.time_base = picture.pts, picture.time_base
@@ -67,7 +77,7 @@ def _like(picture: av.VideoFrame, planes: list[U8]) -> av.VideoFrame:
 
 
 def picture_like(picture: av.VideoFrame, rgb: U8) -> av.VideoFrame:
-    """`rgb`, scaled to the size of `picture`, with its timing: what is shown in place of it."""
+    """`rgb` (uint8 [H, W, 3]) as 4:2:0 in place of `picture`: scaled to its size, with its timing."""
     size = (picture.width, picture.height)
     if (rgb.shape[1], rgb.shape[0]) != size:
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -8,7 +8,7 @@ import pytest
 from aiortc.mediastreams import MediaStreamError
 
 from rtfilter.bench.webrtc_camera import StampedCamera, demo_pictures
-from rtfilter.serve.rtc.stamp import Stamp, StampArea
+from rtfilter.bench.webrtc_stamp import Stamp, StampArea
 from rtfilter.system.clock import NS_PER_MS
 
 SIZE = (320, 180)

@@ -1,41 +1,52 @@
-"""What is sent to a peer: the newest filtered picture, and the sound, held back as long as the picture."""
+"""Tracks for a peer: the newest filtered picture, and sound that is delayed as long as the picture.
+
+Made by `app.peer` and `app.stream`; `rtfilter.aiortc` derives its public track from `FilteredTrack`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from rtfilter.serve.app.pipeline import Filtered
 from rtfilter.system.latest import Fanout
 
-# Sound is never held back longer: a filter that is this late is in trouble, and words matter more.
+# Maximum delay of sound: beyond it, words matter more than being in step.
 LONGEST_HOLD_S = 0.2
-# Frames of 20 ms: twice what can be held back. More wait only when nobody sends them on.
+# Frames of 20 ms: twice what can be held back. More wait only if the sender does not take them.
 MOST_HELD = 20
 
 
-class FilteredTrack(MediaStreamTrack):
+class Result(Protocol):
+    """A filtered picture and the one that it was made of."""
+
+    @property
+    def picture(self) -> av.VideoFrame: ...
+
+    @property
+    def original(self) -> av.VideoFrame: ...
+
+
+R = TypeVar("R", bound=Result)
+
+
+class FilteredTrack(MediaStreamTrack, Generic[R]):
     """The filtered (or, with `original`, the untouched) pictures of a session, for one watcher.
 
-    What the encoder is too slow for is skipped. Every picture has the pts that it came with.
+    Pictures that the encoder is too slow for are skipped. Each has the pts that it came with.
     """
 
     kind = "video"
 
-    def __init__(self, results: Fanout[Filtered], *, original: bool = False) -> None:
+    def __init__(self, results: Fanout[R], *, original: bool = False) -> None:
         super().__init__()
         self._results = results
         self._reader = results.subscribe()
         self._original = original
-
-    @property
-    def skipped(self) -> int:
-        """Pictures that were replaced by a newer one before they were sent."""
-        return self._reader.overwritten
 
     async def recv(self) -> av.VideoFrame:
         """The newest picture not yet sent. Raises MediaStreamError at the end."""
@@ -53,10 +64,7 @@ class FilteredTrack(MediaStreamTrack):
 
 
 class HeldAudioTrack(MediaStreamTrack):
-    """Sound passed through, each frame held back for as long as pictures take at the moment.
-
-    delay_s: asked for every frame; seconds.
-    """
+    """Sound of `source`, each frame delayed by `delay_s()` seconds, which is called for every frame."""
 
     kind = "audio"
 
@@ -68,11 +76,11 @@ class HeldAudioTrack(MediaStreamTrack):
         self._task: asyncio.Task[None] | None = None
 
     async def recv(self) -> av.AudioFrame:
-        """The next frame, when its time has come. Raises MediaStreamError at the end."""
+        """The next frame, when it is due. Raises MediaStreamError at the end."""
         if self.readyState != "live":
             raise MediaStreamError
         if self._task is None:
-            # A task of its own: what is held back must not keep the next one from being stamped.
+            # A task of its own, so that a frame is stamped when it comes, not when the one before has left.
             self._task = asyncio.create_task(self._collect())
         item = await self._due.get()
         if item is None:
@@ -101,12 +109,12 @@ class HeldAudioTrack(MediaStreamTrack):
         except MediaStreamError:
             pass
         finally:
-            # However it ends: `recv` waits for this.
+            # `recv` waits for this, however the source ends.
             self._due.put_nowait(None)
 
 
 async def drain(track: MediaStreamTrack) -> None:
-    """Take and forget all that comes, so that a track which nobody wants does not pile up."""
+    """Receive and discard the frames of a track without a reader, so that they do not pile up."""
     try:
         while True:
             await track.recv()

@@ -10,8 +10,8 @@ import pytest
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
+from rtfilter.serve.rtc.decode_queues import AudioDecodeQueue, DecodedQueue, SizeGate, VideoDecodeQueue
 from rtfilter.serve.rtc.jitter import FrameBatch
-from rtfilter.serve.rtc.media_queues import AudioDecodeQueue, NewestQueue, SizeGate, VideoDecodeQueue
 from tests.serve.packets import CODECS
 
 VP8 = CODECS["VP8"]
@@ -100,10 +100,10 @@ def test_it_asks_again_and_goes_on_in_the_end() -> None:
 def test_a_loss_leaves_out_what_builds_on_it() -> None:
     bench = Bench()
     bench.put(key(0))
-    bench.queue.want_keyframe(ask=False)
+    bench.queue.want_keyframe()
     bench.put(delta(1), key(2), delta(3))
     assert bench.waiting() == [0, 2, 3]
-    assert bench.asked == []
+    assert bench.asked == [0.0]
 
 
 def test_a_picture_too_large_is_not_decoded_and_told_of_once() -> None:
@@ -141,13 +141,13 @@ def decoded(pts: int, width: int = 64, height: int = 48) -> av.VideoFrame:
 @pytest.mark.parametrize(("keep", "expected"), [(1, [4]), (3, [2, 3, 4])])
 def test_who_reads_late_gets_the_newest(keep: int, expected: list[int]) -> None:
     async def read() -> list[int | None]:
-        queue = NewestQueue(keep)
+        queue = DecodedQueue(keep)
         for pts in range(5):
             await queue.put(decoded(pts))
         await queue.put(None)
         assert queue.dropped == 5 - keep
         frames = [await queue.get() for _ in range(queue.qsize())]
-        assert frames[-1] is None, "the end is told after the last picture"
+        assert frames[-1] is None, "the end comes after the last picture"
         return [frame.pts for frame in frames if frame is not None]
 
     assert asyncio.run(read()) == expected
@@ -155,7 +155,7 @@ def test_who_reads_late_gets_the_newest(keep: int, expected: list[int]) -> None:
 
 def test_a_reader_that_waits_is_served() -> None:
     async def read() -> list[int]:
-        queue = NewestQueue(1)
+        queue = DecodedQueue(1)
         reader = asyncio.create_task(queue.get())
         await asyncio.sleep(0)
         # Both before the reader runs again: it was woken for the first and finds the second.
@@ -171,7 +171,7 @@ def test_a_reader_that_waits_is_served() -> None:
 
 def test_a_decoded_picture_too_large_goes_to_nobody() -> None:
     told: list[tuple[int, int]] = []
-    queue = NewestQueue(1, SizeGate(64, 64, lambda width, height: told.append((width, height))))
+    queue = DecodedQueue(1, SizeGate(64, 64, lambda width, height: told.append((width, height))))
     queue.put_nowait(decoded(1, 64, 48))
     queue.put_nowait(decoded(2, 66, 48))
     queue.put_nowait(decoded(3, 64, 66))

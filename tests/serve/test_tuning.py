@@ -1,4 +1,4 @@
-"""Tuned receivers between real peers, beside stock ones; and polite refusals where aiortc is another."""
+"""Tuned receivers between real peers, beside stock ones; and refusals with another aiortc."""
 
 from __future__ import annotations
 
@@ -12,24 +12,11 @@ from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtp import RtpPacket
 
 from rtfilter.errors import UsageError
-from rtfilter.serve.rtc import aiortc_parts
-from rtfilter.serve.rtc.encoders import prefer_codec
 from rtfilter.serve.rtc.jitter import MarkerJitterBuffer, PromptAudioBuffer
-from rtfilter.serve.rtc.rtp_tuning import (
-    SUPPORTED,
-    Tuning,
-    UnprovenVersionError,
-    tune_receiver,
-    tuning_problem,
-)
-from rtfilter.system.installation import install_extra
+from rtfilter.serve.rtc.tuning import prefer_codec, tune_receiver
 from tests.serve.loopback import FPS, NumberedTrack, joined, received
 
 BUFFER = "_RTCRtpReceiver__jitter_buffer"
-
-
-def test_this_aiortc_is_one_that_was_proven() -> None:
-    assert tuning_problem() is None
 
 
 @pytest.mark.parametrize("codec", ["vp8", "h264"])
@@ -66,7 +53,7 @@ def drop(receiver: RTCRtpReceiver, is_lost: object) -> None:
 
 
 def test_lost_packets_that_are_sent_again_lose_no_picture() -> None:
-    tunings: list[Tuning] = []
+    buffers: list[MarkerJitterBuffer] = []
 
     async def run() -> list[int]:
         seen = 0
@@ -78,17 +65,19 @@ def test_lost_packets_that_are_sent_again_lose_no_picture() -> None:
             seen += 1
             return seen % 9 == 0
 
-        async with joined(
-            NumberedTrack(), tune_receiving=lambda it: tunings.append(tune_receiver(it.receiver))
-        ) as (sending, receiver):
+        async with joined(NumberedTrack(), tune_receiving=lambda it: tune_receiver(it.receiver)) as (
+            sending,
+            receiver,
+        ):
             drop(receiver, every_ninth)
-            # As a reader that looks at every picture, whatever comes at once.
-            tunings[0].decoded._keep = 50
+            buffers.append(getattr(receiver, BUFFER))
+            # As a reader that takes every picture, whatever comes at once.
+            receiver.track._queue._keep = 50
             return [number for number, _ in await received(receiver, 90)]
 
     numbers = asyncio.run(run())
     assert numbers == list(range(numbers[0], numbers[0] + 90))
-    assert tunings[0].at_marker
+    assert buffers[0].marker_trusted
 
 
 def test_a_packet_lost_for_good_costs_a_moment_and_not_the_stream() -> None:
@@ -116,18 +105,16 @@ def test_a_packet_lost_for_good_costs_a_moment_and_not_the_stream() -> None:
 
 
 def test_sound_gets_the_prompt_buffer() -> None:
-    async def run() -> Tuning:
-        tunings: list[Tuning] = []
-        async with joined(
-            AudioStreamTrack(), tune_receiving=lambda it: tunings.append(tune_receiver(it.receiver))
-        ) as (_, receiver):
+    async def run() -> object:
+        async with joined(AudioStreamTrack(), tune_receiving=lambda it: tune_receiver(it.receiver)) as (
+            _,
+            receiver,
+        ):
             for _ in range(20):
                 await asyncio.wait_for(receiver.track.recv(), 20)
-        return tunings[0]
+            return getattr(receiver, BUFFER)
 
-    tuning = asyncio.run(run())
-    assert isinstance(tuning.buffer, PromptAudioBuffer)
-    assert not tuning.at_marker
+    assert isinstance(asyncio.run(run()), PromptAudioBuffer)
 
 
 def test_a_picture_larger_than_the_limit_reaches_nobody() -> None:
@@ -162,35 +149,13 @@ def prepared(use: object) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("version", ["1.15.2", "1.17.0", "2.0", "1.160"])
-def test_another_version_is_refused_politely(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiortc_parts, "installed_version", lambda: version)
-
-    def refused(receiver: RTCRtpReceiver) -> None:
-        buffer = getattr(receiver, BUFFER)
-        with pytest.raises(UnprovenVersionError) as error:
-            tune_receiver(receiver)
-        for part in (version, SUPPORTED, "one frame interval later", "Install"):
-            assert part in str(error.value)
-        assert isinstance(error.value, UsageError)
-        assert getattr(receiver, BUFFER) is buffer
-
-    prepared(refused)
-
-
-@pytest.mark.parametrize(("version", "told"), [("1.17.0", "1.17.0"), (None, install_extra("serve"))])
-def test_the_problem_is_told_ahead(version: str | None, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rtfilter.serve.rtc.rtp_tuning.installed_version", lambda: version)
-    assert told in (tuning_problem() or "")
-
-
 @pytest.mark.parametrize("name", ["jitter_buffer", "decoder_queue", "decoder_error", "started"])
-def test_an_attribute_that_moved_is_refused_politely(name: str) -> None:
+def test_an_attribute_that_moved_is_refused(name: str) -> None:
     def refused(receiver: RTCRtpReceiver) -> None:
         stock, attribute = getattr(receiver, BUFFER), f"_RTCRtpReceiver__{name}"
         moved = getattr(receiver, attribute)
         delattr(receiver, attribute)
-        with pytest.raises(UnprovenVersionError, match=rf"__{name} is not there.*{SUPPORTED}"):
+        with pytest.raises(UsageError, match=rf"another than rtfilter is made for.*__{name} is a NoneType"):
             tune_receiver(receiver)
         setattr(receiver, attribute, moved)
         assert getattr(receiver, BUFFER) is stock
@@ -198,16 +163,16 @@ def test_an_attribute_that_moved_is_refused_politely(name: str) -> None:
     prepared(refused)
 
 
-def test_an_attribute_that_became_something_else_is_refused_politely() -> None:
+def test_an_attribute_that_became_something_else_is_refused() -> None:
     def refused(receiver: RTCRtpReceiver) -> None:
         setattr(receiver, BUFFER, [])
-        with pytest.raises(UnprovenVersionError, match="is a list, expected a JitterBuffer"):
+        with pytest.raises(UsageError, match="is a list, expected a JitterBuffer"):
             tune_receiver(receiver)
 
     prepared(refused)
 
 
-def test_too_early_and_too_late_are_told() -> None:
+def test_too_early_and_too_late_are_refused() -> None:
     async def run() -> None:
         connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         early = connection.addTransceiver("video", "recvonly").receiver

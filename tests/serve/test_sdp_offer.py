@@ -11,13 +11,9 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from rtfilter.serve.gate.networks import AllowedNetworks
 from rtfilter.serve.gate.options import Limits, ServeOptions
-from rtfilter.serve.gate.sdp_guard import (
-    CheckedOffer,
-    Kind,
-    SdpRefusedError,
-    checked_candidates,
-    checked_offer,
-)
+from rtfilter.serve.gate.refusals import RefusedError
+from rtfilter.serve.gate.sdp_offer import CheckedOffer, Kind, checked_offer
+from rtfilter.serve.gate.sdp_transport import checked_candidates
 from tests.serve.offer_files import CLIENTS, aiortc_offer, recorded
 
 LIMITS = Limits()
@@ -74,7 +70,7 @@ def test_a_watcher_may_ask_for_two_pictures_and_no_third() -> None:
     session = session.replace("BUNDLE 0", "BUNDLE 0 1 2")
     sections = ["m=video" + video.replace("a=mid:0", f"a=mid:{mid}") for mid in range(3)]
     check(session.replace(" 2\r\n", "\r\n", 1) + sections[0] + sections[1], "whep")
-    with pytest.raises(SdpRefusedError, match="at most 2") as refused:
+    with pytest.raises(RefusedError, match="at most 2") as refused:
         check(session + "".join(sections), "whep")
     assert refused.value.status == 422
 
@@ -151,7 +147,7 @@ def test_a_watcher_is_sent_baseline_as_long_as_it_takes_it() -> None:
     high = re.sub(r"VP8/|(a=fmtp:98.*)", "x-vp8/", watcher)
     high = high.replace("a=rtpmap:98 H264", "a=rtpmap:98 x-h264")
     assert "profile-level-id=640c1f" in asyncio.run(answer_to(checked(high, "whep")))
-    with pytest.raises(SdpRefusedError, match="packetization-mode=1"):
+    with pytest.raises(RefusedError, match="packetization-mode=1"):
         check(high.replace("packetization-mode=1", "packetization-mode=0"), "whep")
 
 
@@ -288,7 +284,7 @@ HOSTILE: dict[str, tuple[Callable[[str], str], int, str]] = {
 def test_a_hostile_offer_gets_its_status_and_one_line(case: str) -> None:
     change, status, said = HOSTILE[case]
     offer = recorded("chromium")
-    with pytest.raises(SdpRefusedError) as refused:
+    with pytest.raises(RefusedError) as refused:
         check(change(offer))
     message = str(refused.value)
     assert refused.value.status == status, message
@@ -299,16 +295,16 @@ def test_a_hostile_offer_gets_its_status_and_one_line(case: str) -> None:
 
 def test_an_error_does_not_repeat_a_secret() -> None:
     offer = re.sub(r"a=ice-pwd:.*\r\n", "a=ice-pwd:my-secret-password\r\n", recorded("chromium"))
-    with pytest.raises(SdpRefusedError) as refused:
+    with pytest.raises(RefusedError) as refused:
         check(offer)
     assert "my-secret" not in str(refused.value)
 
 
 def test_a_publisher_that_watches_and_a_watcher_that_publishes_are_refused() -> None:
-    with pytest.raises(SdpRefusedError, match="a=sendonly"):
+    with pytest.raises(RefusedError, match="a=sendonly"):
         check(recorded("obs"), "whep")
     watcher = asyncio.run(aiortc_offer(direction="recvonly"))
-    with pytest.raises(SdpRefusedError, match="a=recvonly"):
+    with pytest.raises(RefusedError, match="a=recvonly"):
         check(watcher, "whip")
 
 
@@ -343,6 +339,6 @@ def test_a_fragment_keeps_what_can_be_read_of_it_and_no_more_than_the_limit() ->
     ],
 )
 def test_a_hostile_fragment_gets_its_status(fragment: str, status: int) -> None:
-    with pytest.raises(SdpRefusedError) as refused:
+    with pytest.raises(RefusedError) as refused:
         checked_candidates(fragment, LIMITS, NETWORKS)
     assert refused.value.status == status

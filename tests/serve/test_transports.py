@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 from aioice import stun
@@ -21,15 +18,18 @@ from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCSess
 from aiortc.mediastreams import VideoStreamTrack
 
 from rtfilter.errors import UsageError
-from rtfilter.serve.gate import ice_guard
-from rtfilter.serve.gate.ice_guard import check_versions, guard_ice
-from rtfilter.serve.gate.ice_sockets import MOST_REMOTE_CANDIDATES, MOST_WAITING
+from rtfilter.serve.gate import transports
 from rtfilter.serve.gate.networks import AllowedNetworks
 from rtfilter.serve.gate.options import Limits, ServeOptions
-from rtfilter.serve.gate.sdp_guard import checked_offer
+from rtfilter.serve.gate.sdp_offer import checked_offer
+from rtfilter.serve.gate.transports import (
+    MOST_REMOTE_CANDIDATES,
+    MOST_WAITING,
+    check_versions,
+    guard_ice,
+)
 from rtfilter.system.installation import install_packages
 
-ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = ServeOptions(token="t" * 16)
 STRANGER = "127.0.0.77"
 NO_SERVERS = RTCConfiguration(iceServers=[])
@@ -283,56 +283,9 @@ def test_the_guard_comes_before_the_sockets_and_may_come_twice() -> None:
 def test_another_aioice_is_refused_politely(monkeypatch: pytest.MonkeyPatch) -> None:
     check_versions()
     monkeypatch.setattr(
-        ice_guard, "version", lambda package: "9.9.1" if package == "aioice" else metadata.version(package)
+        transports, "version", lambda package: "9.9.1" if package == "aioice" else metadata.version(package)
     )
     with pytest.raises(
         UsageError, match=rf"aioice 9\.9\.1: .* {re.escape(install_packages('aioice==0.13.*'))}"
     ):
         check_versions()
-
-
-FROM_OUTSIDE = """
-import socket, subprocess, sys, time
-from rtfilter.serve.gate.local_socket import udp_socket
-
-def ip(*words):
-    subprocess.run(["ip", *words], check=True)
-
-# Another machine: a network namespace at the other end of a cable.
-other = subprocess.Popen(["unshare", "-n", "sleep", "60"])
-try:
-    time.sleep(0.5)
-    ip("link", "set", "lo", "up")
-    ip("link", "add", "here", "type", "veth", "peer", "name", "there", "netns", str(other.pid))
-    ip("addr", "add", "192.0.2.1/24", "dev", "here")
-    ip("link", "set", "here", "up")
-    enter = ["nsenter", "-t", str(other.pid), "-n"]
-    subprocess.run([*enter, "ip", "addr", "add", "192.0.2.2/24", "dev", "there"], check=True)
-    subprocess.run([*enter, "ip", "link", "set", "there", "up"], check=True)
-    deaf, open_ = udp_socket("192.0.2.1", True), udp_socket("192.0.2.1", False)
-    code = "import socket, sys; s = socket.socket(type=socket.SOCK_DGRAM)\\n"
-    code += "for port in sys.argv[1:]: s.sendto(b'outside', ('192.0.2.1', int(port)))"
-    ports = [str(each.getsockname()[1]) for each in (deaf, open_)]
-    subprocess.run([*enter, sys.executable, "-c", code, *ports], check=True)
-    inside = socket.socket(type=socket.SOCK_DGRAM)
-    inside.bind(("192.0.2.1", 0))
-    inside.sendto(b"inside", deaf.getsockname())
-    for each in (deaf, open_):
-        each.settimeout(5)
-        print(each.recv(100).decode())
-finally:
-    other.kill()
-    other.wait()
-"""
-
-
-def test_what_comes_from_the_network_does_not_reach_a_local_socket() -> None:
-    if sys.platform != "linux" or not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
-        pytest.skip("needs Linux with unshare, nsenter and ip")
-    if subprocess.run(["unshare", "-rn", "true"], capture_output=True, timeout=20).returncode:
-        pytest.skip("needs network namespaces for users, which are not permitted here")
-    command = ["unshare", "-rn", sys.executable, "-c", FROM_OUTSIDE]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
-    if "RTNETLINK" in done.stderr or "Unknown device type" in done.stderr:
-        pytest.skip("needs virtual Ethernet (veth), which this kernel does not give")
-    assert done.stdout.split() == ["inside", "outside"], done.stderr

@@ -1,4 +1,7 @@
-"""The queues before and behind aiortc's decoder thread, with bounds: what is late is left out, not kept."""
+"""Bounded queues around aiortc's decoder thread: late frames are dropped, not kept.
+
+Made by `rtc.tuning`.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ from rtfilter.serve.rtc.jitter import FrameBatch
 Task: TypeAlias = tuple[RTCRtpCodecParameters, JitterFrame]
 TooLarge: TypeAlias = Callable[[int, int], None]
 
-# Asking again while a keyframe does not come, and going on without one where a sender makes none on request.
+# Repetition of a request for a keyframe, and the wait after which frames without one are decoded.
 ASK_AGAIN_S = 0.5
 GO_ON_S = 3.0
 
 
 class SizeGate:
-    """Says whether a picture is within the limits; tells `on_too_large` of the first that is not."""
+    """Maximum size of a picture; `on_too_large` is called with the size of the first larger one."""
 
     def __init__(self, width_px: int, height_px: int, on_too_large: TooLarge | None) -> None:
         self._width_px = width_px
@@ -36,13 +39,13 @@ class SizeGate:
         if width_px <= self._width_px and height_px <= self._height_px:
             return True
         if self._on_too_large is not None:
-            tell, self._on_too_large = self._on_too_large, None
-            tell(width_px, height_px)
+            notify, self._on_too_large = self._on_too_large, None
+            notify(width_px, height_px)
         return False
 
 
 class _DecodeQueue(queue.Queue["Task | None"]):
-    """What both kinds share. `put` is called on the event loop only, `get` by the decoder thread."""
+    """Base of both queues. `put` is called on the event loop, `get` by the decoder thread."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -50,7 +53,7 @@ class _DecodeQueue(queue.Queue["Task | None"]):
         self._limit = limit
 
     def put(self, item: Task | None, block: bool = True, timeout: float | None = None) -> None:
-        """Take a frame, a `FrameBatch`, or the end (None), in front of which nothing waits any more."""
+        """Add a frame, a `FrameBatch`, or the end (None), which replaces all that waits."""
         if item is None:
             self._drop(self.qsize())
             super().put(None)
@@ -64,7 +67,7 @@ class _DecodeQueue(queue.Queue["Task | None"]):
         raise NotImplementedError
 
     def _drop(self, count: int) -> None:
-        """Takes the oldest `count` out, or as many as the decoder left."""
+        """Remove the oldest `count` frames, or as many as are left."""
         for _ in range(count):
             try:
                 self.get_nowait()
@@ -74,7 +77,7 @@ class _DecodeQueue(queue.Queue["Task | None"]):
 
 
 class AudioDecodeQueue(_DecodeQueue):
-    """Keeps the newest `limit` packets: a decoder that fell behind loses the oldest sound."""
+    """Keeps the newest `limit` packets."""
 
     def _admit(self, codec: RTCRtpCodecParameters, frames: list[JitterFrame]) -> list[JitterFrame]:
         self._drop(self.qsize() + len(frames) - self._limit)
@@ -82,11 +85,16 @@ class AudioDecodeQueue(_DecodeQueue):
 
 
 class VideoDecodeQueue(_DecodeQueue):
-    """Keeps the decoder close to the present: when `limit` frames wait, all go and a keyframe is asked for.
+    """Keeps the decoder close to the present: with `limit` frames waiting, all go, and a keyframe is needed.
 
-    ask: asks the sender for a keyframe; it is called again every half second until one comes. Until then
-    frames are left out, as they would only decode to smears; after three seconds they are taken all the same.
-    A keyframe larger than `gate` admits is left out undecoded, and with it what follows.
+    Until it comes, frames are dropped, as they would decode with artefacts; after GO_ON_S they are decoded
+    all the same. A keyframe larger than `gate` admits is dropped, and with it the frames that follow.
+
+    Args:
+        limit: Frames that may wait.
+        gate: Maximum size of a picture.
+        ask: Requests a keyframe from the sender; called again every ASK_AGAIN_S until one comes.
+        now: Clock in seconds.
     """
 
     def __init__(
@@ -100,16 +108,14 @@ class VideoDecodeQueue(_DecodeQueue):
         self._wanting_since_s: float | None = None
         self._asked_s = 0.0
 
-    def want_keyframe(self, ask: bool = True) -> None:
-        """From now on leave out what does not decode by itself. ask: False where it was asked for already."""
+    def want_keyframe(self) -> None:
+        """Request a keyframe, and drop frames until it comes."""
         if self._wanting_since_s is None:
-            self._wanting_since_s = self._now()
-            self._asked_s = self._now()
-            if ask:
-                self._ask()
+            self._wanting_since_s = self._asked_s = self._now()
+            self._ask()
 
     def _admit(self, codec: RTCRtpCodecParameters, frames: list[JitterFrame]) -> list[JitterFrame]:
-        # What one packet set free is caught up with; only what was waiting before counts.
+        # A batch that one packet released is caught up with; only the frames that waited before count.
         if (waiting := self.qsize()) >= self._limit:
             self._drop(waiting)
             self.want_keyframe()
@@ -135,8 +141,8 @@ class VideoDecodeQueue(_DecodeQueue):
         return False
 
 
-class NewestQueue(asyncio.Queue["Frame | None"]):
-    """Keeps the newest `keep` decoded frames for who reads the track; the end (None) displaces nothing."""
+class DecodedQueue(asyncio.Queue["Frame | None"]):
+    """Decoded frames of a track: the newest `keep`, none larger than `gate` admits. None is the end."""
 
     def __init__(self, keep: int, gate: SizeGate | None = None) -> None:
         super().__init__()
@@ -145,7 +151,7 @@ class NewestQueue(asyncio.Queue["Frame | None"]):
         self._gate = gate
 
     def put_nowait(self, item: Frame | None) -> None:
-        """Take a decoded frame, or the end. On the event loop only; `put` comes here too."""
+        """Add a decoded frame, or the end, which displaces no frame. On the event loop; `put` calls it."""
         if isinstance(item, VideoFrame) and self._gate and not self._gate.admits(item.width, item.height):
             self.dropped += 1
             return

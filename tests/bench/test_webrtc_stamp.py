@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtfilter.bench.webrtc_camera import demo_pictures
+from rtfilter.bench.webrtc_stamp import BLACK, WHITE, Stamp, StampArea
 from rtfilter.colour import planes_of
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
 from rtfilter.filter import FaceFilter
 from rtfilter.serve.rtc.pictures import copy_of, frame_of
-from rtfilter.serve.rtc.stamp import BLACK, WHITE, Stamp, StampArea
 
 SIZES = [(1280, 720), (854, 480), (1920, 1080), (640, 360), (160, 160)]
 ENCODERS = {
