@@ -13,8 +13,8 @@ import pytest
 from rtfilter.bench.soak import RUDE_EVERY, demo_pictures, visit
 from rtfilter.controls import Controls
 from rtfilter.serve.app.pipeline import FilterPipeline
-from rtfilter.serve.app.server import Server, make_app
-from rtfilter.serve.app.sessions import TIDY_AFTER_S
+from rtfilter.serve.app.server import SESSIONS, Server, make_app
+from rtfilter.serve.app.sessions import TIDY_AFTER_S, Sessions
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.rtc.encoders import PictureEncoder
 
@@ -42,11 +42,11 @@ def leftovers() -> int:
     return sum(isinstance(each, (FilterPipeline, PictureEncoder)) for each in gc.get_objects())
 
 
-async def settled(server: Server) -> tuple[int, int, int]:
+async def settled(sessions: Sessions) -> tuple[int, int, int]:
     """What is held once the last session is over; a rude visitor is missed after half a minute."""
 
     async def empty() -> None:
-        while server.sessions.count:
+        while sessions.count:
             await asyncio.sleep(0.2)
 
     await asyncio.wait_for(empty(), SETTLE_S)
@@ -56,7 +56,8 @@ async def settled(server: Server) -> tuple[int, int, int]:
 
 async def visits() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     options = ServeOptions(port=0, token=TOKEN, controls=Controls(emotions={"happy": 0.8}))
-    server = Server(options, make_app(options))
+    app = make_app(options)
+    server = Server(options, app)
     await server.start()
     pictures = demo_pictures(10)
     address = f"http://127.0.0.1:{server.port}"
@@ -64,12 +65,12 @@ async def visits() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
             for number in range(WARM_UP):
                 await visit(client, address, pictures, number)
-            before = await settled(server)
+            before = await settled(app[SESSIONS])
             left_before = leftovers()
             for number in range(VISITS):
                 # The last one leaves without a goodbye.
                 await visit(client, address, pictures, RUDE if number == VISITS - 1 else number)
-            after = await settled(server)
+            after = await settled(app[SESSIONS])
             # Both ends of a visit are in this process: a filter and two encoders. On a busy machine the last
             # one's may come free after the server's last collection, and wait for the next visitor's.
             assert leftovers() <= left_before + 3
