@@ -1,71 +1,71 @@
-"""`python -m bench.expression`: fit and edit of a face on the processor, by NumPy and by the graph.
+"""`python -m bench.expression`: fit and edit of a face on the processor, by NumPy and by the ONNX graph.
 
-Both get the landmarks of the built-in demo, frame by frame in turns, wish and report included. What the
-graph is made for is a GPU, where it costs no round trip; this tells what it costs where there is none. With
-several faces in one run, the time is divided by them.
+Both get the landmarks of the built-in demo, frame by frame in turns, target and report included. The graph is
+made for a GPU, where it saves round trips; this measures its cost where there is none. With several faces in
+one run, the time is divided by them.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.bench.latency import RESULTS, make_folder, provenance_now
-from rtfilter.cli.output import write_json
-from rtfilter.cli.parser import Parser, count
+from rtfilter.bench.common import (
+    FPS,
+    argument_parser,
+    count,
+    make_folder,
+    percentiles,
+    provenance,
+    report,
+    run_as_program,
+    table,
+    write_json,
+)
 from rtfilter.controls import Controls
 from rtfilter.engines.expression.graph import expression_graph
 from rtfilter.engines.expression.host import StreamTimes, WishWriter, face_state
 from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, WISH
 from rtfilter.engines.ort.cpu import OnnxRunner
-from rtfilter.errors import RtfilterError
 from rtfilter.face.edit import FaceEditor
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.model import MorphableModel
 from rtfilter.sources.demo import DemoSource
 
 F32 = npt.NDArray[np.float32]
+# Landmarks and time in seconds; one frame's work.
 Step = Callable[[F32, float], None]
 
 NUMPY = "NumPy"
 BATCHES = (1, 4, 16)
-FRAMES = 600
 WARM_UP = 30  # the first frames of each contender do not count
-WIDTH_PX, HEIGHT_PX, FPS = 1280, 720, 30.0
-WISHED = Controls({"happy": 1.0})
+WIDTH_PX, HEIGHT_PX = 1280, 720
+CONTROLS = Controls({"happy": 1.0})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, write expression.json, and print the table. 1 on a failure, 2 on usage."""
-    parser = Parser(prog="python -m bench.expression", description="Fit and edit on the processor.")
-    parser.add_argument("--frames", type=count, default=FRAMES, help=f"of each contender (default {FRAMES})")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (default bench/results)")
-    try:
-        document = run(parser.parse_args(argv))
-    except RtfilterError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return error.exit_code
-    print(markdown(document))
-    return 0
+    """Measure, write expression.json, and print the table."""
+    parser = argument_parser("expression", "Fit and edit on the processor.")
+    parser.add_argument("--frames", type=count, default=600, help="of each contender (default 600)")
+    arguments = parser.parse_args(argv)
+    return report(lambda: markdown(run(arguments)))
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure and write the result. Raises OutputError where it cannot be written."""
     make_folder(arguments.output)
-    model, provenance = MorphableModel.builtin(), provenance_now()
+    model, head = MorphableModel.builtin(), provenance()
     steps: dict[str, tuple[Step, int]] = {NUMPY: (numpy_step(model), 1)}
     onnx = expression_graph(model)
     for batch in BATCHES:
         steps[title(batch)] = graph_step(onnx, model, batch), batch
     names = list(steps)
-    spent_us: dict[str, list[float]] = {name: [] for name in names}
+    spent_ms: dict[str, list[float]] = {name: [] for name in names}
     demo = DemoSource(WIDTH_PX, HEIGHT_PX)
     for seq in range(arguments.frames + WARM_UP):
         points = demo.truth(seq).points_px
@@ -73,10 +73,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             step, faces = steps[name]
             begin = perf_counter_ns()
             step(points, seq / FPS)
-            spent_us[name].append((perf_counter_ns() - begin) / 1e3 / faces)
+            spent_ms[name].append((perf_counter_ns() - begin) / 1e6 / faces)
     demo.close()
-    figures = {name: _figures(spent[WARM_UP:]) for name, spent in spent_us.items()}
-    document = {**provenance, "frames": arguments.frames, "per_face_us": figures}
+    per_face = {name: percentiles(spent[WARM_UP:]) for name, spent in spent_ms.items()}
+    document = {**head, "frames": arguments.frames, "per_face": per_face}
     write_json(arguments.output / "expression.json", document)
     return document
 
@@ -89,7 +89,7 @@ def numpy_step(model: MorphableModel) -> Step:
     def step(points: F32, time_s: float) -> None:
         nonlocal identity, edit
         face, identity = fit.step(identity, points, time_s)
-        offset, edit = editor.step(edit, face, WISHED, 1.0, time_s)
+        offset, edit = editor.step(edit, face, CONTROLS, 1.0, time_s)
         editor.displace(edit, face.pose, points, offset)
 
     return step
@@ -105,35 +105,37 @@ def graph_step(onnx: bytes, model: MorphableModel, batch: int) -> Step:
         again = True
         while again:
             for row in wish:
-                writer.write(row, WISHED, times, time_s, WIDTH_PX, HEIGHT_PX)
+                writer.write(row, CONTROLS, times, time_s, WIDTH_PX, HEIGHT_PX)
             given = np.broadcast_to(points, (batch, *points.shape))
             out = runner.run(points_px=given, present=present, wish=wish, state=state)
             np.copyto(state, out["new_state"])
             again = times.seeding
             times.ran(time_s, bool(out["report"][0, REPORT["present"].start]))
-        for report in out["report"]:
-            face_state(report, identities)
+        for report_row in out["report"]:
+            face_state(report_row, identities)
 
     return step
 
 
 def title(batch: int) -> str:
+    """The name of the graph's contender."""
     return "expression graph" if batch == 1 else f"expression graph, {batch} faces at once"
 
 
 def markdown(document: dict[str, Any]) -> str:
     """The figures as a table."""
-    figures = document["per_face_us"]
-    lines = ["| fit and edit of one face | p50 | p95 | of NumPy |", "|---|---|---|---|"]
-    for name, one in figures.items():
-        ratio = one["p50"] / figures[NUMPY]["p50"]
-        lines.append(f"| {name} | {one['p50']:.0f} us | {one['p95']:.0f} us | {ratio:.2f} |")
-    return "\n".join(lines)
-
-
-def _figures(spent_us: list[float]) -> dict[str, float]:
-    return {f"p{share}": round(float(np.percentile(spent_us, share)), 1) for share in (50, 95, 99)}
+    figures = document["per_face"]
+    rows = [
+        (
+            name,
+            f"{1e3 * one['p50_ms']:.0f} us",
+            f"{1e3 * one['p95_ms']:.0f} us",
+            f"{one['p50_ms'] / figures[NUMPY]['p50_ms']:.2f}",
+        )
+        for name, one in figures.items()
+    ]
+    return "\n".join(table(("fit and edit of one face", "p50", "p95", "of NumPy"), *rows))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

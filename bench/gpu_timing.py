@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from rtfilter.bench.common import forth_and_back
 from rtfilter.bench.gpu_floor import bus_gb_s, floor_ms, network_flops
 from rtfilter.bench.gpu_machine import CUDA, I420, RGB, SIZES, Machine, demo_frames, in_planes, so_far
-from rtfilter.cli.bench import forth_and_back
 from rtfilter.controls import Controls
 from rtfilter.engines.expression.layout import EXPRESSION
 from rtfilter.engines.networks import FACE_MESH

@@ -1,139 +1,183 @@
-"""`python -m bench.latency`: frame in -> frame out, against the floor and against a day's work.
+"""`python -m bench.latency`: frame in to frame out, against FaceMesh alone and FaceMesh with a smile warp.
 
-All contenders see the same frames in the same run, frame by frame in turn, so that whatever else the
-machine does hits all of them alike.
+`rtfilter bench` calls `measure_filter`, which times the product alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timezone
-from itertools import islice, permutations
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from statistics import median
-from time import perf_counter_ns
 from typing import Any
 
-from rtfilter.bench.contenders import TITLES, Contender, all_contenders
-from rtfilter.bench.report import latency_markdown, limits, plot_latency
-from rtfilter.cli.bench import SIZES, WARM_UP_FRAMES, demo_frames, forth_and_back
-from rtfilter.cli.output import write_json
-from rtfilter.cli.parser import Parser, count, one_of
+from rtfilter.bench.common import (
+    SIZES,
+    WARM_UP_FRAMES,
+    argument_parser,
+    by_stage,
+    compare,
+    count,
+    demo_frames,
+    forth_and_back,
+    interleaved,
+    limit,
+    limits_table,
+    make_folder,
+    notify,
+    provenance,
+    provenance_line,
+    report,
+    run_as_program,
+    save_plot,
+    table,
+    write_json,
+)
+from rtfilter.bench.contenders import FACEMESH, MLS, RTFILTER, TITLES, Rtfilter, all_contenders
 from rtfilter.controls import Controls
-from rtfilter.errors import OutputError, RtfilterError
 from rtfilter.frame import Frame
-from rtfilter.system.clock import NS_PER_MS, StageTimings
-from rtfilter.system.machine import machine_facts, versions
-from rtfilter.system.native_logs import silence_native_logs
+from rtfilter.gpu.choose import LaneChoice, Say
 
-RESULTS = Path(__file__).resolve().parent / "results"
-FRAMES = 200
-# Each with fresh contenders: threads that the scheduler placed badly stay there as long as they live.
-REPEATS = 3
+FRAMES, REPEATS = 200, 3
 CONTROLS = Controls(emotions={"happy": 1.0})
+MAX_FRAMES = 20_000  # of a measurement by time
+# The largest ratios that were promised, by size and what is compared.
+FLOOR, SPREAD = "median / FaceMesh median", "p99 / median"
+PROMISED = (("720p", FLOOR, 1.5), ("720p", SPREAD, 2.0), ("1080p", FLOOR, 1.8))
+STAGE_COLOURS = {
+    "track": "#9aa5b1", "fit": "#6a4c93", "edit": "#1982c4", "render": "#8ac926", "warp": "#ffca3a",
+}  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, write latency.json and latency.png, and print the table. 1 on a failure, 2 on usage."""
-    parser = Parser(prog="python -m bench.latency", description="Latency of every size, against the floor.")
-    parser.add_argument("--size", action="append", type=one_of("size", tuple(SIZES)), help="default: all")
+    """Measure, write latency.json and latency.png, and print the tables."""
+    parser = argument_parser("latency", "Latency of every size, against the floor.")
+    parser.add_argument("--size", action="append", choices=SIZES, help="default: all")
     parser.add_argument("--frames", type=count, default=FRAMES, help=f"per repeat (default {FRAMES})")
     parser.add_argument(
         "--repeats", type=count, default=REPEATS, help=f"with fresh networks (default {REPEATS})"
     )
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (default bench/results)")
-    try:
-        arguments = parser.parse_args(argv)
-        document = run(arguments)
-    except RtfilterError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return error.exit_code
-    print(latency_markdown(document))
-    return 0
+    arguments = parser.parse_args(argv)
+    return report(lambda: latency_markdown(run(arguments)))
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure what the arguments say and write the results. Raises OutputError."""
     make_folder(arguments.output)
-    provenance = provenance_now()
-    sizes: dict[str, Any] = {}
-    for size in dict.fromkeys(arguments.size or SIZES):
-        print(f"{size}: {arguments.repeats} x {arguments.frames} frames", file=sys.stderr, flush=True)
-        sizes[size] = measure_size(*SIZES[size], arguments.frames, arguments.repeats)
     document = {
-        **provenance,
+        **provenance(),
         "controls": CONTROLS.as_dict(),
         "frames": arguments.frames,
         "repeats": arguments.repeats,
-        "sizes": sizes,
-        "limits": limits(sizes),
     }
+    sizes: dict[str, Any] = {}
+    for size in dict.fromkeys(arguments.size or SIZES):
+        notify(f"{size}: {arguments.repeats} x {arguments.frames} frames")
+        width, height = SIZES[size]
+        pictures = demo_frames(width, height)
+        contenders, medians = compare(
+            lambda: all_contenders(CONTROLS), pictures, arguments.frames, arguments.repeats
+        )
+        measured = {"width": width, "height": height, "contenders": contenders}
+        sizes[size] = {**measured, "repeat_medians_ms": medians}
+    document |= {"sizes": sizes, "limits": limits(sizes)}
     write_json(arguments.output / "latency.json", document)
     plot_latency(document, arguments.output / "latency.png")
     return document
 
 
-def measure_size(width: int, height: int, frames: int, repeats: int) -> dict[str, Any]:
-    """Percentiles by contender and stage on demo frames of that size, and every repeat's own medians."""
+def measure_filter(
+    width: int, height: int, controls: Controls, seconds: float, lane: LaneChoice, say: Say
+) -> dict[str, Any]:
+    """Milliseconds to the first filtered frame, and percentiles of every stage over `seconds`."""
     pictures = demo_frames(width, height)
-    timings = {name: StageTimings(frames * repeats) for name in TITLES}
-    medians: dict[str, list[float]] = {name: [] for name in TITLES}
-    for _ in range(repeats):
-        contenders = all_contenders(CONTROLS)
-        try:
-            clip = islice(forth_and_back(pictures), WARM_UP_FRAMES + frames)
-            for name, stages in measure(contenders, clip).items():
-                for durations_ns in stages:
-                    timings[name].record_all(durations_ns)
-                total_ms = median(durations_ns["total"] for durations_ns in stages) / NS_PER_MS
-                medians[name].append(round(total_ms, 3))
-        finally:
-            for contender in contenders.values():
-                contender.close()
-    summaries = {name: timing.summary() for name, timing in timings.items()}
-    return {"width": width, "height": height, "contenders": summaries, "repeat_medians_ms": medians}
-
-
-def measure(contenders: Mapping[str, Contender], frames: Iterable[Frame]) -> dict[str, list[dict[str, int]]]:
-    """Show every frame to all contenders in turn; nanoseconds by stage of all but the first frames.
-
-    The order changes with every frame and runs through all there are, so that each contender comes after
-    each other one equally often: caches and threads that another left behind are shared out fairly.
-    """
-    kept: dict[str, list[dict[str, int]]] = {name: [] for name in contenders}
-    orders = list(permutations(contenders))
-    for number, frame in enumerate(frames):
-        for name in orders[number % len(orders)]:
-            start = perf_counter_ns()
-            stages = contenders[name].step(frame)
-            total = perf_counter_ns() - start
-            if number >= WARM_UP_FRAMES:
-                kept[name].append({**stages, "total": total})
-    return kept
-
-
-def provenance_now() -> dict[str, Any]:
-    """When, on what, with what, and how busy it was."""
-    load = [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None
-    return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine_facts(),
-        "versions": versions(),
-        "load_average": load,
-    }
-
-
-def make_folder(path: Path) -> None:
-    """Raises OutputError when there is no such folder and none can be made."""
+    started_s = time.perf_counter()
+    contender = Rtfilter(controls, lane, say)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be made a folder ({error.strerror}): name another") from error
+        contender.step(pictures[0])
+        start_up_ms = 1e3 * (time.perf_counter() - started_s)
+        steps = interleaved({RTFILTER: contender}, _for_seconds(forth_and_back(pictures), seconds))
+    finally:
+        contender.close()
+    stages = by_stage(steps[RTFILTER])
+    return {"width": width, "height": height, "start_up_ms": round(start_up_ms, 1), "stages": stages}
+
+
+def _for_seconds(frames: Iterable[Frame], seconds: float) -> Iterator[Frame]:
+    """The first frames, and then those of `seconds`; at least one."""
+    end_s = 0.0
+    for number, frame in enumerate(islice(frames, MAX_FRAMES)):
+        if number == WARM_UP_FRAMES:
+            end_s = time.perf_counter() + seconds
+        elif number > WARM_UP_FRAMES and time.perf_counter() >= end_s:
+            return
+        yield frame
+
+
+def limits(sizes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The promises about the sizes that were measured, and their outcome."""
+    found = []
+    for size, what, most in PROMISED:
+        if size in sizes:
+            contenders = sizes[size]["contenders"]
+            ours, floor = contenders[RTFILTER]["total"], contenders[FACEMESH]["total"]
+            ratio = ours["p50_ms"] / floor["p50_ms"] if what == FLOOR else ours["p99_ms"] / ours["p50_ms"]
+            found.append(limit(f"{size}: {what}", f"{ratio:.2f}", f"{most:.2f}", ratio <= most))
+    return found
+
+
+def latency_markdown(document: Mapping[str, Any]) -> str:
+    """Tables of all contenders, the product's stages and the promises, and where it was measured."""
+    totals, stages = [], []
+    for size, measured in document["sizes"].items():
+        floor = measured["contenders"][FACEMESH]["total"]["p50_ms"]
+        for name in (FACEMESH, RTFILTER, MLS):
+            total = measured["contenders"][name]["total"]
+            title = f"**{TITLES[name]}**" if name == RTFILTER else TITLES[name]
+            totals.append((size, title, *_ms(total), f"{total['p50_ms'] / floor:.2f}"))
+        ours = measured["contenders"][RTFILTER]
+        stages += [(size, stage, *_ms(times)) for stage, times in ours.items()]
+    lines = [
+        *table(("size", "", "median", "p95", "p99", "median / floor"), *totals),
+        "",
+        *table(("size", "stage of rtfilter", "median", "p95", "p99"), *stages),
+        *limits_table(document["limits"]),
+    ]
+    return "\n".join([*lines, "", provenance_line(document)])
+
+
+def plot_latency(document: Mapping[str, Any], path: Path) -> None:
+    """A PNG: medians as stacked stages, p99 as a tick, a bar a contender and size. Raises OutputError."""
+    # Imported here: the tables need no plotting library.
+    from matplotlib.figure import Figure
+
+    rows = [(size, name) for size in document["sizes"] for name in (FACEMESH, RTFILTER, MLS)]
+    figure = Figure(figsize=(8, 0.7 + 0.34 * len(rows)), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    named: set[str] = set()
+    for row, (size, name) in enumerate(rows):
+        stages = dict(document["sizes"][size]["contenders"][name])
+        total = stages.pop("total")
+        start_ms = 0.0
+        for stage, times in stages.items():
+            label = None if stage in named else stage
+            named.add(stage)
+            colour = STAGE_COLOURS.get(stage, "#444444")
+            axes.barh(row, times["p50_ms"], left=start_ms, color=colour, height=0.7, label=label)
+            start_ms += times["p50_ms"]
+        axes.plot([total["p99_ms"]] * 2, [row - 0.35, row + 0.35], color="black", linewidth=1.5)
+    axes.set_yticks(range(len(rows)), [f"{size}  {TITLES[name]}" for size, name in rows])
+    axes.invert_yaxis()
+    axes.set_xlabel("ms, frame in to frame out: median by stage; black: p99")
+    above = (0.4, 1.0 + 1.0 / len(rows))
+    axes.legend(ncols=len(named), loc="upper center", bbox_to_anchor=above, frameon=False)
+    save_plot(figure, path)
+
+
+def _ms(times: Mapping[str, float]) -> list[str]:
+    return [f"{times[name]:.1f} ms" for name in ("p50_ms", "p95_ms", "p99_ms")]
 
 
 if __name__ == "__main__":
-    silence_native_logs()
-    sys.exit(main())
+    run_as_program(main)

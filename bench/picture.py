@@ -1,24 +1,25 @@
-"""`python -m bench.picture`: the README's picture, made anew from the built-in demo.
+"""`python -m bench.picture`: the README's picture, made of the built-in demo.
 
-Every column is one emotion at intensity 1, every row one moment of the same speech; the first column is
-the source. What is shown is what `FaceFilter` returns, after a second of running.
+A column an emotion at intensity 1, a row a moment of the same speech; the first column is the source. The
+tiles are what `FaceFilter` returns after a second of running.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
+from rtfilter.bench.common import report, run_as_program
 from rtfilter.controls import EMOTIONS, Controls
+from rtfilter.errors import OutputError
 from rtfilter.filter import FaceFilter
 from rtfilter.sources.demo import DemoSource
 from rtfilter.system.arrays import U8
-from rtfilter.system.native_logs import silence_native_logs
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "images" / "emotions.jpg"
 MOMENTS = (360, 55, 45)  # frames at 30 fps: closed lips, an open vowel, rounded lips
@@ -28,18 +29,20 @@ CAPTION_PX = 26
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draw the picture. 0 when written."""
+    """Draw the picture and print its path."""
     parser = argparse.ArgumentParser(prog="python -m bench.picture", description=__doc__)
     parser.add_argument("--output", type=Path, default=TARGET)
     arguments = parser.parse_args(argv)
-    columns = [column(name) for name in ("original", *EMOTIONS)]
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    picture = cv2.cvtColor(np.hstack(columns), cv2.COLOR_RGB2BGR)
-    if not cv2.imwrite(str(arguments.output), picture, [cv2.IMWRITE_JPEG_QUALITY, 88]):
-        print(f"{arguments.output}: cannot be written: choose another --output", file=sys.stderr)
-        return 1
-    print(arguments.output)
-    return 0
+    return report(lambda: draw(arguments.output))
+
+
+def draw(path: Path) -> str:
+    """Write the picture; its path. Raises OutputError."""
+    picture = np.hstack([column(name) for name in ("original", *EMOTIONS)])
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    if not cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, 88]):
+        raise OutputError(f"{path}: cannot be written: choose another --output")
+    return str(path)
 
 
 def column(name: str) -> U8:
@@ -48,16 +51,15 @@ def column(name: str) -> U8:
     controls = Controls(emotions={} if name == "original" else {name: 1.0})
     tiles = [caption(name)]
     for moment in MOMENTS:
-        face_filter = FaceFilter()
-        for seq in range(moment - LEAD_FRAMES, moment + 1):
-            out = face_filter.step(source.frame(seq), controls).frame
-        tiles.append(tile(out.rgb, source.truth(moment).points_px))
-        face_filter.close()
+        with FaceFilter() as face_filter:
+            for seq in range(moment - LEAD_FRAMES, moment + 1):
+                out = face_filter.step(source.frame(seq), controls).frame
+            tiles.append(tile(out.rgb, source.truth(moment).points_px))
     source.close()
     return np.vstack(tiles)
 
 
-def tile(rgb: U8, points_px: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> U8:
+def tile(rgb: U8, points_px: npt.NDArray[np.float32]) -> U8:
     """The face, cut out and brought to the tile's size."""
     width, height = TILE_PX
     x, y = points_px[:468, :2].mean(0)
@@ -68,6 +70,7 @@ def tile(rgb: U8, points_px: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) 
 
 
 def caption(text: str) -> U8:
+    """A strip with centred text."""
     strip = np.full((CAPTION_PX, TILE_PX[0], 3), 255, np.uint8)
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.6
     (wide, _), _ = cv2.getTextSize(text, font, scale, 1)
@@ -76,5 +79,4 @@ def caption(text: str) -> U8:
 
 
 if __name__ == "__main__":
-    silence_native_logs()
-    sys.exit(main())
+    run_as_program(main)

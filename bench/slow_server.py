@@ -1,4 +1,7 @@
-"""`python -m bench.slow_server`: the product's server with a filter that is slower than its input."""
+"""`python -m rtfilter.bench.slow_server`: the product's server with a filter that is slower than its input.
+
+Run by `bench.webrtc`, which measures whether the age of its pictures stays bounded.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class SlowFilter(FaceFilter):
 
 
 async def serve() -> None:
-    """Serve on a free port, told on standard output, until the process is ended."""
+    """Serve on a free port, printed on standard output, until the process is ended."""
     options = ServeOptions(port=0, token=secrets.token_urlsafe(24))
     server = Server(options, make_app(options, pool=FilterPool(SlowFilter)))
     await server.start()
@@ -38,7 +41,7 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m bench.slow_server", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rtfilter.bench.slow_server", description=__doc__)
     parser.add_argument("--delay-ms", type=float, default=50.0, help="a frame (default 50)")
     SlowFilter.delay_s = parser.parse_args().delay_ms / 1000.0
     asyncio.run(serve())

@@ -1,7 +1,7 @@
-"""Connect, take a few pictures, leave; two hundred times and more: what does a server keep of it?
+"""`python -m bench.soak --minutes 10`: what a server keeps of visitors who come, take ten pictures and leave.
 
-`python -m bench.soak --minutes 10` starts `rtfilter serve` and counts, before and after, its memory,
-threads, open files (sockets among them) and event-loop tasks. The result goes to bench/results/soak.json.
+It counts memory, threads, open files (sockets among them) and event-loop tasks of `rtfilter serve` before and
+after, and writes soak.json.
 """
 
 from __future__ import annotations
@@ -11,23 +11,31 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import av
 import psutil
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from rtfilter.sources.demo import DemoSource
-from rtfilter.system.machine import machine_facts, versions
-from rtfilter.system.tied import tied_command
+from rtfilter.bench.common import (
+    FPS,
+    argument_parser,
+    count,
+    make_folder,
+    percentiles,
+    provenance,
+    report,
+    run_as_program,
+    write_json,
+)
+from rtfilter.bench.webrtc_camera import StampedCamera, demo_pictures
+from rtfilter.bench.webrtc_servers import FILTER_SERVER, Server, running
+from rtfilter.errors import DeviceError
 
-RESULT = Path(__file__).parent / "results" / "soak.json"
-WIDTH, HEIGHT, FPS = 640, 360, 30
+SIZE = (640, 360)
 PICTURES = 10
 # The first cycles load filters and fill caches; growth is counted from there on.
 WARM_UP_CYCLES = 20
@@ -39,7 +47,7 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the server's process holds."""
+    """Resources that the server's process holds."""
 
     sessions: int
     tasks: int
@@ -48,34 +56,51 @@ class Held:
     rss_mib: float
 
 
-class DemoTrack(MediaStreamTrack):
-    """Demo pictures at their rate."""
-
-    kind = "video"
-
-    def __init__(self, pictures: list[av.VideoFrame]) -> None:
-        super().__init__()
-        self._pictures = pictures
-        self._count = 0
-        self._started_s = time.monotonic()
-
-    async def recv(self) -> av.VideoFrame:
-        if self.readyState != "live":
-            raise MediaStreamError
-        await asyncio.sleep(max(0.0, self._started_s + self._count / FPS - time.monotonic()))
-        shown = self._pictures[self._count % len(self._pictures)]
-        picture = shown.reformat(format="yuv420p")
-        picture.pts, picture.time_base = self._count * 90_000 // FPS, Fraction(1, 90_000)
-        self._count += 1
-        return picture
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, write soak.json, and print what was held before and after."""
+    parser = argument_parser("soak", "Connect and leave again and again; what is left behind?")
+    parser.add_argument("--minutes", type=float, default=10.0, help="at least (default 10)")
+    parser.add_argument("--cycles", type=count, default=200, help="at least (default 200)")
+    arguments = parser.parse_args(argv)
+    return report(lambda: run(arguments))
 
 
-def demo_pictures(count: int = FPS) -> list[av.VideoFrame]:
-    """The demo's first pictures as 4:2:0."""
-    source = DemoSource(width=WIDTH, height=HEIGHT, frame_count=count)
-    frames = [av.VideoFrame.from_ndarray(source.frame(n).rgb, format="rgb24") for n in range(count)]
-    source.close()
-    return [frame.reformat(format="yuv420p") for frame in frames]
+def run(arguments: argparse.Namespace) -> str:
+    """Measure what the arguments say and write the result; its summary. Raises OutputError, DeviceError."""
+    make_folder(arguments.output)
+    head = provenance()
+    options = ("--emotion", "happy=0.8", "--sessions-per-address", "16")
+    with running(*FILTER_SERVER, *options) as server:
+        found = asyncio.run(soak(server, arguments.minutes, arguments.cycles))
+    write_json(arguments.output / "soak.json", {**head, **found})
+    return json.dumps({key: found[key] for key in ("cycles", "minutes", "before", "after")}, indent=2)
+
+
+async def soak(server: Server, minutes: float, cycles: int) -> dict[str, Any]:
+    """Visit a server at least so long and so often; what it held before and after."""
+    process, pictures = psutil.Process(server.pid), demo_pictures(*SIZE, FPS)
+    first_ms: list[float] = []
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {server.token}"}) as client:
+        for number in range(WARM_UP_CYCLES):
+            await visit(client, server.url, pictures, number)
+        before = await settled(client, server.url, process)
+        minute_by_minute, started_s = [before], time.monotonic()
+        while len(first_ms) < cycles or time.monotonic() - started_s < minutes * 60:
+            first_ms.append(1e3 * await visit(client, server.url, pictures, len(first_ms)))
+            if time.monotonic() - started_s >= 60 * len(minute_by_minute):
+                minute_by_minute.append(await held(client, server.url, process))
+        took_s = time.monotonic() - started_s
+        after = await settled(client, server.url, process)
+    return {
+        "cycles": len(first_ms),
+        "minutes": round(took_s / 60, 1),
+        "first_picture": percentiles(first_ms),
+        "before": asdict(before),
+        "after": asdict(after),
+        # With visitors still there, or missed for less than half a minute.
+        "rss_mib_minute_by_minute": [now.rss_mib for now in minute_by_minute],
+        "threads_minute_by_minute": [now.threads for now in minute_by_minute],
+    }
 
 
 async def visit(
@@ -83,7 +108,7 @@ async def visit(
 ) -> float:
     """One connection: offer, some filtered pictures, and the leaving. Seconds to the first picture."""
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    connection.addTrack(DemoTrack(pictures))
+    connection.addTrack(StampedCamera(pictures, FPS))
     connection.createDataChannel("rtfilter")
     try:
         started_s = time.monotonic()
@@ -92,11 +117,10 @@ async def visit(
         body = await admitted(client, address, offer)
         await connection.setRemoteDescription(RTCSessionDescription(body["sdp"], "answer"))
         track = connection.getReceivers()[0].track
-        first_s = 0.0
-        for count in range(PICTURES):
+        await asyncio.wait_for(track.recv(), 15.0)
+        first_s = time.monotonic() - started_s
+        for _ in range(PICTURES - 1):
             await asyncio.wait_for(track.recv(), 15.0)
-            if count == 0:
-                first_s = time.monotonic() - started_s
         if number % 3 == 0:
             async with client.delete(f"{address}/api/sessions/{body['id']}") as deleted:
                 assert deleted.status == 204
@@ -108,7 +132,10 @@ async def visit(
 
 
 async def admitted(client: aiohttp.ClientSession, address: str, offer: dict[str, str]) -> dict[str, str]:
-    """The answer to an offer; a server that has no room just now is asked again, as its answer says."""
+    """The answer to an offer; sent again after `Retry-After` while the server has no room.
+
+    Raises DeviceError when it is refused, or refused too often.
+    """
     for _ in range(ATTEMPTS):
         async with client.post(f"{address}/api/sessions", json=offer) as answered:
             body: dict[str, str] = await answered.json()
@@ -118,7 +145,7 @@ async def admitted(client: aiohttp.ClientSession, address: str, offer: dict[str,
                 break
             wait_s = float(answered.headers["Retry-After"])
         await asyncio.sleep(wait_s)
-    raise RuntimeError(f"not let in: {answered.status} {body}")
+    raise DeviceError(f"{address}: the server refused a visitor: {answered.status} {body}")
 
 
 async def hang_up_rudely(connection: RTCPeerConnection) -> None:
@@ -128,7 +155,7 @@ async def hang_up_rudely(connection: RTCPeerConnection) -> None:
 
 
 async def held(client: aiohttp.ClientSession, address: str, process: psutil.Process) -> Held:
-    """What the server holds now."""
+    """What the server holds now, by its own metrics and the system's."""
     async with client.get(f"{address}/metrics") as answered:
         text = await answered.text()
     number = {name: float(value) for name, value in re.findall(r"^(rtfilter_\w+) ([\d.e+]+)$", text, re.M)}
@@ -150,72 +177,5 @@ async def settled(client: aiohttp.ClientSession, address: str, process: psutil.P
     return await held(client, address, process)
 
 
-async def soak(minutes: float, cycles: int) -> dict[str, Any]:
-    """Both are least amounts: at least so long, and at least so often."""
-    token = "soak-" + "0" * 20
-    server = await asyncio.create_subprocess_exec(
-        *tied_command(["-m", "rtfilter", "serve", "--port", "0", "--token", token]),
-        *("--emotion", "happy=0.8", "--sessions-per-address", "16"),
-        stdin=asyncio.subprocess.PIPE,  # held open until this process ends
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert server.stdout is not None
-    try:
-        address = ""
-        while not address:
-            line = (await server.stdout.readline()).decode()
-            found = re.search(r"(http://[\d.:]+)/#token=", line)
-            address = found.group(1) if found else ""
-        process = psutil.Process(server.pid)
-        pictures = demo_pictures()
-        first_s: list[float] = []
-        headers = {"Authorization": f"Bearer {token}"}
-        async with aiohttp.ClientSession(headers=headers) as client:
-            for number in range(WARM_UP_CYCLES):
-                await visit(client, address, pictures, number)
-            before = await settled(client, address, process)
-            started_s = time.monotonic()
-            number = 0
-            minute_by_minute = [before]
-            while number < cycles or time.monotonic() - started_s < minutes * 60:
-                first_s.append(await visit(client, address, pictures, number))
-                number += 1
-                if time.monotonic() - started_s >= 60 * len(minute_by_minute):
-                    minute_by_minute.append(await held(client, address, process))
-            took_s = time.monotonic() - started_s
-            after = await settled(client, address, process)
-    finally:
-        server.terminate()
-        await server.wait()
-    first_s.sort()
-    return {
-        "cycles": number,
-        "minutes": round(took_s / 60, 1),
-        "first_picture_s": {
-            "p50": round(first_s[len(first_s) // 2], 3),
-            "p95": round(first_s[int(len(first_s) * 0.95)], 3),
-        },
-        "before": asdict(before),
-        "after": asdict(after),
-        # With visitors still there, or missed for less than half a minute.
-        "rss_mib_minute_by_minute": [now.rss_mib for now in minute_by_minute],
-        "threads_minute_by_minute": [now.threads for now in minute_by_minute],
-        "machine": machine_facts(),
-        "versions": versions(),
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Connect and leave again and again; what is left behind?")
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--cycles", type=int, default=200)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    document = asyncio.run(soak(arguments.minutes, arguments.cycles))
-    arguments.output.write_text(json.dumps(document, indent=2) + "\n")
-    print(json.dumps({key: document[key] for key in ("cycles", "minutes", "before", "after")}, indent=2))
-
-
 if __name__ == "__main__":
-    main()
+    run_as_program(main)

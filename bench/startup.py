@@ -2,7 +2,7 @@
 
 Every figure is of a fresh process, the interpreter's own start included. Cold: Numba compiles the kernels,
 as after an installation. Warm: it finds them in its cache, as in every later start. Files are in the
-system's cache both times: what a disk adds after a reboot is not measured.
+system's cache both times: what a disk adds after a reboot is not measured. `bench.tracker` calls `starts`.
 """
 
 from __future__ import annotations
@@ -11,96 +11,127 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+from rtfilter.bench.common import (
+    SIZES,
+    argument_parser,
+    count,
+    demo_frames,
+    limit,
+    limits_table,
+    make_folder,
+    provenance,
+    provenance_line,
+    report,
+    run_as_program,
+    table,
+    write_json,
+)
 from rtfilter.bench.contenders import FACEMESH, RTFILTER, TITLES
-from rtfilter.bench.latency import RESULTS, make_folder, provenance_now
-from rtfilter.bench.report import startup_markdown
-from rtfilter.cli.bench import SIZES, demo_frames
-from rtfilter.cli.output import write_json
-from rtfilter.cli.parser import Parser, count, one_of
-from rtfilter.cli.terminal import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, report_interruption
 from rtfilter.errors import RtfilterError
 from rtfilter.system.tied import run_tied
 
-ROOT = Path(__file__).resolve().parents[1]
 RUNS = 5
 TIMEOUT_S = 180.0
-# From a warm start to the first frame.
-PROMISED_S = 3.0
+PROMISED_S = 3.0  # from a warm start to the first frame
+
+Start = dict[str, float | None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, write startup.json, and print the table. 1 on a failure, 2 on usage."""
-    parser = Parser(prog="python -m bench.startup", description="Time to the first frame, and memory.")
-    parser.add_argument("--size", default="720p", type=one_of("size", tuple(SIZES)), help="default 720p")
+    """Measure, write startup.json, and print the table."""
+    parser = argument_parser("startup", "Time to the first frame, and memory.")
+    parser.add_argument("--size", default="720p", choices=SIZES, help="default 720p")
     parser.add_argument("--runs", type=count, default=RUNS, help=f"warm starts (default {RUNS})")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (default bench/results)")
-    try:
-        document = run(parser.parse_args(argv))
-    except RtfilterError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt as error:
-        report_interruption(error, "nothing was written", "bench")
-        return EXIT_INTERRUPTED
-    print(startup_markdown(document))
-    return 0
+    arguments = parser.parse_args(argv)
+    return report(lambda: startup_markdown(run(arguments)))
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Start the processes and write the results. Raises OutputError, or RtfilterError when one fails."""
     make_folder(arguments.output)
-    provenance = provenance_now()
-    with tempfile.TemporaryDirectory() as folder:
-        picture, cache = Path(folder) / "picture.npy", Path(folder) / "numba"
-        np.save(picture, demo_frames(*SIZES[arguments.size], count=1)[0].rgb)
-        cold = [first_frame(picture, RTFILTER, cache)]
-        warm = [first_frame(picture, RTFILTER, cache) for _ in range(arguments.runs)]
-        floor = [first_frame(picture, FACEMESH, cache) for _ in range(arguments.runs)]
-    starts = {
-        "warm": summary(f"{TITLES[RTFILTER]}, warm", warm),
-        "cold": summary(f"{TITLES[RTFILTER]}, cold (the first start compiles)", cold),
-        "facemesh": summary(TITLES[FACEMESH], floor),
-    }
-    value_s = starts["warm"]["first_frame_s"]["median"]
-    promise = {
-        "what": "the first frame after a warm start",
-        "value_s": value_s,
-        "limit_s": PROMISED_S,
-        "met": value_s <= PROMISED_S,
-    }
-    document = {**provenance, "size": arguments.size, "starts": starts, "limits": [promise]}
+    head = provenance()
+    titles = ("rtfilter, warm", "rtfilter, cold (the first start compiles)", TITLES[FACEMESH])
+    contenders, size = (RTFILTER, FACEMESH), SIZES[arguments.size]
+    found = starts(size, contenders, titles, "NUMBA_CACHE_DIR", arguments.runs)
+    value_s = found["warm"]["first_frame_s"]["median"]
+    what = "the first frame after a warm start"
+    limits = [limit(what, f"{value_s:.2f} s", f"{PROMISED_S:.0f} s", value_s <= PROMISED_S)]
+    document = {**head, "size": arguments.size, "starts": found, "limits": limits}
     write_json(arguments.output / "startup.json", document)
     return document
 
 
-def first_frame(picture: Path, contender: str, numba_cache: Path) -> dict[str, float | None]:
-    """One fresh process of `bench.first_frame`; its seconds and MiB. Raises RtfilterError when it fails."""
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(numba_cache), "GLOG_minloglevel": "2"}
-    program = ["-m", "bench.first_frame", str(picture), contender, str(time.monotonic_ns())]
+def starts(
+    size: tuple[int, int],
+    contenders: tuple[str, str],
+    titles: tuple[str, str, str],
+    cache_variable: str,
+    runs: int,
+) -> dict[str, dict[str, Any]]:
+    """Starts of the first contender with a full cache and with an empty one, and of the second.
+
+    titles: of `warm`, `cold` and `other`. cache_variable: the environment variable that names the cache's
+    folder. Raises RtfilterError when a process fails.
+    """
+    ours, other = contenders
+    with tempfile.TemporaryDirectory() as folder:
+        picture, cache = Path(folder) / "picture.npy", {cache_variable: str(Path(folder) / "cache")}
+        np.save(picture, demo_frames(*size, count=1)[0].rgb)
+        cold = [first_frame(picture, ours, cache)]
+        warm = [first_frame(picture, ours, cache) for _ in range(runs)]
+        others = [first_frame(picture, other, cache) for _ in range(runs)]
+    kinds = zip(("warm", "cold", "other"), titles, (warm, cold, others), strict=True)
+    return {kind: _summary(title, found) for kind, title, found in kinds}
+
+
+def first_frame(picture: Path, contender: str, environment: Mapping[str, str]) -> Start:
+    """Seconds and MiB of one fresh process of `bench.first_frame`. Raises RtfilterError when it fails."""
+    program = ["-m", "rtfilter.bench.first_frame", str(picture), contender, str(time.monotonic_ns())]
+    variables = {**os.environ, **environment, "GLOG_minloglevel": "2"}
     try:
-        done = run_tied(program, TIMEOUT_S, cwd=ROOT, env=environment)
+        done = run_tied(program, TIMEOUT_S, env=variables)
     except subprocess.TimeoutExpired as error:
         raise RtfilterError(
             f"{contender}: no first frame within {TIMEOUT_S:.0f} s: is the machine busy?"
         ) from error
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
-        raise RtfilterError(f"{contender} failed to start ({said}): try rtfilter doctor")
-    found: dict[str, float | None] = json.loads(done.stdout.splitlines()[-1])
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise RtfilterError(f"{contender} failed to start ({last}): try rtfilter doctor")
+    found: Start = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def summary(title: str, runs: Sequence[dict[str, float | None]]) -> dict[str, Any]:
+def startup_markdown(document: Mapping[str, Any]) -> str:
+    """The starts and the promise as tables, and where they were measured."""
+    lines = [*starts_table(document["starts"]), *limits_table(document["limits"])]
+    return "\n".join([*lines, "", provenance_line(document)])
+
+
+def starts_table(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Time to the first frame, to the first changed one, and memory, a row a kind of start."""
+    rows = [
+        (
+            start["title"],
+            _seconds(start["first_frame_s"]),
+            _seconds(start["first_changed_s"]),
+            f"{start['rss_mib']['median']:.0f} MiB",
+            start["runs"],
+        )
+        for start in found.values()
+    ]
+    return table(("", "first frame", "first changed frame", "memory", "runs"), *rows)
+
+
+def _summary(title: str, runs: Sequence[Start]) -> dict[str, Any]:
     """Median, least and most of every figure; None where a contender has none."""
     found: dict[str, Any] = {"title": title, "runs": len(runs)}
     for key in runs[0]:
@@ -110,6 +141,9 @@ def summary(title: str, runs: Sequence[dict[str, float | None]]) -> dict[str, An
     return found
 
 
+def _seconds(spread: Mapping[str, float] | None) -> str:
+    return f"{spread['median']:.2f} s ({spread['min']:.2f} to {spread['max']:.2f})" if spread else "-"
+
+
 if __name__ == "__main__":
-    interrupt_on_hangup_and_term()
-    sys.exit(main())
+    run_as_program(main)

@@ -1,96 +1,95 @@
 """`python -m bench.webrtc`: glass to glass over WebRTC, idle and under load, for minutes, with a plot.
 
-Everything is measured in one run, in turns; see bench/README.md for what is compared and how to read it.
+Everything is measured in one run, in turns; bench/README.md says what is compared and how to read it.
+`rtfilter bench webrtc` calls `quick_look`.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
+from fractions import Fraction
 from typing import Any
 
-from rtfilter.bench.latency import RESULTS, make_folder, provenance_now
-from rtfilter.bench.webrtc_contenders import CONTENDERS, FILTER, FILTERED, STOCK, Ring
-from rtfilter.bench.webrtc_inside import inside
-from rtfilter.bench.webrtc_measure import compare, endure, wish
-from rtfilter.bench.webrtc_processes import ServerProcess, busy, echo_server, filter_server
+from rtfilter.bench.common import (
+    DISTINCT_FRAMES,
+    FPS,
+    SIZES,
+    WARM_UP_FRAMES,
+    argument_parser,
+    count,
+    make_folder,
+    notify,
+    percentiles,
+    provenance,
+    report,
+    run_as_program,
+    write_json,
+)
+from rtfilter.bench.webrtc_camera import RTP_HZ, demo_pictures
 from rtfilter.bench.webrtc_record import ClientSpec
 from rtfilter.bench.webrtc_report import limits, plot_webrtc, webrtc_markdown
-from rtfilter.cli.bench import SIZES
-from rtfilter.cli.bench_webrtc import tell
-from rtfilter.cli.output import write_json
-from rtfilter.cli.parser import Parser, count, number, one_of
-from rtfilter.cli.terminal import EXIT_INTERRUPTED, interrupt_on_hangup_and_term, report_interruption
+from rtfilter.bench.webrtc_servers import FILTER_SERVER, busy
+from rtfilter.bench.webrtc_turns import (
+    BYPASS,
+    CONTENDERS,
+    FILTERED,
+    STOCK,
+    Servers,
+    change_controls,
+    endure,
+    take_turns,
+)
 from rtfilter.controls import Controls
-from rtfilter.errors import RtfilterError
-from rtfilter.system.native_logs import silence_native_logs
+from rtfilter.filter import FaceFilter
+from rtfilter.gpu.choose import AUTO, LaneChoice
+from rtfilter.serve.rtc.pictures import copy_of, frame_of, picture_of
+from rtfilter.system.clock import NS_PER_MS
 
 CONTROLS = Controls(emotions={"happy": 0.8})
-CODECS = ("vp8", "h264")
 INSIDE_PICTURES = 600
-# Long enough that a queue without a bound is seconds behind.
-BOUNDED_S = 15.0
+BOUNDED_MIN = 0.25  # long enough that a queue without a bound is seconds behind
 SLOW_S = 0.05
+# Of the quick look: two rounds show whether the machine was quiet.
+QUICK_ROUNDS, QUICK_PICTURES = 2, 200
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, write webrtc-SIZE-CODEC.json and .png, and print the tables. 1 on a failure, 2 on usage."""
-    parser = Parser(
-        prog="python -m bench.webrtc", description="Glass to glass over WebRTC, through the pixels."
-    )
-    parser.add_argument("--size", type=one_of("size", tuple(SIZES)), default="720p", help="default 720p")
-    parser.add_argument("--fps", type=count, default=30, help="default 30")
-    parser.add_argument("--codec", type=one_of("codec", CODECS), default="vp8", help="vp8 (default) or h264")
-    parser.add_argument("--seconds", type=number(1, 600), default=20.0, help="a turn (default 20)")
+    """Measure, write webrtc-SIZE-CODEC.json and .png, and print the tables."""
+    parser = argument_parser("webrtc", "Glass to glass over WebRTC, through the pixels.")
+    parser.add_argument("--size", choices=SIZES, default="720p", help="default 720p")
+    parser.add_argument("--fps", type=count, default=FPS, help="default 30")
+    parser.add_argument("--codec", choices=("vp8", "h264"), default="vp8", help="vp8 (default) or h264")
+    parser.add_argument("--seconds", type=float, default=20.0, help="a turn (default 20)")
     parser.add_argument("--rounds", type=count, default=4, help="turns of each (default 4)")
-    parser.add_argument("--minutes", type=number(0.1, 600), default=10.0, help="of a long run (default 10)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of a long run (default 10)")
     parser.add_argument(
-        "--load-minutes", type=number(0.1, 600), default=2.0, help="of the long run under load (default 2)"
+        "--load-minutes", type=float, default=2.0, help="of the long run under load (default 2)"
     )
     parser.add_argument("--load", type=count, default=1, help="busy processes in the second part (default 1)")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder (default bench/results)")
-    try:
-        arguments = parser.parse_args(argv)
-        document = run(arguments)
-    except RtfilterError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt as error:
-        report_interruption(error, "nothing was written", "bench")
-        return EXIT_INTERRUPTED
-    print(webrtc_markdown(document))
-    return 0
+    arguments = parser.parse_args(argv)
+    return report(lambda: webrtc_markdown(run(arguments)))
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure what the arguments say and write the results. Raises OutputError and DeviceError."""
     make_folder(arguments.output)
     width, height = SIZES[arguments.size]
-    base = ClientSpec(
-        "",
-        width=width,
-        height=height,
-        fps=arguments.fps,
-        seconds=arguments.seconds,
-        codec=arguments.codec,
-        controls=CONTROLS.as_dict(),
-    )
+    how = {"fps": arguments.fps, "codec": arguments.codec, "seconds": arguments.seconds}
+    base = ClientSpec("", width=width, height=height, controls=CONTROLS.as_dict(), **how)
     document = {
-        **provenance_now(),
+        **provenance(),
         "size": arguments.size,
-        "fps": arguments.fps,
-        "codec": arguments.codec,
+        **how,
         "controls": CONTROLS.as_dict(),
-        "seconds": arguments.seconds,
         "rounds": arguments.rounds,
         "inside": inside(width, height, CONTROLS, INSIDE_PICTURES, arguments.fps),
-        "idle": part(base, arguments, 0, arguments.minutes),
-        "load": part(base, arguments, arguments.load, arguments.load_minutes),
-        "bounded": bounded(base, arguments.codec),
+        "idle": part(base, arguments.rounds, 0, arguments.minutes),
+        "load": part(base, arguments.rounds, arguments.load, arguments.load_minutes),
+        "bounded": bounded(base),
     }
     document["limits"] = limits(document)
     stem = f"webrtc-{arguments.size}-{arguments.codec}"
@@ -99,44 +98,92 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     return document
 
 
-def part(base: ClientSpec, arguments: argparse.Namespace, load: int, minutes: float) -> dict[str, Any]:
-    """All contenders in turns, the wishes, and a run of `minutes`, beside `load` busy processes."""
-    tell(f"beside {load} busy processes")
-    with ring_of(arguments.codec) as ring, busy(load) if load else nullcontext():
+def quick_look(
+    width: int, height: int, controls: Controls, seconds: float, minutes: float | None, lane: LaneChoice
+) -> dict[str, Any]:
+    """The usual contenders in short, and a long run where `minutes` is given. Raises DeviceError."""
+    base = ClientSpec("", width=width, height=height, seconds=seconds, controls=controls.as_dict())
+    with Servers(*FILTER_SERVER, "--lane", lane.lane) as servers:
+        result: dict[str, Any] = {
+            "inside": inside(width, height, controls, QUICK_PICTURES, lane=lane),
+            "webrtc": take_turns(servers, (STOCK, BYPASS, FILTERED), base, QUICK_ROUNDS),
+            "changes": change_controls(servers, base, times=1),
+        }
+        if minutes is not None:
+            result["long"] = endure(servers, base, minutes)
+    return result
+
+
+def part(base: ClientSpec, rounds: int, load: int, minutes: float) -> dict[str, Any]:
+    """All contenders in turns, the changes, and a run of `minutes`, beside `load` busy processes."""
+    notify(f"beside {load} busy processes")
+    with servers_for(base.codec) as servers, busy(load) if load else nullcontext():
         return {
             "busy": load,
-            "contenders": compare(ring, CONTENDERS, base, arguments.rounds, tell),
-            "wishes": wish(ring, base, tell),
-            "long": endure(ring, base, minutes, tell),
+            "contenders": take_turns(servers, CONTENDERS, base, rounds),
+            "changes": change_controls(servers, base, times=2),
+            "long": endure(servers, base, minutes),
         }
 
 
-def bounded(base: ClientSpec, codec: str) -> dict[str, Any]:
-    """Who is slower than the input, at either end, and what that does to the age."""
-    minutes = BOUNDED_S / 60.0
-    slow_reader = replace(base, read_delay_s=SLOW_S, warm_up_s=0.5)
-    fast = replace(base, fps=2 * base.fps, warm_up_s=0.5)
+def bounded(base: ClientSpec) -> dict[str, Any]:
+    """The age where a client or the filter is slower than the input."""
+    base = replace(base, warm_up_s=0.5)
+    slow_reader, fast = replace(base, read_delay_s=SLOW_S), replace(base, fps=2 * base.fps)
+    ours, later = CONTENDERS[FILTERED].title, f"takes {SLOW_S * 1e3:g} ms longer a picture"
     cases: dict[str, Any] = {}
-    with ring_of(codec) as ring:
+    with servers_for(base.codec) as servers:
         for name in (STOCK, FILTERED):
-            title = f"a client that takes {SLOW_S * 1e3:g} ms longer a picture: {CONTENDERS[name].title}"
-            cases[f"slow_client_{name}"] = endure(ring, slow_reader, minutes, tell, name) | {"title": title}
-        title = f"{fast.fps} pictures a second into {CONTENDERS[FILTERED].title}"
-        cases["fast_input"] = endure(ring, fast, minutes, tell) | {"title": title}
-    slow_server = ServerProcess("-m", "bench.slow_server", "--delay-ms", f"{SLOW_S * 1e3:g}")
-    with Ring({FILTER: slow_server}) as ring:
-        title = f"a filter that takes {SLOW_S * 1e3:g} ms longer a picture: {CONTENDERS[FILTERED].title}"
-        slow_filter = replace(base, warm_up_s=0.5)
-        cases["slow_filter"] = endure(ring, slow_filter, minutes, tell) | {"title": title}
+            case = endure(servers, slow_reader, BOUNDED_MIN, name)
+            cases[f"slow_client_{name}"] = case | {
+                "title": f"a client that {later}: {CONTENDERS[name].title}"
+            }
+        title = f"{fast.fps} pictures a second into {ours}"
+        cases["fast_input"] = endure(servers, fast, BOUNDED_MIN) | {"title": title}
+    slow = ("-m", "rtfilter.bench.slow_server", "--delay-ms", f"{SLOW_S * 1e3:g}")
+    with Servers(*slow) as servers:
+        case = endure(servers, base, BOUNDED_MIN)
+        cases["slow_filter"] = case | {"title": f"a filter that {later}: {ours}"}
     return cases
 
 
-def ring_of(codec: str) -> Ring:
-    """Both servers; ours prefers the same codec."""
-    return Ring({"echo": echo_server(), "filter": filter_server("--video-codec", codec)})
+def servers_for(codec: str) -> Servers:
+    """Both servers; the product's prefers `codec`."""
+    return Servers(*FILTER_SERVER, "--video-codec", codec)
+
+
+def inside(
+    width: int,
+    height: int,
+    controls: Controls,
+    pictures: int,
+    fps: int = FPS,
+    lane: str | LaneChoice = AUTO,
+) -> dict[str, Any]:
+    """Percentiles within this process, without a network.
+
+    `model`: the filter's step alone. `picture`: decoded planes in to planes for the encoder out.
+    """
+    drawn = demo_pictures(width, height, DISTINCT_FRAMES)
+    period = [*drawn, *drawn[-2:0:-1]]
+    model_ms, picture_ms = [], []
+    with FaceFilter(lane=lane) as face_filter:
+        for number in range(WARM_UP_FRAMES + pictures):
+            # As a decoder gives it: planes that no cache holds any more.
+            picture = copy_of(period[number % len(period)])
+            picture.pts, picture.time_base = number * RTP_HZ // fps, Fraction(1, RTP_HZ)
+            start = time.perf_counter_ns()
+            frame = frame_of(picture, start, number)
+            decoded = time.perf_counter_ns()
+            result = face_filter.step(frame, controls).frame
+            stepped = time.perf_counter_ns()
+            picture_of(result)
+            done = time.perf_counter_ns()
+            if number >= WARM_UP_FRAMES:
+                model_ms.append((stepped - decoded) / NS_PER_MS)
+                picture_ms.append((done - start) / NS_PER_MS)
+    return {"model": percentiles(model_ms), "picture": percentiles(picture_ms)}
 
 
 if __name__ == "__main__":
-    silence_native_logs()
-    interrupt_on_hangup_and_term()
-    sys.exit(main())
+    run_as_program(main)

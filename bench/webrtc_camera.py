@@ -1,4 +1,4 @@
-"""`StampedCamera`: the demo as a camera whose every picture says in its pixels when it was taken."""
+"""The demo as a camera track whose pictures carry the time at which they were due, in their pixels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fractions import Fraction
 import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from rtfilter.bench.common import demo_frames
 from rtfilter.bench.webrtc_stamp import Stamp, StampArea
 from rtfilter.colour import planes_of, rgb_to_i420
 from rtfilter.serve.rtc.pictures import copy_of
-from rtfilter.sources.demo import DemoSource
 from rtfilter.system.arrays import U8
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 
@@ -20,19 +20,15 @@ RTP_HZ = 90_000
 
 
 def demo_pictures(width: int, height: int, count: int) -> list[av.VideoFrame]:
-    """The demo's first `count` pictures as yuv420p, drawn now and not while a clock runs."""
-    source = DemoSource(width=width, height=height, frame_count=count)
-    try:
-        return [_picture(source.frame(number).rgb, number) for number in range(count)]
-    finally:
-        source.close()
+    """The demo's first `count` pictures as yuv420p."""
+    return [_picture(frame.rgb, number) for number, frame in enumerate(demo_frames(width, height, count))]
 
 
 class StampedCamera(MediaStreamTrack):
     """Shows `pictures` forth and back at `fps`, on a schedule that is fixed at the first picture.
 
-    A picture is stamped with the time at which it was due, as a camera takes it whether or not anybody is
-    ready: a sender that comes late makes it older. One that comes too late for a picture never gets it.
+    A picture is stamped with the time at which it was due: a sender that comes late makes it older. One that
+    comes too late for a picture never gets it.
     """
 
     kind = "video"

@@ -1,7 +1,7 @@
-"""The client of the benchmark, in a process of its own: stamped pictures out, stamps read when they return.
+"""`python -m rtfilter.bench.webrtc_client SPEC`: a client in a process of its own; prints a record as JSON.
 
-Sender and receiver share one clock, so that no other clock is needed; they do not share an interpreter lock
-with the server, as no user's do.
+It sends stamped pictures and reads the stamps of those that return, so one clock serves both ends. It shares
+no interpreter lock with the server, as no user's client does. Run by `bench.webrtc_servers`.
 """
 
 from __future__ import annotations
@@ -32,13 +32,11 @@ from rtfilter.serve.rtc.tuning import tune_receiver
 from rtfilter.system.arrays import U8
 
 CONNECT_S = 20.0
-# Pictures drawn ahead, shown forth and back: 2 s without a jump.
-DISTINCT = 30
-CHANNEL = "rtfilter"
+DISTINCT = 30  # pictures drawn ahead, shown forth and back: 2 s without a jump
 
 
 class Client:
-    """One connection and everything that was seen of it."""
+    """One connection, and a record of the pictures that return."""
 
     def __init__(self, spec: ClientSpec) -> None:
         self._spec = spec
@@ -54,21 +52,23 @@ class Client:
 
     async def run(self) -> ClientRecord:
         """Connect, warm up, record, hang up. Raises DeviceError when no connection or picture comes."""
-        spec = self._spec
-        async with aiohttp.ClientSession(headers=_bearer(spec.token)) as http:
+        spec, headers = self._spec, {}
+        if self._spec.token:
+            headers["Authorization"] = f"Bearer {spec.token}"
+        async with aiohttp.ClientSession(headers=headers) as http:
             try:
                 channel, location = await asyncio.wait_for(self._connect(http), CONNECT_S)
                 track = await asyncio.wait_for(self._came, CONNECT_S)
-                await self._see(track, spec.warm_up_s)
+                await self._receive(track, spec.warm_up_s)
                 given, number = self._camera.given, self._camera.number
                 self._rows.clear()
                 self._thumbs.clear()
-                wishing = asyncio.create_task(self._wish(channel)) if channel and spec.changes else None
-                await self._see(track, spec.seconds)
-                if wishing is not None:
-                    wishing.cancel()
+                changing = asyncio.create_task(self._send_changes(channel)) if channel else None
+                await self._receive(track, spec.seconds)
+                if changing is not None:
+                    changing.cancel()
                 taken = self._camera.given - given
-                stages = await _stages_at_the_end(http, spec.url, location)
+                stages = await _end_session(http, f"{spec.url}{location}") if location else {}
             except TimeoutError as error:
                 raise DeviceError(f"{spec.url}: no picture came back within {CONNECT_S:g} s") from error
             finally:
@@ -82,17 +82,14 @@ class Client:
         )
 
     async def _connect(self, http: aiohttp.ClientSession) -> tuple[RTCDataChannel | None, str]:
+        """Open the session; a data channel where there are changes to send, and the location, "" without."""
         transceiver = self._connection.addTransceiver(self._camera, "sendrecv")
-        transceiver.setCodecPreferences(
-            [
-                codec
-                for codec in RTCRtpSender.getCapabilities("video").codecs
-                if codec.mimeType.lower() in (f"video/{self._spec.codec}", "video/rtx")
-            ]
-        )
-        channel = self._connection.createDataChannel(CHANNEL) if self._spec.channel else None
+        wanted = (f"video/{self._spec.codec}", "video/rtx")
+        codecs = RTCRtpSender.getCapabilities("video").codecs
+        transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType.lower() in wanted])
+        channel = self._connection.createDataChannel("rtfilter") if self._spec.changes else None
         if channel is not None:
-            channel.on("message", self._hear)
+            channel.on("message", self._note_applied)
 
         @self._connection.on("track")
         def took(track: MediaStreamTrack) -> None:
@@ -105,15 +102,15 @@ class Client:
         body = {"sdp": offer.sdp, "type": offer.type, "controls": dict(self._spec.controls)}
         async with http.post(f"{self._spec.url}/api/sessions", json=body) as response:
             if response.status != 201:
-                said = (await response.text())[:200]
-                raise DeviceError(f"{self._spec.url}: the server answered {response.status}: {said}")
+                text = (await response.text())[:200]
+                raise DeviceError(f"{self._spec.url}: the server answered {response.status}: {text}")
             answer = await response.json()
             location = response.headers.get("Location", "")
         await self._connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
         return channel, location
 
-    async def _see(self, track: MediaStreamTrack, seconds: float) -> None:
-        """Record what comes for `seconds`. Raises TimeoutError when nothing does for a while."""
+    async def _receive(self, track: MediaStreamTrack, seconds: float) -> None:
+        """Record pictures for `seconds`. Raises TimeoutError when none comes for a while."""
         end_us: float | None = None
         while end_us is None or self._camera.now_us() < end_us:
             try:
@@ -132,14 +129,14 @@ class Client:
             if self._spec.read_delay_s:
                 await asyncio.sleep(self._spec.read_delay_s)
 
-    async def _wish(self, channel: RTCDataChannel) -> None:
-        """Send the wishes one after the other, each between two pictures and not in step with them."""
+    async def _send_changes(self, channel: RTCDataChannel) -> None:
+        """Send the changes one after the other, each between two pictures and not in step with them."""
         for seq, changes in enumerate(self._spec.changes, start=1):
             await asyncio.sleep(self._spec.change_every_s + 0.0077 * (seq % 4))
             self._changes.append(Change(seq, self._camera.now_us(), self._camera.number))
             channel.send(json.dumps({"type": "controls", "changes": changes, "seq": seq}))
 
-    def _hear(self, text: str) -> None:
+    def _note_applied(self, text: str) -> None:
         message: dict[str, Any] = json.loads(text)
         if message.get("type") == "timings" and message.get("applied_seq") is not None:
             # The server's clock starts with our first picture.
@@ -147,20 +144,11 @@ class Client:
             self._applied[number] = message["applied_seq"]
 
 
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-async def _stages_at_the_end(http: aiohttp.ClientSession, url: str, location: str) -> dict[str, Any]:
-    """The server's own percentiles by stage, empty where it has none; its session is then ended.
-
-    The next one is not to share the processors with what is left of this one.
-    """
-    if not location:
-        return {}
-    async with http.get(f"{url}{location}") as response:
+async def _end_session(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
+    """End a session, so that the next client has the processors to itself; its percentiles by stage."""
+    async with http.get(url) as response:
         body = await response.json() if response.status == 200 else {}
-    async with http.delete(f"{url}{location}"):
+    async with http.delete(url):
         stages: dict[str, Any] = body.get("stages_ms", {})
     return stages
 

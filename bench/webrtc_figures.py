@@ -1,4 +1,4 @@
-"""What a client's rows mean: age, losses, and whether the age grows."""
+"""Figures of a client's record: age, losses, the slope of the age, reaction to changes."""
 
 from __future__ import annotations
 
@@ -8,56 +8,47 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.bench.common import percentiles
 from rtfilter.bench.webrtc_camera import RTP_HZ
 from rtfilter.bench.webrtc_record import Change, ClientRecord, Row
 
 F64 = npt.NDArray[np.float64]
 
 _US_PER_MS, _US_PER_MIN = 1e3, 60e6
-# The age is averaged over this many stretches before a line is laid through it: neighbouring pictures wait
-# for each other, so that their errors are not independent and would make the slope look surer than it is.
+# A line is laid through the medians of this many stretches: neighbouring pictures wait for each other, so the
+# errors of single ones are not independent and would make the slope look surer than it is.
 _STRETCHES = 60
 _FEWEST_PER_STRETCH = 10
+_STEPS = ("pictures_seen", "pictures_half", "pictures_applied")
 
 
 def age_ms(rows: Sequence[Row]) -> F64:
-    """Milliseconds from when each picture was taken until it was seen, without the unreadable ones."""
+    """Milliseconds from when each picture was due until it was received; unreadable ones left out."""
     return np.array([row.arrival_us - row.time_us for row in rows if row.number >= 0]) / _US_PER_MS
 
 
 def figures(records: Sequence[ClientRecord], fps: int) -> dict[str, Any]:
-    """Everything about one contender's records, as plain JSON; counts are sums over the records.
+    """The figures of one contender's records, JSON-ready; counts are sums over the records.
 
-    age: milliseconds. dropped: numbers between the first and the last received that never came, without
-    those that the sender came too late for (`skipped`). repeated: numbers that came more than once.
-    unreadable: stamps whose checksum failed. pts_off_max: the most that a presentation timestamp is off, in
-    ticks of 90 kHz.
+    age: percentiles in milliseconds. dropped: numbers between the first and the last received that never
+    came, without those that the sender came too late for (`skipped`). repeated: numbers that came more than
+    once. unreadable: stamps whose checksum failed. pts_off_max: the largest error of a presentation
+    timestamp, in ticks of 90 kHz.
     """
-    ages = np.concatenate([age_ms(record.rows) for record in records]) if records else np.zeros(0)
-    body: dict[str, Any] = {"age": percentiles(ages)}
-    body["received"] = sum(len(record.rows) for record in records)
-    body["given"] = sum(record.given for record in records)
-    body["skipped"] = sum(record.skipped for record in records)
-    body["dropped"] = sum(_dropped(record) for record in records)
-    body["repeated"] = sum(_repeated(record.rows) for record in records)
-    body["unreadable"] = sum(row.number < 0 for record in records for row in record.rows)
-    body["pts_off_max"] = max((_pts_off(record.rows, fps) for record in records), default=0)
-    body["round_p50_ms"] = [
-        round(float(np.median(age_ms(record.rows))), 2) for record in records if record.rows
-    ]
+    ages = [age_ms(record.rows) for record in records]
+    body: dict[str, Any] = {
+        "age": percentiles(np.concatenate(ages)),
+        "received": sum(len(record.rows) for record in records),
+        "given": sum(record.given for record in records),
+        "skipped": sum(record.skipped for record in records),
+        "dropped": sum(_dropped(record) for record in records),
+        "repeated": sum(_repeated(record.rows) for record in records),
+        "unreadable": sum(row.number < 0 for record in records for row in record.rows),
+        "pts_off_max": max(_pts_off(record.rows, fps) for record in records),
+        "round_p50_ms": [round(float(np.median(each)), 2) for each in ages if len(each)],
+    }
     stages = [record.stages_ms for record in records if record.stages_ms]
-    if stages:
-        body["stages_ms"] = stages[-1]
-    return body
-
-
-def percentiles(values_ms: F64) -> dict[str, float] | None:
-    """Median, p95, p99 and the largest; None of nothing."""
-    if not len(values_ms):
-        return None
-    p50, p95, p99 = np.percentile(values_ms, (50, 95, 99))
-    named = {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "max_ms": values_ms.max()}
-    return {name: round(float(value), 2) for name, value in named.items()} | {"count": len(values_ms)}
+    return {**body, "stages_ms": stages[-1]} if stages else body
 
 
 def slope(rows: Sequence[Row]) -> dict[str, float] | None:
@@ -109,22 +100,27 @@ def course(rows: Sequence[Row], points: int = 120) -> list[tuple[float, float, f
 
 
 def reaction(changes: Sequence[Change]) -> dict[str, Any]:
-    """How soon wishes were answered. In pictures, 1 is the first that was taken after the wish was sent.
+    """How soon changes of the controls showed. In pictures, 1 is the first that was taken after sending.
 
-    pictures_seen: to the first picture that is on its way; ms_seen: from sending until it was at hand;
-    pictures_half: to the first that is half way; pictures_applied: to the first whose timings name the wish.
-    unanswered: how many were never seen.
+    sent, unanswered: how many were sent, and how many of them never seen. ms_seen: from sending to the
+    arrival of the first changed picture. Others: spread of the steps of `pictures_after`.
     """
+    each = [pictures_after(change) for change in changes]
     seen = [change for change in changes if change.seen_number >= 0]
-    applied = [change for change in changes if change.applied_number >= 0]
     return {
-        "wishes": len(changes),
+        "sent": len(changes),
         "unanswered": len(changes) - len(seen),
-        "pictures_seen": _spread([change.seen_number - change.sent_number for change in seen]),
         "ms_seen": _spread([(change.seen_us - change.sent_us) / _US_PER_MS for change in seen]),
-        "pictures_half": _spread([change.half_number - change.sent_number for change in seen]),
-        "pictures_applied": _spread([change.applied_number - change.sent_number for change in applied]),
+        **{step: _spread([count for one in each if (count := one[step]) is not None]) for step in _STEPS},
     }
+
+
+def pictures_after(change: Change) -> dict[str, int | None]:
+    """Pictures from sending to the first changed one, to the first half way, and to the first whose timings
+    name the change; None where there was none."""
+    numbers = (change.seen_number, change.half_number, change.applied_number)
+    after = (number - change.sent_number if number >= 0 else None for number in numbers)
+    return dict(zip(_STEPS, after, strict=True))
 
 
 def _spread(values: Sequence[float]) -> dict[str, float] | None:

@@ -1,4 +1,4 @@
-"""How many pictures after a wish its effect is seen: read from the pictures alone, then from the timings."""
+"""The first picture that shows a change of the controls, by its pixels. Called by `bench.webrtc_client`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rtfilter.system.arrays import U8
 # The face of the demo at any size: rows and columns as shares of the picture.
 FACE_ROWS, FACE_COLUMNS = (0.15, 0.75), (0.3, 0.7)
 THUMB_PX = (96, 96)
-# As many pictures are averaged for what it was like before and what it has become.
+# As many pictures are averaged for the state before, and for the state after.
 _OVER = 4
 _SEEN = 0.15
 
@@ -33,14 +33,13 @@ def thumb_of(luma: U8) -> U8:
 def reactions(
     changes: Sequence[Change], rows: Sequence[Row], thumbs: Sequence[U8], applied: Mapping[int, int]
 ) -> list[Change]:
-    """`changes` with what was seen of each.
+    """`changes` with the reaction to each filled in; one that made no difference stays as it is.
 
-    rows, thumbs: every picture of a still scene in which nothing moves but by a wish.
-    applied: by number of a picture, the newest wish in it, as the server's timings have it.
+    rows, thumbs: every picture of a still scene, which only the changes alter.
+    applied: by number of a picture, the newest change in it, as the server's timings have it.
 
     A picture's place between before (0) and after (1) is its projection on the line between the two. From
-    0.15 on the change is seen, well above what encoders make of a still picture. A change that made no
-    difference stays unanswered.
+    0.15 on the change is seen, well above what encoders make of a still picture.
     """
     if not changes:
         return list(changes)

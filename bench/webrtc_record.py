@@ -1,4 +1,4 @@
-"""What a client is told and what it brings home: both cross a process boundary as JSON."""
+"""What a client of the WebRTC benchmark is to do, and what it saw; both cross a process boundary as JSON."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
-    """What one client is to do.
+    """The task of one client.
 
     url, token: the server's. tuned: release pictures at the RTP marker, as browsers do.
-    seconds: how long it records, after `warm_up_s` from the first picture on.
-    codec: "vp8" or "h264". read_delay_s: how long it dawdles over every picture.
-    controls: what the session starts with. channel: open the data channel.
-    still: show one picture only. changes: wishes sent one after the other, `change_every_s` apart; how the
-        picture answers is then recorded.
+    seconds: length of the record, `warm_up_s` after the first picture. codec: "vp8" or "h264".
+    read_delay_s: pause after every picture. controls: the session's first. still: send one picture only.
+    changes: of the controls, sent over the data channel `change_every_s` apart; the reaction in the
+        pictures is then recorded.
     """
 
     url: str
@@ -44,7 +43,6 @@ class ClientSpec:
     codec: str = "vp8"
     read_delay_s: float = 0.0
     controls: Mapping[str, Any] = field(default_factory=dict)
-    channel: bool = False
     still: bool = False
     changes: list[dict[str, Any]] = field(default_factory=list)
     change_every_s: float = 1.5
@@ -52,12 +50,12 @@ class ClientSpec:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One wish and what came of it; -1 where nothing was seen.
+    """One change of the controls and the reaction to it; -1 where none was seen.
 
     sent_us, sent_number: when it was sent, and the newest picture that was taken by then.
-    seen_number, seen_us: the first picture that is visibly on its way to what the picture became, and when
-        it arrived; half_number: the first that is half way there. applied_number: the first whose timings
-        name this wish or a later one.
+    seen_number, seen_us: the first picture that differs towards the final one, and its arrival.
+    half_number: the first that is half way there. applied_number: the first whose timings name this change
+        or a later one.
     """
 
     seq: int
@@ -74,7 +72,7 @@ class ClientRecord:
     """What a client saw after its warm-up.
 
     rows: every picture in the order of arrival. given: pictures that its camera gave in that time;
-    skipped: those that the camera's sender came too late for. stages_ms: the server's own, where it tells.
+    skipped: pictures that the camera's sender came too late for. stages_ms: the server's own percentiles.
     """
 
     rows: list[Row]
@@ -90,7 +88,7 @@ def spec_from_json(text: str) -> ClientSpec:
 
 
 def record_from_json(text: str) -> ClientRecord:
-    """The inverse of `to_json` for a record. Raises ValueError or TypeError for what is none."""
+    """The inverse of `to_json` for a record."""
     body = json.loads(text)
     rows = [Row(*row) for row in body.pop("rows")]
     changes = [Change(**change) for change in body.pop("changes")]

@@ -1,4 +1,4 @@
-"""What the glass-to-glass figures mean: the promises, tables for the README, and a plot."""
+"""The WebRTC benchmark's promises, Markdown tables and plot. Called by `bench.webrtc`."""
 
 from __future__ import annotations
 
@@ -6,61 +6,57 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rtfilter.bench.report import provenance_line
-from rtfilter.bench.webrtc_contenders import CONTENDERS, FILTERED, STOCK
-from rtfilter.bench.webrtc_inside import TITLES
-from rtfilter.errors import OutputError
+from rtfilter.bench.common import limit, limits_table, provenance_line, save_plot, table
+from rtfilter.bench.webrtc_turns import CONTENDERS, FILTERED, STOCK
 
+INSIDE_TITLES = {
+    "model": "model only: FaceFilter.step",
+    "picture": "picture in -> picture out: decoded planes, step, planes to encode",
+}
 RATIO_LIMIT = 0.6
-WISH_LIMIT_PICTURES = 2
+CHANGE_LIMIT_PICTURES = 2
 # A slope is nought within noise when it lies within two standard errors of it, or when all the minutes
-# together changed the age by less than anybody could measure twice.
+# together changed the age by less than can be measured twice.
 SLOPE_ERRORS, DRIFT_MS = 2.0, 1.0
-COLOURS = {
-    "stock": "#9aa5b1", "stock_tuned_client": "#ffca3a", "bypass": "#8ac926", "filtered": "#1982c4",
-    "filtered_stock_client": "#6a4c93",
-}  # fmt: skip
-PARTS = ("idle", "load")
+COLOURS = dict(zip(CONTENDERS, ("#9aa5b1", "#ffca3a", "#8ac926", "#1982c4", "#6a4c93"), strict=True))
+PARTS = {"idle": "#1982c4", "load": "#6a4c93"}
 
 
 def limits(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every promise and what came of it: what, value, limit (both as text), met."""
+    """The promises and their outcome."""
     found = []
     for name in PARTS:
         part = document[name]
-        ages = {key: one["age"] for key, one in part["contenders"].items()}
-        if ages[STOCK] and ages[FILTERED]:
-            ratio = ages[FILTERED]["p50_ms"] / ages[STOCK]["p50_ms"]
-            met = ratio <= RATIO_LIMIT
-            found.append(_limit(f"{name}: filtered / stock without", f"{ratio:.2f}", f"{RATIO_LIMIT}", met))
-        slope = part["long"]["slope"]
-        if slope is not None:
-            rise, error, drift = slope["ms_per_min"], slope["standard_error"], slope["drift_ms"]
-            met = abs(rise) <= SLOPE_ERRORS * error or abs(drift) < DRIFT_MS
+        stock, filtered = part["contenders"][STOCK]["age"], part["contenders"][FILTERED]["age"]
+        if stock and filtered:
+            ratio = filtered["p50_ms"] / stock["p50_ms"]
+            what = f"{name}: filtered / stock without"
+            found.append(limit(what, f"{ratio:.2f}", f"{RATIO_LIMIT}", ratio <= RATIO_LIMIT))
+        if (slope := part["long"]["slope"]) is not None:
+            rise, error = slope["ms_per_min"], slope["standard_error"]
+            met = abs(rise) <= SLOPE_ERRORS * error or abs(slope["drift_ms"]) < DRIFT_MS
             value = f"{rise:+.3f} ± {error:.3f} ms/min over {slope['minutes']:.1f} min"
-            found.append(_limit(f"{name}: the age does not grow", value, "0 within noise", met))
-        seen = part["wishes"]["pictures_seen"]
-        if seen is not None:
-            met = seen["max"] <= WISH_LIMIT_PICTURES and part["wishes"]["unanswered"] == 0
+            found.append(limit(f"{name}: the age does not grow", value, "0 within noise", met))
+        if (seen := part["changes"]["pictures_seen"]) is not None:
+            met = seen["max"] <= CHANGE_LIMIT_PICTURES and part["changes"]["unanswered"] == 0
             value = f"{seen['median']:g}, at most {seen['max']:g}"
-            found.append(
-                _limit(f"{name}: pictures until a wish is seen", value, f"{WISH_LIMIT_PICTURES}", met)
-            )
+            what = f"{name}: pictures until a change is seen"
+            found.append(limit(what, value, f"{CHANGE_LIMIT_PICTURES}", met))
     interval_ms = 1000.0 / document["fps"]
     for key, case in document["bounded"].items():
         if STOCK not in key:
             growth = _growth_ms(case)
             met = growth is not None and growth < interval_ms
             value = "no picture" if growth is None else f"{growth:+.0f} ms"
-            found.append(_limit(f"bounded: {case['title']}", value, f"{interval_ms:.0f} ms", met))
+            found.append(limit(f"bounded: {case['title']}", value, f"{interval_ms:.0f} ms", met))
     return found
 
 
 def webrtc_markdown(document: Mapping[str, Any]) -> str:
-    """Tables for the README: all boundaries idle and loaded, the long runs, the promises, the machine."""
-    lines = ["| glass to glass, ms | median | p95 | p99 | dropped | repeated | / stock |", "|" + "---|" * 7]
-    for key, age in document["inside"].items():
-        lines.append(f"| {TITLES[key]} | {_ages(age)} | | | |")
+    """Tables of all boundaries idle and loaded, of bounded cases and promises, and where it was measured."""
+    rows: list[tuple[object, ...]] = [
+        (INSIDE_TITLES[key], *_ages(age), "", "", "") for key, age in document["inside"].items()
+    ]
     for name in PARTS:
         contenders = document[name]["contenders"]
         beside = ", under load" if document[name]["busy"] else ""
@@ -68,22 +64,24 @@ def webrtc_markdown(document: Mapping[str, Any]) -> str:
         for one in contenders.values():
             age = one["age"]
             ratio = f"{age['p50_ms'] / stock['p50_ms']:.2f}" if age and stock else "-"
-            lost = f"{one['dropped']} of {one['given']} | {one['repeated']}"
-            lines.append(f"| {one['title']}{beside} | {_ages(age)} | {lost} | {ratio} |")
-    lines += [
-        "",
-        "| slower than the input | median | p99 | the last third is later by |",
-        "|---|---|---|---|",
+            lost = f"{one['dropped']} of {one['given']}"
+            rows.append((f"{one['title']}{beside}", *_ages(age), lost, one["repeated"], ratio))
+    slow = [
+        (
+            case["title"],
+            f"{case['age']['p50_ms']:.0f} ms",
+            f"{case['age']['p99_ms']:.0f} ms",
+            f"{growth:+.0f} ms",
+        )
+        for case in document["bounded"].values()
+        if case["age"] and (growth := _growth_ms(case)) is not None
     ]
-    for case in document["bounded"].values():
-        age, growth = case["age"], _growth_ms(case)
-        if age and growth is not None:
-            ages = f"{age['p50_ms']:.0f} ms | {age['p99_ms']:.0f} ms"
-            lines.append(f"| {case['title']} | {ages} | {growth:+.0f} ms |")
-    lines += ["", "| promised | limit | measured | |", "|---|---|---|---|"]
-    for limit in document["limits"]:
-        verdict = "met" if limit["met"] else "**missed**"
-        lines.append(f"| {limit['what']} | {limit['limit']} | {limit['value']} | {verdict} |")
+    lines = [
+        *table(("glass to glass, ms", "median", "p95", "p99", "dropped", "repeated", "/ stock"), *rows),
+        "",
+        *table(("slower than the input", "median", "p99", "the last third is later by"), *slow),
+        *limits_table(document["limits"]),
+    ]
     return "\n".join([*lines, "", provenance_line(document)])
 
 
@@ -92,39 +90,32 @@ def plot_webrtc(document: Mapping[str, Any], path: Path) -> None:
 
     Raises OutputError when it cannot be written.
     """
-    # Imported here: the figures matter more than the picture, and tables need no plotting library.
+    # Imported here: the tables need no plotting library.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6.2), dpi=100, layout="constrained")
     bars, times = figure.subplots(2, 1, height_ratios=(3, 2))
-    row, labels = 0, []
-    for name in PARTS:
+    labels: list[str] = []
+    for name, colour in PARTS.items():
         for key, one in document[name]["contenders"].items():
+            row = len(labels)
             labels.append(f"{CONTENDERS[key].title}{', loaded' if document[name]['busy'] else ''}")
             if (age := one["age"]) is not None:
                 bars.barh(row, age["p50_ms"], color=COLOURS[key], height=0.7)
                 bars.plot([age["p50_ms"], age["p99_ms"]], [row, row], color="black", linewidth=0.8)
                 for tick in (age["p95_ms"], age["p99_ms"]):
                     bars.plot([tick, tick], [row - 0.25, row + 0.25], color="black", linewidth=1.2)
-            row += 1
-    bars.set_yticks(range(row), labels)
+        course = document[name]["long"]["course"]
+        minutes = [point[0] / 60 for point in course]
+        times.plot(minutes, [point[1] for point in course], color=colour, label=f"{name}, median")
+        times.plot(minutes, [point[2] for point in course], color=colour, linewidth=0.6, alpha=0.6)
+    bars.set_yticks(range(len(labels)), labels)
     bars.invert_yaxis()
     bars.set_xlabel("ms, there and back: median; p95, p99 in black")
-    for name, colour in zip(PARTS, ("#1982c4", "#6a4c93"), strict=True):
-        points = document[name]["long"]["course"]
-        minutes = [point[0] / 60 for point in points]
-        times.plot(minutes, [point[1] for point in points], color=colour, label=f"{name}, median")
-        times.plot(minutes, [point[2] for point in points], color=colour, linewidth=0.6, alpha=0.6)
-    times.set_xlabel("minutes")
-    times.set_ylabel("age, ms (thin: p99)")
+    times.set(xlabel="minutes", ylabel="age, ms (thin: p99)")
     times.set_ylim(bottom=0)
     times.legend(frameon=False)
-    for axes in (bars, times):
-        axes.spines[["top", "right"]].set_visible(False)
-    try:
-        figure.savefig(path, format="png")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}): name another folder") from error
+    save_plot(figure, path)
 
 
 def _growth_ms(case: Mapping[str, Any]) -> float | None:
@@ -137,11 +128,5 @@ def _growth_ms(case: Mapping[str, Any]) -> float | None:
     return float(last[third // 2] - first[third // 2])
 
 
-def _limit(what: str, value: str, limit: str, met: bool) -> dict[str, Any]:
-    return {"what": what, "value": value, "limit": limit, "met": met}
-
-
-def _ages(age: Mapping[str, float] | None) -> str:
-    if age is None:
-        return "- | - | -"
-    return f"{age['p50_ms']:.1f} | {age['p95_ms']:.1f} | {age['p99_ms']:.1f}"
+def _ages(age: Mapping[str, float] | None) -> list[str]:
+    return [f"{age[share]:.1f}" if age else "-" for share in ("p50_ms", "p95_ms", "p99_ms")]

@@ -63,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
     "aiortc": STAGES | {"filter", "serve"},
     "quality": STAGES | ENDS | {"filter", "quality"},
     # All of the product; learn only for MediaPipe's tracker, as a contender.
-    "bench": STAGES | ENDS | {"filter", "pipeline", "serve", "learn", "bench", "cli", ""},
+    "bench": STAGES | ENDS | {"filter", "pipeline", "serve", "learn", "bench", ""},
     "learn": STAGES | ENDS | {"learn"},
 }
 # The command line imports all of the product, and nothing of the product imports the command line.
@@ -157,7 +157,7 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
         # The renderer's second row band; see docs/decisions.md.
         ("concurrent", {"render.cpu", "render.helper", "serve", "bench"}),
         # The teacher of what is learned, and a contender of the tracker.
-        ("mediapipe", {"learn", "bench"}),
+        ("mediapipe", {"learn"}),
         ("numba", {"kernels"}),
         ("skimage", {"learn"}),
     ],

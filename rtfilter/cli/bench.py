@@ -1,60 +1,49 @@
-"""`rtfilter bench`: frame in, filtered frame out, stage by stage, on the built-in demo picture."""
+"""`rtfilter bench`: latency stage by stage, or glass to glass over WebRTC, on the built-in demo.
+
+The measuring is in `rtfilter.bench`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
+from rtfilter.bench.common import SIZES
+from rtfilter.cli.serve import require_serve_extra
 from rtfilter.cli.settings import chosen_lane, controls_for, settings_for
 from rtfilter.cli.terminal import announce, notify
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
-from rtfilter.frame import NANOSECONDS, Frame
 from rtfilter.gpu.choose import LaneChoice
-from rtfilter.gpu.lane import StepResult
-from rtfilter.system.clock import NS_PER_S, StageSummary, StageTimings
 from rtfilter.system.machine import machine_facts, versions
 
-SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
-# The tracker's first frames run its detector, and Numba loads its kernels in the first edit.
-WARM_UP_FRAMES = 15
-MAX_FRAMES = 20_000
-# The demo's frames are rendered before the clock starts, so few are kept and shown again and again.
-DISTINCT_FRAMES = 30
-
-
-class TimedFilter(Protocol):
-    """The part of `FaceFilter` that is measured."""
-
-    def step(self, frame: Frame, controls: Controls) -> StepResult: ...
+SHARES = ("p50_ms", "p95_ms", "p99_ms")
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure the chosen sizes and print a table, or JSON with machine and commit."""
+    """Measure the chosen sizes and print a table each, or JSON with machine and commit."""
     # Here and not by the parser, which would miss that a mistyped option's value has landed in it.
     if arguments.what not in (None, "webrtc"):
         raise UsageError(f"unknown benchmark {arguments.what!r}:{nearest(arguments.what, ['webrtc'])}")
-    if arguments.what == "webrtc":
-        from rtfilter.cli.bench_webrtc import bench_webrtc
-
-        return bench_webrtc(arguments)
-    if arguments.minutes is not None:
+    webrtc = arguments.what == "webrtc"
+    if webrtc:
+        require_serve_extra()
+    elif arguments.minutes is not None:
         raise UsageError("--minutes goes with `rtfilter bench webrtc`; here it is --seconds")
     settings = settings_for(arguments)
     controls = controls_for(settings)
     if not controls.has_target:
-        controls = controls.with_(emotions={"happy": 1.0})
+        controls = controls.with_(emotions={"happy": 0.8 if webrtc else 1.0})
     lane = chosen_lane(arguments, settings.values)
     announce(lane, quiet=arguments.json)
+    measure, text = (_measure_webrtc, webrtc_table) if webrtc else (_measure_filter, stage_table)
     results = {}
     for size in dict.fromkeys(arguments.size or ("720p",)):
-        results[size] = bench_size(*SIZES[size], controls, arguments.seconds, lane)
+        results[size] = measure(SIZES[size], controls, arguments, lane)
         if not arguments.json:
-            print(f"{size}\n{stage_table(results[size]['stages'])}", flush=True)
+            print(f"{size}{', glass to glass, ms' if webrtc else ''}\n{text(results[size])}", flush=True)
     if arguments.json:
         document = {
             "machine": machine_facts(),
@@ -67,73 +56,48 @@ def bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def bench_size(
-    width: int, height: int, controls: Controls, seconds: float, lane: LaneChoice
+def _measure_filter(
+    size: tuple[int, int], controls: Controls, arguments: argparse.Namespace, lane: LaneChoice
 ) -> dict[str, Any]:
-    """Latency on demo frames of one size: start-up to the first filtered frame, and every stage."""
-    frames = demo_frames(width, height)
-    started_ns = time.perf_counter_ns()
-    from rtfilter.filter import FaceFilter
+    from rtfilter.bench.latency import measure_filter
 
-    face_filter = FaceFilter(lane=lane, say=notify)
-    try:
-        face_filter.step(frames[0], controls)
-        start_up_ms = (time.perf_counter_ns() - started_ns) / 1e6
-        stages = measure(face_filter, frames, controls, seconds)
-    finally:
-        face_filter.close()
-    return {"width": width, "height": height, "start_up_ms": round(start_up_ms, 1), "stages": stages}
+    return measure_filter(*size, controls, arguments.seconds, lane, notify)
 
 
-def demo_frames(width: int, height: int, count: int = DISTINCT_FRAMES) -> list[Frame]:
-    """The demo's first frames at that size, drawn now and not while a clock runs."""
-    from rtfilter.sources.demo import DemoSource
+def _measure_webrtc(
+    size: tuple[int, int], controls: Controls, arguments: argparse.Namespace, lane: LaneChoice
+) -> dict[str, Any]:
+    from rtfilter.bench.webrtc import quick_look
 
-    source = DemoSource(width=width, height=height, frame_count=count)
-    try:
-        return [source.frame(number) for number in range(count)]
-    finally:
-        source.close()
+    return quick_look(*size, controls, arguments.seconds, arguments.minutes, lane)
 
 
-def measure(
-    face_filter: TimedFilter, frames: list[Frame], controls: Controls, seconds: float
-) -> dict[str, StageSummary]:
-    """Show `frames` forth and back for `seconds`, as steps of one running clip; percentiles by stage.
-
-    `total` is measured around the call; the stages are the filter's own.
-    """
-    timings = StageTimings(capacity=MAX_FRAMES)
-    deadline_ns = 0
-    for number, frame in enumerate(forth_and_back(frames)):
-        started_ns = time.perf_counter_ns()
-        report = face_filter.step(frame, controls).report
-        ended_ns = time.perf_counter_ns()
-        if number < WARM_UP_FRAMES:
-            deadline_ns = ended_ns + int(seconds * NS_PER_S)
-            continue
-        timings.record_all({**report.stage_ns, "total": ended_ns - started_ns})
-        if ended_ns >= deadline_ns or number >= MAX_FRAMES:
-            break
-    return timings.summary()
-
-
-def stage_table(stages: Mapping[str, StageSummary]) -> str:
-    """The summary as lines of text, a stage a line, in milliseconds."""
+def stage_table(result: Mapping[str, Any]) -> str:
+    """The percentiles of every stage as lines of text, in milliseconds."""
     lines = [f"  {'stage':<12}{'median':>9}{'p95':>9}{'p99':>9} ms"]
-    lines += [
-        f"  {stage:<12}{t['p50_ms']:>9.2f}{t['p95_ms']:>9.2f}{t['p99_ms']:>9.2f}"
-        for stage, t in stages.items()
-    ]
+    for stage, times in result["stages"].items():
+        lines.append(f"  {stage:<12}" + "".join(f"{times[share]:>9.2f}" for share in SHARES))
     return "\n".join(lines)
 
 
-def forth_and_back(frames: list[Frame]) -> Iterable[Frame]:
-    """`frames` as an endless clip without a cut, pts running on at 30 frames a second."""
-    period = [*frames, *frames[-2:0:-1]]
-    number = 0
-    while True:
-        picture = period[number % len(period)]
-        due_ns = number * NS_PER_S // 30
-        yield replace(picture, pts=due_ns, time_base=NANOSECONDS, captured_ns=due_ns, seq=number)
-        number += 1
+def webrtc_table(result: Mapping[str, Any]) -> str:
+    """The figures of one size over WebRTC as lines of text, in milliseconds."""
+    lines = [f"  {'':<52}{'median':>8}{'p95':>8}{'p99':>8}{'dropped':>9}{'repeated':>9}"]
+    lines.append(f"  {'model only':<52}{_ages(result['inside']['model'])}")
+    lines.append(f"  {'picture in, picture out':<52}{_ages(result['inside']['picture'])}")
+    for figures in [*result["webrtc"].values(), *([result["long"]] if "long" in result else [])]:
+        lost = f"{figures['dropped']:>9}{figures['repeated']:>9}"
+        lines.append(f"  {figures['title']:<52}{_ages(figures['age'])}{lost}")
+    stock, filtered = (result["webrtc"][name]["age"] for name in ("stock", "filtered"))
+    if stock and filtered:
+        lines.append(f"  with the filter / stock aiortc without: {filtered['p50_ms'] / stock['p50_ms']:.2f}")
+    if seen := result["changes"]["pictures_seen"]:
+        lines.append(f"  a change is seen after {seen['median']:g} pictures, at most {seen['max']:g}")
+    if "long" in result and (slope := result["long"]["slope"]) is not None:
+        growth = f"{slope['ms_per_min']:+.3f} ms a minute (standard error {slope['standard_error']:.3f})"
+        lines.append(f"  the age changes by {growth} over {slope['minutes']:g} min")
+    return "\n".join(lines)
+
+
+def _ages(age: Mapping[str, float] | None) -> str:
+    return "".join(f"{age[share]:>8.1f}" if age else f"{'-':>8}" for share in SHARES)

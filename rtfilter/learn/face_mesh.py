@@ -1,54 +1,38 @@
-"""MediaPipe's FaceMesh graph, asked directly.
+"""MediaPipe's FaceMesh, opened as its documentation shows it; loads MediaPipe only when it is called.
 
-`FaceMesh.process` copies the picture into the graph and parses 478 messages in Python on the way out.
-Neither is needed: a read-only array is taken as it is, and the serialised answer is a plain array. The
-landmarks are the same to the last bit; measured, a call is 0.2 ms shorter at 720p and 0.55 ms at 1080p.
+Called by `learn.mediapipe_tracker` and, as the floor of the latency benchmark, by `bench.contenders`.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from mediapipe.python import packet_creator
-from mediapipe.python._framework_bindings import _packet_getter, image_frame
-from mediapipe.python.solutions.face_mesh import FaceMesh
-
-from rtfilter.system.arrays import U8
-
-LANDMARKS_STREAM = "multi_face_landmarks"
-FRAME_STEP_US = 33_333  # the graph wants rising times, and uses them for nothing else
+from rtfilter.errors import MissingExtraError
+from rtfilter.system.cache import cache_folder
+from rtfilter.system.installation import install_extra
 
 
-class FaceMeshGraph:
-    """One face, refined lips, eyes and irises; follows from picture to picture."""
+def open_face_mesh() -> Any:
+    """A `FaceMesh` for one face with refined lips, eyes and irises: 478 landmarks.
 
-    def __init__(self) -> None:
-        self._mesh: Any = FaceMesh(refine_landmarks=True, max_num_faces=1)
-        self._time_us = 0
+    Raises MissingExtraError without MediaPipe, UsageError where $RTFILTER_CACHE is relative.
+    """
+    before_mediapipe()
+    try:
+        from mediapipe.python.solutions import face_mesh
+    except ImportError as error:
+        raise MissingExtraError(
+            f"MediaPipe's FaceMesh needs mediapipe 0.10.21 (found: {error}); install it with: "
+            f"{install_extra('mediapipe')} (Python 3.10 to 3.12)"
+        ) from error
+    return face_mesh.FaceMesh(refine_landmarks=True, max_num_faces=1)
 
-    def run(self, rgb: U8) -> bytes | None:
-        """The serialised landmark list of the followed face in `rgb` (uint8 [H, W, 3]), None without one.
 
-        The array must not be written to during the call.
-        """
-        picture = rgb.view()
-        picture.flags.writeable = False
-        packet = packet_creator.create_image_frame(picture, image_format=image_frame.ImageFormat.SRGB)
-        outputs = self._mesh._graph_outputs
-        outputs.clear()
-        self._time_us += FRAME_STEP_US
-        self._mesh._graph.add_packet_to_input_stream(stream="image", packet=packet, timestamp=self._time_us)
-        self._mesh._graph.wait_until_idle()
-        found = outputs.get(LANDMARKS_STREAM)
-        if found is None or found.is_empty():
-            return None
-        faces: list[bytes] = _packet_getter._get_serialized_proto_list(found)
-        return faces[0] if faces else None
+def before_mediapipe() -> None:
+    """Settings for MediaPipe, before it is imported: quiet, and Matplotlib's files in the cache folder.
 
-    def reset(self) -> None:
-        """Forget the followed face."""
-        self._mesh.reset()
-        self._time_us = 0
-
-    def close(self) -> None:
-        self._mesh.close()
+    Raises UsageError where $RTFILTER_CACHE is relative.
+    """
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))

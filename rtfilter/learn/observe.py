@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
 from rtfilter.frame import Frame
-from rtfilter.learn.mediapipe_tracker import MediaPipeTracker, before_mediapipe
+from rtfilter.learn.face_mesh import before_mediapipe
+from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
 
 F64 = npt.NDArray[np.float64]
 

@@ -17,16 +17,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 GUARD_S = 90.0
 # What `bench.webrtc` has running after its first minute.
-_RING = """
+_SERVERS = """
 import time
-from rtfilter.bench.webrtc import ring_of
-from rtfilter.cli.terminal import interrupt_on_hangup_and_term
-from rtfilter.bench.webrtc_processes import busy
-interrupt_on_hangup_and_term()
-with ring_of("vp8") as ring, busy(1):
-    ring.at("echo"), ring.at("filter")
-    print("up", flush=True)
-    time.sleep(600)
+from rtfilter.bench.common import run_as_program
+from rtfilter.bench.webrtc import servers_for
+from rtfilter.bench.webrtc_servers import busy
+
+def main():
+    with servers_for("vp8") as servers, busy(1):
+        servers.up("echo"), servers.up("filter")
+        print("up", flush=True)
+        time.sleep(600)
+
+run_as_program(main)
 """
 
 
@@ -54,7 +57,7 @@ def started(arguments: list[str], folder: Path) -> Iterator[subprocess.Popen[str
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals, missing")
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
 def test_servers_and_load_end_with_the_benchmark(how: str, tmp_path: Path) -> None:
-    with started(["-c", _RING], tmp_path) as process:
+    with started(["-c", _SERVERS], tmp_path) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         family = psutil.Process(process.pid).children(recursive=True)
@@ -62,13 +65,13 @@ def test_servers_and_load_end_with_the_benchmark(how: str, tmp_path: Path) -> No
         process.send_signal(getattr(signal, how))
         process.wait(GUARD_S)
         assert left_of(family) == []
-    if how == "SIGTERM":
+    if how == "SIGTERM":  # nothing runs after SIGKILL
         assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals, missing")
 def test_the_server_of_the_soak_test_ends_with_it(tmp_path: Path) -> None:
-    with started(["-m", "bench.soak", "--output", str(tmp_path / "soak.json")], tmp_path) as process:
+    with started(["-m", "bench.soak", "--output", str(tmp_path)], tmp_path) as process:
         deadline_s = time.monotonic() + GUARD_S
         while not any(listens(each) for each in psutil.Process(process.pid).children(recursive=True)):
             assert time.monotonic() < deadline_s

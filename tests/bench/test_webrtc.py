@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from rtfilter.bench import webrtc
-from rtfilter.bench.webrtc_contenders import CONTENDERS
 from rtfilter.bench.webrtc_report import limits, plot_webrtc, webrtc_markdown
+from rtfilter.bench.webrtc_turns import CONTENDERS
 from rtfilter.controls import Controls
 from rtfilter.errors import OutputError
 from rtfilter.frame import Frame
@@ -33,7 +32,7 @@ def part(busy: int) -> dict[str, Any]:
     return {
         "busy": busy,
         "contenders": {name: figures(ages[name]) | {"title": CONTENDERS[name].title} for name in CONTENDERS},
-        "wishes": {"pictures_seen": seen, "unanswered": 0},
+        "changes": {"pictures_seen": seen, "unanswered": 0},
         "long": figures(36.0),
     }
 
@@ -69,8 +68,8 @@ def test_what_was_promised_is_judged_and_stock_is_promised_nothing() -> None:
     [
         (lambda d: d["idle"]["contenders"]["filtered"].update(age=age(54.1)), "idle: filtered / stock"),
         (lambda d: d["load"]["long"]["slope"].update(ms_per_min=0.5, drift_ms=5.0), "load: the age does not"),
-        (lambda d: d["idle"]["wishes"]["pictures_seen"].update(max=3), "idle: pictures until"),
-        (lambda d: d["idle"]["wishes"].update(unanswered=1), "idle: pictures until"),
+        (lambda d: d["idle"]["changes"]["pictures_seen"].update(max=3), "idle: pictures until"),
+        (lambda d: d["idle"]["changes"].update(unanswered=1), "idle: pictures until"),
         (lambda d: d["bounded"].update(slow_filter=figures(90.0, 200.0)), "bounded:"),
     ],
 )
@@ -113,11 +112,6 @@ def test_a_run_without_a_picture_is_told_and_plotted(tmp_path: Path) -> None:
 def test_a_plot_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
         plot_webrtc(document(), tmp_path / "missing" / "plot.png")
-
-
-def test_a_wrong_line_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert webrtc.main(["--size", "4k"]) == 2
-    assert "unknown size" in capsys.readouterr().err
 
 
 def test_the_slow_server_s_filter_is_slow() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from rtfilter.bench.soak import RUDE_EVERY, demo_pictures, visit
+from rtfilter.bench.soak import RUDE_EVERY, SIZE, visit
+from rtfilter.bench.webrtc_camera import demo_pictures
 from rtfilter.controls import Controls
 from rtfilter.serve.app.pipeline import FilterPipeline
 from rtfilter.serve.app.server import SESSIONS, Server, make_app
@@ -59,7 +60,7 @@ async def visits() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     app = make_app(options)
     server = Server(options, app)
     await server.start()
-    pictures = demo_pictures(10)
+    pictures = demo_pictures(*SIZE, 10)
     address = f"http://127.0.0.1:{server.port}"
     try:
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as client:

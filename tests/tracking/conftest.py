@@ -1,4 +1,4 @@
-"""The trackers, loaded once: it takes half a second."""
+"""The tracker, loaded once: it takes half a second."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare.files import PROCESSOR, prepared
-from rtfilter.tracking.base import Tracker
 from rtfilter.tracking.engine import EngineTracker, FaceNetworks
 
 MakeTracker = Callable[[], EngineTracker]
@@ -26,27 +25,6 @@ def make_engine_tracker(tmp_path_factory: pytest.TempPathFactory) -> MakeTracker
     )
 
 
-@pytest.fixture(scope="module", params=["engine", "mediapipe"])
-def shared_tracker(request: pytest.FixtureRequest) -> Iterator[Tracker]:
-    made: Tracker
-    if request.param == "engine":
-        made = request.getfixturevalue("make_engine_tracker")()
-    else:
-        pytest.importorskip("mediapipe", reason="MediaPipe is not installed")
-        from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
-
-        made = MediaPipeTracker()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def tracker(shared_tracker: Tracker) -> Tracker:
-    """Both kinds, one after the other; every test starts with nobody followed."""
-    shared_tracker.reset()
-    return shared_tracker
-
-
 @pytest.fixture(scope="module")
 def shared_engine(make_engine_tracker: MakeTracker) -> Iterator[EngineTracker]:
     made = make_engine_tracker()
@@ -56,6 +34,6 @@ def shared_engine(make_engine_tracker: MakeTracker) -> Iterator[EngineTracker]:
 
 @pytest.fixture
 def engine(shared_engine: EngineTracker) -> EngineTracker:
-    """Our own tracker; every test starts with nobody followed."""
+    """Follows nobody at the start of every test."""
     shared_engine.reset()
     return shared_engine

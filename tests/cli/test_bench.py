@@ -1,4 +1,4 @@
-"""`rtfilter bench webrtc`: what it says; how fast anything is, is no test."""
+"""`rtfilter bench`: its output; how fast anything is, is no test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from rtfilter.cli import bench_webrtc, serve
+from rtfilter.bench import webrtc
+from rtfilter.cli import serve
+from rtfilter.cli.bench import SIZES, webrtc_table
 from rtfilter.cli.main import main
 from rtfilter.system.installation import install_extra
 
@@ -26,12 +28,12 @@ RESULT = {
         "bypass": figures("rtfilter without the filter (bypass), tuned client", 27.0),
         "filtered": figures("rtfilter with the filter, tuned client", 36.0),
     },
-    "wishes": {"pictures_seen": {"min": 0, "median": 1, "max": 2}},
+    "changes": {"pictures_seen": {"min": 0, "median": 1, "max": 2}},
 }
 
 
 def test_the_table_holds_every_boundary_and_the_ratio() -> None:
-    text = bench_webrtc.table(RESULT)
+    text = webrtc_table(RESULT)
     for wanted in ("model only", "picture in, picture out", "stock aiortc", "bypass", "with the filter"):
         assert wanted in text
     assert "stock aiortc without: 0.40" in text
@@ -41,13 +43,13 @@ def test_the_table_holds_every_boundary_and_the_ratio() -> None:
 
 def test_the_table_tells_of_the_long_run() -> None:
     slope = {"ms_per_min": -0.012, "standard_error": 0.02, "minutes": 10.0}
-    text = bench_webrtc.table({**RESULT, "long": {**figures("long", 37.0), "slope": slope}})
+    text = webrtc_table({**RESULT, "long": {**figures("long", 37.0), "slope": slope}})
     assert "-0.012 ms a minute (standard error 0.020) over 10 min" in text
 
 
 def test_a_contender_of_whom_nothing_came_back_has_dashes() -> None:
     nothing = {**RESULT, "webrtc": {**RESULT["webrtc"], "filtered": figures("filtered", None)}}
-    text = bench_webrtc.table(nothing)
+    text = webrtc_table(nothing)
     assert "stock aiortc without:" not in text
     assert "-       -" in text
 
@@ -55,9 +57,9 @@ def test_a_contender_of_whom_nothing_came_back_has_dashes() -> None:
 def test_json_of_a_run_with_real_processes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(bench_webrtc.SIZES, "480p", (320, 180))
-    monkeypatch.setattr(bench_webrtc, "ROUNDS", 1)
-    monkeypatch.setattr(bench_webrtc, "INSIDE_PICTURES", 5)
+    monkeypatch.setitem(SIZES, "480p", (320, 180))
+    monkeypatch.setattr(webrtc, "QUICK_ROUNDS", 1)
+    monkeypatch.setattr(webrtc, "QUICK_PICTURES", 5)
     assert main(["bench", "webrtc", "--size", "480p", "--seconds", "1", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     measured = document["sizes"]["480p"]

@@ -4,18 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from rtfilter.bench.webrtc_contenders import (
-    CONTENDERS,
-    FILTERED,
-    STOCK,
-    STOCK_TUNED,
-    Ring,
-    spec_of,
-    take_turns,
-)
-from rtfilter.bench.webrtc_figures import figures
-from rtfilter.bench.webrtc_measure import wish
-from rtfilter.bench.webrtc_processes import Address, ServerProcess, busy, run_client
 from rtfilter.bench.webrtc_record import (
     Change,
     ClientRecord,
@@ -24,6 +12,16 @@ from rtfilter.bench.webrtc_record import (
     record_from_json,
     spec_from_json,
     to_json,
+)
+from rtfilter.bench.webrtc_servers import Server, busy, run_client, running
+from rtfilter.bench.webrtc_turns import (
+    CONTENDERS,
+    FILTERED,
+    STOCK,
+    Servers,
+    change_controls,
+    spec_of,
+    take_turns,
 )
 from rtfilter.errors import DeviceError
 
@@ -42,23 +40,23 @@ def test_what_crosses_between_processes_arrives_whole() -> None:
 
 
 def test_stamps_come_back_from_stock_aiortc_to_either_client() -> None:
-    with Ring() as ring:
-        records = take_turns(ring, (STOCK, STOCK_TUNED), SMALL, rounds=1)
-    assert list(records) == [STOCK, STOCK_TUNED]
-    for found in records.values():
-        said = figures(found, SMALL.fps)
+    names = [STOCK, "stock_tuned_client"]
+    with Servers() as servers:
+        found = take_turns(servers, names, SMALL, rounds=1)
+    assert list(found) == names
+    for said in found.values():
         assert said["received"] >= 5
         assert said["unreadable"] == said["repeated"] == 0
         assert said["pts_off_max"] <= 4
         assert said["age"]["p50_ms"] > 0
 
 
-def test_the_filter_answers_wishes_in_the_pixels_and_tells_its_stages() -> None:
-    with Ring() as ring:
-        record = ring.run(FILTERED, spec_of(FILTERED, SMALL))
-        said = wish(ring, SMALL, lambda _: None, times=1)
+def test_changes_of_controls_show_in_the_pixels_and_stages_are_reported() -> None:
+    with Servers() as servers:
+        record = servers.run(FILTERED, SMALL)
+        said = change_controls(servers, SMALL, times=1)
     assert {"unpack", "track", "pack", "total"} <= set(record.stages_ms)
-    assert said["wishes"] == 6
+    assert said["sent"] == 6
     assert said["pictures_applied"] is not None
     # How many are seen depends on how busy the machine is; that none is would be wrong.
     assert said["unanswered"] < 6
@@ -67,14 +65,14 @@ def test_the_filter_answers_wishes_in_the_pixels_and_tells_its_stages() -> None:
 def test_a_server_that_does_not_come_up_is_told_in_one_line() -> None:
     with (
         pytest.raises(DeviceError, match=r"did not come up: .*no_such_module"),
-        ServerProcess("-m", "no_such_module"),
+        running("-m", "no_such_module"),
     ):
         pass
 
 
 def test_a_client_without_a_server_is_told_in_one_line() -> None:
     with pytest.raises(DeviceError, match=r"client of the benchmark failed: .*127\.0\.0\.1"):
-        run_client(Address("http://127.0.0.1:9", ""), SMALL)
+        run_client(Server("http://127.0.0.1:9"), SMALL)
 
 
 def test_load_ends_with_its_block() -> None:
