@@ -1,5 +1,5 @@
 // What the warp painted in RGB, added to the 4:2:0 planes that the picture came in: the changed box, as planes.
-// No difference, no change, bit for bit. Twin: kernels/reference/twins.py, add_edit.
+// No difference, no change, bit for bit. Twin: kernels/reference/add_edit.py.
 
 struct AddEditParameters {
     long long before_offset;        // byte in `before` of the region's first pixel, RGB

@@ -1,7 +1,8 @@
-"""Starting each picture kernel: sizes are checked and the launch's extents computed here, and nowhere else.
+"""Launchers of the picture kernels: they check sizes and compute each launch's extents. Called by
+`gpu.graph`.
 
-All arrays lie on the device, batch first; what the parameter blocks hold is explained in the .cu files.
-ValueError for an array of the wrong type or size. Nothing waits, and everything can be captured.
+All arrays lie on the device, batch first; the parameter blocks are explained in the .cu files. ValueError for
+an array of the wrong type or size. Nothing waits, and everything can be captured.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ CROP_BLOCK_X, CROP_BLOCK_Y = 32, 8
 POINTS_BLOCK = 256
 YUV_BLOCK_X, YUV_BLOCK_Y = 32, 8
 EDIT_BLOCK_X, EDIT_BLOCK_Y = 32, 8
+CARRY_BLOCK = 256
 
-# Blocks that go through all tiles in strides, because a graph freezes their number and only the device knows
-# how large the picture or the box is: as many as a usual face needs, in tiles of 64 x 16 and 128 x 16 pixels.
+# Blocks that go through all tiles in strides: a graph freezes their number, and only the device knows how
+# large the picture or the box is. As many as a usual face needs, in tiles of 64 x 16 and 128 x 16 pixels.
 YUV_BLOCKS = 256
 EDIT_BLOCKS = 128
 
@@ -29,7 +31,9 @@ EDIT_BLOCKS = 128
 def crop(stream: Stream, parameters: DeviceArray, source: DeviceArray, pixels: DeviceArray) -> None:
     """Affine crops of the pictures in `source` (uint8, any shape) into a network's input.
 
-    parameters: CROP [B]. pixels: float32 [B, 3, side_y, side_x], written.
+    Args:
+        parameters: CROP [B].
+        pixels: float32 [B, 3, side_y, side_x], written.
     """
     batch = batch_of(parameters, blocks.CROP)
     check_memory("source", source, np.uint8)
@@ -51,8 +55,12 @@ def points(
 ) -> None:
     """Landmarks in crop pixels to picture pixels, and whether there is a face.
 
-    parameters: POINTS [B]. landmarks: float32 [B, N, 3]. presence: float32 [B]. Written: points_px, float32
-    [B, N, 3], zeros where a landmark is not finite; present, float32 [B], 0 or 1.
+    Args:
+        parameters: POINTS [B].
+        landmarks: float32 [B, N, 3].
+        presence: float32 [B].
+        points_px: float32 [B, N, 3], written; zeros where a landmark is not finite.
+        present: float32 [B], written; 0 or 1.
     """
     batch = batch_of(parameters, blocks.POINTS)
     if len(landmarks.shape) != 3:
@@ -65,19 +73,17 @@ def points(
         ("present", present, (batch,)),
     ):
         check_memory(name, array, np.float32, shape)
-    block = (POINTS_BLOCK, 1, 1)
     arguments = (parameters, landmarks, presence, points_px, present, np.int32(count))
-    stream.launch("points", (1, 1, batch), block, *arguments)
+    stream.launch("points", (1, 1, batch), (POINTS_BLOCK, 1, 1), *arguments)
 
 
 def rgb_from_yuv(stream: Stream, parameters: DeviceArray, yuv: DeviceArray, rgb: DeviceArray) -> None:
-    """8-bit 4:2:0 pictures to RGB, both uint8 of any shape. parameters: YUV [B], the matrix rgb_from_yuv."""
-    _convert(stream, "rgb_from_yuv", parameters, yuv, rgb)
-
-
-def yuv_from_rgb(stream: Stream, parameters: DeviceArray, rgb: DeviceArray, yuv: DeviceArray) -> None:
-    """RGB pictures to 8-bit 4:2:0; as `rgb_from_yuv`, with the matrix yuv_from_rgb."""
-    _convert(stream, "yuv_from_rgb", parameters, rgb, yuv)
+    """8-bit 4:2:0 pictures to RGB, both uint8 of any shape. parameters: YUV [B]."""
+    batch = batch_of(parameters, blocks.YUV)
+    check_memory("yuv", yuv, np.uint8)
+    check_memory("rgb", rgb, np.uint8)
+    grid, block = (YUV_BLOCKS, 1, batch), (YUV_BLOCK_X, YUV_BLOCK_Y, 1)
+    stream.launch("rgb_from_yuv", grid, block, parameters, yuv, rgb)
 
 
 def add_edit(
@@ -89,10 +95,15 @@ def add_edit(
     planes: DeviceArray,
     changed: DeviceArray,
 ) -> None:
-    """The changed boxes as 4:2:0: the planes they came in, and what was painted in RGB. All uint8.
+    """The changed boxes as 4:2:0: the source's planes plus what the warp changed in RGB. Pictures are uint8.
 
-    parameters: ADD_EDIT [B]. reports: REPORT [B]. before: the regions in RGB. after: the boxes, of
-    `Warp.resample`. changed: written, on the device or mapped.
+    Args:
+        parameters: ADD_EDIT [B].
+        reports: REPORT [B].
+        before: the regions in RGB.
+        after: the boxes in RGB, of `Warp.resample`.
+        planes: the regions' planes.
+        changed: written; on the device or mapped.
     """
     batch = batch_of(parameters, blocks.ADD_EDIT)
     check_memory("reports", reports, blocks.REPORT, (batch,))
@@ -102,26 +113,39 @@ def add_edit(
     stream.launch("add_edit", grid, block, parameters, reports, before, after, planes, changed)
 
 
-def _convert(
+def carry_out(stream: Stream, parameters: DeviceArray, table: DeviceArray, state: DeviceArray) -> None:
+    """state[b] = table[from of b]. parameters: CARRY [B]. table: float32 [R, S]. state: float32 [B, S]."""
+    _carry(stream, "carry_out", parameters, state, (table, state))
+
+
+def carry_back(stream: Stream, parameters: DeviceArray, state: DeviceArray, table: DeviceArray) -> None:
+    """table[to of b] = state[b]; as `carry_out`. No two of a batch may name one row."""
+    _carry(stream, "carry_back", parameters, state, (state, table))
+
+
+def _carry(
     stream: Stream,
     kernel: str,
     parameters: DeviceArray,
-    source: DeviceArray,
-    target: DeviceArray,
+    state: DeviceArray,
+    order: tuple[DeviceArray, DeviceArray],
 ) -> None:
-    batch = batch_of(parameters, blocks.YUV)
-    check_memory("source", source, np.uint8)
-    check_memory("target", target, np.uint8)
-    grid, block = (YUV_BLOCKS, 1, batch), (YUV_BLOCK_X, YUV_BLOCK_Y, 1)
-    stream.launch(kernel, grid, block, parameters, source, target)
+    batch, size = batch_of(parameters, blocks.CARRY), state.shape[-1]
+    for array in order:
+        check_memory("state and table", array, np.float32, (array.shape[0], size))
+    if state.shape[0] != batch:
+        raise _wrong("state", state, f"[{batch}, {size}]")
+    grid = (whole(size, CARRY_BLOCK), 1, batch)
+    stream.launch(kernel, grid, (CARRY_BLOCK, 1, 1), parameters, *order, np.int32(size))
 
 
 def whole(size: int, part: int) -> int:
+    """How many parts hold `size`."""
     return -(-size // part)
 
 
 def batch_of(parameters: DeviceArray, dtype: np.dtype[Any]) -> int:
-    """The batch: how many blocks there are."""
+    """The number of parameter blocks."""
     if parameters.dtype != dtype or len(parameters.shape) != 1 or not parameters.shape[0]:
         raise _wrong("parameters", parameters, f"[B] blocks of {', '.join(dtype.names or ())}")
     return parameters.shape[0]

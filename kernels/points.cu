@@ -1,4 +1,4 @@
-// The mesh network's landmarks, from pixels of its crop to pixels of the picture. Twin: kernels/reference/twins.py, points.
+// The mesh network's landmarks, from pixels of its crop to pixels of the picture. Twin: kernels/reference/points.py.
 
 struct PointsParameters {
     float picture_from_crop[6];  // affine [2, 3], as the crop kernel's

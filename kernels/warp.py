@@ -1,6 +1,6 @@
-"""The warp on the device: displaced landmarks in, changed box out, in five launches, all without the host.
+"""The warp on the device: displaced landmarks in, changed boxes out, in five launches. Used by `gpu.graph`.
 
-The same as `RingedMesh.extend` and `CpuRenderer.render` of the CPU lane, for a batch of faces.
+It computes what `RingedMesh.extend` and `CpuRenderer.render` of the CPU lane do, for a batch of faces.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.kernels import blocks
+from rtfilter.kernels.cpu.resample import filter_weights
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
 from rtfilter.kernels.launch import batch_of, check_memory, whole
 
@@ -22,27 +23,31 @@ U8 = npt.NDArray[np.uint8]
 # Named alike in the .cu files; tests compare them.
 MESH_BLOCK = 256
 MESH_VERTICES_MAX = 1024
-MESH_OVAL_MAX, MESH_LOOPS_MAX, MESH_EYES_MAX, MESH_LIDS_MAX = 64, blocks.LOOPS_MAX, 2, 32
+MESH_OVAL_MAX, MESH_LOOPS_MAX, MESH_EYES_MAX, MESH_LIDS_MAX = 64, 4, 2, 32
 GRID_CELLS = 515 * 515
 RASTER_BLOCK, RASTER_LANES = 256, 32
 FLOW_BLOCK = 256
 RESAMPLE_TILE_X, RESAMPLE_TILE_Y = 64, 4
 PHASES, WEIGHTS_ROW, WEIGHTS_OF_SIX = 256, 12, 4
 
-# Blocks that go through all cells or tiles in strides, because only the device knows how many there are: as
-# many as a usual face needs, 48000 cells and 1000 tiles.
+# Blocks that go through all cells or tiles in strides, as only the device knows their number: enough for a
+# usual face, 48000 cells and 1000 tiles.
 FLOW_BLOCKS = 192
 RESAMPLE_BLOCKS = 1024
 
 
 @dataclass(frozen=True)
 class MeshTopology:
-    """What of the mesh does not move.
+    """The constant part of a face mesh.
 
-    landmark_count: how many points there are. triangles: int32 [T, 3]. labels: uint8 [T], as of
-    `rasterise`. oval: int32 [K], landmarks around the face. loops: float32 [L, 2], each ring loop's
-    distance in IODs and its share of the offset. eyes: for each, its iris, int32 [5], centre first, and its
-    lids, int32 [M], once around. core: float32 [3], radius, share and clearance as of `extend_iris`.
+    Attributes:
+        landmark_count: 478.
+        triangles: int32 [T, 3].
+        labels: uint8 [T], of kernels/cpu/rasterise.py.
+        oval: int32 [K], landmarks around the face.
+        loops: float32 [L, 2], each ring loop's distance in IODs and its share of the offset.
+        eyes: for each eye, its iris, int32 [5], centre first, and its lids, int32 [M], once around.
+        core: float32 [3], radius, share and clearance of an iris's rigid core; see `extend_iris`.
     """
 
     landmark_count: int
@@ -96,23 +101,22 @@ class MeshTopology:
         return block
 
 
-def weight_table(four: F32, six: F32) -> F32:
-    """Both filters' weights [PHASES, taps] side by side as the kernel reads them."""
+def weight_table() -> F32:
+    """The filters of four and six taps, [PHASES, taps] each, side by side as the kernel reads them."""
     table = np.zeros((PHASES, WEIGHTS_ROW), np.float32)
-    table[:, :4], table[:, WEIGHTS_OF_SIX : WEIGHTS_OF_SIX + 6] = four, six
+    table[:, :4], table[:, WEIGHTS_OF_SIX : WEIGHTS_OF_SIX + 6] = filter_weights(4), filter_weights(6)
     return table
 
 
 class Warp:
-    """The memory that the warp works in, for a batch of faces, and its launches.
+    """The memory of the warp for a batch of faces, about 7 MiB a face, and its launches.
 
-    reports: REPORT [B] on the device, written by `find_flow`: among others the changed box.
+    Attributes:
+        reports: REPORT [B] on the device, written by `find_flow`: among others the changed box.
     """
 
-    def __init__(
-        self, device: Device, stream: Stream, mesh: MeshTopology, weights: F32, batch: int = 1
-    ) -> None:
-        """weights: of `weight_table`. About 7 MiB of device memory a face. Waits for the stream once."""
+    def __init__(self, device: Device, stream: Stream, mesh: MeshTopology, batch: int = 1) -> None:
+        """Uploads the constant tables, and waits for the stream."""
         self.batch = batch
         self._triangle_count = len(mesh.triangles)
         self._landmark_count = mesh.landmark_count
@@ -123,14 +127,13 @@ class Warp:
         self._flow = device.empty((batch, GRID_CELLS, 2), np.float32)
         self._labels = device.empty((batch, GRID_CELLS), np.uint8)
         self.soft = device.empty((batch, GRID_CELLS, 2), np.float32)
-        tables: tuple[HostArray, ...] = (mesh.corners(), mesh.indices(), mesh.parameters(batch), weights)
-        self._triangles, self._indices, self._mesh, self._weights = (
-            _uploaded(device, stream, table) for table in tables
-        )
-        stream.wait()
+        self._triangles = _uploaded(device, stream, mesh.corners())
+        self._indices = _uploaded(device, stream, mesh.indices())
+        self._mesh = _uploaded(device, stream, mesh.parameters(batch))
+        self._weights = _uploaded(device, stream, weight_table())
 
     def for_fewer(self, batch: int) -> Warp:
-        """The same for a smaller batch, in the same memory: only one of them may be at work at a time."""
+        """The same for a smaller batch, in the same memory: only one of them may run at a time."""
         if not 1 <= batch <= self.batch:
             raise ValueError(f"batch: expected 1..{self.batch}, got {batch}")
         fewer = copy(self)
@@ -149,8 +152,13 @@ class Warp:
     ) -> None:
         """The softened backward flow of displaced landmarks, and the box of what it changes.
 
-        points_px: float32 [B, N, 3] before the edit. offset_px: float32 [B, N, 2]. iod_px: float32 [B].
-        soften: SOFTEN [B].
+        Where no offset is long enough to be seen, nothing changes.
+
+        Args:
+            points_px: float32 [B, N, 3] before the edit.
+            offset_px: float32 [B, N, 2].
+            iod_px: float32 [B].
+            soften: SOFTEN [B].
         """
         batch, count = self.batch, self._landmark_count
         check_memory("points_px", points_px, np.float32, (batch, count, 3))
@@ -173,8 +181,13 @@ class Warp:
     def resample(
         self, stream: Stream, parameters: DeviceArray, source: DeviceArray, changed: DeviceArray
     ) -> None:
-        """The changed boxes, after `find_flow`, from the regions in `source` to `changed`: both uint8 of any
-        shape, the latter on the device or mapped. parameters: RESAMPLE [B]."""
+        """The changed boxes, after `find_flow`.
+
+        Args:
+            parameters: RESAMPLE [B].
+            source: uint8, the regions in RGB.
+            changed: uint8, written; on the device or mapped.
+        """
         if batch_of(parameters, blocks.RESAMPLE) != self.batch:
             raise ValueError(f"expected {self.batch} parameter blocks, got {parameters.shape[0]}")
         check_memory("source", source, np.uint8)

@@ -1,6 +1,6 @@
-// RGB from and to 8-bit 4:2:0, NV12 or I420, with any matrix and range. Twins: `yuv_to_rgb` and `rgb_to_yuv` of
-// rtfilter/colour.py: chroma lies in the middle of its block, bicubic on the way in, the block's mean on the
-// way out; odd sides round up. A thread takes blocks of 2 x 2 pixels.
+// RGB of 8-bit 4:2:0 planes, with any matrix and range. Twin: `yuv_to_rgb` of rtfilter/colour.py: chroma lies in
+// the middle of its block and is interpolated by a bicubic filter; odd sides round up. A thread takes blocks of
+// 2 x 2 pixels.
 
 struct YuvParameters {
     long long rgb_offset;    // byte in `rgb` of the first pixel
@@ -10,13 +10,12 @@ struct YuvParameters {
     int rgb_pitch;           // bytes from row to row of RGB
     int luma_pitch;          // of luma
     int chroma_pitch;        // of chroma
-    int chroma_step;         // bytes from one Cb to the next: 2 for NV12, 1 for I420
     int width, height;       // of what is converted, pixels
     int chroma_left;         // columns of chroma that are there before the first, where this is a part of a
     int chroma_top;          // picture: the bicubic filter reads them; likewise rows
     int chroma_right;        // likewise behind the last; where there are none, the last one is repeated
     int chroma_bottom;       // likewise
-    float matrix[12];        // affine [3, 4] in units of 0..255: rgb_from_yuv or yuv_from_rgb
+    float matrix[12];        // rgb_from_yuv, affine [3, 4] in units of 0..255
 };
 
 constexpr int YUV_BLOCK_X = 32;
@@ -44,7 +43,7 @@ static __device__ float4 upsampled(const unsigned char* plane, const YuvParamete
         const int row = clamped(l + n - 2, -p.chroma_top, last_y) * p.chroma_pitch;
         float s[5];
 #pragma unroll
-        for (int t = 0; t < 5; ++t) s[t] = plane[row + clamped(k + t - 2, -p.chroma_left, last_x) * p.chroma_step];
+        for (int t = 0; t < 5; ++t) s[t] = plane[row + clamped(k + t - 2, -p.chroma_left, last_x)];
         const float2 two = between(s[0], s[1], s[2], s[3], s[4]);
         left[n] = two.x, right[n] = two.y;
     }
@@ -71,48 +70,15 @@ static __device__ void rgb_of_block(
     }
 }
 
-static __device__ void yuv_of_block(
-    const YuvParameters& p, const unsigned char* rgb, unsigned char* yuv, int k, int l) {
-    float cb = 0.0f, cr = 0.0f;
-#pragma unroll
-    for (int n = 0; n < 4; ++n) {
-        // A block cut by the far edge repeats what it has.
-        const int x = 2 * k + n % 2, y = 2 * l + n / 2;
-        const int from_x = min(x, p.width - 1), from_y = min(y, p.height - 1);
-        const unsigned char* pixel = rgb + p.rgb_offset + (long long)from_y * p.rgb_pitch + 3 * from_x;
-        const float r = pixel[0], g = pixel[1], b = pixel[2];
-        cb += to_byte(row_of(p.matrix + 4, r, g, b));
-        cr += to_byte(row_of(p.matrix + 8, r, g, b));
-        if (x == from_x && y == from_y) {
-            yuv[p.luma_offset + (long long)y * p.luma_pitch + x] = to_byte(row_of(p.matrix, r, g, b));
-        }
-    }
-    const long long at = (long long)l * p.chroma_pitch + (long long)k * p.chroma_step;
-    yuv[p.cb_offset + at] = to_byte(0.25f * cb);
-    yuv[p.cr_offset + at] = to_byte(0.25f * cr);
-}
-
-// All blocks of a picture, by as many threads as there are: convert(k, l) for the one in column k and row l.
-template <class Convert> static __device__ void for_blocks(const YuvParameters& p, Convert convert) {
+extern "C" __global__ void __launch_bounds__(256) rgb_from_yuv(
+    const YuvParameters* __restrict__ parameters, const unsigned char* __restrict__ yuv,
+    unsigned char* __restrict__ rgb) {
+    const YuvParameters& p = parameters[blockIdx.z];
     const int columns = (p.width + 1) >> 1, rows = (p.height + 1) >> 1;
     const int across = (columns + YUV_BLOCK_X - 1) / YUV_BLOCK_X;
     const int tiles = across * ((rows + YUV_BLOCK_Y - 1) / YUV_BLOCK_Y);
     for (int n = blockIdx.x; n < tiles; n += gridDim.x) {
         const int k = n % across * YUV_BLOCK_X + threadIdx.x, l = n / across * YUV_BLOCK_Y + threadIdx.y;
-        if (k < columns && l < rows) convert(k, l);
+        if (k < columns && l < rows) rgb_of_block(p, yuv, rgb, k, l);
     }
-}
-
-extern "C" __global__ void __launch_bounds__(256) rgb_from_yuv(
-    const YuvParameters* __restrict__ parameters, const unsigned char* __restrict__ yuv,
-    unsigned char* __restrict__ rgb) {
-    const YuvParameters& p = parameters[blockIdx.z];
-    for_blocks(p, [&](int k, int l) { rgb_of_block(p, yuv, rgb, k, l); });
-}
-
-extern "C" __global__ void __launch_bounds__(256) yuv_from_rgb(
-    const YuvParameters* __restrict__ parameters, const unsigned char* __restrict__ rgb,
-    unsigned char* __restrict__ yuv) {
-    const YuvParameters& p = parameters[blockIdx.z];
-    for_blocks(p, [&](int k, int l) { yuv_of_block(p, rgb, yuv, k, l); });
 }

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from rtfilter.kernels import CACHE
+from rtfilter.kernels.cpu import CACHE
 from rtfilter.kernels.cpu.resample import CHUNK_ROWS, MARGIN_PX, resample_rows
 
 F32 = npt.NDArray[np.float32]

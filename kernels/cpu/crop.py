@@ -1,7 +1,7 @@
 """The affine crop on the processor: what crop.cu does, with its arithmetic, out of RGB or of YUV planes.
 
 Samples go straight into a network's input, and of the picture nothing is read but the pixels under them: it
-need not be RGB. kernels/reference/twins.py says the same in plain NumPy.
+need not be RGB. kernels/reference/crop.py is its readable twin.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from rtfilter.kernels import CACHE
+from rtfilter.kernels.cpu import CACHE
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from rtfilter.kernels import CACHE
+from rtfilter.kernels.cpu import CACHE
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]

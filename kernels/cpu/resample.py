@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from rtfilter.kernels import CACHE
+from rtfilter.kernels.cpu import CACHE
 from rtfilter.kernels.cpu.filter_step import LOADED_PIXELS, filter_step_4, filter_step_6
 
 F32 = npt.NDArray[np.float32]

@@ -44,7 +44,7 @@ def _check_networks(problem: str) -> Check:
 def check_kernel_cache() -> list[Check]:
     """Whether compiled kernels can be kept; without it every start compiles anew."""
     try:
-        from rtfilter.kernels import CACHE_FOLDER
+        from rtfilter.kernels.cpu import CACHE_FOLDER
     except ImportError:
         return []  # the package that is missing has a finding of its own
     if CACHE_FOLDER is not None:

@@ -23,7 +23,6 @@ from rtfilter.gpu.replay import Part, Work, queue_parts, replay_of
 from rtfilter.gpu.slots import Slot
 from rtfilter.gpu.upload import Format
 from rtfilter.kernels import blocks, launch
-from rtfilter.kernels.carry import CARRY, carry_back, carry_out
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
 from rtfilter.render.cuda import CudaRenderer
 
@@ -70,7 +69,7 @@ class FramePipeline:
                 "resample": ((batch,), blocks.RESAMPLE),
                 "yuv": ((batch,), blocks.YUV),
                 "edit": ((batch,), blocks.ADD_EDIT),
-                "carry": ((batch,), CARRY),
+                "carry": ((batch,), blocks.CARRY),
                 "wish": ((batch, WISH.size), np.float32),
             },
             batch * slot_bytes,
@@ -149,12 +148,12 @@ class FramePipeline:
         upload, paint = self._up.first(self.batch * slot_bytes), self._paint_of(kind)
         return [
             Part("upload", lambda: stream.upload(*upload)),
-            Part("crop", lambda: carry_out(stream, up["carry"], self._table, self._state)),
+            Part("crop", lambda: launch.carry_out(stream, up["carry"], self._table, self._state)),
             Part("crop", lambda: launch.crop(stream, up["crop"], self._regions, self._pixels)),
             Part("face_mesh", lambda: mesh.enqueue(stream), mesh.capturable),
             Part("points", lambda: launch.points(stream, up["points"], *places)),
             Part("expression", lambda: expression.enqueue(stream), expression.capturable),
-            Part("render", lambda: carry_back(stream, up["carry"], self._new_state, self._table)),
+            Part("render", lambda: launch.carry_back(stream, up["carry"], self._new_state, self._table)),
             Part("render", lambda: paint.queue(stream)),
             Part("download", lambda: self._download(self.batch * slot_bytes)),
         ]

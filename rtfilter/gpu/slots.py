@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from rtfilter.kernels import blocks
 from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.follow import PRESENCE_MIN
 from rtfilter.tracking.roi import CROP_PX, Roi
@@ -45,7 +44,6 @@ def look_at(slot: Slot, roi: Roi | None, uploaded: Box, size: tuple[int, int]) -
     crop["region_x"], crop["region_y"] = uploaded.x0, uploaded.y0
     crop["region_width"], crop["region_height"] = uploaded.x1 - uploaded.x0, uploaded.y1 - uploaded.y0
     crop["picture_width"], crop["picture_height"] = size
-    crop["border"] = blocks.BORDER_REPLICATE
     crop["picture_from_crop"] = between_centres(matrix).ravel()
     crop["scale"], crop["bias"] = 1.0 / 255.0, 0.0
     points["picture_from_crop"] = matrix.ravel()

@@ -67,7 +67,7 @@ class RgbUpload:
         region, size = self._region, (self._rgb.shape[1], self._rgb.shape[0])
         np.copyto(self._rows(slot.region, region), rows_of(self._rgb, region))
         crop = look_at(slot, roi, region, size)
-        crop["rgb_offset"], crop["pitch"], crop["chroma_step"] = slot.offset, self._pitch, 0
+        crop["rgb_offset"], crop["pitch"], crop["planar"] = slot.offset, self._pitch, 0
         set_region(slot.block("soften"), slot.block("resample"), region, size, self._pitch, slot.offset)
 
     def changed(self, slot: Slot, box: Box) -> list[U8]:

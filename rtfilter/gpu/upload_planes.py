@@ -54,7 +54,7 @@ class PlanesUpload:
         crop = look_at(slot, roi, self._outer, size)
         crop["rgb_offset"], crop["pitch"] = slot.offset, self._pitch
         crop["cb_offset"], crop["cr_offset"] = slot.offset + self._cb, slot.offset + self._cr
-        crop["chroma_pitch"], crop["chroma_step"] = self._pitch // 2, 1
+        crop["chroma_pitch"], crop["planar"] = self._pitch // 2, 1
         crop["rgb_from_yuv"] = self._planes.spec.rgb_from_yuv.ravel()
         rgb_pitch = pitch_of(self._region.x1 - self._region.x0)
         rgb_offset = self.format.room(slot.offset)
@@ -86,7 +86,7 @@ class PlanesUpload:
         """The block yuv: the region's RGB, out of all that was uploaded."""
         region, outer, yuv = self._region, self._outer, slot.block("yuv")
         self._set_places(yuv, slot)
-        yuv["rgb_offset"], yuv["rgb_pitch"], yuv["chroma_step"] = rgb_offset, rgb_pitch, 1
+        yuv["rgb_offset"], yuv["rgb_pitch"] = rgb_offset, rgb_pitch
         yuv["width"], yuv["height"] = region.x1 - region.x0, region.y1 - region.y0
         yuv["chroma_left"], yuv["chroma_top"] = (region.x0 - outer.x0) // 2, (region.y0 - outer.y0) // 2
         yuv["chroma_right"] = (outer.x1 + 1) // 2 - (region.x1 + 1) // 2

@@ -11,9 +11,8 @@ from copy import copy
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.kernels.cpu.resample import filter_weights
 from rtfilter.kernels.device import Device, DeviceArray, Stream
-from rtfilter.kernels.warp import Warp, weight_table
+from rtfilter.kernels.warp import Warp
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.system.arrays import Box
 
@@ -22,8 +21,7 @@ class CudaRenderer:
     """Renders a batch of faces; its memory is the device's, about 7 MiB a face."""
 
     def __init__(self, device: Device, stream: Stream, mesh: RingedMesh, batch: int = 1) -> None:
-        weights = weight_table(filter_weights(4), filter_weights(6))
-        self._warp = Warp(device, stream, mesh.topology(), weights, batch)
+        self._warp = Warp(device, stream, mesh.topology(), batch)
 
     def for_fewer(self, batch: int) -> CudaRenderer:
         """One for a smaller batch, in the same memory: only one of them may be at work at a time."""

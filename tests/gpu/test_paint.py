@@ -17,7 +17,7 @@ from rtfilter.gpu.slots import Slot
 from rtfilter.gpu.upload import Format, RgbUpload, Upload
 from rtfilter.gpu.upload_planes import REACH_PX, PlanesUpload
 from rtfilter.kernels import blocks, launch
-from rtfilter.kernels.reference import twins
+from rtfilter.kernels.reference.add_edit import add_edit
 from rtfilter.planes import Planes
 from rtfilter.render.cuda import CudaRenderer, changed_box
 from rtfilter.render.mesh import RingedMesh
@@ -27,6 +27,7 @@ from tests.faces import builtin, coefficients, face_px, texture
 from tests.gpu.conftest import need_compiler
 from tests.gpu.in_planes import planes_of_rgb
 from tests.host_gpu.device import HostDevice
+from tests.kernels.on_host import set_i420
 
 SPECS = [YuvSpec(matrix, full) for matrix in ("bt601", "bt709") for full in (False, True)]
 
@@ -74,7 +75,7 @@ class Painter:
         """The whole picture, by the kernel."""
         height, width = planes.shape
         made = np.zeros(1, blocks.YUV)
-        blocks.set_i420(made, width, height)
+        set_i420(made, width, height)
         made["rgb_pitch"], made["width"], made["height"] = 3 * width, width, height
         made["matrix"] = planes.spec.rgb_from_yuv.ravel()
         flat = np.concatenate([plane.ravel() for plane in planes.all])
@@ -126,7 +127,7 @@ def check(painter: Painter, planes: Planes, region: Box, moved: Displacement, nu
     assert box.y1 % 2 == 0 or box.y1 == height
     shown = before[box.y0 : box.y1, box.x0 : box.x1]
     after = painted[0].reshape(shown.shape)
-    want = twins.add_edit(planes.part(box), shown, after, planes.spec.yuv_from_rgb)
+    want = add_edit(planes.part(box), shown, after, planes.spec.yuv_from_rgb)
     for ours, theirs in zip(got, want, strict=True):
         assert np.array_equal(ours, theirs)
     out = planes.copy()

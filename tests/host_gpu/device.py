@@ -102,7 +102,7 @@ class HostMark:
 
 
 class HostStream:
-    """Keeps what is queued, and does it at `wait`, in order. backwards: see host_shim.h."""
+    """Keeps what is queued, and does it at `wait`, in order. backwards: see shim.h."""
 
     pointer = 0
 

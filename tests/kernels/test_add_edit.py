@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rtfilter.colour import MATRICES, YuvSpec, rgb_to_yuv, yuv_to_rgb
 from rtfilter.kernels import blocks, launch
-from rtfilter.kernels.reference import twins
+from rtfilter.kernels.reference.add_edit import add_edit
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import Box
 from tests.faces import texture
@@ -39,7 +39,7 @@ def twin(job: Job) -> list[np.ndarray]:
     coarse = np.s_[y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2]
     inside = (np.s_[y0:y1, x0:x1], coarse, coarse)
     parts = [plane[part] for plane, part in zip(out, inside, strict=True)]
-    made = twins.add_edit(parts, job.before[inside[0]], job.after[inside[0]], job.spec.yuv_from_rgb)
+    made = add_edit(parts, job.before[inside[0]], job.after[inside[0]], job.spec.yuv_from_rgb)
     for part, new in zip(parts, made, strict=True):
         part[...] = new
     return out

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtfilter.kernels import blocks, carry, launch, source, warp
+from rtfilter.kernels import blocks, launch, source, warp
 from rtfilter.kernels.cpu import rasterise, resample
 from rtfilter.render import cpu
 from tests.host_gpu import build as host_build
 
-STRUCTS = {**blocks.STRUCTS, "CarryParameters": carry.CARRY}
 CONSTANT = re.compile(r"^constexpr (?:int|float) (\w+) = ([^;]+);", re.M)
 
 
@@ -26,26 +25,6 @@ def constants() -> dict[str, float]:
     return known
 
 
-def structs() -> dict[str, list[str]]:
-    """The fields of each struct that comes from the host, in order, without their sizes."""
-    found = {}
-    for name, body in re.findall(
-        r"struct (\w+(?:Parameters|Report)) \{(.*?)\};", source.translation_unit(), re.S
-    ):
-        lines = [re.sub(r"//.*", "", line) for line in body.splitlines()]
-        fields = re.sub(r"\b(long long|int|float)\b", "", " ".join(lines))
-        found[name] = [
-            re.sub(r"\[.*?\]", "", field).strip() for field in re.split("[,;]", fields) if field.strip()
-        ]
-    return found
-
-
-def test_the_structs_have_the_fields_of_the_types() -> None:
-    assert set(structs()) == set(STRUCTS)
-    for name, dtype in STRUCTS.items():
-        assert structs()[name] == list(dtype.names or ()), name
-
-
 def test_every_field_says_what_it_is() -> None:
     for name, body in re.findall(r"struct (\w+Parameters) \{(.*?)\n\};", source.translation_unit(), re.S):
         for line in body.strip().splitlines():
@@ -55,7 +34,7 @@ def test_every_field_says_what_it_is() -> None:
 def test_the_compiled_structs_lie_as_the_types(tmp_path: Path) -> None:
     """Sizes and places, as the host's compiler lays them out; NVRTC follows the host's rules on purpose."""
     lines = []
-    for name, dtype in STRUCTS.items():
+    for name, dtype in blocks.STRUCTS.items():
         assert dtype.fields is not None
         lines.append(f"static_assert(sizeof({name}) == {dtype.itemsize});")
         for field, (kind, offset, *_) in dtype.fields.items():
@@ -69,9 +48,7 @@ def test_the_compiled_structs_lie_as_the_types(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    "module", [launch, warp, blocks, resample, carry], ids=lambda module: module.__name__
-)
+@pytest.mark.parametrize("module", [launch, warp, resample], ids=lambda module: module.__name__)
 def test_constants_are_named_and_worth_the_same(module: object) -> None:
     known = constants()
     shared = {name for name in vars(module) if name in known}
@@ -79,13 +56,11 @@ def test_constants_are_named_and_worth_the_same(module: object) -> None:
         assert getattr(module, name) == known[name], name
     wanted = {
         launch: {"CROP_BLOCK_X", "CROP_BLOCK_Y", "POINTS_BLOCK", "YUV_BLOCK_X", "YUV_BLOCK_Y",
-                 "EDIT_BLOCK_X", "EDIT_BLOCK_Y"},
+                 "EDIT_BLOCK_X", "EDIT_BLOCK_Y", "CARRY_BLOCK"},
         warp: {"MESH_BLOCK", "MESH_VERTICES_MAX", "GRID_CELLS", "RASTER_BLOCK", "RASTER_LANES", "FLOW_BLOCK",
                "RESAMPLE_TILE_X", "RESAMPLE_TILE_Y", "PHASES", "WEIGHTS_ROW", "WEIGHTS_OF_SIX",
                "MESH_OVAL_MAX", "MESH_LOOPS_MAX", "MESH_EYES_MAX", "MESH_LIDS_MAX"},
-        blocks: {"BORDER_REPLICATE", "BORDER_ZERO"},
         resample: {"PHASES", "PHASE_BITS"},
-        carry: {"CARRY_BLOCK"},
     }  # fmt: skip
     assert wanted[module] <= shared
 
@@ -97,7 +72,6 @@ def test_the_cpu_renderers_choices_are_the_kernels() -> None:
     assert known["LARGE_IOD_PX"] == cpu.LARGE_IOD_PX
     assert np.float32(known["STILL_PX"]) == np.float32(cpu.STILL_PX)
     assert known["LABEL_SKIN"] == rasterise.SKIN
-    assert known["MESH_LOOPS_MAX"] == blocks.LOOPS_MAX
 
 
 def test_the_kernels_stay_plain() -> None:

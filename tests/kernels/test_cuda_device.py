@@ -20,7 +20,7 @@ from rtfilter.kernels.warp import Warp
 from rtfilter.render.mesh import RingedMesh
 from tests.faces import builtin, face_px, texture
 from tests.host_gpu.device import HostDevice
-from tests.kernels.on_host import TABLE, block, padded_rows
+from tests.kernels.on_host import block, padded_rows
 
 pytest.importorskip("cupy", reason="CuPy is not installed: pip install 'rtfilter[gpu]'")
 pretending = importlib.import_module("tests.fakes.cupy_on_host")
@@ -62,7 +62,7 @@ def filtered(device: CudaDevice | HostDevice) -> list[np.ndarray]:
     """Two frames of the warp as a lane does them: one graph with its copies, launched twice."""
     stream, model, rgb = device.stream(), builtin(), texture()
     mesh = RingedMesh(model.triangles, model.holes).topology()
-    warp, rows = Warp(device, stream, mesh, TABLE), padded_rows(rgb)
+    warp, rows = Warp(device, stream, mesh), padded_rows(rgb)
     size = {"region_width": 320, "region_height": 240}
     pitch = rows.shape[1]
     soften = block(blocks.SOFTEN, picture_width=320, picture_height=240, **size)

@@ -88,7 +88,7 @@ Launch = Callable[..., int]
 
 @pytest.fixture(scope="module")
 def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
-    shim = Path(host_build.__file__).with_name("host_shim.h").read_text("utf-8")
+    shim = Path(host_build.__file__).with_name("shim.h").read_text("utf-8")
     exports = "\n".join(f"SHIM_KERNEL({name})" for name in NAMES)
     path = tmp_path_factory.mktemp("shim") / "kernels.so"
     path.write_bytes(host_build.compile_unit(host_build.find_compiler(), f"{shim}\n{KERNELS}\n{exports}\n"))

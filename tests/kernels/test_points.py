@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtfilter.kernels import blocks, launch
-from rtfilter.kernels.reference import twins
+from rtfilter.kernels.reference import points as reference
 from tests.kernels.on_host import Bench, block, in_both_orders
 
 MATRIX = np.array([[2.5, -0.75, 812.0], [0.75, 2.5, -33.5]])
@@ -43,7 +43,7 @@ def run(
 @pytest.mark.parametrize("count", [1, 255, 256, 257, 478])
 def test_points_go_through_the_affine(count: int) -> None:
     landmarks = np.random.default_rng(count).uniform(-20, 212, (1, count, 3)).astype(np.float32)
-    want, present = twins.points(landmarks, np.float32([0.9]), MATRIX, np.hypot(2.5, 0.75), 0.5)
+    want, present = reference.points(landmarks, np.float32([0.9]), MATRIX, np.hypot(2.5, 0.75), 0.5)
     for bench in in_both_orders():
         got = run(bench, landmarks, [0.9])
         assert np.abs(got[0] - want).max() < APART_PX
@@ -73,7 +73,7 @@ def test_who_is_present(presence: float, threshold: float, present: float) -> No
 def test_one_broken_number_makes_no_face(bad: float, where: tuple[int, int]) -> None:
     landmarks = np.full((2, 478, 3), 90.0, np.float32)
     landmarks[0][where] = bad
-    want, present = twins.points(landmarks, np.float32([1, 1]), MATRIX, np.hypot(2.5, 0.75), 0.5)
+    want, present = reference.points(landmarks, np.float32([1, 1]), MATRIX, np.hypot(2.5, 0.75), 0.5)
     for bench in in_both_orders():
         points, found = run(bench, landmarks, [1.0, 1.0])
         assert found.tolist() == present.tolist() == [0.0, 1.0]

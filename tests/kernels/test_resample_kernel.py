@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from rtfilter.kernels import blocks
 from rtfilter.kernels.cpu.resample import MARGIN_PX, filter_weights, lane_weights, resample_rows
-from rtfilter.kernels.warp import GRID_CELLS, RESAMPLE_TILE_X, RESAMPLE_TILE_Y
+from rtfilter.kernels.warp import GRID_CELLS, RESAMPLE_TILE_X, RESAMPLE_TILE_Y, weight_table
 from tests.faces import texture
-from tests.kernels.on_host import TABLE, Bench, Box, in_both_orders, padded_rows
+from tests.kernels.on_host import Bench, Box, in_both_orders, padded_rows
 
 STILL_PX = 1 / 24
 WEIGHTS = {taps: filter_weights(taps) for taps in (4, 6)}
@@ -66,7 +66,7 @@ def launched(
     )
     block_size = (RESAMPLE_TILE_X, RESAMPLE_TILE_Y, 1)
     bench.stream.launch(
-        "resample_box", (grid, 1, len(jobs)), block_size, *given_memory, bench.put(TABLE), changed
+        "resample_box", (grid, 1, len(jobs)), block_size, *given_memory, bench.put(weight_table()), changed
     )
     bench.stream.wait()
     made = []

@@ -17,7 +17,7 @@ from rtfilter.kernels.warp import Warp
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from tests.faces import builtin, coefficients, face_px, rotation, texture
-from tests.kernels.on_host import TABLE, Bench, Box, Warped, in_both_orders, padded_rows
+from tests.kernels.on_host import Bench, Box, Warped, in_both_orders, padded_rows
 
 SMILE = coefficients(mouthSmile=1.0, browInnerUp=0.8, cheekSquint=0.5, eyeWide=0.5)
 # Measured over the cases below: the flow is at most 3.2e-5 px apart (single numbers against double ones), and
@@ -192,7 +192,7 @@ def test_three_faces_at_once_are_three_alone(mesh: RingedMesh) -> None:
     bench, names = Bench(), ("frontal", "small, cells of a pixel", "turned, nodding, rolled")
     cases = [case_of(name) for name in names]
     rgb = cases[0][0].rgb
-    warp = Warp(bench.device, bench.stream, mesh.topology(), TABLE, 3)
+    warp = Warp(bench.device, bench.stream, mesh.topology(), 3)
     source, size = padded_rows(rgb), rgb.shape[0] * ((3 * rgb.shape[1] + 3) // 4 * 4)
     soften, resample = np.zeros(3, blocks.SOFTEN), np.zeros(3, blocks.RESAMPLE)
     for n in range(3):
