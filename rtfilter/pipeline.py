@@ -1,65 +1,87 @@
-"""File to file: every frame, in order; reading, filtering and writing overlap.
+"""The frame worker, and files: every frame in order while reading, filtering and writing overlap.
 
-For sources that wait (files, the demo). A live source goes through `loop.py`, which keeps the newest
-frame; this keeps all of them.
+Called by `cli.run`, and by `cam.loop` and `serve.app.pipeline`, whose workers take the newest frame alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Condition
-
-import numpy as np
+from typing import Generic, TypeVar
 
 from rtfilter.errors import RtfilterError
 from rtfilter.frame import Frame
 from rtfilter.sinks.base import Sink
 from rtfilter.sources.base import Source
+from rtfilter.system.clock import StageTimings
+from rtfilter.system.latest import InOrder
 from rtfilter.system.threads import caught, start_thread
+
+T = TypeVar("T")
 
 # Enough to ride out a slow frame; an 8K frame is 100 MB, so not more.
 _QUEUE_FRAMES = 3
+# Ten minutes at 30 frames a second.
+_KEPT_FRAMES = 18_000
 # Waits are cut into pieces: some systems deliver Ctrl-C only between them.
 _WAIT_S = 0.2
 _JOIN_S = 10.0
 
 
+class FrameWorker(Generic[T]):
+    """A thread that takes one item after another and does its work with it.
+
+    What it takes from is its policy: `InOrder.get` gives every item, `Latest.get` and the `read` of a live
+    source give the newest.
+
+    Args:
+        name: of the thread.
+        take: the next item, waited for; None ends the worker.
+        work: called with each item. False ends the worker, as a closed hand-off answers.
+        ended: called last, with the error that ended the worker, or None.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        take: Callable[[], T | None],
+        work: Callable[[T], bool | None],
+        ended: Callable[[BaseException | None], None],
+    ) -> None:
+        def run() -> None:
+            while (item := take()) is not None and work(item) is not False:
+                pass
+
+        self._thread = start_thread(name, lambda: ended(caught(run)))
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; whether it came in time."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+
 @dataclass
 class TranscodeReport:
-    """What a run did. The lists hold nanoseconds, one entry a frame; the stages overlap in time."""
+    """What a run did. timings: by stage; the stages overlap in time."""
 
     frames: int = 0
     wall_s: float = 0.0
-    decode_ns: list[int] = field(default_factory=list)
-    filter_ns: list[int] = field(default_factory=list)
-    encode_ns: list[int] = field(default_factory=list)
-
-    @property
-    def fps(self) -> float:
-        """Frames a second over the whole run; 0 for a run of no frames."""
-        return self.frames / self.wall_s if self.wall_s > 0.0 else 0.0
+    timings: StageTimings = field(default_factory=lambda: StageTimings(_KEPT_FRAMES))
 
     def as_dict(self) -> dict[str, object]:
         """JSON-ready: frames, wall_s, fps, and median, p95, p99 of every stage in milliseconds."""
-        stages = {"decode": self.decode_ns, "filter": self.filter_ns, "encode": self.encode_ns}
+        stages: dict[str, dict[str, float]] = {"decode": {}, "filter": {}, "encode": {}}
+        for stage, times in self.timings.summary().items():
+            stages[stage] = {"p50": times["p50_ms"], "p95": times["p95_ms"], "p99": times["p99_ms"]}
         return {
             "frames": self.frames,
             "wall_s": round(self.wall_s, 3),
-            "fps": round(self.fps, 2),
-            "stages_ms": {name: percentiles_ms(values) for name, values in stages.items()},
+            "fps": round(self.frames / self.wall_s, 2) if self.wall_s > 0.0 else 0.0,
+            "stages_ms": stages,
         }
-
-
-def percentiles_ms(values_ns: list[int]) -> dict[str, float]:
-    """Median, p95 and p99 in milliseconds; empty for no values."""
-    if not values_ns:
-        return {}
-    points = np.percentile(np.asarray(values_ns, np.float64) / 1e6, (50, 95, 99))
-    return {name: round(float(value), 3) for name, value in zip(("p50", "p95", "p99"), points, strict=True)}
 
 
 def transcode(
@@ -67,65 +89,76 @@ def transcode(
     step: Callable[[Frame], Frame],
     sink: Sink,
     progress: Callable[[int, int | None], None] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> TranscodeReport:
     """Pass every frame of `source` through `step` into `sink`, then close the sink as complete.
 
-    `step` and `progress` run in the calling thread, `source.read` and `sink.write` in one thread each.
-    progress: called after every frame with the frames filtered so far and `source.info.frame_count`.
+    `source.read`, `step` and `sink.write` run in one thread each. Whatever goes wrong in one of them, and
+    Ctrl-C, stops all three within a frame, closes the source, closes the sink as incomplete and is raised
+    here, unchanged. Otherwise the source stays open: it is the caller's.
 
-    Whatever goes wrong anywhere (Ctrl-C included) stops all three within a frame, closes the sink as
-    incomplete and is raised here, unchanged; the source is closed then. Otherwise it stays open: it is the
-    caller's.
+    Args:
+        progress: called after every step with the frames filtered so far and `source.info.frame_count`.
+        stopped: read before every frame; once True, the frames read so far are all.
     """
-    report = TranscodeReport()
     started_s = time.monotonic()
-    read, filtered = _Channel(), _Channel()
+    report = TranscodeReport()
+    read: InOrder[Frame] = InOrder(_QUEUE_FRAMES)
+    filtered: InOrder[Frame] = InOrder(_QUEUE_FRAMES)
     errors: list[BaseException] = []
+    done = threading.Event()
 
-    def decode() -> None:
-        while True:
-            start_ns = time.perf_counter_ns()
-            frame = source.read()
-            if frame is None:
-                return read.finish()
-            report.decode_ns.append(time.perf_counter_ns() - start_ns)
-            read.put(frame)
+    def timed_since(start_ns: int, stage: str) -> None:
+        report.timings.record(stage, time.perf_counter_ns() - start_ns)
 
-    def encode() -> None:
-        while (frame := filtered.get()) is not None:
-            start_ns = time.perf_counter_ns()
-            sink.write(frame)
-            report.encode_ns.append(time.perf_counter_ns() - start_ns)
+    def decode() -> Frame | None:
+        start_ns = time.perf_counter_ns()
+        frame = None if stopped() else source.read()
+        if frame is not None:
+            timed_since(start_ns, "decode")
+        return frame
+
+    def filter_one(frame: Frame) -> bool:
+        start_ns = time.perf_counter_ns()
+        result = step(frame)
+        timed_since(start_ns, "filter")
+        if not filtered.put(result):
+            return False
+        report.frames += 1
+        if progress is not None:
+            progress(report.frames, source.info.frame_count)
+        return True
+
+    def encode(frame: Frame) -> None:
+        start_ns = time.perf_counter_ns()
+        sink.write(frame)
+        timed_since(start_ns, "encode")
 
     def stop() -> None:
-        read.stop()
-        filtered.stop()
+        read.close(drop=True)
+        filtered.close(drop=True)
+        done.set()
 
-    def run(work: Callable[[], None]) -> None:
-        error = caught(work)
-        if error is not None:
-            if not isinstance(error, _StoppedError):
+    def then(finish: Callable[[], None]) -> Callable[[BaseException | None], None]:
+        def ended(error: BaseException | None) -> None:
+            if error is None:
+                finish()
+            else:
                 errors.append(error)
-            stop()
+                stop()
 
-    workers = [start_thread("decode", lambda: run(decode)), start_thread("encode", lambda: run(encode))]
+        return ended
+
+    workers = [
+        FrameWorker("decode", decode, read.put, then(read.close)),
+        FrameWorker("filter", read.get, filter_one, then(filtered.close)),
+        FrameWorker("encode", filtered.get, encode, then(done.set)),
+    ]
     complete = False
     try:
-        while (frame := read.get()) is not None:
-            start_ns = time.perf_counter_ns()
-            result = step(frame)
-            report.filter_ns.append(time.perf_counter_ns() - start_ns)
-            filtered.put(result)
-            report.frames += 1
-            if progress is not None:
-                progress(report.frames, source.info.frame_count)
-        filtered.finish()
-        for worker in workers:
-            while worker.is_alive():
-                worker.join(_WAIT_S)
+        while not done.wait(_WAIT_S):
+            pass
         complete = not errors
-    except _StoppedError:
-        pass  # a thread failed; its error is raised below
     finally:
         if not complete:
             stop()
@@ -133,7 +166,7 @@ def transcode(
             source.close()
             for worker in workers:
                 worker.join(_JOIN_S)
-            # The error that stopped the run is the one to hear about.
+            # The error that stopped the run is the one to report.
             with contextlib.suppress(RtfilterError):
                 sink.close(complete=False)
     if errors:
@@ -141,52 +174,3 @@ def transcode(
     sink.close(complete=True)
     report.wall_s = time.monotonic() - started_s
     return report
-
-
-class _StoppedError(Exception):
-    """The run ends early: raised to whoever waits at a channel."""
-
-
-class _Channel:
-    """A bounded queue of frames between two threads that either of them, or a third, can stop."""
-
-    def __init__(self) -> None:
-        self._frames: deque[Frame] = deque()
-        self._changed = Condition()
-        self._finished = self._stopped = False
-
-    def put(self, frame: Frame) -> None:
-        """Append, waiting for room. Raises _StoppedError."""
-        with self._changed:
-            while len(self._frames) >= _QUEUE_FRAMES and not self._stopped:
-                self._changed.wait(_WAIT_S)
-            if self._stopped:
-                raise _StoppedError
-            self._frames.append(frame)
-            self._changed.notify_all()
-
-    def get(self) -> Frame | None:
-        """The oldest frame, waiting for one; None after the last. Raises _StoppedError."""
-        with self._changed:
-            while not self._frames and not self._finished and not self._stopped:
-                self._changed.wait(_WAIT_S)
-            if self._stopped:
-                raise _StoppedError
-            if not self._frames:
-                return None
-            frame = self._frames.popleft()
-            self._changed.notify_all()
-            return frame
-
-    def finish(self) -> None:
-        """No more frames will be put."""
-        with self._changed:
-            self._finished = True
-            self._changed.notify_all()
-
-    def stop(self) -> None:
-        """Everybody who waits, or will, is told to end. Frames inside are dropped."""
-        with self._changed:
-            self._stopped = True
-            self._frames.clear()
-            self._changed.notify_all()

@@ -19,7 +19,7 @@ import pytest
 from rtfilter.errors import InputError, OutputError
 from rtfilter.frame import Frame
 from rtfilter.media.info import SourceInfo
-from rtfilter.pipeline import TranscodeReport, percentiles_ms, transcode
+from rtfilter.pipeline import TranscodeReport, transcode
 from rtfilter.sinks.file import FileSink
 from rtfilter.sinks.null import NullSink
 from rtfilter.sources.file import FileSource
@@ -72,7 +72,8 @@ def same(frame: Frame) -> Frame:
 
 
 def workers() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name in ("rtfilter-decode", "rtfilter-encode")]
+    names = {f"rtfilter-{stage}" for stage in ("decode", "filter", "encode")}
+    return [thread for thread in threading.enumerate() if thread.name in names]
 
 
 @pytest.mark.parametrize("slow", ["source", "step", "sink", "none"])
@@ -91,7 +92,8 @@ def test_every_frame_in_order_whoever_is_slow(slow: str) -> None:
     assert sink.complete is True
     assert report.frames == 60
     assert seen == [(i, 60) for i in range(1, 61)]
-    assert len(report.decode_ns) == len(report.filter_ns) == len(report.encode_ns) == 60
+    counts = {stage: times["count"] for stage, times in report.timings.summary().items()}
+    assert counts == {"decode": 60, "filter": 60, "encode": 60}
     assert not workers()
 
 
@@ -252,7 +254,11 @@ def test_footage_background_is_equal_for_an_independent_reader(
 
 
 def test_the_report_is_plain_data() -> None:
-    report = TranscodeReport(2, 0.5, [1_000_000, 3_000_000], [2_000_000] * 2, [4_000_000] * 2)
+    report = TranscodeReport(2, 0.5)
+    for number in range(2):
+        report.timings.record_all(
+            {"decode": (1 + 2 * number) * 1_000_000, "filter": 2_000_000, "encode": 4_000_000}
+        )
     assert report.as_dict() == {
         "frames": 2,
         "wall_s": 0.5,
@@ -263,5 +269,12 @@ def test_the_report_is_plain_data() -> None:
             "encode": {"p50": 4.0, "p95": 4.0, "p99": 4.0},
         },
     }
-    assert percentiles_ms([]) == {}
-    assert TranscodeReport().fps == 0.0
+    assert TranscodeReport().as_dict()["fps"] == 0.0
+
+
+def test_stopped_early_it_is_complete_up_to_there() -> None:
+    sink, stops = Kept(), []
+    report = transcode(Made(None), same, sink, lambda done, _: stops.append(done), lambda: len(stops) >= 5)
+    assert sink.complete is True
+    assert sink.seqs == list(range(report.frames))
+    assert 5 <= report.frames <= 12

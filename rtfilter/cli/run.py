@@ -236,21 +236,27 @@ def _every_frame(job: Job, source: Source, recorded: RecordedFilter, sink: Sink)
     from rtfilter.pipeline import transcode
     from rtfilter.sources.part import PartSource
     from rtfilter.sources.pipe import PipeSource
-    from rtfilter.sources.stoppable import Stoppable
     from rtfilter.system.threads import stop_on_signals
 
     # Half of a file is no result; a demo, as a recording, is whole wherever it ends.
     endless = job.input in (DEMO, PIPE)
     inner = source.whole if isinstance(source, PartSource) else source
-    stoppable = Stoppable(source, inner.finish if isinstance(inner, PipeSource) else None)
-    with ProgressBar() as bar, stop_on_signals(stoppable.stop) if endless else nullcontext():
+    stops: list[bool] = []
+
+    def stop() -> None:
+        stops.append(True)
+        if isinstance(inner, PipeSource):
+            inner.finish()
+
+    with ProgressBar() as bar, stop_on_signals(stop) if endless else nullcontext():
         report = transcode(
-            stoppable,
+            source,
             lambda frame: recorded.step(frame, job.controls_at(frame)).frame,
             sink,
             None if job.quiet else bar,
+            stopped=lambda: bool(stops),
         )
-    if stoppable.stopped:
+    if stops:
         notify(
             f"stopped early, after {report.frames} frames; {shown_name(job.output)} is complete up to there"
         )

@@ -1,4 +1,4 @@
-"""`FilterPipeline`: one stream's filter in a thread of its own. Newest frame wins; nothing queues."""
+"""The frame worker of one stream, for its newest picture. Called by `serve.app.stream` and `aiortc`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from dataclasses import dataclass
 import av
 import numpy as np
 
-from rtfilter.filter import FaceFilter
+from rtfilter.filter import FaceFilter, StepReport
+from rtfilter.pipeline import FrameWorker
 from rtfilter.serve.app.filters import FilterPool
 from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.rtc.pictures import as_420, frame_of, picture_like, picture_of
 from rtfilter.system.arrays import U8
 from rtfilter.system.clock import Clock, StageTimings, monotonic_ns
 from rtfilter.system.latest import Latest
-from rtfilter.system.threads import caught, start_thread
+from rtfilter.system.threads import caught
 from rtfilter.tracking.base import Landmarks
 
 CLOSE_S = 5.0
@@ -26,10 +27,12 @@ SILENT_S = 2.0
 _log = logging.getLogger(__name__)
 
 FaceBox = tuple[float, float, float, float]
+# A decoded picture, when it arrived in nanoseconds, and its number.
+_Picture = tuple[av.VideoFrame, int, int]
 
 
 def face_box(landmarks: Landmarks | None, width: int, height: int) -> FaceBox | None:
-    """What `Filtered.face_box` says of `landmarks` in a picture of this size."""
+    """The bounds of `landmarks`, left, top, right, bottom, as shares of the picture's sides; None without."""
     if landmarks is None:
         return None
     points = landmarks.points_px[:, :2] / np.array((width, height), np.float32)
@@ -39,7 +42,7 @@ def face_box(landmarks: Landmarks | None, width: int, height: int) -> FaceBox | 
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """What came of one picture.
+    """One picture, before and after, and how it was filtered.
 
     picture: 4:2:0, with the pts of `original`; the very same picture when nothing was changed.
     arrived_ns, done_ns: monotonic; when it was decoded, and when it was ready to be encoded.
@@ -68,11 +71,14 @@ class Filtered:
 
 
 class FilterPipeline:
-    """Filters what is submitted and hands each result to `deliver`, in its own thread.
+    """A thread that filters the newest picture submitted; older ones are dropped.
 
-    deliver: must not block. failed: told the error that ended the pipeline, in its thread.
-    card: RGB picture that is shown while `paused`. silent_s: without a picture for so long, the filter goes
-        back to the pool until the next one; a peer that vanished is missed only after half a minute.
+    Args:
+        deliver: called with each result, in the thread; must not block.
+        failed: called with the error that ended the pipeline, in the thread.
+        card: RGB picture that is shown while `paused`.
+        silent_s: without a picture for so long, the filter goes back to the pool until the next one; a peer
+            that vanished is missed only after half a minute.
     """
 
     def __init__(
@@ -93,12 +99,13 @@ class FilterPipeline:
         self._card = card
         self._clock = clock
         self._silent_s = silent_s
-        self._slot: Latest[tuple[av.VideoFrame, int, int]] = Latest()
+        self._slot: Latest[_Picture] = Latest()
         self._seq = 0
         self.paused = False
         self._resting = False
         self.timings = StageTimings(900)
-        self._thread = start_thread("filter", self._run)
+        self._filter: FaceFilter | None = None
+        self._worker = FrameWorker("filter", self._next, self._work, self._ended)
 
     @property
     def dropped(self) -> int:
@@ -118,79 +125,64 @@ class FilterPipeline:
     def close(self) -> None:
         """Stop, and wait for the thread to give its filter back."""
         self.stop()
-        self._thread.join(CLOSE_S)
-        if self._thread.is_alive():
+        if not self._worker.join(CLOSE_S):
             _log.warning("a filter did not stop within %g s and is given up", CLOSE_S)
 
-    def _run(self) -> None:
-        error = caught(self._filter_all)
+    def _next(self) -> _Picture | None:
+        """The newest picture, waited for; None at the end. A filter is held from before the first one."""
+        self._filter = self._filter or self._pool.take()
+        try:
+            return self._slot.get(self._silent_s)
+        except TimeoutError:
+            self._give_back()
+            return self._slot.get()
+
+    def _give_back(self) -> None:
+        lent, self._filter = self._filter, None
+        if lent is not None:
+            self._pool.give_back(lent)
+
+    def _ended(self, error: BaseException | None) -> None:
+        error = caught(self._give_back) or error
         if error is not None:
             self._failed(error)
 
-    def _filter_all(self) -> None:
-        # Taken before the first picture, so that loading one and connecting go on side by side.
-        face_filter: FaceFilter | None = self._pool.take()
-        try:
-            while True:
-                try:
-                    item = self._slot.get(None if face_filter is None else self._silent_s)
-                except TimeoutError:
-                    assert face_filter is not None
-                    lent, face_filter = face_filter, None
-                    self._pool.give_back(lent)
-                    continue
-                if item is None:
-                    return
-                face_filter = face_filter or self._pool.take()
-                self._deliver(self._one(face_filter, *item))
-        finally:
-            if face_filter is not None:
-                self._pool.give_back(face_filter)
-
-    def _one(self, face_filter: FaceFilter, picture: av.VideoFrame, arrived_ns: int, seq: int) -> Filtered:
+    def _work(self, arrived: _Picture) -> None:
+        picture, arrived_ns, seq = arrived
+        face_filter = self._filter = self._filter or self._pool.take()
         started_ns = self._clock()
         controls, applied_seq = self._controls.newest
-        picture = as_420(picture)
-        if self.paused or controls.bypass:
-            shown = picture_like(picture, self._card) if self.paused else picture
-            if not self._resting:
+        paused, was_resting = self.paused, self._resting
+        self._resting = paused or controls.bypass
+        original = as_420(picture)
+        report = StepReport()
+        stages = {"wait": started_ns - arrived_ns}
+        if self._resting:
+            shown = picture_like(original, self._card) if paused else original
+            if not was_resting:
                 # What was seen before says nothing about the time after.
                 face_filter.reset()
-                self._resting = True
-            stages = {"wait": started_ns - arrived_ns, "total": self._clock() - arrived_ns}
-            return self._result(shown, picture, arrived_ns, stages, None, 0.0, applied_seq)
-        self._resting = False
-        frame = frame_of(picture, arrived_ns, seq)
-        decoded_ns = self._clock()
-        filtered, report = face_filter.step(frame, controls)
-        stepped_ns = self._clock()
-        shown = picture_of(filtered)
+        else:
+            frame = frame_of(original, arrived_ns, seq)
+            stages["unpack"] = self._clock() - started_ns
+            filtered, report = face_filter.step(frame, controls)
+            stepped_ns = self._clock()
+            shown = picture_of(filtered)
+            stages.update((name, ns) for name, ns in report.stage_ns.items() if name != "total")
+            stages["pack"] = self._clock() - stepped_ns
         done_ns = self._clock()
-        stages = {"wait": started_ns - arrived_ns, "unpack": decoded_ns - started_ns}
-        stages.update((name, ns) for name, ns in report.stage_ns.items() if name != "total")
-        stages.update(pack=done_ns - stepped_ns, total=done_ns - arrived_ns)
-        box = face_box(report.landmarks, frame.width, frame.height)
-        return self._result(shown, picture, arrived_ns, stages, box, report.strength, applied_seq)
-
-    def _result(
-        self,
-        shown: av.VideoFrame,
-        original: av.VideoFrame,
-        arrived_ns: int,
-        stages_ns: dict[str, int],
-        box: FaceBox | None,
-        strength: float,
-        applied_seq: int | None,
-    ) -> Filtered:
-        self.timings.record_all(stages_ns)
-        return Filtered(
-            picture=shown,
-            original=original,
-            arrived_ns=arrived_ns,
-            done_ns=self._clock(),
-            stages_ms={name: round(ns / 1e6, 2) for name, ns in stages_ns.items()},
-            face_box=box,
-            strength=strength,
-            applied_seq=applied_seq,
-            dropped=self.dropped,
+        stages["total"] = done_ns - arrived_ns
+        self.timings.record_all(stages)
+        self._deliver(
+            Filtered(
+                picture=shown,
+                original=original,
+                arrived_ns=arrived_ns,
+                done_ns=done_ns,
+                stages_ms={name: round(ns / 1e6, 2) for name, ns in stages.items()},
+                face_box=face_box(report.landmarks, original.width, original.height),
+                strength=report.strength,
+                applied_seq=applied_seq,
+                dropped=self.dropped,
+            )
         )
