@@ -1,16 +1,15 @@
-"""`CamDisplay`: what the virtual camera shows when: filtered pictures, or which still card."""
+"""`CamDisplay`: what the virtual camera shows, pictures or which still card. Called by `cam.job`."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from typing import Literal
 
-from rtfilter.cam.steady import SteadySink
+from rtfilter.cam.writer import SteadyWriter
 from rtfilter.media.card import still_card
 from rtfilter.system.arrays import U8
-from rtfilter.system.clock import NS_PER_S, Clock
+from rtfilter.system.clock import NS_PER_S, monotonic_ns
 
 State = Literal["live", "no_video", "paused", "idle"]
 
@@ -36,53 +35,54 @@ def starting_card(width: int, height: int) -> U8:
 
 
 class CamDisplay:
-    """Any thread may call anything. size: of the cards, width and height in pixels.
+    """The state of a job, and the card that goes with it. Any thread may call anything.
 
-    can_idle: somebody calls `watched` while the sink has watchers.
-    paused, keep_awake: wishes, followed at the next `refresh`.
+    size: of the cards, width and height in pixels.
+    can_idle: `watched` is called while the sink has watchers.
+    paused, keep_awake: requests, followed at the next `refresh`.
     """
 
-    def __init__(self, sink: SteadySink, size: tuple[int, int], can_idle: bool, clock: Clock) -> None:
+    def __init__(self, writer: SteadyWriter, size: tuple[int, int], can_idle: bool) -> None:
         self.paused = self.keep_awake = False
-        self.on_state: Callable[[State], None] | None = None
-        self._sink = sink
+        self._writer = writer
         self._cards = {name: still_card(*size, *texts) for name, texts in _TEXTS.items()}
         self._can_idle = can_idle
-        self._clock = clock
         self._changing = threading.Lock()
         self._state: State = "no_video"
         self._card: str | None = None
         self._seen_ns: int | None = None
-        self._since_ns = self._watched_ns = clock()
+        self.start()
         self._show("starting")
 
     @property
     def state(self) -> State:
+        """See `CamJob.state`."""
         return self._state
 
     @property
     def resting(self) -> bool:
-        """Whether pictures are not wanted now."""
+        """Whether pictures are not needed now."""
         return self._state in ("paused", "idle")
 
     def start(self) -> None:
-        """Pictures may come from now on; what came before counts for nothing."""
-        self._since_ns = self._watched_ns = self._clock()
+        """Pictures may come from now on; the time before does not count."""
+        self._since_ns = self._watched_ns = monotonic_ns()
 
     def seen(self) -> None:
         """A filtered picture is on its way to the sink."""
-        self._seen_ns = self._clock()
+        self._seen_ns = monotonic_ns()
         if self._state != "live":
             self.refresh()
 
     def watched(self) -> None:
-        """Somebody watches now."""
-        self._watched_ns = self._clock()
+        """Some program reads the sink now."""
+        self._watched_ns = monotonic_ns()
 
     def refresh(self) -> None:
-        """Bring state and sink in line with the wishes and the world."""
+        """Bring state and sink in line with the requests, the camera and the watchers."""
         with self._changing:
-            before, state, now_ns = self._state, self._state_now(), self._clock()
+            before, now_ns = self._state, monotonic_ns()
+            state = self._state_at(now_ns)
             if state != before:
                 self._state, self._since_ns = state, now_ns
                 _log.info("%s", state)
@@ -95,19 +95,16 @@ class CamDisplay:
             elif before == "live" or now_ns - self._since_ns >= SILENT_NS:
                 # Otherwise the camera still has a moment: the card of before stays.
                 self._show("no_video")
-        if state != before and self.on_state is not None:
-            self.on_state(state)
 
     def _show(self, card: str | None) -> None:
         if card != self._card:
             self._card = card
             if card is None:
-                self._sink.release()
+                self._writer.release()
             else:
-                self._sink.hold(self._cards[card], IDLE_FPS if card == "idle" else None)
+                self._writer.hold(self._cards[card], IDLE_FPS if card == "idle" else None)
 
-    def _state_now(self) -> State:
-        now_ns = self._clock()
+    def _state_at(self, now_ns: int) -> State:
         if self.paused:
             return "paused"
         if self._can_idle and not self.keep_awake and now_ns - self._watched_ns >= UNWATCHED_NS:

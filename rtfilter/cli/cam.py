@@ -22,7 +22,7 @@ from rtfilter.sources.base import Source
 
 if TYPE_CHECKING:
     from rtfilter.cam.job import CamJob
-    from rtfilter.cam.steady import SteadySink
+    from rtfilter.cam.writer import SteadyWriter
     from rtfilter.serve.app.cam_panel import CamPanel
     from rtfilter.sinks.virtualcam import VirtualCameraSink
 
@@ -47,10 +47,12 @@ def cam(arguments: argparse.Namespace) -> int:
 
 
 def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) -> None:
+    from rtfilter.cam.camera import CameraChoice
     from rtfilter.cam.display import starting_card
-    from rtfilter.cam.job import CameraChoice, CamJob
-    from rtfilter.cam.steady import SteadySink
+    from rtfilter.cam.job import CamJob
     from rtfilter.cam.watchers import watched
+    from rtfilter.cam.writer import SteadyWriter
+    from rtfilter.sinks.compare import beside_original
     from rtfilter.sinks.virtualcam import VirtualCameraSink
     from rtfilter.system.threads import stop_on_signals
 
@@ -59,15 +61,15 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
     width, height, fps = _shape(job.values)
     # The virtual camera first: a device that another program holds is told before the camera's light goes on.
     virtual = VirtualCameraSink(width, height, fps, job.values.get("device"))
-    sink = SteadySink(virtual, fps)
-    sink.hold(starting_card(width, height))
+    writer = SteadyWriter(virtual, fps, beside_original if job.compare else None)
+    writer.hold(starting_card(width, height))
     try:
         source = open_source(job.input, job.values, live=True, duration_s=None)
     except BaseException:
-        sink.close(complete=False)
+        writer.close(complete=False)
         raise
     try:
-        recorded = load_filter(sink, job)
+        recorded = load_filter(writer, job)
     except BaseException:
         source.close()
         raise
@@ -75,12 +77,11 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
         with LiveLine() as line:
             cam_job = CamJob(
                 source,
-                sink,
+                writer,
                 recorded,
                 (lambda: controls) if panel is None else panel.wish,
                 size=(width, height),
                 camera=CameraChoice(_device(job.input), width, height, fps),
-                compare=job.compare,
                 watched=None if arguments.no_idle else watched(virtual.device),
                 open_camera=lambda *wanted: _open_camera(virtual, *wanted),
                 duration_s=job.duration_s,
@@ -90,7 +91,7 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
                 print(f"rtfilter: choose the camera {_name(virtual)} in your program", file=sys.stderr)
             with stop_on_signals(cam_job.stop):
                 if panel is not None:
-                    _open(panel, cam_job, arguments, source, sink)
+                    _open(panel, cam_job, arguments, source, writer)
                 result = cam_job.run().as_dict()
     finally:
         if panel is not None:
@@ -102,14 +103,14 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
 
 
 def _open(
-    panel: CamPanel, cam_job: CamJob, arguments: argparse.Namespace, source: Source, sink: SteadySink
+    panel: CamPanel, cam_job: CamJob, arguments: argparse.Namespace, source: Source, writer: SteadyWriter
 ) -> None:
-    """Open the panel; when that fails the job, which would close source and sink, never runs."""
+    """Open the panel; when that fails the job, which would close source and writer, never runs."""
     try:
         open_panel(panel, cam_job, arguments)
     except BaseException:
         source.close()
-        sink.close(complete=False)
+        writer.close(complete=False)
         raise
 
 

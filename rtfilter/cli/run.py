@@ -30,11 +30,8 @@ from rtfilter.sources.base import Source
 from rtfilter.system.machine import machine_facts, versions
 
 if TYPE_CHECKING:
+    from rtfilter.cam.writer import SinkWriter
     from rtfilter.cli.recorded import RecordedFilter
-
-
-# An unplugged camera is waited for; one that only stutters is not worth ending a call for.
-CAMERA_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +202,7 @@ def refuse_report(job: Job) -> None:
     refuse_existing(job.report, job.force)
 
 
-def load_filter(sink: Sink, job: Job, still: bool = False) -> RecordedFilter:
+def load_filter(sink: Sink | SinkWriter, job: Job, still: bool = False) -> RecordedFilter:
     """The job's filter for what goes to `sink`, which is closed when that fails.
 
     still: for a single picture, which has no time to fade in.
@@ -265,15 +262,15 @@ def _every_frame(job: Job, source: Source, recorded: RecordedFilter, sink: Sink)
 
 def _live(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dict[str, Any]:
     from rtfilter.cam.loop import LiveLoop
+    from rtfilter.cam.writer import SinkWriter
     from rtfilter.system.threads import stop_on_signals
 
     with LiveLine() as line:
         loop = LiveLoop(
             source,
             lambda frame: recorded.step(frame, job.controls_at(frame)),
-            sink,
+            SinkWriter(sink),
             duration_s=job.duration_s,
-            source_timeout_s=CAMERA_TIMEOUT_S,
             on_tick=None if job.quiet else line,
         )
         with stop_on_signals(loop.stop):

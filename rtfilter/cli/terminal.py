@@ -6,10 +6,12 @@ import signal
 import sys
 import time
 from types import FrameType
-from typing import TextIO, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from rtfilter.cam.loop_report import LoopReport
 from rtfilter.gpu.choose import LaneChoice
+
+if TYPE_CHECKING:
+    from rtfilter.cam.loop import LoopReport
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 S = TypeVar("S", bound="StatusLine")

@@ -24,6 +24,19 @@ def compared_info(info: SourceInfo) -> SourceInfo:
     return replace(info, width=info.width * 2)
 
 
+def beside_original(frame: Frame) -> Frame:
+    """The original (left) beside `frame` (right), with its timing; without an original, `frame` twice."""
+    both = np.concatenate([_original(frame).rgb, frame.rgb], axis=1)
+    # Without the native picture: it is half as wide, and this one has been composed.
+    return replace(frame, pixels=both, native=None, original=None, changed=None)
+
+
+def _original(frame: Frame) -> Frame:
+    while frame.original is not None:
+        frame = frame.original
+    return frame
+
+
 class CompareSink:
     """Hands `inner` the original (left) beside the filtered picture (right), with the same timing."""
 
@@ -38,15 +51,11 @@ class CompareSink:
         return [*deep, *getattr(self._inner, "notes", ())]
 
     def write(self, frame: Frame) -> None:
-        """Raises what `inner` raises. A frame without an original is shown twice."""
-        original = frame
-        while original.original is not None:
-            original = original.original
-        both = np.concatenate([original.rgb, frame.rgb], axis=1)
-        if isinstance(original.native, av.VideoFrame):
-            self._bits = max(self._bits, sample_bits(original.native))
-        # Without the native picture: it is half as wide, and this one has been composed.
-        self._inner.write(replace(frame, pixels=both, native=None, original=None, changed=None))
+        """See `beside_original`. Raises what `inner` raises."""
+        native = _original(frame).native
+        if isinstance(native, av.VideoFrame):
+            self._bits = max(self._bits, sample_bits(native))
+        self._inner.write(beside_original(frame))
 
     def close(self, complete: bool) -> None:
         """Close `inner`."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import pytest
 from selenium.webdriver import Chrome
 
-from rtfilter.cam.job import CameraChoice, CamJob
-from rtfilter.cam.steady import SteadySink
+from rtfilter.cam.camera import CameraChoice
+from rtfilter.cam.job import CamJob
+from rtfilter.cam.writer import SteadyWriter
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError
 from rtfilter.filter import FaceFilter
@@ -74,7 +75,7 @@ def cam(browser: Chrome) -> Iterator[Panel]:
     with_face = FaceFilter()
     job = CamJob(
         opened("demo", 640, 360, 30.0),
-        SteadySink(NoDevice(), 30.0),
+        SteadyWriter(NoDevice(), 30.0),
         with_face,
         served.wish,
         size=(640, 360),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,16 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rtfilter.cam import camera as cam_camera
 from rtfilter.cam import display as cam_display
 from rtfilter.cam import job as cam_job
-from rtfilter.cam import rest as cam_rest
-from rtfilter.cam.job import CameraChoice, CamJob
-from rtfilter.cam.loop_report import LoopReport
-from rtfilter.cam.steady import SteadySink
+from rtfilter.cam.camera import CameraChoice
+from rtfilter.cam.job import CamJob
+from rtfilter.cam.loop import LoopReport
+from rtfilter.cam.writer import SteadyWriter
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError
 from rtfilter.filter import StepReport, StepResult
 from rtfilter.frame import Frame
+from rtfilter.sinks.compare import beside_original
 from rtfilter.sources.base import Source
 from rtfilter.sources.camera import CameraSource
 from rtfilter.system.arrays import Box
@@ -51,15 +54,22 @@ class AddingFilter:
 class Rig:
     """A job with a scripted camera, running in a thread."""
 
-    def __init__(self, source: Source, *, sink_error: Exception | None = None, **options: Any) -> None:
-        self.inner = RepeatingListSink(error=sink_error)
+    def __init__(
+        self,
+        source: Source,
+        *,
+        sink: RepeatingListSink | None = None,
+        compose: Callable[[Frame], Frame] | None = None,
+        **options: Any,
+    ) -> None:
+        self.inner = sink or RepeatingListSink()
         self.filter = AddingFilter()
         self.wish = Controls({"happy": 0.5})
         self.reports: list[LoopReport] = []
         self.error: BaseException | None = None
         self.job = CamJob(
             source,
-            SteadySink(self.inner, 100),
+            SteadyWriter(self.inner, 100, compose),
             self.filter,
             lambda: self.wish,
             size=CARD_SIZE,
@@ -113,8 +123,8 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cam_job, "LOOK_NS", cam_job.LOOK_NS // 10)
     monkeypatch.setattr(cam_job, "LOOK_IDLE_NS", cam_job.LOOK_IDLE_NS // 10)
     monkeypatch.setattr(cam_job, "TICK_S", 0.02)
-    monkeypatch.setattr(cam_rest, "REST_NS", cam_rest.REST_NS // 10)
-    monkeypatch.setattr(cam_rest, "RETRY_NS", cam_rest.RETRY_NS // 10)
+    monkeypatch.setattr(cam_camera, "REST_NS", cam_camera.REST_NS // 10)
+    monkeypatch.setattr(cam_camera, "RETRY_NS", cam_camera.RETRY_NS // 10)
 
 
 def test_a_card_first_then_filtered_pictures_then_a_clean_end() -> None:
@@ -122,7 +132,6 @@ def test_a_card_first_then_filtered_pictures_then_a_clean_end() -> None:
         assert rig.becomes("live")
         assert eventually(lambda: rig.shows == str(5 + FILTERED))
         assert rig.inner.frames[0].rgb.shape[1] == CARD_SIZE[0]
-        assert rig.job.report().filtered > 0
     assert rig.inner.closes == [True]
     assert rig.reports[0].filtered > 0
     assert "filter.track" in rig.reports[0].timings
@@ -194,18 +203,36 @@ def test_who_keeps_it_awake_keeps_it_live() -> None:
         assert not eventually(lambda: rig.job.state == "idle", timeout_s=0.8)
 
 
-def test_every_filtered_frame_and_every_state_is_told() -> None:
-    told: list[StepResult] = []
-    states: list[str] = []
+def test_on_frame_gets_every_result_in_order() -> None:
+    results: list[StepResult] = []
     with running(camera(capture(5))) as rig:
-        rig.job.on_frame = told.append
-        assert eventually(lambda: len(told) > 5)
-        rig.job.on_state = states.append
-        rig.job.paused = True
-        rig.job.paused = True
-    assert states == ["paused"]
-    assert all(result.frame.original is not None for result in told)
-    assert [result.frame.seq for result in told] == sorted({result.frame.seq for result in told})
+        rig.job.on_frame = results.append
+        assert eventually(lambda: len(results) > 5)
+    assert all(result.frame.original is not None for result in results)
+    seqs = [result.frame.seq for result in results]
+    assert seqs == sorted(set(seqs))
+
+
+class SlowDevice(RepeatingListSink):
+    """A device that takes three intervals of the sink for a picture."""
+
+    def write(self, frame: Frame) -> None:
+        time.sleep(0.03)
+        super().write(frame)
+
+
+def test_counts_and_ages_are_those_of_the_device() -> None:
+    with running(camera(capture(5)), sink=SlowDevice()) as rig:
+        assert eventually(lambda: len(rig.inner.frames) >= 20)
+    (report,) = rig.reports
+    pictures = [frame for frame in rig.inner.frames if frame.rgb.shape[1] != CARD_SIZE[0]]
+    assert report.written == len(pictures)
+    assert report.filtered == len(rig.filter.wishes)
+    # The camera gives five frames or so while the device takes one.
+    assert report.dropped_before_sink == report.filtered - report.written > report.written
+    timings = report.timings
+    assert timings["sink"]["count"] == timings["age_at_sink"]["count"] == report.written
+    assert timings["age_at_sink"]["p50_ms"] >= timings["sink"]["p50_ms"] >= 30
 
 
 def opens(**sources: Source | DeviceError) -> tuple[Callable[..., Source], list[tuple[object, ...]]]:
@@ -265,7 +292,7 @@ def test_the_same_camera_is_closed_before_it_is_opened_in_another_size() -> None
 
 
 def test_compared_pictures_are_twice_as_wide() -> None:
-    with running(camera(capture(5)), compare=True) as rig:
+    with running(camera(capture(5)), compose=beside_original) as rig:
         assert eventually(lambda: bool(rig.inner.frames) and rig.inner.frames[-1].rgb.shape[1] == 16)
         rgb = rig.inner.frames[-1].rgb
         assert (int(rgb[0, 0, 0]), int(rgb[0, 15, 0])) == (5, 5 + FILTERED)
@@ -273,7 +300,7 @@ def test_compared_pictures_are_twice_as_wide() -> None:
 
 @pytest.mark.parametrize("source", [HangingSource, lambda: camera(capture(5))], ids=["silent", "live"])
 def test_a_lost_virtual_camera_ends_it_with_its_error(source: Callable[[], Source]) -> None:
-    rig = Rig(source(), sink_error=DeviceError("virtual camera is gone"))
+    rig = Rig(source(), sink=RepeatingListSink(error=DeviceError("virtual camera is gone")))
     rig.thread.join(2 * GUARD_S)
     assert not rig.thread.is_alive()
     assert isinstance(rig.error, DeviceError)
@@ -320,7 +347,7 @@ def test_a_camera_that_another_program_took_meanwhile_is_asked_for_again() -> No
 
 
 def test_a_short_pause_leaves_the_camera_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cam_rest, "REST_NS", 3600 * 1_000_000_000)
+    monkeypatch.setattr(cam_camera, "REST_NS", 3600 * 1_000_000_000)
     first = capture(5)
     with running(camera(first)) as rig:
         assert rig.becomes("live")

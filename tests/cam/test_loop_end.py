@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from rtfilter.cam import loop as cam_loop
+from rtfilter.cam.loop import LiveLoop
+from rtfilter.cam.writer import SinkWriter
 from rtfilter.errors import DeviceError, OutputError, UsageError
 from rtfilter.frame import Frame
 from rtfilter.gpu.lane import StepResult
@@ -37,10 +40,12 @@ def no_thread_is_left() -> Iterator[None]:
     assert eventually(lambda: not own_threads()), own_threads()
 
 
-@pytest.mark.parametrize("limit", [{"max_frames": 0}, {"duration_s": 0.0}, {"duration_s": float("nan")}])
-def test_limits_that_make_no_sense(limit: dict[str, Any]) -> None:
+@pytest.mark.parametrize("duration_s", [0.0, float("nan")])
+def test_a_duration_that_makes_no_sense(duration_s: float) -> None:
+    writer = SinkWriter(ListSink())
     with pytest.raises(UsageError, match="expected"):
-        loop_of(ListSource([], live=True), ListSink(), **limit)
+        LiveLoop(ListSource([], live=True), same, writer, duration_s=duration_s)
+    writer.close(complete=False)
 
 
 def test_stop_from_another_thread() -> None:
@@ -68,7 +73,7 @@ def test_stop_while_the_source_gives_nothing() -> None:
 
 def test_its_duration_ends_it_while_the_source_gives_nothing() -> None:
     sink = ListSink()
-    loop = loop_of(HangingSource(frames(3)), sink, duration_s=0.1, source_timeout_s=GUARD_S)
+    loop = loop_of(HangingSource(frames(3)), sink, duration_s=0.1)
     started_s = time.monotonic()
     assert run(loop).filtered <= 3
     assert time.monotonic() - started_s < GUARD_S / 2
@@ -83,9 +88,10 @@ def test_stop_before_run() -> None:
     assert sink.closes == [True]
 
 
-def test_a_source_that_hears_nothing_is_given_up() -> None:
+def test_a_source_that_hears_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cam_loop, "JOIN_S", 0.1)
     source, sink = HangingSource(frames(2), deaf=True), ListSink()
-    loop = loop_of(source, sink, join_s=0.1)
+    loop = loop_of(source, sink)
     threading.Timer(0.05, loop.stop).start()
     with pytest.raises(DeviceError, match=r"list: source or filter did not stop within 0\.1 s"):
         run(loop)
@@ -93,11 +99,12 @@ def test_a_source_that_hears_nothing_is_given_up() -> None:
     source.release.set()
 
 
-def test_a_sink_that_hangs_is_given_up() -> None:
+def test_a_sink_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cam_loop, "JOIN_S", 0.1)
     hold = threading.Event()
     sink = ListSink(hold=hold)
     with pytest.raises(OutputError, match=r"did not finish within 0\.1 s: is its disk or device stuck"):
-        run(loop_of(ListSource(frames(5), live=True), sink, join_s=0.1))
+        run(loop_of(ListSource(frames(5), live=True), sink))
     hold.set()
     assert eventually(lambda: sink.closes == [False])
 
@@ -139,12 +146,13 @@ def test_an_error_of_the_source_comes_after_what_it_gave() -> None:
     assert sink.closes == [False]
 
 
-def test_a_frozen_camera_ends_it_after_its_time() -> None:
+def test_a_frozen_camera_ends_it_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cam_loop, "SOURCE_TIMEOUT_S", 0.05)
     thaw = threading.Event()
     source = CameraSource(0, open_capture=Opener([ScriptedCapture([picture(), thaw])]))
     sink = ListSink()
     with pytest.raises(DeviceError, match="is frozen"):
-        run(loop_of(source, sink, source_timeout_s=0.05))
+        run(loop_of(source, sink))
     thaw.set()
     assert len(sink.frames) == 1
 

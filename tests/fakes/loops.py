@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rtfilter.cam.loop import LiveLoop
-from rtfilter.cam.loop_report import LoopReport
+from rtfilter.cam.loop import LiveLoop, LoopReport
+from rtfilter.cam.writer import SinkWriter
 from rtfilter.frame import Frame
 from rtfilter.gpu.lane import StepReport, StepResult
 from rtfilter.sources.camera import CameraSource
@@ -53,9 +53,24 @@ def same(frame: Frame) -> StepResult:
 
 
 def loop_of(
-    source: Any, sink: ListSink, step: Callable[[Frame], StepResult] = edit, **options: Any
+    source: Any,
+    sink: ListSink,
+    step: Callable[[Frame], StepResult] = edit,
+    *,
+    max_frames: int | None = None,
+    **options: Any,
 ) -> LiveLoop:
-    return LiveLoop(source, step, sink, **options)
+    """A loop, which is stopped after `max_frames` filtered frames."""
+    count = itertools.count(1)
+
+    def counted(frame: Frame) -> StepResult:
+        result = step(frame)
+        if next(count) == max_frames:
+            loop.stop()
+        return result
+
+    loop = LiveLoop(source, counted, SinkWriter(sink), **options)
+    return loop
 
 
 def run(loop: LiveLoop) -> LoopReport:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from rtfilter.cam.job import CameraChoice, CamJob
-from rtfilter.cam.steady import SteadySink
+from rtfilter.cam.camera import CameraChoice
+from rtfilter.cam.job import CamJob
+from rtfilter.cam.writer import SteadyWriter
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError
 from rtfilter.filter import FaceFilter
@@ -62,7 +63,7 @@ class Panel:
         self.filter = FaceFilter()
         self.job = CamJob(
             opened("demo", WIDTH, HEIGHT, 30.0),
-            SteadySink(KeepLast(), 30.0),
+            SteadyWriter(KeepLast(), 30.0),
             self.filter,
             self.panel.wish,
             size=(WIDTH, HEIGHT),

@@ -5,6 +5,7 @@ Without the networks: the filter changes nothing.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from dataclasses import replace
@@ -12,9 +13,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from rtfilter.cam.job import CameraChoice, CamJob
-from rtfilter.cam.steady import SteadySink
+from rtfilter.cam.camera import CameraChoice
+from rtfilter.cam.job import CamJob
 from rtfilter.cam.watchers import watched
+from rtfilter.cam.writer import SteadyWriter
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
 from rtfilter.gpu.lane import StepReport, StepResult
@@ -56,6 +58,13 @@ class NoFilter:
         pass
 
 
+class StatePrinter(logging.Handler):
+    """Prints every state of the job, with the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"{time.monotonic():.2f} {record.getMessage()}", flush=True)
+
+
 def write_stamps(said: str, device: str, width: int, height: int, fps: int, idle: bool) -> None:
     """Write until SIGINT, as the main thread of a process; its words go to the file `said`."""
     file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -64,7 +73,7 @@ def write_stamps(said: str, device: str, width: int, height: int, fps: int, idle
     virtual = VirtualCameraSink(width, height, fps, device)
     job = CamJob(
         StampSource(width, height, fps),
-        SteadySink(virtual, fps),
+        SteadyWriter(virtual, fps),
         NoFilter(),
         Controls,
         size=(width, height),
@@ -72,7 +81,9 @@ def write_stamps(said: str, device: str, width: int, height: int, fps: int, idle
         watched=watched(device) if idle else None,
         open_camera=lambda _, *wanted: StampSource(wanted[0], wanted[1], round(wanted[2])),
     )
-    job.on_state = lambda state: print(f"{time.monotonic():.2f} {state}", flush=True)
+    display = logging.getLogger("rtfilter.cam.display")
+    display.setLevel(logging.INFO)
+    display.addHandler(StatePrinter())
     with stop_on_signals(job.stop):
         report = job.run()
     print(f"wrote {report.written} of {report.captured}, {report.timings}", flush=True)

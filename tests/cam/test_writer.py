@@ -1,17 +1,18 @@
-"""An even rhythm: repeats, drops, cards, and errors that are heard of."""
+"""The writer of a sink: what counts as written; and an even rhythm of repeats, drops and cards."""
 
 from __future__ import annotations
 
+import threading
 import time
 
 import numpy as np
 import pytest
 
-from rtfilter.cam.steady import Pace, SteadySink
-from rtfilter.errors import DeviceError, OutputError
+from rtfilter.cam.writer import Pace, SinkWriter, SteadyWriter
+from rtfilter.errors import DeviceError
 from rtfilter.frame import Frame
 from rtfilter.system.clock import NS_PER_MS
-from tests.fakes.live import eventually
+from tests.fakes.live import GUARD_S, eventually
 from tests.fakes.repeating import RepeatingListSink
 
 INTERVAL_NS = 33 * NS_PER_MS
@@ -73,72 +74,109 @@ def test_after_a_stall_there_is_no_burst() -> None:
 
 def test_the_last_frame_is_repeated_and_not_converted_again() -> None:
     inner = RepeatingListSink()
-    sink = SteadySink(inner, 100)
-    sink.write(frame(7))
+    writer = SteadyWriter(inner, 100)
+    writer.put(frame(7))
     assert eventually(lambda: inner.repeats >= 5)
-    sink.close(complete=True)
+    writer.close(complete=True)
     assert [kept.seq for kept in inner.frames] == [7]
     assert inner.closes == [True]
-    assert inner.threads == {"rtfilter-steady"}
+    assert inner.threads == {"rtfilter-sink"}
 
 
 def test_nothing_goes_out_before_there_is_something() -> None:
     inner = RepeatingListSink()
-    sink = SteadySink(inner, 200)
+    writer = SteadyWriter(inner, 200)
     time.sleep(0.05)
-    sink.close(complete=True)
+    writer.close(complete=True)
     assert (inner.frames, inner.repeats) == ([], 0)
 
 
 def test_a_card_hides_every_frame_until_a_new_one_after_release() -> None:
     inner = RepeatingListSink()
-    sink = SteadySink(inner, 200)
-    sink.write(frame(1))
+    writer = SteadyWriter(inner, 200)
+    writer.put(frame(1))
     assert eventually(lambda: len(inner.frames) == 1)
-    sink.hold(CARD)
-    sink.write(frame(2))
+    writer.hold(CARD)
+    writer.put(frame(2))
     assert eventually(lambda: len(inner.frames) == 2)
-    sink.write(frame(3))
-    sink.release()
+    writer.put(frame(3))
+    writer.release()
     before = inner.repeats
     assert eventually(lambda: inner.repeats >= before + 3)
-    sink.write(frame(4))
+    writer.put(frame(4))
     assert eventually(lambda: len(inner.frames) == 3)
-    sink.close(complete=True)
+    writer.close(complete=True)
     assert [int(kept.rgb[0, 0, 0]) for kept in inner.frames] == [1, 200, 4]
 
 
 def test_a_slow_card_ends_at_once_with_the_first_frame() -> None:
     inner = RepeatingListSink()
-    sink = SteadySink(inner, 100)
-    sink.hold(CARD, fps=0.02)
+    writer = SteadyWriter(inner, 100)
+    writer.hold(CARD, fps=0.02)
     assert eventually(lambda: len(inner.frames) == 1)
-    sink.release()
-    sink.write(frame(1))
+    writer.release()
+    writer.put(frame(1))
     assert eventually(lambda: len(inner.frames) == 2, timeout_s=5)
     assert eventually(lambda: inner.repeats >= 3, timeout_s=5)
-    sink.close(complete=True)
+    writer.close(complete=True)
 
 
-def test_what_the_device_says_is_heard_at_the_next_write() -> None:
+def test_a_frame_counts_once_the_sink_took_it() -> None:
+    hold = threading.Event()
+    inner = RepeatingListSink(hold=hold)
+    writer = SinkWriter(inner)
+    writer.put(frame(0))
+    assert inner.writing.wait(GUARD_S)
+    for level in (1, 2, 3):
+        assert writer.put(frame(level))
+    assert writer.written == 0
+    hold.set()
+    writer.close(complete=True)
+    assert [kept.seq for kept in inner.frames] == [0, 3]
+    assert writer.written == 2
+    assert writer.timings.summary()["age_at_sink"]["count"] == 2
+    assert writer.put(frame(4)) is False
+
+
+def test_cards_and_repeats_are_not_written_frames() -> None:
+    inner = RepeatingListSink()
+    writer = SteadyWriter(inner, 200)
+    writer.hold(CARD)
+    assert eventually(lambda: inner.repeats >= 2)
+    writer.release()
+    writer.put(frame(1))
+    assert eventually(lambda: len(inner.frames) == 2)
+    writer.close(complete=True)
+    assert writer.written == writer.timings.summary()["sink"]["count"] == 1
+    assert writer.repeated == inner.repeats
+
+
+def test_of_two_frames_in_an_interval_the_newer_goes_out() -> None:
+    inner = RepeatingListSink()
+    writer = SteadyWriter(inner, 20)
+    for level in range(1, 9):
+        writer.put(frame(level))
+        time.sleep(0.002)
+    writer.close(complete=True)
+    assert inner.frames[-1].seq == 8
+    assert writer.written == len(inner.frames) <= 3
+
+
+def test_an_error_of_the_device_ends_it() -> None:
     inner = RepeatingListSink(error=DeviceError("the module is gone"))
-    sink = SteadySink(inner, 100)
-    sink.write(frame(1))
-    assert eventually(lambda: bool(inner.closes))
+    writer = SteadyWriter(inner, 100)
+    writer.put(frame(1))
+    assert eventually(lambda: writer.error is not None)
+    assert inner.closes == [False]
     with pytest.raises(DeviceError, match="module is gone"):
-        sink.write(frame(2))
-    with pytest.raises(DeviceError, match="module is gone"):
-        sink.check()
-    with pytest.raises(DeviceError, match="module is gone"):
-        sink.close(complete=True)
+        writer.close(complete=True)
     assert inner.closes == [False]
 
 
 def test_closed_twice_and_written_to_after() -> None:
     inner = RepeatingListSink()
-    sink = SteadySink(inner, 100)
-    sink.close(complete=False)
-    sink.close(complete=True)
+    writer = SteadyWriter(inner, 100)
+    writer.close(complete=False)
+    writer.close(complete=True)
     assert inner.closes == [False]
-    with pytest.raises(OutputError, match="closed"):
-        sink.write(frame(1))
+    assert writer.put(frame(1)) is False
