@@ -13,7 +13,7 @@ import time
 from rtfilter.controls import Controls
 from rtfilter.filter import FaceFilter, StepResult
 from rtfilter.frame import Frame
-from rtfilter.serve.app.filters import FilterPool
+from rtfilter.serve.app.pipeline import FilterPool
 from rtfilter.serve.app.server import Server, make_app
 from rtfilter.serve.gate.options import ServeOptions
 

@@ -79,7 +79,7 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
                 source,
                 writer,
                 recorded,
-                (lambda: controls) if panel is None else panel.wish,
+                (lambda: controls) if panel is None else panel.next_controls,
                 size=(width, height),
                 camera=CameraChoice(_device(job.input), width, height, fps),
                 watched=None if arguments.no_idle else watched(virtual.device),

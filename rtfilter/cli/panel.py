@@ -28,7 +28,7 @@ def make_panel(arguments: argparse.Namespace, controls: Controls) -> CamPanel:
     """
     require_serve_extra()
     from rtfilter.serve.app.cam_panel import CamPanel
-    from rtfilter.serve.app.live_controls import LiveControls
+    from rtfilter.serve.app.messages import LiveControls
     from rtfilter.serve.gate.options import ServeOptions
 
     options = ServeOptions(port=arguments.port, token=token_of(arguments), controls=controls)

@@ -26,7 +26,7 @@ from rtfilter.presets import load_presets
 from rtfilter.system.installation import install_extra
 
 if TYPE_CHECKING:
-    from rtfilter.serve.app.filters import FilterPool
+    from rtfilter.serve.app.pipeline import FilterPool
     from rtfilter.serve.gate.options import ServeOptions
 
 # What the event loop's thread waits at most for the interpreter, while a filter's thread runs Python.
@@ -110,7 +110,7 @@ def kept_token(path: Path) -> str:
 
 async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: LaneChoice) -> int:
     from rtfilter.filter import FaceFilter
-    from rtfilter.serve.app.filters import FilterPool
+    from rtfilter.serve.app.pipeline import FilterPool
     from rtfilter.serve.app.server import Server, make_app
 
     stopping = asyncio.Event()

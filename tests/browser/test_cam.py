@@ -18,7 +18,7 @@ from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
 from rtfilter.presets import BUILT_IN
 from rtfilter.serve.app.cam_panel import CamPanel
-from rtfilter.serve.app.live_controls import LiveControls
+from rtfilter.serve.app.messages import LiveControls
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.sources.base import Source
 from rtfilter.sources.demo import DemoSource
@@ -77,7 +77,7 @@ def cam(browser: Chrome) -> Iterator[Panel]:
         opened("demo", 640, 360, 30.0),
         SteadyWriter(NoDevice(), 30.0),
         with_face,
-        served.wish,
+        served.next_controls,
         size=(640, 360),
         camera=CameraChoice("demo", 640, 360, 30.0),
         open_camera=opened,

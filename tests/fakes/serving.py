@@ -21,7 +21,7 @@ from rtfilter.colour import planes_of
 from rtfilter.controls import Controls
 from rtfilter.filter import StepReport, StepResult
 from rtfilter.frame import Frame
-from rtfilter.serve.app.filters import FilterPool
+from rtfilter.serve.app.pipeline import FilterPool
 from rtfilter.serve.app.server import SESSIONS, Server, make_app
 from rtfilter.serve.app.sessions import Sessions
 from rtfilter.serve.gate.options import Limits, ServeOptions

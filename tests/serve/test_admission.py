@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtfilter.serve.app.admission import GUESSED_COST, WATCHER_SHARE, YOUNG_S, Member, admit
-from rtfilter.serve.app.processors import Load
+from rtfilter.serve.app.admission import GUESSED_COST, WATCHER_SHARE, YOUNG_S, Load, Member, admit
 from rtfilter.serve.gate.options import Limits
 from rtfilter.serve.gate.refusals import RefusedError
 

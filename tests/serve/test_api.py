@@ -16,7 +16,7 @@ from aiortc.mediastreams import MediaStreamTrack
 from rtfilter.bench.webrtc_camera import StampedCamera
 from rtfilter.bench.webrtc_stamp import StampArea
 from rtfilter.controls import Controls
-from rtfilter.serve.app.filters import FilterPool
+from rtfilter.serve.app.pipeline import FilterPool
 from rtfilter.serve.gate.options import Limits, ServeOptions
 from tests.fakes.serving import (
     TOKEN,

@@ -21,7 +21,7 @@ from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
 from rtfilter.presets import BUILT_IN
 from rtfilter.serve.app.cam_panel import CamPanel
-from rtfilter.serve.app.live_controls import LiveControls
+from rtfilter.serve.app.messages import LiveControls
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.sources.base import Source
 from rtfilter.sources.demo import DemoSource
@@ -65,7 +65,7 @@ class Panel:
             opened("demo", WIDTH, HEIGHT, 30.0),
             SteadyWriter(KeepLast(), 30.0),
             self.filter,
-            self.panel.wish,
+            self.panel.next_controls,
             size=(WIDTH, HEIGHT),
             camera=CameraChoice("demo", WIDTH, HEIGHT, 30.0),
             open_camera=opened,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rtfilter.errors import UsageError
-from rtfilter.serve.app.filters import FilterPool
+from rtfilter.serve.app.pipeline import FilterPool
 from tests.fakes.serving import PaintingFilter
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import psutil
 
-from rtfilter.serve.app.events import MESSAGES_PER_S
+from rtfilter.serve.app.messages import MESSAGES_PER_S
 from tests.fakes.serving import (
     Camera,
     Running,

@@ -8,7 +8,7 @@ import pytest
 
 from rtfilter.controls import EMOTIONS, Controls
 from rtfilter.errors import UsageError
-from rtfilter.serve.app.live_controls import LiveControls
+from rtfilter.serve.app.messages import LiveControls
 
 
 def test_the_number_is_of_the_last_numbered_change() -> None:
@@ -17,8 +17,8 @@ def test_the_number_is_of_the_last_numbered_change() -> None:
     live.change({"mouth": 0.5}, 4)
     live.change({"arousal": 0.5})
     assert live.newest == (Controls(mouth=0.5, arousal=0.5), 4)
-    live.replace(Controls(), 5)
-    assert live.newest == (Controls(), 5)
+    live.replace(Controls())
+    assert live.newest == (Controls(), 4)
 
 
 def test_a_wrong_change_changes_nothing_and_tells_nobody() -> None:

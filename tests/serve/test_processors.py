@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rtfilter.serve.app.processors import WINDOW_S, Processors, processor_count
+from rtfilter.serve.app.admission import WINDOW_S, Processors, processor_count
 
 
 class Machine:

@@ -91,7 +91,7 @@ def test_changes_of_state_are_told_once() -> None:
         desk.deliver(face=False)
         desk.deliver(face=False)
         desk.deliver(face=True)
-        desk.session.tell_state()
+        desk.session.notify_state()
         states = [m for m in desk.told if m["type"] == "state"]
         assert [(m["state"], m["face"]) for m in states] == [("live", False), ("live", True)]
         assert desk.kinds()[0] == "hello"

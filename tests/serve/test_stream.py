@@ -12,7 +12,7 @@ import pytest
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.controls import Controls
-from rtfilter.serve.app.filters import FilterPool
+from rtfilter.serve.app.pipeline import FilterPool
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.stream import Stream
 from rtfilter.serve.gate.options import Limits
@@ -60,11 +60,11 @@ def test_sound_is_held_back_as_long_as_the_filter_takes() -> None:
     async def test() -> None:
         stream = a_stream(delay_s=0.12)
         reader = stream.session.results.subscribe()
-        stream.take_video(Camera(lambda _: grey_picture(), 5))
+        stream.take(Camera(lambda _: grey_picture(), 5))
         for _ in range(4):
             assert await asyncio.wait_for(reader.next(), 20)
         ticks = Ticks(40)
-        stream.take_audio(ticks)
+        stream.take(ticks)
         sound = stream.audio()
         assert sound is not None
         held_s = []
@@ -125,7 +125,7 @@ def test_watchers_get_the_filtered_or_the_original_picture() -> None:
         stream.session.controls.change({"emotions": {"happy": 1.0}})
         filtered = FilteredTrack(stream.session.results)
         original = FilteredTrack(stream.session.results, original=True)
-        stream.take_video(Camera(lambda _: grey_picture(), 20))
+        stream.take(Camera(lambda _: grey_picture(), 20))
         after, before = await asyncio.gather(filtered.recv(), original.recv())
         assert after.pts == before.pts
         assert luma(after)[30, 30] > 200
@@ -146,7 +146,7 @@ def test_a_picture_beyond_the_limits_ends_the_stream_with_a_reason() -> None:
     async def test() -> None:
         reasons: list[str] = []
         stream = a_stream(reasons.append, limits=Limits(width_px=32))
-        stream.take_video(Camera(lambda _: grey_picture(), 20))
+        stream.take(Camera(lambda _: grey_picture(), 20))
         await first(lambda: bool(reasons))
         assert "at most 32x" in reasons[0]
         assert "64x64" in reasons[0]
@@ -161,7 +161,7 @@ def test_pictures_beyond_the_rate_are_left_out() -> None:
         stream = a_stream(limits=Limits(fps=5.0))
         reader = stream.session.results.subscribe()
         camera = Camera(lambda _: grey_picture(), 40)
-        stream.take_video(camera)
+        stream.take(camera)
         times = []
         for _ in range(6):
             result = await asyncio.wait_for(reader.next(), 20)
@@ -183,7 +183,7 @@ def test_a_filter_that_fails_ends_the_stream_once() -> None:
         broken.error = ValueError("inside")
         session = Session("one", "peer", Controls(), {})
         stream = Stream(session, FilterPool(lambda: broken), Limits(), CARD, reasons.append)
-        stream.take_video(Camera(lambda _: grey_picture(), 20))
+        stream.take(Camera(lambda _: grey_picture(), 20))
         await first(lambda: bool(reasons))
         assert "ValueError" in reasons[0]
         assert "inside" not in reasons[0]

@@ -250,7 +250,7 @@ def test_candidates_of_strangers_are_not_asked() -> None:
             stranger = "a=candidate:1 1 udp 2130706431 203.0.113.9 40000 typ host"
             body = fragment(published.pc, candidate=stranger)
             assert (await patch(running, published.location, body, If_Match=published.etag))[0] == 204
-            transport = running.sessions.peer_of("studio").connection.getTransceivers()[0].receiver.transport
+            transport = running.sessions.peer("studio").connection.getTransceivers()[0].receiver.transport
             asked = {candidate.ip for candidate in transport.transport.getRemoteCandidates()}
             assert asked
             assert "203.0.113.9" not in asked

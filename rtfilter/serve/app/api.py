@@ -1,21 +1,27 @@
-"""The JSON interface: sessions, their wishes, and what the server is. docs/serve-api.md describes it."""
+"""The JSON interface, which docs/serve-api.md and openapi.json describe. Called by `server`."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import json
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 import rtfilter
 from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
-from rtfilter.serve.app.events import serve_websocket
-from rtfilter.serve.app.messages import merged, parse_object
+from rtfilter.serve.app.messages import LONGEST_MESSAGE, MessageBudget, merged, parse_object
 from rtfilter.serve.app.preset_store import PresetStore
 from rtfilter.serve.app.session import Json, Session
 from rtfilter.serve.app.sessions import Sessions
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.serve.gate.sdp_offer import checked_offer
+from rtfilter.system.clock import NS_PER_S, monotonic_ns
+
+OWN_CAMERA = "this server filters its own camera: watch it with POST /whep/cam"
+# On a WebSocket; a data channel gets the timings of every frame.
+TIMINGS_EVERY_NS = NS_PER_S // 10
+WAITING_MESSAGES = 64
 
 
 class Api:
@@ -67,15 +73,14 @@ class Api:
 
     async def open(self, request: web.Request) -> web.Response:
         if self._mode != "serve":
-            raise RefusedError(409, "this server filters its own camera: watch it with POST /whep/cam")
-        body = await _object(request)
-        sdp, kind = body.get("sdp"), body.get("type")
+            raise RefusedError(409, OWN_CAMERA)
+        body = parse_object(await request.text())
+        sdp, kind, changes = body.get("sdp"), body.get("type"), body.get("controls")
         if not isinstance(sdp, str) or kind != "offer":
             raise RefusedError(400, 'expected {"sdp": "v=0...", "type": "offer"}')
-        wish = body.get("controls")
-        if wish is not None and not isinstance(wish, dict):
-            raise RefusedError(400, f"controls: expected an object, got {type(wish).__name__}")
-        controls = merged(self._options.controls, wish) if wish else None
+        if changes is not None and not isinstance(changes, dict):
+            raise RefusedError(400, f"controls: expected an object, got {type(changes).__name__}")
+        controls = merged(self._options.controls, changes) if changes else None
         address = request.remote or ""
         offer = checked_offer(sdp, "peer", self._options.limits, self._sessions.networks_for(address))
         session, answer = await self._sessions.open_peer("peer", offer, address, controls)
@@ -93,8 +98,8 @@ class Api:
 
     async def pause(self, request: web.Request) -> web.Response:
         session = self._session(request)
-        body = await _object(request)
-        if not isinstance(paused := body.get("paused"), bool):
+        paused = parse_object(await request.text()).get("paused")
+        if not isinstance(paused, bool):
             raise RefusedError(400, 'expected {"paused": true} or {"paused": false}')
         session.pause(paused)
         return web.json_response(session.describe())
@@ -110,18 +115,17 @@ class Api:
         return web.json_response(self._session(request).controls.current.as_dict())
 
     async def change_controls(self, request: web.Request) -> web.Response:
-        session = self._session(request)
-        return web.json_response(session.controls.change(await _object(request)).as_dict())
+        controls = self._session(request).controls
+        return web.json_response(controls.change(parse_object(await request.text())).as_dict())
 
     async def replace_controls(self, request: web.Request) -> web.Response:
-        session = self._session(request)
-        return web.json_response(
-            session.controls.replace(merged(Controls(), await _object(request))).as_dict()
-        )
+        controls = self._session(request).controls
+        values = merged(Controls(), parse_object(await request.text()))
+        return web.json_response(controls.replace(values).as_dict())
 
     async def choose_preset(self, request: web.Request) -> web.Response:
         session = self._session(request)
-        name = (await _object(request)).get("name")
+        name = parse_object(await request.text()).get("name")
         if not isinstance(name, str):
             raise RefusedError(400, 'expected {"name": "friendly"}')
         return web.json_response(session.choose_preset(name).as_dict())
@@ -130,12 +134,49 @@ class Api:
         session = self._session(request)
         if not web.WebSocketResponse(protocols=("rtfilter",)).can_prepare(request):
             raise RefusedError(426, "expected a WebSocket: connect with ws:// or wss://")
-        return await serve_websocket(request, session)
+        return await _serve_websocket(request, session)
 
     def _session(self, request: web.Request) -> Session:
         return self._sessions.find(request.match_info["id"])
 
 
-async def _object(request: web.Request) -> Json:
-    body: dict[str, Any] = parse_object(await request.text())
-    return body
+async def _serve_websocket(request: web.Request, session: Session) -> web.WebSocketResponse:
+    """The messages of `session` over a WebSocket, until either side closes it."""
+    socket = web.WebSocketResponse(heartbeat=15.0, max_msg_size=2 * LONGEST_MESSAGE, protocols=("rtfilter",))
+    await socket.prepare(request)
+    waiting: asyncio.Queue[Json | None] = asyncio.Queue()
+    budget = MessageBudget()
+    last_timings_ns = 0
+
+    def enqueue(message: Json) -> None:
+        nonlocal last_timings_ns
+        if message["type"] == "timings":
+            now_ns = monotonic_ns()
+            if now_ns - last_timings_ns < TIMINGS_EVERY_NS or waiting.qsize() > 2:
+                return
+            last_timings_ns = now_ns
+        elif waiting.qsize() >= WAITING_MESSAGES:
+            # A client that reads so slowly is disconnected; `hello` has the whole state when it is back.
+            waiting.put_nowait(None)
+            return
+        waiting.put_nowait(message)
+        if message["type"] == "state" and message["state"] == "ended":
+            waiting.put_nowait(None)
+
+    async def send_all() -> None:
+        while (message := await waiting.get()) is not None:
+            await socket.send_str(json.dumps(message, separators=(",", ":")))
+        await socket.close()
+
+    leave = session.listen(enqueue)
+    sending = asyncio.create_task(send_all())
+    try:
+        async for message in socket:
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                break
+            if budget.spend():
+                session.handle(message.data, enqueue)
+    finally:
+        leave()
+        sending.cancel()
+    return socket

@@ -1,4 +1,7 @@
-"""The control panel of `rtfilter cam --panel`: a server in a thread beside the camera's own loop."""
+"""`CamPanel`: the control panel of `rtfilter cam --panel`, served from a thread beside the camera's job.
+
+Called by `cli.panel`. The server has one session, `cam`, which the results of the job feed.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,7 @@ from rtfilter.errors import DeviceError, UsageError
 from rtfilter.filter import StepResult
 from rtfilter.frame import Frame
 from rtfilter.presets import Preset
-from rtfilter.serve.app.live_controls import LiveControls
-from rtfilter.serve.app.messages import parse_object
+from rtfilter.serve.app.messages import LiveControls, parse_object
 from rtfilter.serve.app.pipeline import Filtered, face_box
 from rtfilter.serve.app.server import Server, make_app
 from rtfilter.serve.app.session import Session
@@ -34,8 +36,21 @@ from rtfilter.system.threads import caught, start_thread
 SESSION = "cam"
 START_S = 15.0
 STOP_S = 10.0
-# How often the state of the camera is looked at.
-LOOK_S = 0.5
+# How often the state of the job is polled.
+POLL_S = 0.5
+
+
+class Camera(Protocol):
+    """The camera in use, as it was requested."""
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def fps(self) -> float: ...
 
 
 class Job(Protocol):
@@ -54,21 +69,8 @@ class Job(Protocol):
     def switch_camera(self, device: str, width: int, height: int, fps: float) -> None: ...
 
 
-class Camera(Protocol):
-    """How the camera in use was asked for."""
-
-    @property
-    def device(self) -> str: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def height(self) -> int: ...
-    @property
-    def fps(self) -> float: ...
-
-
 class CamPanel:
-    """Serves the panel for one camera job, which asks `wish` before every frame."""
+    """Serves the panel of one job, which calls `next_controls` before every frame."""
 
     def __init__(
         self,
@@ -78,50 +80,42 @@ class CamPanel:
         presets_folder: Path | None = None,
     ) -> None:
         self._controls = controls
-        self._job: Job | None = None
-        self._slot: Latest[tuple[StepResult, int, int | None]] = Latest()
-        self._asked_seq: int | None = None
-        self._session: Session | None = None
-        self._stopping: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._applied_seq: int | None = None
+        # A result, when it was done, and the number of the last message in its controls.
+        self._results: Latest[tuple[StepResult, int, int | None]] = Latest()
         self._started: Future[str] = Future()
-        routes = [web.get("/api/cameras", self._list), web.put("/api/sessions/cam/camera", self._switch)]
+        self._thread: threading.Thread | None = None
         app = make_app(
-            options,
-            presets=presets,
-            presets_folder=presets_folder,
-            mode="cam",
-            own_session=self._make_session,
-            routes=routes,
+            options, presets=presets, presets_folder=presets_folder, own_session=self._make_session
         )
+        app.router.add_get("/api/cameras", self._list)
+        app.router.add_put("/api/sessions/cam/camera", self._switch)
         self._server = Server(options, app)
-        self._threads: list[threading.Thread] = []
 
-    def wish(self) -> Controls:
-        """The wish for the next frame; for the filter's thread."""
-        controls, self._asked_seq = self._controls.newest
+    def next_controls(self) -> Controls:
+        """The controls for the next frame; for the filter's thread."""
+        controls, self._applied_seq = self._controls.newest
         return controls
 
     def start(self, job: Job) -> str:
-        """Serve the panel of `job` from now on, in threads of its own; returns the link.
+        """Serve the panel of `job` from now on, in a thread of its own; returns the link.
 
         Raises DeviceError when the address can't be had, UsageError for a bad certificate.
         """
         self._job = job
-        self._threads = [start_thread("panel", self._run), start_thread("panel-pictures", self._convert)]
+        self._thread = start_thread("panel", self._run)
         link = self._started.result(START_S)
         job.on_frame = self._take
         return link
 
     def stop(self) -> None:
         """Serve no more. May be called twice."""
-        if self._job is not None:
-            self._job.on_frame = None
-        self._slot.close()
-        if self._loop is not None and self._stopping is not None and not self._loop.is_closed():
+        if self._thread is None:
+            return
+        self._job.on_frame = None
+        with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._stopping.set)
-        for thread in self._threads:
-            thread.join(STOP_S)
+        self._thread.join(STOP_S)
 
     def _run(self) -> None:
         error = caught(lambda: asyncio.run(self._serve()))
@@ -131,15 +125,18 @@ class CamPanel:
     async def _serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         await self._server.start()
+        feeding = asyncio.create_task(self._feed())
         try:
             self._started.set_result(self._server.link)
             while not self._stopping.is_set():
-                self._look()
-                try:
-                    await asyncio.wait_for(self._stopping.wait(), LOOK_S)
-                except asyncio.TimeoutError:
-                    continue
+                # A watcher of the panel gets a picture, whether or not a call is on.
+                self._job.keep_awake = self._session.results.readers > 0
+                self._session.reason = self._job.reason
+                self._session.notify_state()
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), POLL_S)
         finally:
+            feeding.cancel()
             await self._server.stop()
 
     def _make_session(self, presets: Mapping[str, Preset]) -> Session:
@@ -148,39 +145,24 @@ class CamPanel:
         return self._session
 
     def _set_paused(self, paused: bool) -> None:
-        self._served.paused = paused
-
-    @property
-    def _served(self) -> Job:
-        assert self._job is not None, "served before start"
-        return self._job
-
-    def _look(self) -> None:
-        session = self._session
-        assert session is not None
-        job = self._served
-        # Who looks at the panel wants to see themselves, whether or not a call is on.
-        job.keep_awake = session.results.readers > 0
-        session.paused = job.paused
-        session.reason = job.reason
-        session.tell_state()
+        self._job.paused = paused
 
     def _take(self, result: StepResult) -> None:
-        """Called in the filter's thread: only leaves the result."""
-        self._slot.put((result, monotonic_ns(), self._asked_seq))
+        """Hand a result to the event loop; called in the filter's thread."""
+        with suppress(RuntimeError):  # the loop has ended
+            item = result, monotonic_ns(), self._applied_seq
+            self._loop.call_soon_threadsafe(self._results.put, item)
 
-    def _convert(self) -> None:
-        while (item := self._slot.get()) is not None:
-            session, loop = self._session, self._loop
-            if session is not None and loop is not None and not loop.is_closed():
-                result = _result_of(*item, pictures=session.results.readers > 0)
-                with suppress(RuntimeError):  # the loop was closed meanwhile: nobody is left to tell
-                    loop.call_soon_threadsafe(session.deliver, result)
+    async def _feed(self) -> None:
+        """Deliver the newest result, again and again. Pictures are converted in the loop's executor."""
+        session = self._session
+        while (item := await self._results.next()) is not None:
+            pictures = session.results.readers > 0
+            session.deliver(await self._loop.run_in_executor(None, _filtered, *item, pictures))
 
     async def _list(self, _: web.Request) -> web.Response:
-        loop = asyncio.get_running_loop()
-        cameras = await loop.run_in_executor(None, list_cameras)
-        camera = self._served.camera
+        cameras = await asyncio.get_running_loop().run_in_executor(None, list_cameras)
+        camera = self._job.camera
         return web.json_response(
             {
                 "cameras": [
@@ -200,14 +182,14 @@ class CamPanel:
     async def _switch(self, request: web.Request) -> web.Response:
         body = parse_object(await request.text())
         device, width, height, fps = (body.get(key) for key in ("device", "width", "height", "fps"))
-        asked = [_count(value) for value in (width, height, fps)]
-        if not isinstance(device, str) or 0 in asked:
+        shape = [_count(value) for value in (width, height, fps)]
+        if not isinstance(device, str) or 0 in shape:
             raise RefusedError(
                 400, 'expected {"device": "/dev/video0", "width": 1280, "height": 720, "fps": 30}'
             )
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(None, partial(self._served.switch_camera, device, *asked))
+            await loop.run_in_executor(None, partial(self._job.switch_camera, device, *shape))
         except (DeviceError, UsageError) as error:
             raise RefusedError(409, str(error)) from error
         return await self._list(request)
@@ -220,20 +202,17 @@ def _count(value: object) -> int:
     return round(value)
 
 
-def _result_of(result: StepResult, done_ns: int, applied_seq: int | None, *, pictures: bool) -> Filtered:
-    """What the session tells of a frame; without `pictures` they are empty, for nobody looks."""
+def _filtered(result: StepResult, done_ns: int, applied_seq: int | None, pictures: bool) -> Filtered:
+    """`result` as a session delivers it; without `pictures`, which no one watches, they are blank."""
     frame, report = result
-    shown, original = frame, frame.original or frame
-    if pictures:
-        filtered = _picture(shown)
-        before = filtered if shown.changed is None else _picture(original)
-    else:
-        filtered = before = _blank(shown)
+    shown = original = _picture(frame, pictures)
+    if frame.original is not None and frame.changed is not None:
+        original = _picture(frame.original, pictures)
     stages_ms = {name: round(ns / 1e6, 2) for name, ns in report.stage_ns.items() if name != "total"}
     stages_ms["total"] = round((done_ns - frame.captured_ns) / 1e6, 2)
     return Filtered(
-        picture=filtered,
-        original=before,
+        picture=shown,
+        original=original,
         arrived_ns=frame.captured_ns,
         done_ns=done_ns,
         stages_ms=stages_ms,
@@ -244,13 +223,10 @@ def _result_of(result: StepResult, done_ns: int, applied_seq: int | None, *, pic
     )
 
 
-def _picture(frame: Frame) -> av.VideoFrame:
-    picture = av.VideoFrame.from_ndarray(frame.rgb, format="rgb24").reformat(format="yuv420p")
-    picture.pts, picture.time_base = frame.pts, frame.time_base
-    return picture
-
-
-def _blank(frame: Frame) -> av.VideoFrame:
+def _picture(frame: Frame, filled: bool) -> av.VideoFrame:
+    """`frame` as 4:2:0; blank, of its size and time, unless `filled`."""
     picture = av.VideoFrame(frame.width, frame.height, "yuv420p")
+    if filled:
+        picture = av.VideoFrame.from_ndarray(frame.rgb, format="rgb24").reformat(format="yuv420p")
     picture.pts, picture.time_base = frame.pts, frame.time_base
     return picture

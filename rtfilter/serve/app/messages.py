@@ -1,20 +1,30 @@
-"""Messages of the data channel and the WebSocket: parsed once, refused in one line."""
+"""Messages of clients: parsed once, refused in one line; and `LiveControls`, which they change.
+
+Called by `session` for every message, by `api` and `preset_store` for bodies of requests.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from rtfilter.controls import TABLES, Controls, by_name
 from rtfilter.errors import UsageError, nearest
+from rtfilter.system.clock import NS_PER_S, monotonic_ns
 
 TYPES = ("controls", "preset", "paused", "ping")
 LONGEST_MESSAGE = 16 * 1024
+# Sliders send one message a screen refresh at most.
+MESSAGES_PER_S = 240
 # JSON's own limit of depth is Python's stack; nothing here nests deeper than changes.emotions.name.
 _DEEPEST = 8
 _LARGEST_TIME = 1e18
+
+# Called with the new controls, and the number of the message that changed them.
+ControlsListener = Callable[[Controls, "int | None"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,7 @@ Message = ChangeControls | ChoosePreset | SetPaused | Ping
 
 
 class MessageError(UsageError):
-    """A message that was not understood. seq: its number, where that much could be read."""
+    """A message that cannot be parsed. seq: its number, where that much could be read."""
 
     def __init__(self, message: str, seq: int | None = None) -> None:
         super().__init__(message)
@@ -53,7 +63,7 @@ class MessageError(UsageError):
 
 
 def parse_message(text: str | bytes) -> Message:
-    """One message of a client. Raises MessageError that says what came and what was expected."""
+    """One message of a client. Raises MessageError with what came and what was expected."""
     if isinstance(text, bytes) or len(text) > LONGEST_MESSAGE:
         what = "binary" if isinstance(text, bytes) else f"{len(text)} characters"
         raise MessageError(f"expected a JSON text of at most {LONGEST_MESSAGE} characters, got {what}")
@@ -85,7 +95,7 @@ def parse_message(text: str | bytes) -> Message:
 
 
 def parse_object(text: str | bytes) -> dict[str, Any]:
-    """A JSON object. Raises MessageError; NaN and Infinity, which JSON does not have, are refused."""
+    """A JSON object. Raises MessageError, also for NaN and Infinity, which JSON does not have."""
     try:
         body = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -100,7 +110,7 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
 def merged(controls: Controls, changes: Mapping[str, Any]) -> Controls:
     """`controls` after the merge patch `changes` (RFC 7396): what is absent stays, null restores the default.
 
-    Emotions and blendshapes merge by name, and null takes one out. Raises UsageError as `Controls` does.
+    Emotions and blendshapes merge by name, and null removes one. Raises UsageError as `Controls` does.
     """
     known = [field.name for field in fields(Controls)]
     values = controls.as_dict()
@@ -123,16 +133,78 @@ def _refuse_constant(name: str) -> float:
 
 
 def _deeper_than(value: object, levels: int) -> bool:
-    if isinstance(value, dict):
-        inner: list[object] = list(value.values())
-    elif isinstance(value, list):
-        inner = value
-    else:
+    if not isinstance(value, dict | list):
         return False
+    inner = value.values() if isinstance(value, dict) else value
     return levels == 0 or any(_deeper_than(item, levels - 1) for item in inner)
 
 
 def _short(value: object) -> str:
-    """What came, in at most 60 printable characters: it is shown to people and written to logs."""
+    """`value` in at most 60 printable characters, for messages and logs."""
     text = ascii(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class MessageBudget:
+    """The limit of messages per second of one client."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._count = 0
+
+    def spend(self) -> bool:
+        """Whether one more message may be handled this second."""
+        second = monotonic_ns() // NS_PER_S
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += 1
+        return self._count <= MESSAGES_PER_S
+
+
+class LiveControls:
+    """The controls of one session: changed from any thread, read before every frame.
+
+    Changes are serial: none is lost when two threads change at once.
+    """
+
+    def __init__(self, controls: Controls) -> None:
+        self._newest: tuple[Controls, int | None] = (controls, None)
+        self._changing = threading.Lock()
+        self._listeners: list[ControlsListener] = []
+
+    @property
+    def current(self) -> Controls:
+        return self._newest[0]
+
+    @property
+    def newest(self) -> tuple[Controls, int | None]:
+        """The controls, and the number of the last numbered message in them; of one moment."""
+        return self._newest
+
+    def change(self, changes: Mapping[str, Any], seq: int | None = None) -> Controls:
+        """Apply a merge patch. Raises UsageError and changes nothing when it is not valid."""
+        return self._set(lambda before: merged(before, changes), seq)
+
+    def replace(self, controls: Controls) -> Controls:
+        """Replace the controls whole."""
+        return self._set(lambda _: controls, None)
+
+    def choose(self, values: Mapping[str, Any], seq: int | None = None) -> Controls:
+        """Apply a preset: its mix replaces the present one; of the other controls, those that it names."""
+        mix: dict[str, Any] = {"emotions": {}, "blendshapes": {}, "valence": 0.0, "arousal": 0.0}
+        preset = {**mix, "bypass": False, **values}
+        return self._set(lambda before: before.with_(**preset), seq)
+
+    def listen(self, listener: ControlsListener) -> Callable[[], None]:
+        """Call `listener` after every change, in the thread that made it. Returns how to stop that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _set(self, step: Callable[[Controls], Controls], seq: int | None) -> Controls:
+        with self._changing:
+            before, last_seq = self._newest
+            after = step(before)
+            self._newest = (after, last_seq if seq is None else seq)
+        for listener in list(self._listeners):
+            listener(after, seq)
+        return after

@@ -1,46 +1,23 @@
-"""Prometheus metrics of one server."""
+"""Prometheus metrics of one server. Called by `sessions`, which counts, and `server`, which serves them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from rtfilter.serve.app.processors import Processors
+from rtfilter.serve.app.admission import Load
 from rtfilter.serve.app.session import Json
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.033, 0.05, 0.1, 0.25, 1.0)
 
 
-class _Now(Collector):
-    """What is read off at the moment that somebody asks."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterable[Metric]:
-        load = self._metrics.processors.load()
-        yield GaugeMetricFamily("rtfilter_sessions", "Sessions now", value=self._metrics.sessions())
-        yield GaugeMetricFamily("rtfilter_tasks", "Tasks on the event loop", value=self._metrics.tasks())
-        yield GaugeMetricFamily("rtfilter_processors", "Processors this process may use", value=load.count)
-        yield GaugeMetricFamily(
-            "rtfilter_processors_busy", "Processors busy with this process over some seconds", value=load.own
-        )
-
-
 class Metrics:
-    """Counters and histograms; `text` writes them out. Labels are few and fixed: no session's name.
-
-    sessions: how many there are, set by whom they belong to.
-    """
+    """Counters and histograms; `text` writes them out. Labels are few and fixed: no session's name."""
 
     def __init__(self) -> None:
-        self.processors = Processors()
-        self.sessions: Callable[[], int] = lambda: 0
         self._registry = CollectorRegistry()
         self._opened = Counter(
             "rtfilter_sessions_opened", "Sessions and watchers let in", ["kind"], registry=self._registry
@@ -58,23 +35,28 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._registry.register(_Now(self))
+        self._gauge("rtfilter_tasks", "Tasks on the event loop", lambda: len(asyncio.all_tasks()))
 
-    @staticmethod
-    def tasks() -> int:
-        """Tasks on the running event loop."""
-        return len(asyncio.all_tasks())
+    def watch(self, sessions: Callable[[], int], load: Callable[[], Load]) -> None:
+        """Show the number of sessions, and the load of the processors, at the time of each request."""
+        self._gauge("rtfilter_sessions", "Sessions now", sessions)
+        self._gauge("rtfilter_processors", "Processors this process may use", lambda: load().count)
+        busy = "Processors busy with this process over some seconds"
+        self._gauge("rtfilter_processors_busy", busy, lambda: load().own)
+
+    def _gauge(self, name: str, what: str, value: Callable[[], float]) -> None:
+        Gauge(name, what, registry=self._registry).set_function(value)
 
     def opened(self, kind: str) -> None:
-        """One session ("peer", "whip") or watcher ("whep") was let in."""
+        """Count one session ("peer", "whip") or watcher ("whep")."""
         self._opened.labels(kind).inc()
 
     def refused(self, status: int) -> None:
-        """One request was answered with this status of 400 and above."""
+        """Count one request that was answered with this status of 400 and above."""
         self._refused.labels(str(status)).inc()
 
-    def heard(self, message: Json) -> None:
-        """A session's message: its timings are counted."""
+    def record(self, message: Json) -> None:
+        """Count the frame and its stage times where a session's message is `timings`."""
         if message["type"] != "timings":
             return
         self._frames.labels("yes" if message["face"] else "no").inc()

@@ -1,8 +1,9 @@
-"""`Peer`: one RTCPeerConnection, what it sends and takes, and its end."""
+"""`Peer`: one RTCPeerConnection, its tracks and data channel, and its end. Called by `sessions`."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -12,8 +13,8 @@ from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationEr
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
-from rtfilter.serve.app.events import ChannelListener
-from rtfilter.serve.app.session import Session
+from rtfilter.serve.app.messages import MessageBudget
+from rtfilter.serve.app.session import Json, Session
 from rtfilter.serve.app.stream import Stream
 from rtfilter.serve.gate.networks import AllowedNetworks
 from rtfilter.serve.gate.options import ServeOptions
@@ -24,8 +25,21 @@ from rtfilter.serve.rtc.tracks import FilteredTrack, drain
 from rtfilter.serve.rtc.tuning import prefer_codec, tune_receiver, tune_sender
 
 CHANNEL = "rtfilter"
+# Beyond this, a client that reads slowly misses timings and pongs, which are of no use late.
+_MOST_BUFFERED = 64 * 1024
 _CLOSE_S = 5.0
 _CHECK_S = 1.0
+# What a parser or a negotiation raises for an offer that makes no sense.
+_BAD_OFFER = (
+    ValueError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    TypeError,
+    InvalidAccessError,
+    InvalidStateError,
+    OperationError,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -33,31 +47,35 @@ _log = logging.getLogger(__name__)
 class Peer:
     """Answers one offer. All calls belong to the event loop's thread.
 
-    takes: the stream that its tracks feed, for who sends. gives: the session whose pictures it gets, for
-    who watches; a peer that does both has both. closed: told once, with the reason, when it is over.
+    address: that the request came from. closed: called once, with the reason, when the connection is over.
+    feeds: the stream that its tracks feed, if it sends. shows: the session whose pictures it gets, if it
+        watches; with the sound of `sound`, by default of its own stream.
     """
 
     def __init__(
         self,
         options: ServeOptions,
         networks: AllowedNetworks,
+        address: str,
         closed: Callable[[str], None],
         *,
-        takes: Stream | None = None,
-        gives: Session | None = None,
-        sound_of: Stream | None = None,
+        feeds: Stream | None = None,
+        shows: Session | None = None,
+        sound: Stream | None = None,
     ) -> None:
+        self.address = address
         self._options = options
-        self._closed = closed
-        self._takes = takes
-        self._gives = gives
-        self._sound_of = sound_of
         self._networks = networks
-        # Without this list, a public STUN server would be asked who we are.
+        self._closed = closed
+        self._feeds = feeds
+        self._shows = shows
+        self._sound = sound or feeds
+        self._session = shows or (feeds.session if feeds is not None else None)
+        # An empty list: aiortc's default is a public STUN server.
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._tasks: set[asyncio.Task[None]] = set()
         self._tracks: list[MediaStreamTrack] = []
-        self._channel: ChannelListener | None = None
+        self._channel: _Channel | None = None
         self._over = False
         self.connection.on("datachannel", self._take_channel)
         self.connection.on("connectionstatechange", self._state_changed)
@@ -67,87 +85,62 @@ class Peer:
         try:
             await self.connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
             guard_ice(self.connection, self._networks)
-            if not offer.is_passive and (self._takes is None or self._gives is None):
+            if not offer.is_passive and (self._feeds is None or self._shows is None):
                 answer_passively(self.connection)
             self._connect_tracks()
             answer = await self.connection.createAnswer()
             await self.connection.setLocalDescription(answer)
-        except (
-            ValueError,
-            LookupError,
-            AttributeError,
-            AssertionError,
-            TypeError,
-            InvalidAccessError,
-            InvalidStateError,
-            OperationError,
-        ) as error:
-            # What a parser or a negotiation says of an offer that makes no sense.
+        except _BAD_OFFER as error:
             raise RefusedError(400, f"the offer cannot be answered: {_one_line(error)}") from error
         self._spawn(self._watch())
         return offer.answer(self.connection.localDescription.sdp)
 
     def _connect_tracks(self) -> None:
-        """Give every media section of the offer what it is for."""
+        """Connect every media section of the offer with the stream and the session."""
         sent_video = 0
         for transceiver in self.connection.getTransceivers():
-            track = transceiver.receiver.track
+            receives = transceiver._offerDirection in ("sendrecv", "sendonly")
             if self._offers(transceiver):
-                self._tune(transceiver)
-            taken = self._take(track, transceiver) if self._offers(transceiver) else False
-            if self._wants(transceiver) and self._gives is not None:
+                self._receive(transceiver)
+            if receives and self._shows is not None:
                 if transceiver.kind == "video" and sent_video < 2:
-                    self._send(transceiver, FilteredTrack(self._gives.results, original=sent_video == 1))
+                    self._send(transceiver, FilteredTrack(self._shows.results, original=sent_video == 1))
                     sent_video += 1
-                elif transceiver.kind == "audio" and self._sound_of is not None:
-                    sound = self._sound_of.audio()
+                elif transceiver.kind == "audio" and self._sound is not None:
+                    sound = self._sound.audio()
                     if sound is not None:
                         self._send(transceiver, sound)
-            if not taken and track is not None and self._offers(transceiver):
-                self._spawn(drain(track))
 
-    def _take(self, track: MediaStreamTrack, transceiver: RTCRtpTransceiver) -> bool:
-        """Feed the stream with `track`, when it has none of the kind yet."""
-        stream = self._takes
-        if stream is None or (stream.has_video if transceiver.kind == "video" else stream.has_audio):
-            return False
-        if transceiver.kind == "video":
-            stream.take_video(track)
-        else:
-            stream.take_audio(track)
-        return True
-
-    def _tune(self, transceiver: RTCRtpTransceiver) -> None:
-        """Bounds and low delay for what comes in, also for what is only drained."""
+    def _receive(self, transceiver: RTCRtpTransceiver) -> None:
+        """Feed the stream, or drop what comes. Bounds and low delay hold for both."""
+        track, feeds = transceiver.receiver.track, self._feeds
         limits = self._options.limits
         tune_receiver(
             transceiver.receiver,
             width_px=limits.width_px,
             height_px=limits.height_px,
-            on_too_large=self._takes.refuse_size if self._takes is not None else None,
+            on_too_large=feeds.refuse_size if feeds is not None else None,
         )
+        if not (feeds is not None and feeds.take(track)) and track is not None:
+            self._spawn(drain(track))
 
     def _send(self, transceiver: RTCRtpTransceiver, track: MediaStreamTrack) -> None:
         transceiver.sender.replaceTrack(track)
         transceiver.direction = "sendrecv" if self._offers(transceiver) else "sendonly"
         if transceiver.kind == "video":
-            prefer_codec(transceiver, self._options.codec)
             options = self._options
+            prefer_codec(transceiver, options.codec)
             tune_sender(transceiver.sender, bitrate_bps=options.bitrate_bps, fps=options.limits.fps)
         self._tracks.append(track)
 
     @staticmethod
     def _offers(transceiver: RTCRtpTransceiver) -> bool:
+        """Whether the peer sends in this section."""
         return transceiver._offerDirection in ("sendrecv", "recvonly")
 
-    @staticmethod
-    def _wants(transceiver: RTCRtpTransceiver) -> bool:
-        return transceiver._offerDirection in ("sendrecv", "sendonly")
-
     def _take_channel(self, channel: RTCDataChannel) -> None:
-        session = self._gives or (self._takes.session if self._takes is not None else None)
-        if channel.label == CHANNEL and session is not None and self._channel is None:
-            self._channel = ChannelListener(channel, session)
+        if channel.label == CHANNEL and self._session is not None and self._channel is None:
+            self._channel = _Channel(channel, self._session)
         else:
             channel.close()
 
@@ -157,21 +150,20 @@ class Peer:
             self._finish(DTLS_FAILED if failed else "the connection was lost or closed by the peer")
 
     async def _watch(self) -> None:
-        """Close a peer that never connects, or has nothing to say any more."""
+        """Close a peer that never connects, sends no pictures, or whose session ended."""
         limits = self._options.limits
         waited_s = 0.0
         while not self._over:
             await asyncio.sleep(_CHECK_S)
             waited_s += _CHECK_S
-            session = self._gives or (self._takes.session if self._takes is not None else None)
-            if session is not None:
-                session.tell_state()
-                if session.state == "ended":
+            if self._session is not None:
+                self._session.notify_state()
+                if self._session.state == "ended":
                     return self._finish("the session ended")
             if self.connection.connectionState != "connected":
                 if waited_s >= limits.ice_s:
                     return self._finish(f"no connection within {limits.ice_s:g} s")
-            elif self._takes is not None and self._takes.session.silent_s > limits.idle_s:
+            elif self._feeds is not None and self._feeds.session.silent_s > limits.idle_s:
                 return self._finish(f"no picture for {limits.idle_s:g} s")
         return None
 
@@ -202,6 +194,33 @@ class Peer:
         task.add_done_callback(self._tasks.discard)
 
 
+class _Channel:
+    """The messages of `session` over a peer's data channel, until `leave`."""
+
+    def __init__(self, channel: RTCDataChannel, session: Session) -> None:
+        self._channel = channel
+        self._session = session
+        self._budget = MessageBudget()
+        self.leave = session.listen(self._send)
+        channel.on("message", self._received)
+        channel.on("close", self.leave)
+
+    def _received(self, text: str | bytes) -> None:
+        if self._budget.spend():
+            self._session.handle(text, self._send)
+
+    def _send(self, message: Json) -> None:
+        channel = self._channel
+        if channel.readyState != "open":
+            return
+        if channel.bufferedAmount > _MOST_BUFFERED and message["type"] in ("timings", "pong", "error"):
+            return
+        try:
+            channel.send(json.dumps(message, separators=(",", ":")))
+        except (InvalidStateError, ConnectionError):
+            self.leave()
+
+
 def _one_line(error: Exception) -> str:
-    said = str(error).splitlines()
-    return f"{type(error).__name__}: {said[0][:120]}" if said else type(error).__name__
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__

@@ -1,18 +1,22 @@
-"""The frame worker of one stream, for its newest picture. Called by `serve.app.stream` and `aiortc`."""
+"""`FilterPipeline`: the frame worker of one stream, for its newest picture; `FilterPool`: its filters.
+
+Called by `stream` and `rtfilter.aiortc`.
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import av
 import numpy as np
 
+from rtfilter.errors import UsageError
 from rtfilter.filter import FaceFilter, StepReport
 from rtfilter.pipeline import FrameWorker
-from rtfilter.serve.app.filters import FilterPool
-from rtfilter.serve.app.live_controls import LiveControls
+from rtfilter.serve.app.messages import LiveControls
 from rtfilter.serve.rtc.pictures import as_420, frame_of, picture_like, picture_of
 from rtfilter.system.arrays import U8
 from rtfilter.system.clock import Clock, StageTimings, monotonic_ns
@@ -21,7 +25,7 @@ from rtfilter.system.threads import caught
 from rtfilter.tracking.base import Landmarks
 
 CLOSE_S = 5.0
-# A stream that has been silent for so long lends its filter to others until its next picture.
+# Without a picture for so long, a stream lends its filter to others until the next one.
 SILENT_S = 2.0
 
 _log = logging.getLogger(__name__)
@@ -70,6 +74,56 @@ class Filtered:
         return self.face_box is not None
 
 
+class FilterPool:
+    """Filters kept loaded, lent to streams from any thread: loading one takes a second.
+
+    spares: how many unused ones are kept; further ones are closed. The default is as many as there may be
+        streams, so that none waits for its filter.
+    """
+
+    def __init__(self, make: Callable[[], FaceFilter] = FaceFilter, spares: int = 16) -> None:
+        self._make = make
+        self._spares = spares
+        self._idle: list[FaceFilter] = []
+        self._changing = threading.Lock()
+        self._closed = False
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
+    def warm_up(self) -> None:
+        """Load one ahead; takes a second or, after an installation, ten."""
+        self.give_back(self._make())
+
+    def take(self) -> FaceFilter:
+        """A filter without memory of a face. Raises UsageError once closed, and what loading one raises."""
+        with self._changing:
+            if self._closed:
+                raise UsageError("the server is stopping: connect again when it is back")
+            if self._idle:
+                return self._idle.pop()
+        return self._make()
+
+    def give_back(self, face_filter: FaceFilter) -> None:
+        """Return a filter, to be lent again or closed."""
+        face_filter.reset()
+        with self._changing:
+            keep = not self._closed and len(self._idle) < self._spares
+            if keep:
+                self._idle.append(face_filter)
+        if not keep:
+            face_filter.close()
+
+    def close(self) -> None:
+        """Close the unused filters, and the lent ones when they come back."""
+        with self._changing:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for face_filter in idle:
+            face_filter.close()
+
+
 class FilterPipeline:
     """A thread that filters the newest picture submitted; older ones are dropped.
 
@@ -78,7 +132,7 @@ class FilterPipeline:
         failed: called with the error that ended the pipeline, in the thread.
         card: RGB picture that is shown while `paused`.
         silent_s: without a picture for so long, the filter goes back to the pool until the next one; a peer
-            that vanished is missed only after half a minute.
+            that vanished is noticed only after half a minute.
     """
 
     def __init__(
@@ -160,7 +214,7 @@ class FilterPipeline:
         if self._resting:
             shown = picture_like(original, self._card) if paused else original
             if not was_resting:
-                # What was seen before says nothing about the time after.
+                # The face may be another one after the break.
                 face_filter.reset()
         else:
             frame = frame_of(original, arrived_ns, seq)

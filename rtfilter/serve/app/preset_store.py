@@ -1,4 +1,4 @@
-"""`PresetStore`: the presets that a server offers, and the folder into which clients save new ones."""
+"""`PresetStore`: the presets that a server offers, and the folder for new ones. Called by `server`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from rtfilter.presets import BUILT_IN, Preset, check_name, own_files, save_prese
 from rtfilter.serve.app.messages import merged, parse_object
 from rtfilter.serve.gate.refusals import RefusedError
 
-# Whoever holds the token may save, but not fill the disk.
+# A client with the token may save, but not fill the disk.
 MOST_SAVED = 100
 LONGEST_DESCRIPTION = 200
 _EXPECTED = '{"values": {"emotions": {"happy": 0.4}}, "description"?: text, "overwrite"?: true}'
 
 
 class PresetStore:
-    """Presets by name, which sessions read and `save` adds to.
+    """Presets by name in `all`, which sessions read and `save` adds to.
 
-    presets: those of the start. folder: where saved ones go; None when this server saves none.
+    presets: those of the start. folder: for saved ones; None when this server saves none.
     """
 
     def __init__(self, presets: Mapping[str, Preset], folder: Path | None) -> None:
@@ -36,16 +36,21 @@ class PresetStore:
         return [web.put("/api/presets/{name}", self._put)]
 
     def describe(self) -> list[dict[str, Any]]:
-        """All of them as the interface shows them."""
-        return [described(preset) for preset in self.all.values()]
+        """All presets as JSON: `Preset` of openapi.json."""
+        return [_described(preset) for preset in self.all.values()]
 
     async def save(
         self, name: str, description: str | None, values: Mapping[str, Any], overwrite: bool
     ) -> Preset:
         """Write a preset into the folder and offer it from now on.
 
-        description: None keeps that of the preset which is replaced. Raises RefusedError for a name that is
-        taken and for one too many, UsageError for a bad name or value, OutputError when it cannot be written.
+        Args:
+            description: None keeps that of the preset that is replaced.
+
+        Raises:
+            RefusedError: for a name that is taken and for one too many.
+            UsageError: for a bad name or value.
+            OutputError: when it cannot be written.
         """
         async with self._saving:
             if description is None:
@@ -53,7 +58,7 @@ class PresetStore:
             preset = Preset(name, description, values)
             loop = asyncio.get_running_loop()
             path = await loop.run_in_executor(None, self._write, preset, overwrite)
-            # On the loop's thread, where `describe` goes through them.
+            # In the loop's thread, in which `describe` iterates over them.
             self.all[name] = Preset(name, description, values, path)
             return self.all[name]
 
@@ -65,7 +70,7 @@ class PresetStore:
             raise RefusedError(409, "this server saves no presets: it was started without a folder for them")
         if name in BUILT_IN:
             raise RefusedError(409, f"{name} is a built-in preset: choose another name")
-        # Of the folder: the `presets` command and other servers change it too.
+        # From the folder: the `presets` command and other servers change it too.
         saved = {path.stem for path in own_files(self.folder)}
         if (name in self.all or name in saved) and not overwrite:
             raise RefusedError(
@@ -88,26 +93,19 @@ class PresetStore:
             raise RefusedError(
                 400, f"description: expected at most {LONGEST_DESCRIPTION} characters, got {len(description)}"
             )
-        checked = _checked(values)
-        if not checked:
+        whole = merged(Controls(), values).as_dict()
+        if not values:
             raise UsageError(f"values: expected at least one of {', '.join(CONTROL_KEYS)}, got none")
         existed = name in self.all
         kept = description if "description" in given else None
-        preset = await self.save(name, kept, checked, overwrite)
-        return web.json_response(described(preset), status=200 if existed else 201)
+        preset = await self.save(name, kept, {key: whole[key] for key in values}, overwrite)
+        return web.json_response(_described(preset), status=200 if existed else 201)
 
 
-def described(preset: Preset) -> dict[str, Any]:
-    """A preset as the interface shows it. saved: whether it is one of the user's."""
+def _described(preset: Preset) -> dict[str, Any]:
     return {
         "name": preset.name,
         "description": preset.description,
         "values": dict(preset.values),
         "saved": preset.path is not None,
     }
-
-
-def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What `values` names, as `Controls` holds it. Raises UsageError as `Controls` does."""
-    whole = merged(Controls(), values).as_dict()
-    return {name: whole[name] for name in values}

@@ -1,20 +1,23 @@
-"""`Session`: one filtered stream, whatever feeds it: its wish, its state, its results, who hears of them."""
+"""`Session`: one filtered stream, whatever feeds it: its controls, state, results and listeners.
+
+Called by `stream` and `cam_panel`, which feed one, and by `api` and `peer`, which serve it to clients.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
 from rtfilter.presets import Preset
-from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.app.messages import (
     ChangeControls,
     ChoosePreset,
+    LiveControls,
     MessageError,
     Ping,
     SetPaused,
@@ -24,10 +27,12 @@ from rtfilter.serve.app.pipeline import Filtered
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 from rtfilter.system.latest import Fanout
 
-# A stream that gave nothing for so long is not live.
+# A stream without a picture for so long is not live.
 SILENT_NS = 2 * NS_PER_S
-# The rate is told over so many of the newest pictures.
+# The frame rate is an average over so many of the newest pictures.
 _RATE_OVER = 30
+# The delay that the sound follows is smoothed over about so many.
+_DELAY_OVER = 30
 
 Json = dict[str, Any]
 Listener = Callable[[Json], None]
@@ -35,19 +40,15 @@ Listener = Callable[[Json], None]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class VideoFacts:
-    width: int
-    height: int
-    fps: float
-
-
 class Session:
-    """All calls belong to the event loop's thread, but for `controls`, which any thread may change.
+    """All calls belong to the event loop's thread, but for `deliver_soon` and changes of `controls`.
 
-    id: its name in the interface. kind: "peer", "whip" or "cam". presets: by name, for `choose_preset`.
-    results: what `deliver` was given, for any number of readers.
-    set_paused: how what feeds the session is told.
+    session_id, kind: as in the interface; kind is "peer", "whip" or "cam".
+    presets: by name, for `choose_preset`.
+    results: what `deliver` got, for any number of readers.
+    set_paused: called when a client pauses or resumes; set by what feeds the session, as are `dropped`, the
+        number of pictures replaced before they were filtered, and `stages`, the summary of stage times.
+    delay_s: from a picture's arrival to its result, smoothed.
     """
 
     def __init__(
@@ -66,18 +67,19 @@ class Session:
         self.set_paused: Callable[[bool], None] = lambda _: None
         self.dropped: Callable[[], int] = lambda: 0
         self.stages: Callable[[], Mapping[str, Any]] = dict
+        self.delay_s = 0.0
         self.frames = 0
         self.paused = False
         self.face = False
         self.reason = ""
-        self.video: VideoFacts | None = None
         self._presets = presets
         self._clock = clock
         self._made_ns = clock()
         self._times_ns: list[int] = []
+        self._size: tuple[int, int] | None = None
         self._ended = False
         self._listeners: list[Listener] = []
-        self._told: tuple[str, bool, bool] = ("connecting", False, False)
+        self._notified = ("connecting", False, False)
         self._loop = asyncio.get_running_loop()
         self._unlisten = self.controls.listen(self._controls_changed)
 
@@ -103,8 +105,11 @@ class Session:
         return (self._clock() - last_ns) / NS_PER_S
 
     def describe(self) -> Json:
-        """The session as the interface shows it."""
-        video = self.video
+        """The session as JSON: `Session` of openapi.json."""
+        video = None
+        if self._size is not None:
+            width, height = self._size
+            video = {"width": width, "height": height, "fps": self._rate()}
         return {
             "id": self.id,
             "kind": self.kind,
@@ -113,42 +118,49 @@ class Session:
             "face": self.face,
             "paused": self.paused,
             "controls": self.controls.current.as_dict(),
-            "video": video and {"width": video.width, "height": video.height, "fps": video.fps},
+            "video": video,
             "frames": self.frames,
             "dropped": self.dropped(),
             "stages_ms": self.stages(),
             "age_s": round(self.age_s, 1),
         }
 
+    def deliver_soon(self, result: Filtered) -> None:
+        """`deliver`, from any thread."""
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            self._loop.call_soon_threadsafe(self.deliver, result)
+
     def deliver(self, result: Filtered) -> None:
-        """Take one result: give it to all readers and tell the listeners."""
+        """Give one result to all readers, and its timings to the listeners."""
         if self._ended:
             return
+        took_s = (result.done_ns - result.arrived_ns) / NS_PER_S
+        self.delay_s += (took_s - self.delay_s) / (_DELAY_OVER if self.frames else 1)
         self.frames += 1
         self.face = result.face
         self._times_ns.append(self._clock())
         del self._times_ns[:-_RATE_OVER]
-        self.video = VideoFacts(result.picture.width, result.picture.height, self._rate())
+        self._size = result.picture.width, result.picture.height
         self.results.put(result)
-        self.tell_state()
+        self.notify_state()
         if self._listeners:
-            self._tell(_timings_message(result))
+            self._notify(_timings_message(result))
 
     def pause(self, paused: bool) -> None:
         """Show a still card instead of the picture, or the picture again."""
         self.paused = paused
         self.set_paused(paused)
-        self.tell_state()
+        self.notify_state()
 
     def choose_preset(self, name: str, seq: int | None = None) -> Controls:
-        """Take a preset's wish, by its name in any case. Raises UsageError for an unknown one."""
+        """Apply a preset by its name, in any case. Raises UsageError for an unknown one."""
         name = name.strip().lower()
         if name not in self._presets:
             raise UsageError(f"unknown preset {name[:40]!r}:{nearest(name[:40], self._presets)}")
         return self.controls.choose(self._presets[name].values, seq)
 
     def handle(self, text: str | bytes, reply: Listener) -> None:
-        """Do what a client's message asks; `reply` gets what concerns only the client itself."""
+        """Apply a client's message. `reply` gets pongs and errors, which concern that client alone."""
         seq: int | None = None
         try:
             message = parse_message(text)
@@ -162,13 +174,12 @@ class Session:
                 self.pause(message.paused)
             elif isinstance(message, Ping):
                 reply({"type": "pong", "t": message.t})
-        except MessageError as error:
-            reply({"type": "error", "error": str(error), "seq": error.seq})
         except UsageError as error:
+            seq = error.seq if isinstance(error, MessageError) else seq
             reply({"type": "error", "error": str(error), "seq": seq})
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have `listener` told every message of the server, `hello` first; returns the way out."""
+        """Give `listener` every message of the server, `hello` first. Returns how to stop that."""
         listener({"type": "hello", "session": self.describe()})
         self._listeners.append(listener)
 
@@ -178,33 +189,31 @@ class Session:
 
         return leave
 
-    def tell_state(self) -> None:
-        """Tell the listeners when the state is another than they know."""
-        now = (self.state, self.face, self.paused)
-        if now != self._told:
-            self._told = now
-            state, face, paused = now
-            _log.info("session %s is %s", self.id, state, extra={"session": self.id, "face": face})
-            self._tell(
-                {"type": "state", "state": state, "face": face, "paused": paused, "reason": self.reason}
-            )
+    def notify_state(self) -> None:
+        """Send the state to the listeners if it changed since the last time."""
+        now = state, face, paused = self.state, self.face, self.paused
+        if now == self._notified:
+            return
+        self._notified = now
+        _log.info("session %s is %s", self.id, state, extra={"session": self.id, "face": face})
+        self._notify({"type": "state", "state": state, "face": face, "paused": paused, "reason": self.reason})
 
     def end(self, reason: str) -> None:
-        """The last word; readers get what is left and then None. May be called twice."""
+        """Notify the listeners of the end and close the results. May be called twice."""
         if self._ended:
             return
         self._ended = True
         self.reason = reason
         self._unlisten()
-        self.tell_state()
+        self.notify_state()
         self.results.close()
         self._listeners.clear()
 
     def _controls_changed(self, controls: Controls, seq: int | None) -> None:
         message = {"type": "controls", "controls": controls.as_dict(), "seq": seq}
-        self._loop.call_soon_threadsafe(self._tell, message)
+        self._loop.call_soon_threadsafe(self._notify, message)
 
-    def _tell(self, message: Json) -> None:
+    def _notify(self, message: Json) -> None:
         for listener in list(self._listeners):
             listener(message)
 

@@ -1,4 +1,7 @@
-"""`Sessions`: all sessions of one server and their peers; the only place that makes and ends them."""
+"""`Sessions`: all sessions of one server and their peers. Only this file makes and ends them.
+
+Called by `api` and `whip` for requests, and by `server` at its start and end.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtfilter.controls import Controls
+from rtfilter.media.card import still_card
 from rtfilter.presets import Preset
-from rtfilter.serve.app.admission import Member, admit
-from rtfilter.serve.app.filters import FilterPool
-from rtfilter.serve.app.memory import give_back_free_memory
+from rtfilter.serve.app.admission import Member, Processors, admit, give_back_free_memory
 from rtfilter.serve.app.metrics import Metrics
 from rtfilter.serve.app.peer import Peer
+from rtfilter.serve.app.pipeline import FilterPool
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.stream import Stream
 from rtfilter.serve.gate.networks import AllowedNetworks
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.serve.gate.sdp_offer import CheckedOffer
-from rtfilter.system.arrays import U8
 
+# A session without a picture for so long does not load the processors.
 SILENT_S = 2.0
 TIDY_AFTER_S = 1.0
 
@@ -33,45 +36,39 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Entry:
-    """A session and what keeps it alive. stream, peer: None for the camera's own session."""
+    """A session, what feeds it, and its watchers by secret. stream, peer: None for the camera's session."""
 
     session: Session
-    address: str
     stream: Stream | None = None
     peer: Peer | None = None
     watchers: dict[str, Peer] = field(default_factory=dict)
-    watcher_addresses: dict[str, str] = field(default_factory=dict)
 
 
 class Sessions:
     """All calls belong to the event loop's thread."""
 
     def __init__(
-        self,
-        options: ServeOptions,
-        presets: Mapping[str, Preset],
-        pool: FilterPool,
-        networks: AllowedNetworks,
-        card: U8,
-        metrics: Metrics,
+        self, options: ServeOptions, presets: Mapping[str, Preset], pool: FilterPool, metrics: Metrics
     ) -> None:
         self._options = options
         self.presets = presets
         self._pool = pool
-        self._networks = networks
-        self._card = card
+        self._networks = AllowedNetworks(options)
+        self._card = still_card(1280, 720, "Paused", "the picture comes back when it is switched on again")
         self._metrics = metrics
-        self.processors = metrics.processors
+        self.processors = Processors()
+        self.processors = Processors()
         self._entries: dict[str, Entry] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._tidying: asyncio.TimerHandle | None = None
+        metrics.watch(lambda: self.count, self.processors.load)
 
     @property
     def count(self) -> int:
         return len(self._entries)
 
     def networks_for(self, address: str) -> AllowedNetworks:
-        """What media may be exchanged with when the request came from `address`."""
+        """The networks that media may be exchanged with for a request from `address`."""
         return self._networks.for_peer(address or None)
 
     def all(self) -> list[Session]:
@@ -84,9 +81,9 @@ class Sessions:
         """Raises RefusedError 404."""
         return self._entry(session_id).session
 
-    def add_own(self, session: Session) -> None:
-        """A session that this process feeds itself: the camera's."""
-        self._entries[session.id] = Entry(session, "")
+    def add(self, session: Session) -> None:
+        """Add a session that this process feeds itself: the camera's."""
+        self._entries[session.id] = Entry(session)
 
     async def open_peer(
         self,
@@ -98,33 +95,28 @@ class Sessions:
     ) -> tuple[Session, str]:
         """A new session fed by the peer behind `offer`, and the answer to it.
 
-        kind: "peer", which gets its picture back, or "whip". name: the session's id; made up without.
-        Raises RefusedError: 503, 429, 409 for a name that is taken, 400 for an offer without sense.
+        Args:
+            kind: "peer", which gets its picture back, or "whip".
+            name: the session's id; random without.
+
+        Raises:
+            RefusedError: 503, 429, 409 for a name that is taken, 400 for an offer that cannot be answered.
         """
         session_id = name or secrets.token_urlsafe(9)
         self._admit(address)
         if session_id in self._entries:
             raise RefusedError(409, f"{session_id!r} is being sent already: end that, or choose another name")
         session = Session(session_id, kind, controls or self._options.controls, self.presets)
-        stream = Stream(
-            session,
-            self._pool,
-            self._options.limits,
-            self._card,
-            lambda reason: self.close_soon(session, reason),
-        )
-        gives = session if kind == "peer" else None
-        peer = Peer(
-            self._options,
-            self.networks_for(address),
-            lambda reason: self.close_soon(session, reason),
-            takes=stream,
-            gives=gives,
-            sound_of=stream if gives else None,
-        )
-        self._entries[session_id] = Entry(session, address, stream, peer)
+
+        def ended(reason: str) -> None:
+            self._spawn(self._close_this(session, reason))
+
+        stream = Stream(session, self._pool, self._options.limits, self._card, ended)
+        shown = session if kind == "peer" else None
+        peer = Peer(self._options, self.networks_for(address), address, ended, feeds=stream, shows=shown)
+        self._entries[session_id] = Entry(session, stream, peer)
         self._metrics.opened(kind)
-        session.listen(self._metrics.heard)
+        session.listen(self._metrics.record)
         try:
             answer = await peer.answer(offer)
         except BaseException:
@@ -144,12 +136,12 @@ class Sessions:
         peer = Peer(
             self._options,
             self.networks_for(address),
+            address,
             lambda _: self._spawn(self.close_watcher(session_id, watcher_id)),
-            gives=entry.session,
-            sound_of=entry.stream,
+            shows=entry.session,
+            sound=entry.stream,
         )
         entry.watchers[watcher_id] = peer
-        entry.watcher_addresses[watcher_id] = address
         self._metrics.opened("whep")
         try:
             return watcher_id, await peer.answer(offer)
@@ -157,26 +149,18 @@ class Sessions:
             await self.close_watcher(session_id, watcher_id)
             raise
 
-    def peer_of(self, session_id: str) -> Peer:
-        """The peer that feeds a session. Raises RefusedError 404."""
-        peer = self._entry(session_id).peer
-        if peer is None:
-            raise RefusedError(404, f"{session_id!r} is fed by the server itself")
-        return peer
-
-    def watcher(self, session_id: str, watcher_id: str) -> Peer:
-        """Raises RefusedError 404."""
-        peer = self._entry(session_id).watchers.get(watcher_id)
-        if peer is None:
-            raise RefusedError(404, "no such watcher: it left, or the session ended")
-        return peer
+    def peer(self, session_id: str, watcher_id: str | None = None) -> Peer | None:
+        """The peer that feeds a session, or one of its watchers; None where there is none."""
+        entry = self._entries.get(session_id)
+        if entry is None:
+            return None
+        return entry.peer if watcher_id is None else entry.watchers.get(watcher_id)
 
     async def close_watcher(self, session_id: str, watcher_id: str) -> None:
-        """Let a watcher go, if it is still there."""
+        """End a watcher's connection, if it is still there."""
         entry = self._entries.get(session_id)
         peer = entry.watchers.pop(watcher_id, None) if entry is not None else None
-        if entry is not None and peer is not None:
-            entry.watcher_addresses.pop(watcher_id, None)
+        if peer is not None:
             await peer.close()
             self._tidy_soon()
 
@@ -195,17 +179,14 @@ class Sessions:
                 await peer.close()
         self._tidy_soon()
 
-    def close_soon(self, session: Session, reason: str) -> None:
-        """`close` from inside what is to be closed; not a newer session of the same name."""
-        self._spawn(self._close_this(session, reason))
-
     async def _close_this(self, session: Session, reason: str) -> None:
+        """Close `session`, but not a newer one of the same name."""
         entry = self._entries.get(session.id)
         if entry is not None and entry.session is session:
             await self.close(session.id, reason)
 
     async def close_all(self, reason: str) -> None:
-        """End everything; the server stops."""
+        """End all sessions; the server stops."""
         await asyncio.gather(*(self.close(session_id, reason) for session_id in list(self._entries)))
         while self._closing:
             await asyncio.gather(*self._closing)
@@ -216,7 +197,7 @@ class Sessions:
         """Collect garbage shortly, once for all that close together.
 
         The parts of a connection refer to each other and hold encoders and decoders: megabytes that Python's
-        collector does not see, so that by itself it comes after a hundred connections and more.
+        collector does not count, so that by itself it runs after a hundred connections and more.
         """
         if self._tidying is None:
             self._tidying = asyncio.get_running_loop().call_later(TIDY_AFTER_S, self._tidy)
@@ -227,16 +208,16 @@ class Sessions:
         asyncio.get_running_loop().run_in_executor(None, give_back_free_memory)
 
     def _admit(self, address: str, filters: bool = True) -> None:
-        # Who sends nothing costs nothing: a peer that vanished is missed only after half a minute.
+        # A peer that vanished is noticed only after half a minute: without pictures it costs nothing.
         members = [
-            Member(entry.address, entry.session.age_s, filters=entry.session.silent_s < SILENT_S)
+            Member(entry.peer.address, entry.session.age_s, filters=entry.session.silent_s < SILENT_S)
             for entry in self._entries.values()
-            if entry.stream
+            if entry.peer is not None
         ]
         members += [
-            Member(watcher, 60.0, filters=False)
+            Member(watcher.address, 60.0, filters=False)
             for entry in self._entries.values()
-            for watcher in entry.watcher_addresses.values()
+            for watcher in entry.watchers.values()
         ]
         admit(members, address, self._options.limits, self.processors.load(), filters=filters)
 
@@ -249,6 +230,7 @@ class Sessions:
         return entry
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run what closes a peer outside that peer's own task."""
         task = asyncio.create_task(coroutine)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

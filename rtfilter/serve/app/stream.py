@@ -1,4 +1,7 @@
-"""`Stream`: a session fed by a peer's tracks: from decoded pictures through the filter to the session."""
+"""`Stream`: a session fed by a peer's tracks.
+
+Called by `sessions`, which makes one for every publisher, and by `peer`, which connects the tracks.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +14,21 @@ from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.errors import RtfilterError
-from rtfilter.serve.app.filters import FilterPool
-from rtfilter.serve.app.pipeline import Filtered, FilterPipeline
+from rtfilter.serve.app.pipeline import FilterPipeline, FilterPool
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.gate.options import Limits
 from rtfilter.serve.rtc.tracks import HeldAudioTrack
 from rtfilter.system.arrays import U8
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 
-# The delay of the picture that the sound follows is smoothed over about so many pictures.
-_SMOOTHED_OVER = 30
-
 _log = logging.getLogger(__name__)
 
 
 class Stream:
-    """Owns the filter of `session`. All calls belong to the event loop's thread.
+    """Filters the pictures of a peer's track into `session`. Belongs to the event loop's thread.
 
-    ended: told once, with the reason, when the stream cannot go on by itself.
-    card: shown while paused.
+    ended: called once, with the reason, when the stream cannot go on by itself.
+    card: shown while paused; uint8 [H, W, 3] RGB.
     """
 
     def __init__(
@@ -48,32 +47,25 @@ class Stream:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._pipeline = FilterPipeline(
-            pool, session.controls, self._filtered, self._failed, card, clock=clock
+            pool, session.controls, session.deliver_soon, self._failed, card, clock=clock
         )
         self._relay = MediaRelay()
         self._audio: MediaStreamTrack | None = None
         self._pumping: asyncio.Task[None] | None = None
-        self._delay_s = 0.0
         self._next_ns = 0
         session.dropped = lambda: self._pipeline.dropped
         session.stages = self._pipeline.timings.summary
         session.set_paused = self._set_paused
 
-    @property
-    def has_video(self) -> bool:
-        return self._pumping is not None
-
-    @property
-    def has_audio(self) -> bool:
-        return self._audio is not None
-
-    def take_video(self, track: MediaStreamTrack) -> None:
-        """Filter the pictures of `track` from now on."""
-        self._pumping = asyncio.create_task(self._pump(track))
-
-    def take_audio(self, track: MediaStreamTrack) -> None:
-        """Pass the sound of `track` on to whoever asks for `audio`."""
-        self._audio = track
+    def take(self, track: MediaStreamTrack) -> bool:
+        """Filter a video track, or pass an audio track on. False where there is one of its kind already."""
+        if (self._pumping if track.kind == "video" else self._audio) is not None:
+            return False
+        if track.kind == "video":
+            self._pumping = asyncio.create_task(self._pump(track))
+        else:
+            self._audio = track
+        return True
 
     def refuse_size(self, width_px: int, height_px: int) -> None:
         """End the stream, whose pictures are too large."""
@@ -87,10 +79,10 @@ class Stream:
         """The stream's sound for one more listener, in step with the filtered picture."""
         if self._audio is None:
             return None
-        return HeldAudioTrack(self._relay.subscribe(self._audio), lambda: self._delay_s)
+        return HeldAudioTrack(self._relay.subscribe(self._audio), lambda: self.session.delay_s)
 
     async def close(self, reason: str) -> None:
-        """End the session and wait for the filter to be given back. May be called twice."""
+        """End the session and wait until its filter is back in the pool. May be called twice."""
         self.session.end(reason)
         self._pipeline.stop()
         if self._pumping is not None:
@@ -115,23 +107,13 @@ class Stream:
         now_ns = self._clock()
         if now_ns < self._next_ns:
             return False
-        # A schedule, so that jitter does not halve the rate of one who keeps to the limit.
+        # A schedule, so that jitter does not halve the rate of a sender that keeps to the limit.
         interval_ns = int(NS_PER_S / limits.fps)
         self._next_ns = max(self._next_ns + interval_ns, now_ns - 2 * interval_ns)
         return True
 
     def _set_paused(self, paused: bool) -> None:
         self._pipeline.paused = paused
-
-    def _filtered(self, result: Filtered) -> None:
-        self._loop.call_soon_threadsafe(self._deliver, result)
-
-    def _deliver(self, result: Filtered) -> None:
-        took_s = (result.done_ns - result.arrived_ns) / NS_PER_S
-        if not self.session.frames:
-            self._delay_s = took_s
-        self._delay_s += (took_s - self._delay_s) / _SMOOTHED_OVER
-        self.session.deliver(result)
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, RtfilterError):

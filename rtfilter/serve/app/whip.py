@@ -1,4 +1,4 @@
-"""WHIP (RFC 9725) in, WHEP out: what OBS and GStreamer publish with, and players watch with."""
+"""WHIP (RFC 9725) for publishers such as OBS and GStreamer, WHEP for players. Called by `server`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from rtfilter.serve.app.api import OWN_CAMERA
 from rtfilter.serve.app.peer import Peer
 from rtfilter.serve.app.sessions import Sessions
 from rtfilter.serve.gate.options import ServeOptions
@@ -19,16 +20,16 @@ DEFAULT_NAME = "main"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
-# A player that came before its publisher asks again after so long (WHEP's 409).
+# A player that came before its publisher may try again after so long (WHEP's 409).
 RETRY_AFTER_S = 2
-
 # A publisher that sends nothing for so long may be replaced by one of its name; a live one may not.
 SILENT_S = 3.0
+GONE = "no such stream: it ended, or the server was started anew; POST again"
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What one POST made. etag: of its only ICE session, quoted. ufrags: of the peer's offer."""
+    """The result of one POST. etag: of its only ICE session, quoted. ufrags: of the peer's offer."""
 
     protocol: str
     name: str
@@ -38,7 +39,7 @@ class Resource:
 
 
 class Whip:
-    """Handlers by route. Resources are named by a secret, so that only who made one can end it here."""
+    """Handlers by route. Resources are named by a secret, so that only their maker can end one here."""
 
     def __init__(self, options: ServeOptions, sessions: Sessions, mode: str = "serve") -> None:
         self._options = options
@@ -60,27 +61,27 @@ class Whip:
         ]
 
     async def publish(self, request: web.Request) -> web.Response:
-        """Take a stream in under a name."""
+        """Open a session of that name, fed by the peer's stream."""
         if self._mode != "serve":
-            raise RefusedError(409, "this server filters its own camera: watch it with POST /whep/cam")
+            raise RefusedError(409, OWN_CAMERA)
         name = _name(request)
         address = request.remote or ""
         networks = self._sessions.networks_for(address)
         offer = checked_offer(await _text(request, SDP), "whip", self._options.limits, networks)
         await self._replace_silent(name)
         session, answer = await self._sessions.open_peer("whip", offer, address, name=name)
-        peer = self._sessions.peer_of(session.id)
+        peer = self._sessions.peer(session.id)
         return self._created(secrets.token_urlsafe(18), "whip", name, peer, offer, answer)
 
     async def _replace_silent(self, name: str) -> None:
-        """End a stream of that name which gives no pictures: its publisher crashed, and is now back."""
+        """End a session of that name that gets no pictures: its publisher crashed, and is now back."""
         if self._sessions.has(name):
             session = self._sessions.find(name)
             if session.kind == "whip" and session.silent_s > SILENT_S:
                 await self._sessions.close(name, "its publisher came back")
 
     async def watch(self, request: web.Request) -> web.Response:
-        """Send the filtered stream of a name, or of a session's id, to one more."""
+        """Send the filtered stream of a name, or of a session's id, to one more peer."""
         name = _name(request)
         if not self._sessions.has(name):
             # The draft's answer to a player that comes before the publisher; players try again by it.
@@ -91,10 +92,10 @@ class Whip:
         networks = self._sessions.networks_for(address)
         offer = checked_offer(await _text(request, SDP), "whep", self._options.limits, networks)
         secret, answer = await self._sessions.open_watcher(name, offer, address)
-        return self._created(secret, "whep", name, self._sessions.watcher(name, secret), offer, answer)
+        return self._created(secret, "whep", name, self._sessions.peer(name, secret), offer, answer)
 
     async def trickle(self, request: web.Request) -> web.Response:
-        """Add the peer's candidates. An ICE restart is answered with 422: aiortc has none."""
+        """Add the peer's candidates. An ICE restart is refused with 422: aiortc has none."""
         resource = self._resource(request)
         text = await _text(request, FRAGMENT)
         _match_etag(request, resource.etag)
@@ -117,9 +118,11 @@ class Whip:
         return web.Response(status=200)
 
     def _created(
-        self, secret: str, protocol: str, name: str, peer: Peer, offer: CheckedOffer, answer: str
+        self, secret: str, protocol: str, name: str, peer: Peer | None, offer: CheckedOffer, answer: str
     ) -> web.Response:
-        # Those that ended otherwise are forgotten here, so that there are never more than peers.
+        if peer is None:
+            raise RefusedError(404, GONE)
+        # Resources that ended otherwise are removed here, so that there are never more than peers.
         self._resources = {key: each for key, each in self._resources.items() if self._is_there(key, each)}
         etag = f'"{secrets.token_urlsafe(9)}"'
         self._resources[secret] = Resource(protocol, name, peer, etag, offer.ufrags)
@@ -127,22 +130,16 @@ class Whip:
         return web.Response(status=201, text=answer, content_type=SDP, headers=headers)
 
     def _is_there(self, secret: str, resource: Resource) -> bool:
-        if not self._sessions.has(resource.name):
-            return False
-        try:
-            if resource.protocol == "whip":
-                return self._sessions.peer_of(resource.name) is resource.peer
-            return self._sessions.watcher(resource.name, secret) is resource.peer
-        except RefusedError:
-            return False
+        watcher_id = secret if resource.protocol == "whep" else None
+        return self._sessions.peer(resource.name, watcher_id) is resource.peer
 
     def _resource(self, request: web.Request) -> Resource:
-        """What the path names. Raises RefusedError 404, for one that ended too."""
+        """The resource of the path. Raises RefusedError 404, also for one that ended."""
         secret = request.match_info["secret"]
         resource = self._resources.get(secret)
         expected = None if resource is None else f"/{resource.protocol}/{resource.name}/{secret}"
         if resource is None or request.path != expected or not self._is_there(secret, resource):
-            raise RefusedError(404, "no such stream: it ended, or the server was started anew; POST again")
+            raise RefusedError(404, GONE)
         return resource
 
 
