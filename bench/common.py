@@ -39,7 +39,6 @@ FPS = 30
 WARM_UP_FRAMES = 15
 # The demo's frames are drawn before the clock starts, so few are kept and shown again and again.
 DISTINCT_FRAMES = 30
-EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
 class Contender(Protocol):
@@ -194,19 +193,6 @@ def count(text: str) -> int:
     return int(text)
 
 
-def make_folder(path: Path) -> None:
-    """Raises OutputError when there is no such folder and none can be made."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be made a folder ({error.strerror}): name another") from error
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a result, whole or not at all. Raises OutputError."""
-    write_text_atomically(path, json.dumps(document, indent=2) + "\n")
-
-
 def save_plot(figure: Figure, path: Path) -> None:
     """Write a figure as PNG. Raises OutputError."""
     for axes in figure.axes:
@@ -222,16 +208,36 @@ def notify(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def report(measure: Callable[[], str]) -> int:
-    """Print what `measure` returns; 0, or the exit code of its RtfilterError, told in one line."""
+def publish(
+    arguments: argparse.Namespace,
+    name: str,
+    measure: Callable[[argparse.Namespace], dict[str, Any]],
+    markdown: Callable[[Mapping[str, Any]], str],
+    plot: Callable[[Mapping[str, Any]], Figure] | None = None,
+) -> int:
+    """Measure, write NAME.json and NAME.png into `--output`, and print the tables; the exit code.
+
+    Interrupted or failed, nothing is written, and one line says why.
+    """
+    folder: Path = arguments.output
     try:
-        print(measure())
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{folder}: cannot be made a folder ({error.strerror}): name another"
+            ) from error
+        document = {**provenance(), **measure(arguments)}
+        write_text_atomically(folder / f"{name}.json", json.dumps(document, indent=2) + "\n")
+        if plot is not None:
+            save_plot(plot(document), folder / f"{name}.png")
     except RtfilterError as error:
         notify(f"bench: {error}")
         return error.exit_code
     except KeyboardInterrupt:
         notify("bench: interrupted, nothing was written")
-        return EXIT_INTERRUPTED
+        return 128 + signal.SIGINT
+    print(markdown(document))
     return 0
 
 

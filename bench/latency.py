@@ -9,35 +9,16 @@ import argparse
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rtfilter.bench.common import (
-    SIZES,
-    WARM_UP_FRAMES,
-    argument_parser,
-    by_stage,
-    compare,
-    count,
-    demo_frames,
-    forth_and_back,
-    interleaved,
-    limit,
-    limits_table,
-    make_folder,
-    notify,
-    provenance,
-    provenance_line,
-    report,
-    run_as_program,
-    save_plot,
-    table,
-    write_json,
-)
+from rtfilter.bench import common
 from rtfilter.bench.contenders import FACEMESH, MLS, RTFILTER, TITLES, Rtfilter, all_contenders
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice, Say
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FRAMES, REPEATS = 200, 3
 CONTROLS = Controls(emotions={"happy": 1.0})
@@ -52,55 +33,46 @@ STAGE_COLOURS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, write latency.json and latency.png, and print the tables."""
-    parser = argument_parser("latency", "Latency of every size, against the floor.")
-    parser.add_argument("--size", action="append", choices=SIZES, help="default: all")
-    parser.add_argument("--frames", type=count, default=FRAMES, help=f"per repeat (default {FRAMES})")
+    parser = common.argument_parser("latency", "Latency of every size, against the floor.")
+    parser.add_argument("--size", action="append", choices=common.SIZES, help="default: all")
+    parser.add_argument("--frames", type=common.count, default=FRAMES, help=f"per repeat (default {FRAMES})")
     parser.add_argument(
-        "--repeats", type=count, default=REPEATS, help=f"with fresh networks (default {REPEATS})"
+        "--repeats", type=common.count, default=REPEATS, help=f"with fresh networks (default {REPEATS})"
     )
-    arguments = parser.parse_args(argv)
-    return report(lambda: latency_markdown(run(arguments)))
+    return common.publish(parser.parse_args(argv), "latency", measure, latency_markdown, latency_plot)
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure what the arguments say and write the results. Raises OutputError."""
-    make_folder(arguments.output)
-    document = {
-        **provenance(),
-        "controls": CONTROLS.as_dict(),
-        "frames": arguments.frames,
-        "repeats": arguments.repeats,
-    }
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Percentiles by size, contender and stage, and the promises."""
+    frames, repeats = arguments.frames, arguments.repeats
     sizes: dict[str, Any] = {}
-    for size in dict.fromkeys(arguments.size or SIZES):
-        notify(f"{size}: {arguments.repeats} x {arguments.frames} frames")
-        width, height = SIZES[size]
-        pictures = demo_frames(width, height)
-        contenders, medians = compare(
-            lambda: all_contenders(CONTROLS), pictures, arguments.frames, arguments.repeats
-        )
+    for size in dict.fromkeys(arguments.size or common.SIZES):
+        common.notify(f"{size}: {repeats} x {frames} frames")
+        width, height = common.SIZES[size]
+        pictures = common.demo_frames(width, height)
+        contenders, medians = common.compare(lambda: all_contenders(CONTROLS), pictures, frames, repeats)
         measured = {"width": width, "height": height, "contenders": contenders}
         sizes[size] = {**measured, "repeat_medians_ms": medians}
-    document |= {"sizes": sizes, "limits": limits(sizes)}
-    write_json(arguments.output / "latency.json", document)
-    plot_latency(document, arguments.output / "latency.png")
-    return document
+    how = {"controls": CONTROLS.as_dict(), "frames": frames, "repeats": repeats}
+    return {**how, "sizes": sizes, "limits": limits(sizes)}
 
 
 def measure_filter(
     width: int, height: int, controls: Controls, seconds: float, lane: LaneChoice, say: Say
 ) -> dict[str, Any]:
     """Milliseconds to the first filtered frame, and percentiles of every stage over `seconds`."""
-    pictures = demo_frames(width, height)
+    pictures = common.demo_frames(width, height)
     started_s = time.perf_counter()
     contender = Rtfilter(controls, lane, say)
     try:
         contender.step(pictures[0])
         start_up_ms = 1e3 * (time.perf_counter() - started_s)
-        steps = interleaved({RTFILTER: contender}, _for_seconds(forth_and_back(pictures), seconds))
+        steps = common.interleaved(
+            {RTFILTER: contender}, _for_seconds(common.forth_and_back(pictures), seconds)
+        )
     finally:
         contender.close()
-    stages = by_stage(steps[RTFILTER])
+    stages = common.by_stage(steps[RTFILTER])
     return {"width": width, "height": height, "start_up_ms": round(start_up_ms, 1), "stages": stages}
 
 
@@ -108,9 +80,9 @@ def _for_seconds(frames: Iterable[Frame], seconds: float) -> Iterator[Frame]:
     """The first frames, and then those of `seconds`; at least one."""
     end_s = 0.0
     for number, frame in enumerate(islice(frames, MAX_FRAMES)):
-        if number == WARM_UP_FRAMES:
+        if number == common.WARM_UP_FRAMES:
             end_s = time.perf_counter() + seconds
-        elif number > WARM_UP_FRAMES and time.perf_counter() >= end_s:
+        elif number > common.WARM_UP_FRAMES and time.perf_counter() >= end_s:
             return
         yield frame
 
@@ -123,7 +95,7 @@ def limits(sizes: Mapping[str, Any]) -> list[dict[str, Any]]:
             contenders = sizes[size]["contenders"]
             ours, floor = contenders[RTFILTER]["total"], contenders[FACEMESH]["total"]
             ratio = ours["p50_ms"] / floor["p50_ms"] if what == FLOOR else ours["p99_ms"] / ours["p50_ms"]
-            found.append(limit(f"{size}: {what}", f"{ratio:.2f}", f"{most:.2f}", ratio <= most))
+            found.append(common.limit(f"{size}: {what}", f"{ratio:.2f}", f"{most:.2f}", ratio <= most))
     return found
 
 
@@ -139,17 +111,17 @@ def latency_markdown(document: Mapping[str, Any]) -> str:
         ours = measured["contenders"][RTFILTER]
         stages += [(size, stage, *_ms(times)) for stage, times in ours.items()]
     lines = [
-        *table(("size", "", "median", "p95", "p99", "median / floor"), *totals),
+        *common.table(("size", "", "median", "p95", "p99", "median / floor"), *totals),
         "",
-        *table(("size", "stage of rtfilter", "median", "p95", "p99"), *stages),
-        *limits_table(document["limits"]),
+        *common.table(("size", "stage of rtfilter", "median", "p95", "p99"), *stages),
+        *common.limits_table(document["limits"]),
     ]
-    return "\n".join([*lines, "", provenance_line(document)])
+    return "\n".join([*lines, "", common.provenance_line(document)])
 
 
-def plot_latency(document: Mapping[str, Any], path: Path) -> None:
-    """A PNG: medians as stacked stages, p99 as a tick, a bar a contender and size. Raises OutputError."""
-    # Imported here: the tables need no plotting library.
+def latency_plot(document: Mapping[str, Any]) -> Figure:
+    """Medians as stacked stages and p99 as a tick, a bar a contender and size."""
+    # Imported here: `rtfilter bench` needs no plotting library.
     from matplotlib.figure import Figure
 
     rows = [(size, name) for size in document["sizes"] for name in (FACEMESH, RTFILTER, MLS)]
@@ -172,7 +144,7 @@ def plot_latency(document: Mapping[str, Any], path: Path) -> None:
     axes.set_xlabel("ms, frame in to frame out: median by stage; black: p99")
     above = (0.4, 1.0 + 1.0 / len(rows))
     axes.legend(ncols=len(named), loc="upper center", bbox_to_anchor=above, frameon=False)
-    save_plot(figure, path)
+    return figure
 
 
 def _ms(times: Mapping[str, float]) -> list[str]:
@@ -180,4 +152,4 @@ def _ms(times: Mapping[str, float]) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    common.run_as_program(main)

@@ -7,16 +7,13 @@ tiles are what `FaceFilter` returns after a second of running.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.bench.common import report, run_as_program
 from rtfilter.controls import EMOTIONS, Controls
-from rtfilter.errors import OutputError
 from rtfilter.filter import FaceFilter
 from rtfilter.sources.demo import DemoSource
 from rtfilter.system.arrays import U8
@@ -28,21 +25,16 @@ TILE_PX = (230, 290)  # width, height
 CAPTION_PX = 26
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw the picture and print its path."""
+def main() -> None:
+    """Write the picture and print its path."""
     parser = argparse.ArgumentParser(prog="python -m bench.picture", description=__doc__)
     parser.add_argument("--output", type=Path, default=TARGET)
-    arguments = parser.parse_args(argv)
-    return report(lambda: draw(arguments.output))
-
-
-def draw(path: Path) -> str:
-    """Write the picture; its path. Raises OutputError."""
+    path = parser.parse_args().output
     picture = np.hstack([column(name) for name in ("original", *EMOTIONS)])
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     if not cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, 88]):
-        raise OutputError(f"{path}: cannot be written: choose another --output")
-    return str(path)
+        raise SystemExit(f"{path}: cannot be written: choose another --output")
+    print(path)
 
 
 def column(name: str) -> U8:
@@ -79,4 +71,4 @@ def caption(text: str) -> U8:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    main()

@@ -11,7 +11,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,17 +20,7 @@ import av
 import psutil
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from rtfilter.bench.common import (
-    FPS,
-    argument_parser,
-    count,
-    make_folder,
-    percentiles,
-    provenance,
-    report,
-    run_as_program,
-    write_json,
-)
+from rtfilter.bench import common
 from rtfilter.bench.webrtc_camera import StampedCamera, demo_pictures
 from rtfilter.bench.webrtc_servers import FILTER_SERVER, Server, running
 from rtfilter.errors import DeviceError
@@ -58,27 +48,27 @@ class Held:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, write soak.json, and print what was held before and after."""
-    parser = argument_parser("soak", "Connect and leave again and again; what is left behind?")
+    parser = common.argument_parser("soak", "Connect and leave again and again; what is left behind?")
     parser.add_argument("--minutes", type=float, default=10.0, help="at least (default 10)")
-    parser.add_argument("--cycles", type=count, default=200, help="at least (default 200)")
-    arguments = parser.parse_args(argv)
-    return report(lambda: run(arguments))
+    parser.add_argument("--cycles", type=common.count, default=200, help="at least (default 200)")
+    return common.publish(parser.parse_args(argv), "soak", measure, summary)
 
 
-def run(arguments: argparse.Namespace) -> str:
-    """Measure what the arguments say and write the result; its summary. Raises OutputError, DeviceError."""
-    make_folder(arguments.output)
-    head = provenance()
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The product's server before and after its visitors. Raises DeviceError."""
     options = ("--emotion", "happy=0.8", "--sessions-per-address", "16")
     with running(*FILTER_SERVER, *options) as server:
-        found = asyncio.run(soak(server, arguments.minutes, arguments.cycles))
-    write_json(arguments.output / "soak.json", {**head, **found})
-    return json.dumps({key: found[key] for key in ("cycles", "minutes", "before", "after")}, indent=2)
+        return asyncio.run(soak(server, arguments.minutes, arguments.cycles))
+
+
+def summary(document: Mapping[str, Any]) -> str:
+    """Cycles, minutes, and what was held before and after, as JSON."""
+    return json.dumps({key: document[key] for key in ("cycles", "minutes", "before", "after")}, indent=2)
 
 
 async def soak(server: Server, minutes: float, cycles: int) -> dict[str, Any]:
     """Visit a server at least so long and so often; what it held before and after."""
-    process, pictures = psutil.Process(server.pid), demo_pictures(*SIZE, FPS)
+    process, pictures = psutil.Process(server.pid), demo_pictures(*SIZE, common.FPS)
     first_ms: list[float] = []
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {server.token}"}) as client:
         for number in range(WARM_UP_CYCLES):
@@ -94,7 +84,7 @@ async def soak(server: Server, minutes: float, cycles: int) -> dict[str, Any]:
     return {
         "cycles": len(first_ms),
         "minutes": round(took_s / 60, 1),
-        "first_picture": percentiles(first_ms),
+        "first_picture": common.percentiles(first_ms),
         "before": asdict(before),
         "after": asdict(after),
         # With visitors still there, or missed for less than half a minute.
@@ -108,7 +98,7 @@ async def visit(
 ) -> float:
     """One connection: offer, some filtered pictures, and the leaving. Seconds to the first picture."""
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    connection.addTrack(StampedCamera(pictures, FPS))
+    connection.addTrack(StampedCamera(pictures, common.FPS))
     connection.createDataChannel("rtfilter")
     try:
         started_s = time.monotonic()
@@ -178,4 +168,4 @@ async def settled(client: aiohttp.ClientSession, address: str, process: psutil.P
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    common.run_as_program(main)

@@ -20,21 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from rtfilter.bench.common import (
-    SIZES,
-    argument_parser,
-    count,
-    demo_frames,
-    limit,
-    limits_table,
-    make_folder,
-    provenance,
-    provenance_line,
-    report,
-    run_as_program,
-    table,
-    write_json,
-)
+from rtfilter.bench import common
 from rtfilter.bench.contenders import FACEMESH, RTFILTER, TITLES
 from rtfilter.errors import RtfilterError
 from rtfilter.system.tied import run_tied
@@ -48,26 +34,21 @@ Start = dict[str, float | None]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, write startup.json, and print the table."""
-    parser = argument_parser("startup", "Time to the first frame, and memory.")
-    parser.add_argument("--size", default="720p", choices=SIZES, help="default 720p")
-    parser.add_argument("--runs", type=count, default=RUNS, help=f"warm starts (default {RUNS})")
-    arguments = parser.parse_args(argv)
-    return report(lambda: startup_markdown(run(arguments)))
+    parser = common.argument_parser("startup", "Time to the first frame, and memory.")
+    parser.add_argument("--size", default="720p", choices=common.SIZES, help="default 720p")
+    parser.add_argument("--runs", type=common.count, default=RUNS, help=f"warm starts (default {RUNS})")
+    return common.publish(parser.parse_args(argv), "startup", measure, startup_markdown)
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Start the processes and write the results. Raises OutputError, or RtfilterError when one fails."""
-    make_folder(arguments.output)
-    head = provenance()
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Starts of the product and of FaceMesh, and the promise. Raises RtfilterError when one fails."""
     titles = ("rtfilter, warm", "rtfilter, cold (the first start compiles)", TITLES[FACEMESH])
-    contenders, size = (RTFILTER, FACEMESH), SIZES[arguments.size]
+    contenders, size = (RTFILTER, FACEMESH), common.SIZES[arguments.size]
     found = starts(size, contenders, titles, "NUMBA_CACHE_DIR", arguments.runs)
     value_s = found["warm"]["first_frame_s"]["median"]
     what = "the first frame after a warm start"
-    limits = [limit(what, f"{value_s:.2f} s", f"{PROMISED_S:.0f} s", value_s <= PROMISED_S)]
-    document = {**head, "size": arguments.size, "starts": found, "limits": limits}
-    write_json(arguments.output / "startup.json", document)
-    return document
+    limits = [common.limit(what, f"{value_s:.2f} s", f"{PROMISED_S:.0f} s", value_s <= PROMISED_S)]
+    return {"size": arguments.size, "starts": found, "limits": limits}
 
 
 def starts(
@@ -85,7 +66,7 @@ def starts(
     ours, other = contenders
     with tempfile.TemporaryDirectory() as folder:
         picture, cache = Path(folder) / "picture.npy", {cache_variable: str(Path(folder) / "cache")}
-        np.save(picture, demo_frames(*size, count=1)[0].rgb)
+        np.save(picture, common.demo_frames(*size, count=1)[0].rgb)
         cold = [first_frame(picture, ours, cache)]
         warm = [first_frame(picture, ours, cache) for _ in range(runs)]
         others = [first_frame(picture, other, cache) for _ in range(runs)]
@@ -112,8 +93,8 @@ def first_frame(picture: Path, contender: str, environment: Mapping[str, str]) -
 
 def startup_markdown(document: Mapping[str, Any]) -> str:
     """The starts and the promise as tables, and where they were measured."""
-    lines = [*starts_table(document["starts"]), *limits_table(document["limits"])]
-    return "\n".join([*lines, "", provenance_line(document)])
+    lines = [*starts_table(document["starts"]), *common.limits_table(document["limits"])]
+    return "\n".join([*lines, "", common.provenance_line(document)])
 
 
 def starts_table(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -128,7 +109,7 @@ def starts_table(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         )
         for start in found.values()
     ]
-    return table(("", "first frame", "first changed frame", "memory", "runs"), *rows)
+    return common.table(("", "first frame", "first changed frame", "memory", "runs"), *rows)
 
 
 def _summary(title: str, runs: Sequence[Start]) -> dict[str, Any]:
@@ -146,4 +127,4 @@ def _seconds(spread: Mapping[str, float] | None) -> str:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    common.run_as_program(main)

@@ -12,21 +12,7 @@ from pathlib import Path
 from time import process_time_ns
 from typing import Any
 
-from rtfilter.bench.common import (
-    SIZES,
-    Contender,
-    argument_parser,
-    compare,
-    count,
-    demo_frames,
-    make_folder,
-    provenance,
-    provenance_line,
-    report,
-    run_as_program,
-    table,
-    write_json,
-)
+from rtfilter.bench import common
 from rtfilter.bench.startup import starts, starts_table
 from rtfilter.bench.tracker_clips import clips_in, compare_clip, compare_still
 from rtfilter.frame import Frame
@@ -60,49 +46,42 @@ class TrackerContender:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, write tracker.json, and print the tables."""
-    parser = argument_parser("tracker", "Our tracker against MediaPipe's.")
-    parser.add_argument("--size", action="append", choices=SIZES, help="default: 720p and 1080p")
-    parser.add_argument("--frames", type=count, default=FRAMES, help=f"per repeat (default {FRAMES})")
+    parser = common.argument_parser("tracker", "Our tracker against MediaPipe's.")
+    parser.add_argument("--size", action="append", choices=common.SIZES, help="default: 720p and 1080p")
+    parser.add_argument("--frames", type=common.count, default=FRAMES, help=f"per repeat (default {FRAMES})")
     parser.add_argument(
-        "--repeats", type=count, default=REPEATS, help=f"with fresh networks (default {REPEATS})"
+        "--repeats", type=common.count, default=REPEATS, help=f"with fresh networks (default {REPEATS})"
     )
-    parser.add_argument("--starts", type=count, default=STARTS, help=f"fresh processes (default {STARTS})")
+    parser.add_argument(
+        "--starts", type=common.count, default=STARTS, help=f"fresh processes (default {STARTS})"
+    )
     parser.add_argument("--footage", type=Path, help="folder of clips; without it there are no clips")
-    parser.add_argument("--clip-frames", type=count, help="at most so many frames of each clip")
-    arguments = parser.parse_args(argv)
-    return report(lambda: tracker_markdown(run(arguments)))
+    parser.add_argument("--clip-frames", type=common.count, help="at most so many frames of each clip")
+    return common.publish(parser.parse_args(argv), "tracker", measure, tracker_markdown)
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure what the arguments say and write the results.
-
-    Raises InputError for footage that cannot be read, OutputError where nothing can be written.
-    """
-    make_folder(arguments.output)
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Everything that the arguments name. Raises InputError for footage that cannot be read."""
     paths = clips_in(arguments.footage) if arguments.footage is not None else []
-    document = {
-        **provenance(),
-        "frames": arguments.frames,
-        "repeats": arguments.repeats,
-        "sizes": {
-            size: measure_size(*SIZES[size], arguments.frames, arguments.repeats)
-            for size in dict.fromkeys(arguments.size or MEASURED_SIZES)
-        },
-        "still": compare_still(TRACKERS, demo_frames(*STILL_SIZE, count=1)[0].rgb),
+    sizes = dict.fromkeys(arguments.size or MEASURED_SIZES)
+    frames, repeats = arguments.frames, arguments.repeats
+    return {
+        "frames": frames,
+        "repeats": repeats,
+        "sizes": {size: measure_size(*common.SIZES[size], frames, repeats) for size in sizes},
+        "still": compare_still(TRACKERS, common.demo_frames(*STILL_SIZE, count=1)[0].rgb),
         "clips": {path.stem: compare_clip(TRACKERS, path, arguments.clip_frames) for path in paths},
         "starts": starts(START_SIZE, (ENGINE, MEDIAPIPE), START_TITLES, "RTFILTER_CACHE", arguments.starts),
     }
-    write_json(arguments.output / "tracker.json", document)
-    return document
 
 
 def measure_size(width: int, height: int, frames: int, repeats: int) -> dict[str, Any]:
     """Wall and processor time of `track`, by tracker, and ours over MediaPipe's."""
 
-    def make() -> dict[str, Contender]:
+    def make() -> dict[str, common.Contender]:
         return {name: TrackerContender(tracker()) for name, tracker in TRACKERS.items()}
 
-    trackers, medians = compare(make, demo_frames(width, height), frames, repeats)
+    trackers, medians = common.compare(make, common.demo_frames(width, height), frames, repeats)
     ours, theirs = trackers[ENGINE], trackers[MEDIAPIPE]
     ratios = {stage: round(ours[stage]["p50_ms"] / max(theirs[stage]["p50_ms"], 1e-9), 3) for stage in ours}
     measured = {"width": width, "height": height, "trackers": trackers, "ratio": ratios}
@@ -123,15 +102,15 @@ def tracker_markdown(document: Mapping[str, Any]) -> str:
         found = ", ".join(str(frames) for frames in clip["found"].values())
         clips.append((name, clip["frames"], found, *apart, *_shakes(clip)))
     shakes = ("shake of ours", "of MediaPipe's", "ratio")
-    lines = table(
+    lines = common.table(
         ("size", "tracker", "median", "p95", "p99", "processor time", "ours / MediaPipe's"), *speeds
     )
     still = [(what, *_shakes(found)) for what, found in document["still"].items()]
-    lines += ["", *table(("picture", *shakes), *still)]
+    lines += ["", *common.table(("picture", *shakes), *still)]
     if clips:
         near = ("found, ours and MediaPipe's", "median apart", "p99 of frames")
-        lines += ["", *table(("clip", "frames", *near, *shakes), *clips)]
-    return "\n".join([*lines, "", *starts_table(document["starts"]), "", provenance_line(document)])
+        lines += ["", *common.table(("clip", "frames", *near, *shakes), *clips)]
+    return "\n".join([*lines, "", *starts_table(document["starts"]), "", common.provenance_line(document)])
 
 
 def _shakes(found: Mapping[str, Any]) -> list[str]:
@@ -140,4 +119,4 @@ def _shakes(found: Mapping[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    common.run_as_program(main)

@@ -14,24 +14,10 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from rtfilter.bench.common import (
-    DISTINCT_FRAMES,
-    FPS,
-    SIZES,
-    WARM_UP_FRAMES,
-    argument_parser,
-    count,
-    make_folder,
-    notify,
-    percentiles,
-    provenance,
-    report,
-    run_as_program,
-    write_json,
-)
+from rtfilter.bench import common
 from rtfilter.bench.webrtc_camera import RTP_HZ, demo_pictures
 from rtfilter.bench.webrtc_record import ClientSpec
-from rtfilter.bench.webrtc_report import limits, plot_webrtc, webrtc_markdown
+from rtfilter.bench.webrtc_report import limits, webrtc_markdown, webrtc_plot
 from rtfilter.bench.webrtc_servers import FILTER_SERVER, busy
 from rtfilter.bench.webrtc_turns import (
     BYPASS,
@@ -59,43 +45,40 @@ QUICK_ROUNDS, QUICK_PICTURES = 2, 200
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, write webrtc-SIZE-CODEC.json and .png, and print the tables."""
-    parser = argument_parser("webrtc", "Glass to glass over WebRTC, through the pixels.")
-    parser.add_argument("--size", choices=SIZES, default="720p", help="default 720p")
-    parser.add_argument("--fps", type=count, default=FPS, help="default 30")
+    parser = common.argument_parser("webrtc", "Glass to glass over WebRTC, through the pixels.")
+    parser.add_argument("--size", choices=common.SIZES, default="720p", help="default 720p")
+    parser.add_argument("--fps", type=common.count, default=common.FPS, help="default 30")
     parser.add_argument("--codec", choices=("vp8", "h264"), default="vp8", help="vp8 (default) or h264")
     parser.add_argument("--seconds", type=float, default=20.0, help="a turn (default 20)")
-    parser.add_argument("--rounds", type=count, default=4, help="turns of each (default 4)")
+    parser.add_argument("--rounds", type=common.count, default=4, help="turns of each (default 4)")
     parser.add_argument("--minutes", type=float, default=10.0, help="of a long run (default 10)")
     parser.add_argument(
         "--load-minutes", type=float, default=2.0, help="of the long run under load (default 2)"
     )
-    parser.add_argument("--load", type=count, default=1, help="busy processes in the second part (default 1)")
+    parser.add_argument(
+        "--load", type=common.count, default=1, help="busy processes in the second part (default 1)"
+    )
     arguments = parser.parse_args(argv)
-    return report(lambda: webrtc_markdown(run(arguments)))
+    name = f"webrtc-{arguments.size}-{arguments.codec}"
+    return common.publish(arguments, name, measure, webrtc_markdown, webrtc_plot)
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure what the arguments say and write the results. Raises OutputError and DeviceError."""
-    make_folder(arguments.output)
-    width, height = SIZES[arguments.size]
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """All parts, and the promises. Raises DeviceError."""
+    width, height = common.SIZES[arguments.size]
     how = {"fps": arguments.fps, "codec": arguments.codec, "seconds": arguments.seconds}
-    base = ClientSpec("", width=width, height=height, controls=CONTROLS.as_dict(), **how)
+    how |= {"controls": CONTROLS.as_dict()}
+    base = ClientSpec("", width=width, height=height, **how)
     document = {
-        **provenance(),
         "size": arguments.size,
         **how,
-        "controls": CONTROLS.as_dict(),
         "rounds": arguments.rounds,
         "inside": inside(width, height, CONTROLS, INSIDE_PICTURES, arguments.fps),
         "idle": part(base, arguments.rounds, 0, arguments.minutes),
         "load": part(base, arguments.rounds, arguments.load, arguments.load_minutes),
         "bounded": bounded(base),
     }
-    document["limits"] = limits(document)
-    stem = f"webrtc-{arguments.size}-{arguments.codec}"
-    write_json(arguments.output / f"{stem}.json", document)
-    plot_webrtc(document, arguments.output / f"{stem}.png")
-    return document
+    return document | {"limits": limits(document)}
 
 
 def quick_look(
@@ -116,7 +99,7 @@ def quick_look(
 
 def part(base: ClientSpec, rounds: int, load: int, minutes: float) -> dict[str, Any]:
     """All contenders in turns, the changes, and a run of `minutes`, beside `load` busy processes."""
-    notify(f"beside {load} busy processes")
+    common.notify(f"beside {load} busy processes")
     with servers_for(base.codec) as servers, busy(load) if load else nullcontext():
         return {
             "busy": load,
@@ -157,18 +140,18 @@ def inside(
     height: int,
     controls: Controls,
     pictures: int,
-    fps: int = FPS,
+    fps: int = common.FPS,
     lane: str | LaneChoice = AUTO,
 ) -> dict[str, Any]:
     """Percentiles within this process, without a network.
 
     `model`: the filter's step alone. `picture`: decoded planes in to planes for the encoder out.
     """
-    drawn = demo_pictures(width, height, DISTINCT_FRAMES)
+    drawn = demo_pictures(width, height, common.DISTINCT_FRAMES)
     period = [*drawn, *drawn[-2:0:-1]]
     model_ms, picture_ms = [], []
     with FaceFilter(lane=lane) as face_filter:
-        for number in range(WARM_UP_FRAMES + pictures):
+        for number in range(common.WARM_UP_FRAMES + pictures):
             # As a decoder gives it: planes that no cache holds any more.
             picture = copy_of(period[number % len(period)])
             picture.pts, picture.time_base = number * RTP_HZ // fps, Fraction(1, RTP_HZ)
@@ -179,11 +162,11 @@ def inside(
             stepped = time.perf_counter_ns()
             picture_of(result)
             done = time.perf_counter_ns()
-            if number >= WARM_UP_FRAMES:
+            if number >= common.WARM_UP_FRAMES:
                 model_ms.append((stepped - decoded) / NS_PER_MS)
                 picture_ms.append((done - start) / NS_PER_MS)
-    return {"model": percentiles(model_ms), "picture": percentiles(picture_ms)}
+    return {"model": common.percentiles(model_ms), "picture": common.percentiles(picture_ms)}
 
 
 if __name__ == "__main__":
-    run_as_program(main)
+    common.run_as_program(main)

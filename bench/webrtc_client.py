@@ -22,7 +22,7 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from rtfilter.bench.webrtc_camera import RTP_HZ, StampedCamera, demo_pictures
+from rtfilter.bench.webrtc_camera import StampedCamera, demo_pictures
 from rtfilter.bench.webrtc_reaction import reactions, thumb_of
 from rtfilter.bench.webrtc_record import Change, ClientRecord, ClientSpec, Row, spec_from_json, to_json
 from rtfilter.bench.webrtc_stamp import StampArea
@@ -48,7 +48,6 @@ class Client:
         self._rows: list[Row] = []
         self._thumbs: list[U8] = []
         self._changes: list[Change] = []
-        self._applied: dict[int, int] = {}
 
     async def run(self) -> ClientRecord:
         """Connect, warm up, record, hang up. Raises DeviceError when no connection or picture comes."""
@@ -77,7 +76,7 @@ class Client:
             rows=self._rows,
             given=taken,
             skipped=self._camera.number - number - taken,
-            changes=reactions(self._changes, self._rows, self._thumbs, self._applied),
+            changes=reactions(self._changes, self._rows, self._thumbs),
             stages_ms=stages,
         )
 
@@ -88,8 +87,6 @@ class Client:
         codecs = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType.lower() in wanted])
         channel = self._connection.createDataChannel("rtfilter") if self._spec.changes else None
-        if channel is not None:
-            channel.on("message", self._note_applied)
 
         @self._connection.on("track")
         def took(track: MediaStreamTrack) -> None:
@@ -123,7 +120,7 @@ class Client:
             assert isinstance(picture, av.VideoFrame)
             stamp = self._area.read(picture)
             number, time_us = stamp if stamp is not None else (-1, -1)
-            self._rows.append(Row(number, time_us, arrival_us, picture.pts or 0))
+            self._rows.append(Row(number, time_us, arrival_us))
             if self._spec.changes:
                 self._thumbs.append(thumb_of(planes_of(picture)[0]))
             if self._spec.read_delay_s:
@@ -133,15 +130,8 @@ class Client:
         """Send the changes one after the other, each between two pictures and not in step with them."""
         for seq, changes in enumerate(self._spec.changes, start=1):
             await asyncio.sleep(self._spec.change_every_s + 0.0077 * (seq % 4))
-            self._changes.append(Change(seq, self._camera.now_us(), self._camera.number))
+            self._changes.append(Change(self._camera.now_us(), self._camera.number))
             channel.send(json.dumps({"type": "controls", "changes": changes, "seq": seq}))
-
-    def _note_applied(self, text: str) -> None:
-        message: dict[str, Any] = json.loads(text)
-        if message.get("type") == "timings" and message.get("applied_seq") is not None:
-            # The server's clock starts with our first picture.
-            number = round(message["rtp"] * self._spec.fps / RTP_HZ)
-            self._applied[number] = message["applied_seq"]
 
 
 async def _end_session(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.bench.common import percentiles
-from rtfilter.bench.webrtc_camera import RTP_HZ
 from rtfilter.bench.webrtc_record import Change, ClientRecord, Row
 
 F64 = npt.NDArray[np.float64]
@@ -19,7 +18,6 @@ _US_PER_MS, _US_PER_MIN = 1e3, 60e6
 # errors of single ones are not independent and would make the slope look surer than it is.
 _STRETCHES = 60
 _FEWEST_PER_STRETCH = 10
-_STEPS = ("pictures_seen", "pictures_half", "pictures_applied")
 
 
 def age_ms(rows: Sequence[Row]) -> F64:
@@ -27,13 +25,12 @@ def age_ms(rows: Sequence[Row]) -> F64:
     return np.array([row.arrival_us - row.time_us for row in rows if row.number >= 0]) / _US_PER_MS
 
 
-def figures(records: Sequence[ClientRecord], fps: int) -> dict[str, Any]:
+def figures(records: Sequence[ClientRecord]) -> dict[str, Any]:
     """The figures of one contender's records, JSON-ready; counts are sums over the records.
 
     age: percentiles in milliseconds. dropped: numbers between the first and the last received that never
     came, without those that the sender came too late for (`skipped`). repeated: numbers that came more than
-    once. unreadable: stamps whose checksum failed. pts_off_max: the largest error of a presentation
-    timestamp, in ticks of 90 kHz.
+    once. unreadable: stamps whose checksum failed.
     """
     ages = [age_ms(record.rows) for record in records]
     body: dict[str, Any] = {
@@ -44,7 +41,6 @@ def figures(records: Sequence[ClientRecord], fps: int) -> dict[str, Any]:
         "dropped": sum(_dropped(record) for record in records),
         "repeated": sum(_repeated(record.rows) for record in records),
         "unreadable": sum(row.number < 0 for record in records for row in record.rows),
-        "pts_off_max": max(_pts_off(record.rows, fps) for record in records),
         "round_p50_ms": [round(float(np.median(each)), 2) for each in ages if len(each)],
     }
     stages = [record.stages_ms for record in records if record.stages_ms]
@@ -100,34 +96,14 @@ def course(rows: Sequence[Row], points: int = 120) -> list[tuple[float, float, f
 
 
 def reaction(changes: Sequence[Change]) -> dict[str, Any]:
-    """How soon changes of the controls showed. In pictures, 1 is the first that was taken after sending.
+    """How soon changes of the controls showed.
 
-    sent, unanswered: how many were sent, and how many of them never seen. ms_seen: from sending to the
-    arrival of the first changed picture. Others: spread of the steps of `pictures_after`.
+    sent, unanswered: how many were sent, and how many of them never seen. pictures_seen: spread of the
+    pictures from sending to the first changed one; 1 is the first that was taken after sending.
     """
-    each = [pictures_after(change) for change in changes]
-    seen = [change for change in changes if change.seen_number >= 0]
-    return {
-        "sent": len(changes),
-        "unanswered": len(changes) - len(seen),
-        "ms_seen": _spread([(change.seen_us - change.sent_us) / _US_PER_MS for change in seen]),
-        **{step: _spread([count for one in each if (count := one[step]) is not None]) for step in _STEPS},
-    }
-
-
-def pictures_after(change: Change) -> dict[str, int | None]:
-    """Pictures from sending to the first changed one, to the first half way, and to the first whose timings
-    name the change; None where there was none."""
-    numbers = (change.seen_number, change.half_number, change.applied_number)
-    after = (number - change.sent_number if number >= 0 else None for number in numbers)
-    return dict(zip(_STEPS, after, strict=True))
-
-
-def _spread(values: Sequence[float]) -> dict[str, float] | None:
-    if not values:
-        return None
-    named = {"min": min(values), "median": float(np.median(values)), "max": max(values)}
-    return {name: round(value, 2) for name, value in named.items()}
+    seen = [change.seen_number - change.sent_number for change in changes if change.seen_number >= 0]
+    spread = {"min": min(seen), "median": float(np.median(seen)), "max": max(seen)} if seen else None
+    return {"sent": len(changes), "unanswered": len(changes) - len(seen), "pictures_seen": spread}
 
 
 def _dropped(record: ClientRecord) -> int:
@@ -142,9 +118,3 @@ def _dropped(record: ClientRecord) -> int:
 def _repeated(rows: Sequence[Row]) -> int:
     numbers = [row.number for row in rows if row.number >= 0]
     return len(numbers) - len(set(numbers))
-
-
-def _pts_off(rows: Sequence[Row], fps: int) -> int:
-    """A peer's clock starts anywhere, so the differences count, from the middle one of them."""
-    off = [row.pts - row.number * RTP_HZ // fps for row in rows if row.number >= 0]
-    return int(np.abs(np.array(off) - np.median(off)).max()) if off else 0

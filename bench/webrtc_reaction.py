@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -30,38 +30,28 @@ def thumb_of(luma: U8) -> U8:
     )
 
 
-def reactions(
-    changes: Sequence[Change], rows: Sequence[Row], thumbs: Sequence[U8], applied: Mapping[int, int]
-) -> list[Change]:
+def reactions(changes: Sequence[Change], rows: Sequence[Row], thumbs: Sequence[U8]) -> list[Change]:
     """`changes` with the reaction to each filled in; one that made no difference stays as it is.
 
     rows, thumbs: every picture of a still scene, which only the changes alter.
-    applied: by number of a picture, the newest change in it, as the server's timings have it.
 
     A picture's place between before (0) and after (1) is its projection on the line between the two. From
     0.15 on the change is seen, well above what encoders make of a still picture.
     """
     if not changes:
-        return list(changes)
+        return []
     pictures = np.stack(thumbs).reshape(len(thumbs), -1).astype(np.float32)
     arrivals_us = np.array([row.arrival_us for row in rows])
+    ends_us = [*(change.sent_us for change in changes[1:]), int(arrivals_us[-1]) + 1]
     found = []
-    for place, change in enumerate(changes):
-        end_us = changes[place + 1].sent_us if place + 1 < len(changes) else int(arrivals_us[-1]) + 1
+    for change, end_us in zip(changes, ends_us, strict=True):
         first, last = np.searchsorted(arrivals_us, (change.sent_us, end_us))
-        answered = replace(change, applied_number=_first_applied(applied, change.seq))
         if first >= _OVER and last - first > 2 * _OVER:
             shares = _shares_of_the_way(pictures[first - _OVER : first], pictures[first:last])
-            seen, half = np.flatnonzero(shares >= _SEEN), np.flatnonzero(shares >= 0.5)
-            if len(seen) and len(half):
-                row = rows[first + seen[0]]
-                answered = replace(
-                    answered,
-                    seen_number=row.number,
-                    seen_us=row.arrival_us,
-                    half_number=rows[first + half[0]].number,
-                )
-        found.append(answered)
+            seen = np.flatnonzero(shares >= _SEEN)
+            if len(seen):
+                change = replace(change, seen_number=rows[first + seen[0]].number)
+        found.append(change)
     return found
 
 
@@ -76,7 +66,3 @@ def _shares_of_the_way(
     if float(np.abs(way).mean()) <= max(2.0 * noise, 0.05):
         return np.zeros(0, np.float32)
     return np.asarray((since - start) @ way / float(way @ way), np.float32)
-
-
-def _first_applied(applied: Mapping[int, int], seq: int) -> int:
-    return min((number for number, newest in applied.items() if newest >= seq), default=-1)

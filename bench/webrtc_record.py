@@ -12,13 +12,12 @@ class Row(NamedTuple):
     """One received picture.
 
     number, time_us: its stamp; -1 when it could not be read. arrival_us: when it was decoded and at hand.
-    pts: as received, 90 kHz. Times are microseconds on the client's own clock.
+    Times are microseconds on the client's own clock.
     """
 
     number: int
     time_us: int
     arrival_us: int
-    pts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +49,15 @@ class ClientSpec:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of the controls and the reaction to it; -1 where none was seen.
+    """One change of the controls.
 
     sent_us, sent_number: when it was sent, and the newest picture that was taken by then.
-    seen_number, seen_us: the first picture that differs towards the final one, and its arrival.
-    half_number: the first that is half way there. applied_number: the first whose timings name this change
-        or a later one.
+    seen_number: the first picture that differs towards the final one; -1 where none does.
     """
 
-    seq: int
     sent_us: int
     sent_number: int
     seen_number: int = -1
-    seen_us: int = -1
-    half_number: int = -1
-    applied_number: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rtfilter.bench.common import limit, limits_table, provenance_line, save_plot, table
+from rtfilter.bench import common
 from rtfilter.bench.webrtc_turns import CONTENDERS, FILTERED, STOCK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INSIDE_TITLES = {
     "model": "model only: FaceFilter.step",
@@ -31,24 +33,24 @@ def limits(document: Mapping[str, Any]) -> list[dict[str, Any]]:
         if stock and filtered:
             ratio = filtered["p50_ms"] / stock["p50_ms"]
             what = f"{name}: filtered / stock without"
-            found.append(limit(what, f"{ratio:.2f}", f"{RATIO_LIMIT}", ratio <= RATIO_LIMIT))
+            found.append(common.limit(what, f"{ratio:.2f}", f"{RATIO_LIMIT}", ratio <= RATIO_LIMIT))
         if (slope := part["long"]["slope"]) is not None:
             rise, error = slope["ms_per_min"], slope["standard_error"]
             met = abs(rise) <= SLOPE_ERRORS * error or abs(slope["drift_ms"]) < DRIFT_MS
             value = f"{rise:+.3f} ± {error:.3f} ms/min over {slope['minutes']:.1f} min"
-            found.append(limit(f"{name}: the age does not grow", value, "0 within noise", met))
+            found.append(common.limit(f"{name}: the age does not grow", value, "0 within noise", met))
         if (seen := part["changes"]["pictures_seen"]) is not None:
             met = seen["max"] <= CHANGE_LIMIT_PICTURES and part["changes"]["unanswered"] == 0
             value = f"{seen['median']:g}, at most {seen['max']:g}"
             what = f"{name}: pictures until a change is seen"
-            found.append(limit(what, value, f"{CHANGE_LIMIT_PICTURES}", met))
+            found.append(common.limit(what, value, f"{CHANGE_LIMIT_PICTURES}", met))
     interval_ms = 1000.0 / document["fps"]
     for key, case in document["bounded"].items():
         if STOCK not in key:
             growth = _growth_ms(case)
             met = growth is not None and growth < interval_ms
             value = "no picture" if growth is None else f"{growth:+.0f} ms"
-            found.append(limit(f"bounded: {case['title']}", value, f"{interval_ms:.0f} ms", met))
+            found.append(common.limit(f"bounded: {case['title']}", value, f"{interval_ms:.0f} ms", met))
     return found
 
 
@@ -77,20 +79,19 @@ def webrtc_markdown(document: Mapping[str, Any]) -> str:
         if case["age"] and (growth := _growth_ms(case)) is not None
     ]
     lines = [
-        *table(("glass to glass, ms", "median", "p95", "p99", "dropped", "repeated", "/ stock"), *rows),
+        *common.table(
+            ("glass to glass, ms", "median", "p95", "p99", "dropped", "repeated", "/ stock"), *rows
+        ),
         "",
-        *table(("slower than the input", "median", "p99", "the last third is later by"), *slow),
-        *limits_table(document["limits"]),
+        *common.table(("slower than the input", "median", "p99", "the last third is later by"), *slow),
+        *common.limits_table(document["limits"]),
     ]
-    return "\n".join([*lines, "", provenance_line(document)])
+    return "\n".join([*lines, "", common.provenance_line(document)])
 
 
-def plot_webrtc(document: Mapping[str, Any], path: Path) -> None:
-    """Medians with p95 and p99 by contender, idle and loaded, and the age over the long runs, as a PNG.
-
-    Raises OutputError when it cannot be written.
-    """
-    # Imported here: the tables need no plotting library.
+def webrtc_plot(document: Mapping[str, Any]) -> Figure:
+    """Medians with p95 and p99 by contender, idle and loaded, and the age over the long runs."""
+    # Imported here: `rtfilter bench` needs no plotting library.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6.2), dpi=100, layout="constrained")
@@ -115,7 +116,7 @@ def plot_webrtc(document: Mapping[str, Any], path: Path) -> None:
     times.set(xlabel="minutes", ylabel="age, ms (thin: p99)")
     times.set_ylim(bottom=0)
     times.legend(frameon=False)
-    save_plot(figure, path)
+    return figure
 
 
 def _growth_ms(case: Mapping[str, Any]) -> float | None:

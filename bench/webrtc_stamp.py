@@ -1,4 +1,4 @@
-"""A number and a time drawn into the picture as black and white blocks, and read back at the far end.
+"""A number and a time as black and white blocks in a picture: drawn, and read back at the far end.
 
 What is read was in the pixels: it went through every encoder, network, filter and queue that the picture
 went through, and no clock of another machine or process is needed to know how old the picture is.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rtfilter.bench.common import notify
-from rtfilter.bench.webrtc_figures import course, figures, pictures_after, reaction, slope
+from rtfilter.bench.webrtc_figures import course, figures, reaction, slope
 from rtfilter.bench.webrtc_record import ClientRecord, ClientSpec
 from rtfilter.bench.webrtc_servers import ECHO_SERVER, FILTER_SERVER, Server, run_client, running
 
@@ -97,9 +97,7 @@ def take_turns(
         for name in order if number % 2 == 0 else reversed(order):
             notify(f"round {number + 1} of {rounds}: {CONTENDERS[name].title}")
             records[name].append(servers.run(name, base))
-    return {
-        name: {"title": CONTENDERS[name].title, **figures(found, base.fps)} for name, found in records.items()
-    }
+    return {name: {"title": CONTENDERS[name].title, **figures(found)} for name, found in records.items()}
 
 
 def endure(servers: Servers, base: ClientSpec, minutes: float, name: str = FILTERED) -> dict[str, Any]:
@@ -108,18 +106,16 @@ def endure(servers: Servers, base: ClientSpec, minutes: float, name: str = FILTE
     record = servers.run(name, replace(base, seconds=60.0 * minutes))
     return {
         "title": CONTENDERS[name].title,
-        **figures([record], base.fps),
+        **figures([record]),
         "slope": slope(record.rows),
         "course": course(record.rows),
     }
 
 
 def change_controls(servers: Servers, base: ClientSpec, times: int) -> dict[str, Any]:
-    """How soon changes of the controls show in a still picture, without smoothing; and each by itself."""
+    """How soon changes of the controls show in a still picture, without smoothing."""
     changes = _CHANGES * times
     notify(f"{len(changes)} changes over the data channel")
     seconds = (len(changes) + 1.5) * base.change_every_s
     spec = replace(base, controls=_BEFORE_CHANGES, still=True, changes=changes, seconds=seconds)
-    record = servers.run(FILTERED, spec)
-    each = [{"changes": changes[change.seq - 1], **pictures_after(change)} for change in record.changes]
-    return {**reaction(record.changes), "each": each}
+    return reaction(servers.run(FILTERED, spec).changes)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtfilter.bench import latency
-from rtfilter.bench.common import WARM_UP_FRAMES, demo_frames, interleaved
+from rtfilter.bench import common, latency
+from rtfilter.bench.common import WARM_UP_FRAMES, demo_frames, interleaved, save_plot
 from rtfilter.bench.contenders import FACEMESH, MLS, RTFILTER, FaceMeshMls, all_contenders
-from rtfilter.bench.latency import latency_markdown, limits, plot_latency
+from rtfilter.bench.latency import latency_markdown, latency_plot, limits
 from rtfilter.controls import Controls
 from rtfilter.errors import OutputError
 from rtfilter.frame import Frame
@@ -83,7 +83,7 @@ def test_the_promises_are_told_as_they_came_out() -> None:
 def test_a_run_writes_figures_plot_and_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(latency, "SIZES", TINY)
+    monkeypatch.setattr(common, "SIZES", TINY)
     words = [
         "--size",
         "720p",
@@ -149,6 +149,6 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_a_plot_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    sizes = {"720p": measured(times(16.0, 40.0), floor=10.0)}
-    with pytest.raises(OutputError, match=r"x\.png"):
-        plot_latency({"sizes": sizes}, tmp_path / "missing" / "x.png")
+    figure = latency_plot({"sizes": {"720p": measured(times(16.0, 40.0), floor=10.0)}})
+    with pytest.raises(OutputError, match=r"x\.png: cannot be written"):
+        save_plot(figure, tmp_path / "missing" / "x.png")

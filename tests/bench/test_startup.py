@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtfilter.bench import startup
+from rtfilter.bench import common, startup
 from rtfilter.bench.contenders import FACEMESH
 from rtfilter.errors import RtfilterError
 
@@ -16,7 +16,7 @@ from rtfilter.errors import RtfilterError
 def test_a_run_writes_figures_and_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(startup, "SIZES", {"720p": (320, 240)})
+    monkeypatch.setattr(common, "SIZES", {"720p": (320, 240)})
     assert startup.main(["--runs", "1", "--output", str(tmp_path)]) == 0
     document = json.loads((tmp_path / "startup.json").read_text())
     assert {"date", "machine", "versions", "load_average", "size", "starts", "limits"} == set(document)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtfilter.bench import tracker, tracker_clips
+from rtfilter.bench import common, tracker, tracker_clips
 from rtfilter.bench.tracker_clips import agreement, losses, shake, shakes
 from tests.faces import face_px
 
@@ -53,7 +53,7 @@ def test_the_whole_run(
     tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RTFILTER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(tracker, "SIZES", {"720p": (320, 240)})
+    monkeypatch.setattr(common, "SIZES", {"720p": (320, 240)})
     for name, frames in (
         ("STILL_FRAMES", 12),
         ("STILL_SETTLED", 2),

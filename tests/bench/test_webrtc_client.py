@@ -33,9 +33,7 @@ def test_what_crosses_between_processes_arrives_whole() -> None:
         "http://127.0.0.1:1", tuned=False, controls={"intensity": 0.5}, changes=[{"bypass": True}]
     )
     assert spec_from_json(to_json(spec)) == spec
-    record = ClientRecord(
-        [Row(1, 2, 3, 4)], 5, 6, [Change(1, 2, 3, seen_number=4)], {"total": {"p50_ms": 1.0}}
-    )
+    record = ClientRecord([Row(1, 2, 3)], 5, 6, [Change(2, 3, seen_number=4)], {"total": {"p50_ms": 1.0}})
     assert record_from_json(to_json(record)) == record
 
 
@@ -47,7 +45,6 @@ def test_stamps_come_back_from_stock_aiortc_to_either_client() -> None:
     for said in found.values():
         assert said["received"] >= 5
         assert said["unreadable"] == said["repeated"] == 0
-        assert said["pts_off_max"] <= 4
         assert said["age"]["p50_ms"] > 0
 
 
@@ -57,7 +54,6 @@ def test_changes_of_controls_show_in_the_pixels_and_stages_are_reported() -> Non
         said = change_controls(servers, SMALL, times=1)
     assert {"unpack", "track", "pack", "total"} <= set(record.stages_ms)
     assert said["sent"] == 6
-    assert said["pictures_applied"] is not None
     # How many are seen depends on how busy the machine is; that none is would be wrong.
     assert said["unanswered"] < 6
 

@@ -20,51 +20,48 @@ def scene(shares: list[float], noise: float = 1.0) -> tuple[list[Row], list[U8]]
     rows, thumbs = [], []
     for number, share in enumerate(shares):
         picture = OFF + share * (ON - OFF) + noise * RANDOM.standard_normal(OFF.shape)
-        rows.append(Row(number, number * PERIOD_US, number * PERIOD_US + 40_000, number * 3000))
+        rows.append(Row(number, number * PERIOD_US, number * PERIOD_US + 40_000))
         thumbs.append(np.clip(picture, 0, 255).astype(np.uint8))
     return rows, thumbs
 
 
 def test_the_first_changed_picture_is_found() -> None:
     rows, thumbs = scene([0.0] * 20 + [1.0] * 20)
-    sent = Change(1, 19 * PERIOD_US + 1000, 19)
-    (found,) = reactions([sent], rows, thumbs, {19: 0, 20: 1, 21: 1})
-    assert (found.seen_number, found.half_number, found.applied_number) == (20, 20, 20)
-    assert found.seen_us == 20 * PERIOD_US + 40_000
+    sent = Change(19 * PERIOD_US + 1000, 19)
+    (found,) = reactions([sent], rows, thumbs)
+    assert found.seen_number == 20
 
 
 def test_a_picture_that_was_under_way_may_have_it_already() -> None:
     rows, thumbs = scene([0.0] * 19 + [1.0] * 20)
-    (found,) = reactions([Change(1, 18 * PERIOD_US + 30_000, 18)], rows, thumbs, {})
+    (found,) = reactions([Change(18 * PERIOD_US + 30_000, 18)], rows, thumbs)
     assert found.seen_number == 19
-    assert found.applied_number == -1
 
 
-def test_an_edit_that_fades_in_is_seen_before_it_is_half_way() -> None:
+def test_an_edit_that_fades_in_is_seen_when_it_begins() -> None:
     rows, thumbs = scene([0.0] * 20 + [0.0, 0.2, 0.4, 0.6, 0.8] + [1.0] * 20)
-    (found,) = reactions([Change(1, 19 * PERIOD_US + 1000, 19)], rows, thumbs, {})
-    assert (found.seen_number, found.half_number) == (21, 23)
+    (found,) = reactions([Change(19 * PERIOD_US + 1000, 19)], rows, thumbs)
+    assert found.seen_number == 21
 
 
 def test_each_wish_has_its_own_answer() -> None:
     rows, thumbs = scene([0.0] * 20 + [1.0] * 20 + [0.0] * 20)
-    changes = [Change(1, 19 * PERIOD_US, 19), Change(2, 38 * PERIOD_US, 38)]
-    found = reactions(changes, rows, thumbs, {20: 1, 40: 2})
+    changes = [Change(19 * PERIOD_US, 19), Change(38 * PERIOD_US, 38)]
+    found = reactions(changes, rows, thumbs)
     assert [one.seen_number for one in found] == [20, 40]
-    assert [one.applied_number for one in found] == [20, 40]
 
 
 def test_what_changes_nothing_is_not_seen() -> None:
     rows, thumbs = scene([0.0] * 60, noise=2.0)
-    (found,) = reactions([Change(1, 19 * PERIOD_US, 19)], rows, thumbs, {})
-    assert (found.seen_number, found.half_number) == (-1, -1)
+    (found,) = reactions([Change(19 * PERIOD_US, 19)], rows, thumbs)
+    assert found.seen_number == -1
 
 
 def test_a_wish_at_the_very_end_stays_unanswered() -> None:
     rows, thumbs = scene([0.0] * 20)
-    changes = [Change(1, 19 * PERIOD_US, 19)]
-    assert reactions(changes, rows, thumbs, {}) == changes
-    assert reactions([], [], [], {}) == []
+    changes = [Change(19 * PERIOD_US, 19)]
+    assert reactions(changes, rows, thumbs) == changes
+    assert reactions([], [], []) == []
 
 
 def test_a_thumb_is_of_the_face_at_any_size() -> None:
