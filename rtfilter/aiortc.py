@@ -1,4 +1,4 @@
-"""`FilterTrack`: any video track of aiortc's, filtered. Needs the extra `serve`.
+"""`FilterTrack`: a video track of aiortc, filtered; for programs of developers. Needs the extra `serve`.
 
 from rtfilter import Controls
 from rtfilter.aiortc import FilterTrack
@@ -44,15 +44,20 @@ _log = logging.getLogger(__name__)
 
 
 class FilterTrack(FilteredTrack[Filtered]):
-    """An aiortc video track that gives the pictures of `source`, filtered in a thread, with their own pts.
+    """An aiortc video track with the pictures of `source`, filtered in a thread, with their own pts.
 
-    Newest wins: a picture that comes while another is filtered waits, until a newer one takes its place.
-    `source` is read from the first `recv` on; it is not stopped with this track.
+    A picture that comes while another is filtered waits, until a newer one takes its place. `source` is read
+    from the first `recv` on; it is not stopped with this track. A failure of the filter or the source is
+    logged, and the track ends.
 
-    controls: may be replaced at any time, from any thread. lane: as of `FaceFilter`.
+    Args:
+        source: A video track of aiortc.
+        controls: Initial controls; the property may be replaced at any time, from any thread.
+        lane: As in `FaceFilter`.
 
-    Raises UsageError for a source that is no video track, GpuError for a CUDA lane that cannot be had. Where
-    the filter or the source fails later, that is logged and the track ends.
+    Raises:
+        UsageError: `source` is not a video track, or the lane is unknown.
+        GpuError: The CUDA lane is not available.
     """
 
     def __init__(
@@ -83,7 +88,7 @@ class FilterTrack(FilteredTrack[Filtered]):
         self._live.replace(controls)
 
     async def recv(self) -> av.VideoFrame:
-        """The newest filtered picture, waiting for one. Raises MediaStreamError once the source has ended."""
+        """The newest filtered picture. Raises MediaStreamError once the source has ended."""
         if self._pumping is None and self.readyState == "live":
             self._start()
         return await super().recv()
@@ -108,12 +113,12 @@ class FilterTrack(FilteredTrack[Filtered]):
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._results.close)
 
-        never_shown = np.zeros((2, 2, 3), np.uint8)
-        self._pipeline = FilterPipeline(self._pool, self._live, deliver, failed, never_shown)
+        card = np.zeros((2, 2, 3), np.uint8)
+        self._pipeline = FilterPipeline(self._pool, self._live, deliver, failed, card)
         self._pumping = asyncio.create_task(self._pump(self._pipeline))
 
     async def _pump(self, pipeline: FilterPipeline) -> None:
-        """The source's pictures into `pipeline`; the results are closed at its end, however it ends."""
+        """Submit the source's pictures to `pipeline`, and close the results at the end of any kind."""
         try:
             await self._submit_all(pipeline)
         finally:
@@ -132,7 +137,7 @@ class FilterTrack(FilteredTrack[Filtered]):
                 pipeline.submit(picture)
         except MediaStreamError:
             pass
-        except Exception as error:  # noqa: BLE001 - the source is the caller's own and may raise anything
+        except Exception as error:  # noqa: BLE001 - the source is not ours and may raise anything
             _log.error("the source of a track failed, and the track ends: %s", error, exc_info=error)
-        # What is being filtered is still given out.
+        # The picture that is being filtered is still delivered.
         await asyncio.get_running_loop().run_in_executor(None, pipeline.close)

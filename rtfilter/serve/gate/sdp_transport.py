@@ -34,12 +34,10 @@ class TrickleFragment:
     Attributes:
         ufrags: ICE user fragments of the peer; new ones mean an ICE restart.
         candidates: Candidates for `RTCPeerConnection.addIceCandidate`, in order.
-        ended: Whether no more candidates will come.
     """
 
     ufrags: frozenset[str]
     candidates: tuple[RTCIceCandidate, ...]
-    ended: bool
 
 
 def checked_candidates(text: str, limits: Limits, networks: AllowedNetworks) -> TrickleFragment:
@@ -64,9 +62,7 @@ def checked_candidates(text: str, limits: Limits, networks: AllowedNetworks) -> 
             candidate.sdpMid, candidate.sdpMLineIndex = (mids[0], None) if mids else (None, index)
             found.append(candidate)
     return TrickleFragment(
-        frozenset(_values(every, "ice-ufrag")),
-        tuple(usable_candidates(found, limits, networks)),
-        "a=end-of-candidates" in every,
+        frozenset(_values(every, "ice-ufrag")), tuple(usable_candidates(found, limits, networks))
     )
 
 

@@ -11,7 +11,7 @@ import json
 import logging
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -25,10 +25,8 @@ from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 _log = logging.getLogger(__name__)
 
 FAILURES_PER_MINUTE = 20
-_MINUTE_NS = 60 * NS_PER_S
 # Addresses with failures that are kept; the one that failed longest ago is dropped first.
 _MOST_ADDRESSES = 1024
-_PROTOCOL = "token."
 
 _OPEN_PATHS = {"/", "/healthz", "/openapi.json", "/favicon.ico"}
 _JSON_TYPES = {"application/json", "application/merge-patch+json"}
@@ -64,13 +62,8 @@ def protect(app: web.Application, options: ServeOptions) -> None:
     A request is checked in this order: Host (421 or 400), Origin (403), token (401 or 429), content type
     (415), size (413) and arrival (408) of the body. Every refusal is answered as `{"error": "one line"}`.
 
-    Args:
-        app: An application made with `client_max_size=body_limit(options.limits)`, which aiohttp itself
-            enforces for chunked bodies.
-        options: The server's configuration.
-
-    Raises:
-        UsageError: An allow-list has an entry that is not a host or an origin.
+    `app` is made with `client_max_size=body_limit(options.limits)`, which aiohttp itself enforces for chunked
+    bodies. Raises UsageError for an allow-list entry that is not a host or an origin.
     """
     hosts, tokens = HostGate(options), TokenGate(options.token)
 
@@ -91,7 +84,7 @@ def protect(app: web.Application, options: ServeOptions) -> None:
             await _check_body(request, options.limits)
             return await handler(request)
 
-        return await _with_errors_answered(request, answer)
+        return await _answered(request, answer())
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         for name, value in _HEADERS.items():
@@ -116,7 +109,7 @@ def _is_open(path: str) -> bool:
 
 
 async def _check_body(request: web.Request, limits: Limits) -> None:
-    """Check type and size; the body is read here, once, so that its size is known for chunked ones too."""
+    """Check type and size of the body, which is read here: the size of a chunked one is known only then."""
     if not request.can_read_body:
         return
     signalling = request.path.startswith(("/whip", "/whep"))
@@ -157,12 +150,10 @@ def _options(request: web.Request) -> web.Response:
     return web.Response(status=204, headers=headers)
 
 
-async def _with_errors_answered(
-    request: web.Request, answer: Callable[[], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _answered(request: web.Request, answer: Awaitable[web.StreamResponse]) -> web.StreamResponse:
     """The result of `answer`, or its error as JSON; an unexpected one as 500 with a reference to the log."""
     try:
-        return await answer()
+        return await answer
     except RefusedError as error:
         headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
         if error.status == 401:
@@ -208,8 +199,8 @@ def token_of(headers: Mapping[str, str]) -> str | None:
     if scheme.lower() == "bearer" and value:
         return value.strip()
     for protocol in headers.get("Sec-WebSocket-Protocol", "").split(","):
-        if protocol.strip().startswith(_PROTOCOL):
-            return protocol.strip()[len(_PROTOCOL) :]
+        if protocol.strip().startswith("token."):
+            return protocol.strip().removeprefix("token.")
     return None
 
 
@@ -249,7 +240,7 @@ class TokenGate:
         failures = self._failures_ns.get(address)
         if failures is None or len(failures) < FAILURES_PER_MINUTE:
             return False
-        if self._clock() - failures[0] < _MINUTE_NS:
+        if self._clock() - failures[0] < 60 * NS_PER_S:
             return True
         del self._failures_ns[address]
         return False

@@ -1,4 +1,4 @@
-"""TLS: the user's certificate, or one made on the spot."""
+"""TLS contexts with the user's certificate, or with one made at the start. Called by `app.server`."""
 
 from __future__ import annotations
 
@@ -13,29 +13,32 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from rtfilter.errors import UsageError
 from rtfilter.serve.gate.networks import parse_address, served_names
 from rtfilter.serve.gate.options import ServeOptions
 
-# Browsers refuse a longer one, and the next start makes another.
+# Validity. Browsers refuse a long one, and the next start makes another certificate.
 _DAYS = 90
 
 
 def ssl_context(options: ServeOptions, tell: Callable[[str], object] | None = None) -> ssl.SSLContext | None:
-    """What HTTPS is served with, TLS 1.2 at least; None without `options.tls`.
+    """The TLS context of the server, TLS 1.2 at least; None without `options.tls`.
 
-    A certificate made here lives no longer than the process, and its key is on the disk only while it is
-    loaded. tell: gets one line with the certificate's SHA-256 fingerprint, for the user to compare with
-    what the browser shows. Raises UsageError for files that are no certificate and its key, saying which
-    and why.
+    A certificate made here lives as long as the process. Its key is on the disk only while it is loaded.
+
+    Args:
+        options: The server's configuration.
+        tell: Called with one line that has the SHA-256 fingerprint, to compare with the browser's.
+
+    Raises:
+        UsageError: A file cannot be read, or the two are not a valid certificate and its key.
     """
     if not options.tls:
         return None
     if options.certificate is not None and options.key is not None:
-        pem = _checked_pair(options.certificate, options.key)
+        pem = _checked(options.certificate, options.key)
         context = _loaded(options.certificate, options.key)
         origin = str(options.certificate)
     else:
@@ -94,52 +97,27 @@ def _general_name(name: str) -> x509.GeneralName:
         raise UsageError(f"{name!r} is no host name that a certificate can be made for") from None
 
 
-def _loaded(certificate: Path, key: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        # An encrypted key must not make a server without a terminal wait for its password.
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except ssl.SSLError as error:
-        reason = error.reason or error
-        raise UsageError(f"{certificate} and {key} are no pair for TLS: {reason}") from error
-    return context
-
-
-def _no_password() -> str:
-    raise UsageError("the key is encrypted: give one without a password, readable by its owner only")
-
-
-def _checked_pair(certificate: Path, key: Path) -> bytes:
-    """The certificate's PEM. Raises UsageError when the files cannot be read, or do not belong together."""
+def _checked(certificate: Path, key: Path) -> bytes:
+    """The PEM of the certificate. Raises UsageError unless both files can be read and it is valid today."""
     pem, key_pem = _read(certificate, "certificate"), _read(key, "key")
     try:
-        loaded = x509.load_pem_x509_certificate(pem)
+        parsed = x509.load_pem_x509_certificate(pem)
     except ValueError:
         raise UsageError(
             f"{certificate} is no certificate: expected PEM, -----BEGIN CERTIFICATE-----"
         ) from None
     try:
-        private = serialization.load_pem_private_key(key_pem, password=None)
+        serialization.load_pem_private_key(key_pem, password=None)
     except TypeError:
         _no_password()
     except (ValueError, UnsupportedAlgorithm):
         raise UsageError(f"{key} is no private key: expected PEM, -----BEGIN PRIVATE KEY-----") from None
-    else:
-        if _public(private.public_key()) != _public(loaded.public_key()):
-            raise UsageError(
-                f"{key} is not the key of {certificate}: expected the pair that belongs together"
-            )
     now = datetime.now(timezone.utc)
-    if loaded.not_valid_after_utc < now:
-        raise UsageError(f"{certificate} expired on {loaded.not_valid_after_utc:%Y-%m-%d}: renew it")
-    if loaded.not_valid_before_utc > now:
-        raise UsageError(f"{certificate} is valid from {loaded.not_valid_before_utc:%Y-%m-%d} only")
+    if parsed.not_valid_after_utc < now:
+        raise UsageError(f"{certificate} expired on {parsed.not_valid_after_utc:%Y-%m-%d}: renew it")
+    if parsed.not_valid_before_utc > now:
+        raise UsageError(f"{certificate} is valid from {parsed.not_valid_before_utc:%Y-%m-%d} only")
     return pem
-
-
-def _public(key: PublicKeyTypes | CertificatePublicKeyTypes) -> bytes:
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _read(path: Path, what: str) -> bytes:
@@ -147,3 +125,23 @@ def _read(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the {what} {path}: {error.strerror or error}") from error
+
+
+def _loaded(certificate: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        # An encrypted key must not make a server without a terminal wait for its password.
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except ssl.SSLError as error:
+        reason = str(error.reason or error)
+        if "MISMATCH" in reason:
+            raise UsageError(
+                f"{key} is not the key of {certificate}: expected the pair that belongs together"
+            ) from error
+        raise UsageError(f"{certificate} and {key} are no pair for TLS: {reason}") from error
+    return context
+
+
+def _no_password() -> str:
+    raise UsageError("the key is encrypted: give one without a password, readable by its owner only")

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 import struct
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -139,13 +140,14 @@ async def _open_sockets(
     protocols: list[GuardedProtocol] = []
     for address in networks.media_addresses()[:_MOST_SOCKETS]:
         try:
-            sock = _udp_socket(address)
+            transport, protocol = await loop.create_datagram_endpoint(
+                lambda: GuardedProtocol(connection, networks), local_addr=(address, 0)
+            )
         except OSError as error:
             _log.info("no media at %s: %s", address, error)
             continue
-        _, protocol = await loop.create_datagram_endpoint(
-            lambda: GuardedProtocol(connection, networks), sock=sock
-        )
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         host, port = sock.getsockname()[:2]
         protocol.local_candidate = Candidate(
             foundation=candidate_foundation("host", "udp", host),
@@ -161,19 +163,6 @@ async def _open_sockets(
     return protocols
 
 
-def _udp_socket(address: str) -> socket.socket:
-    """A non-blocking socket on a free port of `address`. Raises OSError if it cannot be bound."""
-    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-        sock.bind((address, 0))
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
 class GuardedProtocol(StunProtocol):
     """aioice's socket, for permitted addresses only, in both directions.
 
@@ -182,8 +171,8 @@ class GuardedProtocol(StunProtocol):
 
     def __init__(self, receiver: Connection, networks: AllowedNetworks) -> None:
         super().__init__(receiver)
-        self._networks = networks
-        self._known: dict[str, bool] = {}
+        # Called for every packet.
+        self._permits = lru_cache(MOST_REMOTE_CANDIDATES)(networks.permits)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         if not data or not isinstance(data, bytes) or not self._permits(addr[0]):
@@ -216,12 +205,3 @@ class GuardedProtocol(StunProtocol):
             len(remote) < MOST_REMOTE_CANDIDATES
             or address in {(each._network_host, each.port) for each in remote}
         )
-
-    def _permits(self, address: str) -> bool:
-        """Called for every packet; an address is looked up once."""
-        known = self._known.get(address)
-        if known is None:
-            known = self._networks.permits(address)
-            if len(self._known) < MOST_REMOTE_CANDIDATES:
-                self._known[address] = known
-        return known

@@ -56,13 +56,12 @@ class PictureEncoder(Encoder):
 
     Time stamps are those of the pictures: aiortc's encoders round them to 1/30 s. A picture with the pts of
     the one before gives nothing. An earlier pts, or another size, starts the stream anew.
-
-    bitrate_bps: initial and maximum bitrate.
     """
 
     _even_only = False  # whether the codec takes even sizes only
 
     def __init__(self, bitrate_bps: int) -> None:
+        """bitrate_bps: initial and maximum bitrate."""
         self._most_bps = bitrate_bps
         self._target_bps = bitrate_bps
         self._running_bps = bitrate_bps  # of the running stream
@@ -146,14 +145,13 @@ class PictureEncoder(Encoder):
 
     @abstractmethod
     def _payloads(self, data: bytes) -> list[bytes]:
-        """One encoded picture, cut into RTP payloads."""
+        """RTP payloads of one encoded picture."""
 
 
 def threads_for(width_px: int, height_px: int) -> int:
-    """Threads of one encoder: more than one only with cores to spare.
+    """Threads of one encoder: more than one only with cores to spare, as libvpx's threads wait spinning.
 
-    libvpx's threads wait for each other spinning: with two threads on two cores that others use as well, a
-    720p picture took 95 ms instead of 17 ms with one (and 5 instead of 8 with both cores free).
+    720p on two busy cores: 95 ms with two threads, 17 ms with one; on free cores 5 and 8 ms.
     """
     cores = os.cpu_count() or 1
     if width_px * height_px >= 1920 * 1080 and cores >= 8:
@@ -206,14 +204,12 @@ class PromptVp8Encoder(PictureEncoder):
 
 
 class PromptH264Encoder(PictureEncoder):
-    """x264 without latency: baseline profile, one reference, no picture held back.
-
-    fps: maximum frame rate, for the level.
-    """
+    """x264 without latency: baseline profile, one reference, no picture held back."""
 
     _even_only = True
 
     def __init__(self, bitrate_bps: int, *, fps: float = NOMINAL_FPS) -> None:
+        """fps: maximum frame rate, for the level."""
         super().__init__(bitrate_bps)
         self._fps = fps
 
