@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rtfilter.cli.ends import DEMO, FPS, HEIGHT_PX, VIRTUAL_CAMERA, WIDTH_PX, is_camera, open_source
 from rtfilter.cli.output import write_json
-from rtfilter.cli.panel import make_panel, open_panel
 from rtfilter.cli.run import Job, job_for, load_filter, refuse_report, report_of, say_what_happened
+from rtfilter.cli.serve import make_panel, open_panel
 from rtfilter.cli.settings import controls_for, settings_for
 from rtfilter.cli.systemd_unit import cam_command, unit_text
 from rtfilter.cli.terminal import LiveLine

@@ -1,4 +1,4 @@
-"""What `rtfilter doctor` says of the WebRTC server."""
+"""The check of the WebRTC server by `rtfilter doctor`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rtfilter.system.machine import package_version
 
 
 def check_server() -> list[Check]:
-    """The packages of the `serve` extra, and whether their insides are the ones that were proven."""
+    """The packages of the `serve` extra, and whether their versions are supported."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         return [Check("webrtc server", WARN, f"not installed: {', '.join(missing)}", install_extra("serve"))]

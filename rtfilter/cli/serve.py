@@ -1,4 +1,4 @@
-"""`rtfilter serve`: the WebRTC server with its control panel, until Ctrl-C."""
+"""`rtfilter serve`, the WebRTC server with its control panel; and the panel of `rtfilter cam`."""
 
 from __future__ import annotations
 
@@ -8,35 +8,39 @@ import gc
 import importlib.util
 import os
 import secrets
-import signal
 import sys
 import webbrowser
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtfilter.cli.serve_logs import set_up_logs
 from rtfilter.cli.settings import chosen_lane, controls_for, settings_for
 from rtfilter.cli.terminal import announce
 from rtfilter.config import presets_dir
+from rtfilter.controls import Controls
 from rtfilter.errors import MissingExtraError, OutputError, UsageError
 from rtfilter.gpu.choose import LaneChoice
 from rtfilter.presets import load_presets
 from rtfilter.system.installation import install_extra
+from rtfilter.system.threads import stop_on_signals
 
 if TYPE_CHECKING:
+    from rtfilter.serve.app.cam_panel import CamPanel, Job
     from rtfilter.serve.app.pipeline import FilterPool
     from rtfilter.serve.gate.options import ServeOptions
 
-# What the event loop's thread waits at most for the interpreter, while a filter's thread runs Python.
+# The longest wait of the event loop's thread for the interpreter, while a filter's thread runs Python.
 SWITCH_INTERVAL_S = 0.0005
 PACKAGES = ("aiohttp", "aiortc", "cryptography", "prometheus_client")
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Serve until Ctrl-C, SIGTERM, or `--duration`."""
+    """Serve until Ctrl-C, SIGTERM, SIGHUP, or `--duration`."""
     require_serve_extra()
+    from rtfilter.serve.app.logs import set_up_logs
+
     options = options_of(arguments)
     set_up_logs(arguments.log_format, quiet=arguments.quiet, token=options.token)
     lane = chosen_lane(arguments, settings_for(arguments).values)
@@ -75,7 +79,7 @@ def options_of(arguments: argparse.Namespace) -> ServeOptions:
 
 
 def token_of(arguments: argparse.Namespace) -> str:
-    """The token that was given or is kept, or a new one. Raises UsageError or OutputError."""
+    """The token of the command line or of its file, or a new one. Raises UsageError or OutputError."""
     if arguments.token is not None and arguments.token_file is not None:
         raise UsageError("--token and --token-file: expected one of them")
     if arguments.token is not None:
@@ -86,7 +90,7 @@ def token_of(arguments: argparse.Namespace) -> str:
 
 
 def kept_token(path: Path) -> str:
-    """The token in `path`; a new one is made there, readable by its owner alone, when there is none.
+    """The token in `path`; where there is none, a new one, readable by its owner alone.
 
     Raises OutputError or UsageError when the file can't be read or written, or holds no token.
     """
@@ -113,10 +117,7 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: Lan
     from rtfilter.serve.app.pipeline import FilterPool
     from rtfilter.serve.app.server import Server, make_app
 
-    stopping = asyncio.Event()
-    _stop_on_signals(stopping)
-
-    def say(line: str) -> None:
+    def show(line: str) -> None:
         if not arguments.quiet:
             print(line, flush=True)
 
@@ -125,16 +126,25 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: Lan
     pool = FilterPool(partial(FaceFilter, lane=shared))
     folder = presets_dir()
     app = make_app(options, presets=load_presets(folder), presets_folder=folder, pool=pool)
-    server = Server(options, app, say)
+    server = Server(options, app, show)
     await server.start()
     announce(lane, arguments.quiet)
     settling = asyncio.create_task(_settle(pool))
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        # A signal handler runs between any two lines of the loop's thread.
+        loop.call_soon_threadsafe(stopping.set)
+
     try:
-        say(f"rtfilter is ready. Open this link in a browser:\n\n    {server.link}\n")
-        say("Whoever has the link can use this server: keep it to yourself. Ctrl-C ends.")
-        if arguments.open:
-            webbrowser.open(server.link)
-        await _until(stopping, arguments.duration)
+        with stop_on_signals(stop):
+            show(f"rtfilter is ready. Open this link in a browser:\n\n    {server.link}\n")
+            show("Whoever has the link can use this server: keep it to yourself. Ctrl-C ends.")
+            if arguments.open:
+                webbrowser.open(server.link)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(stopping.wait(), arguments.duration)
     finally:
         settling.cancel()
         await server.stop()
@@ -142,41 +152,42 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: Lan
 
 
 async def _settle(pool: FilterPool) -> None:
-    """Once everything is loaded, take it out of the collector's rounds: see `leave_out_of_collection`."""
     while not pool.idle:
         await asyncio.sleep(0.2)
     leave_out_of_collection()
 
 
 def leave_out_of_collection() -> None:
-    """Have the garbage collector pass over all that is there now, which stays as long as the process.
+    """Freeze all objects that are there now, once everything is loaded: the garbage collector skips them.
 
-    A full round over everything that the networks' libraries bring takes a tenth of a second, in which no
-    picture moves; over what a call leaves behind, a few milliseconds.
+    A full collection over what the networks' libraries load takes a tenth of a second, in which no frame is
+    filtered; over what a call leaves behind, a few milliseconds.
     """
     gc.collect()
     gc.freeze()
 
 
-async def _until(stopping: asyncio.Event, duration_s: float | None) -> None:
-    try:
-        await asyncio.wait_for(stopping.wait(), duration_s)
-    except asyncio.TimeoutError:
-        return
+def make_panel(arguments: argparse.Namespace, controls: Controls) -> CamPanel:
+    """The panel of `rtfilter cam --panel`, for this machine alone; it does not serve yet.
+
+    Raises MissingExtraError without the `serve` extra, UsageError for a token that is none.
+    """
+    require_serve_extra()
+    from rtfilter.serve.app.cam_panel import CamPanel
+    from rtfilter.serve.app.messages import LiveControls
+    from rtfilter.serve.gate.options import ServeOptions
+
+    options = ServeOptions(port=arguments.port, token=token_of(arguments), controls=controls)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    folder = presets_dir()
+    return CamPanel(options, load_presets(folder), LiveControls(controls), folder)
 
 
-def _stop_on_signals(stopping: asyncio.Event) -> None:
-    """The first Ctrl-C or SIGTERM ends cleanly; the second as it does without a handler."""
-    loop = asyncio.get_running_loop()
-    numbers = [signal.SIGINT, signal.SIGTERM]
-
-    def stop() -> None:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-        stopping.set()
-
-    try:
-        for number in numbers:
-            loop.add_signal_handler(number, stop)
-    except NotImplementedError:
-        return  # Windows: Ctrl-C raises KeyboardInterrupt, which asyncio.run turns into an orderly end
+def open_panel(panel: CamPanel, job: Job, arguments: argparse.Namespace) -> None:
+    """Serve the panel of `job`, and print its link. Raises DeviceError when its port is taken."""
+    leave_out_of_collection()
+    link = panel.start(job)
+    if not arguments.quiet:
+        print(f"rtfilter: the control panel, for you alone: {link}", file=sys.stderr, flush=True)
+    if arguments.open:
+        webbrowser.open(link)

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientSession, WSServerHandshakeError, web
 
 from rtfilter.errors import UsageError
-from rtfilter.serve.app.access_log import AccessLogger, RedactSecrets
+from rtfilter.serve.app.logs import AccessLogger, RedactSecrets
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.serve.gate.security import (

@@ -1,6 +1,6 @@
 """`CamPanel`: the control panel of `rtfilter cam --panel`, served from a thread beside the camera's job.
 
-Called by `cli.panel`. The server has one session, `cam`, which the results of the job feed.
+Called by `cli.serve`. The server has one session, `cam`, which the results of the job feed.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from aiohttp import web
 import rtfilter
 from rtfilter.errors import DeviceError
 from rtfilter.presets import BUILT_IN, Preset
-from rtfilter.serve.app.access_log import AccessLogger, server_logger
 from rtfilter.serve.app.admission import Processors
 from rtfilter.serve.app.api import Api
+from rtfilter.serve.app.logs import ACCESS, AccessLogger, server_logger
 from rtfilter.serve.app.metrics import CONTENT_TYPE, Metrics
 from rtfilter.serve.app.pipeline import FilterPool
 from rtfilter.serve.app.preset_store import PresetStore
@@ -39,8 +39,6 @@ SAMPLE_EVERY_S = 1.0
 WORKERS = 16
 
 SESSIONS = web.AppKey("sessions", Sessions)
-
-_access = logging.getLogger("rtfilter.serve.access")
 
 
 def static_folder() -> Path:
@@ -183,7 +181,7 @@ class Server:
         context = ssl_context(self._options, self._notify)
         self._runner = web.AppRunner(
             self._app,
-            access_log=_access,
+            access_log=logging.getLogger(ACCESS),
             access_log_class=AccessLogger,
             logger=server_logger(),
             shutdown_timeout=2.0,

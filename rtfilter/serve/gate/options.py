@@ -1,6 +1,6 @@
 """`ServeOptions` and `Limits`: the configuration of one server, validated once.
 
-Made by `cli.serve` and `cli.panel`; read by the rooms `gate`, `rtc` and `app`.
+Made by `cli.serve`; read by the rooms `gate`, `rtc` and `app`.
 """
 
 from __future__ import annotations

@@ -1,30 +1,71 @@
-"""Logs without secrets: who asked for what and how it went, and a filter for everything else."""
+"""The server's log: one line an event, for people or for programs, without secrets.
+
+Called by `cli.serve`, and by `server` for the loggers of aiohttp.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import re
-from collections.abc import Callable
+import sys
+from datetime import datetime, timezone
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 
+ACCESS = "rtfilter.serve.access"
+# The attributes of every LogRecord; all others came as `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# They log every packet or every candidate.
+_VERBOSE = ("aioice", "aiortc")
 _REDACTED = "[...]"
-# Of RFC 6750, the subprotocol of a WebSocket, the link that is printed, and the lines of an SDP that let
-# somebody else into a connection.
+# Of RFC 6750, the subprotocol of a WebSocket, the printed link, and the lines of an SDP that give access to
+# a connection.
 _SECRETS = re.compile(
     r"(?i)(bearer\s+|\btoken[.=]|ice-pwd:|ice-ufrag:|fingerprint:\S+\s+|/(?:whip|whep)/[^/\s\"']+/)"
     r"[^\s\"'\\,;(){}\[\]]+"
 )
 
 
+def set_up_logs(style: str, *, quiet: bool, token: str) -> None:
+    """Log to stderr: "text" for people, "json" with a line for every request; quiet: warnings and errors."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonFormatter() if style == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    )
+    # On the handler: a logger's filter does not see the records of its children.
+    handler.addFilter(RedactSecrets(token))
+    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, handlers=[handler], force=True)
+    if style != "json":
+        handler.addFilter(lambda record: record.name != ACCESS or record.levelno >= logging.WARNING)
+    for name in _VERBOSE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and what came as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **{key: value for key, value in vars(record).items() if key not in _STANDARD},
+        }
+        if record.exc_info:
+            # The text of `RedactSecrets`, if there is one.
+            entry["traceback"] = record.exc_text or self.formatException(record.exc_info)
+        return json.dumps(entry, default=str)
+
+
 class AccessLogger(AbstractAccessLogger):
     """One line a request: address, method, the route's pattern, status, bytes, milliseconds.
 
-    The pattern stands for the path: a path holds the secret of a WHIP session, and a query or a header
-    may hold anything.
+    The pattern, since a path may hold the secret of a WHIP session. Queries and headers may hold anything.
     """
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
@@ -49,21 +90,17 @@ def _pattern_of(request: web.BaseRequest) -> str:
     try:
         route = request.match_info.route.resource if isinstance(request, web.Request) else None
     except AssertionError:
-        return "(no HTTP)"  # aiohttp's word for a request that was never looked up
+        return "(no HTTP)"  # aiohttp's error for a request that was not routed
     return "(no such path)" if route is None else route.canonical
 
 
 class BrokenRequests(logging.Filter):
-    """Turns aiohttp's traceback of a request that is no HTTP, or that was not waited for, into a line.
-
-    For the logger that the HTTP server is given: anybody can send bytes and go away, which is no error of
-    the server. The bytes that came are not in the line.
-    """
+    """Turns aiohttp's traceback of an interrupted or malformed request into one line, without its bytes."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         gone = isinstance(error, RequestPayloadError | ConnectionError) or (
-            # What asyncio says of a file that is sent to somebody who has left.
+            # asyncio's error for a file that is sent to a client that has left.
             isinstance(error, RuntimeError) and str(error) == "Transport is closing"
         )
         if not gone and not isinstance(error, HttpProcessingError):
@@ -76,7 +113,7 @@ class BrokenRequests(logging.Filter):
 
 
 def server_logger() -> logging.Logger:
-    """What `web.AppRunner` is to be given as `logger`."""
+    """The `logger` for `web.AppRunner`."""
     logger = logging.getLogger("rtfilter.serve.http")
     if not any(isinstance(each, BrokenRequests) for each in logger.filters):
         logger.addFilter(BrokenRequests())
@@ -84,15 +121,11 @@ def server_logger() -> logging.Logger:
 
 
 class RedactSecrets(logging.Filter):
-    """Takes tokens, ICE passwords and fingerprints out of a record, its traceback too.
-
-    To be put on handlers, since a logger's filter does not see what its children pass up.
-    """
+    """Takes tokens, ICE passwords and fingerprints out of a record and its traceback."""
 
     def __init__(self, token: str = "") -> None:
         super().__init__()
         self._token = token
-        self._format: Callable[..., str] = logging.Formatter().formatException
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
@@ -100,11 +133,12 @@ class RedactSecrets(logging.Filter):
         if clean != message:
             record.msg, record.args = clean, None
         if record.exc_info and record.exc_info[0] is not None:
-            record.exc_text = self.redacted(record.exc_text or self._format(record.exc_info))
+            text = record.exc_text or logging.Formatter().formatException(record.exc_info)
+            record.exc_text = self.redacted(text)
         return True
 
     def redacted(self, text: str) -> str:
-        """`text` with every secret that is known by its form, or by being the token, as [...]."""
+        """`text` with [...] in place of the token, and of every secret with a known form."""
         if self._token:
             text = text.replace(self._token, _REDACTED)
         return _SECRETS.sub(lambda match: match[1] + _REDACTED, text)

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 
-from rtfilter.cli.serve_logs import set_up_logs
+from rtfilter.serve.app.logs import set_up_logs
 
 TOKEN = "a-token-of-the-tests"
+
+
+@pytest.fixture(autouse=True)
+def other_logs() -> Iterator[None]:
+    """Leaves the logs of later tests as they were: these write to a stream that ends with the test."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def test_json_lines_carry_what_was_given_beside_the_message(capsys: pytest.CaptureFixture[str]) -> None:
