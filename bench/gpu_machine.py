@@ -1,36 +1,42 @@
-"""What the GPU benchmarks run on: a real GPU, or the host device, which shows that the script works."""
+"""What the GPU benchmarks run on: the first GPU, or a module in its place. Used by `bench.gpu_*`."""
 
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
-from rtfilter.bench.gpu_processor import ProcessorRuntime
+import numpy as np
+
+from rtfilter.bench import common
 from rtfilter.colour import YuvSpec, rgb_to_yuv
 from rtfilter.engines.driver import Gpu, dotted, find_gpus
 from rtfilter.engines.nvml import driver_version
+from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare.choose import EngineChoice, choose_engine
-from rtfilter.engines.runner import Runner
-from rtfilter.engines.spec import NetworkSpec
+from rtfilter.engines.prepare.files import prepared
+from rtfilter.engines.runner import Runner, check_bound
+from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.errors import RtfilterError
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
+from rtfilter.gpu.batch_device import Runtime
+from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.cuda_lane import CudaLane
-from rtfilter.gpu.seat import Runtime, Seat
-from rtfilter.gpu.together import Together
+from rtfilter.gpu.open import EngineRuntime
 from rtfilter.kernels import nvrtc
-from rtfilter.kernels.device import Device
+from rtfilter.kernels.cuda_device import CudaDevice
+from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
 from rtfilter.planes import Planes
 from rtfilter.render.mesh import RingedMesh
-from rtfilter.sources.demo import DemoSource
 from rtfilter.system.machine import machine_facts, package_version, versions
 
-HOST, CUDA = "host", "cuda"
-# What runs the networks. TENSORRT: also where it is not made for the GPU. ORT: on CUDA.
-BEST, TENSORRT, ORT, PROCESSOR = RUNTIMES = ("best", "tensorrt", "ort", "processor")
+CUDA = "cuda"
+# What runs the networks: what the lane chooses, ONNX Runtime on CUDA, or ONNX Runtime on the processor.
+BEST, ORT, PROCESSOR = RUNTIMES = ("best", "ort", "processor")
 RGB, I420 = FORMATS = ("RGB", "4:2:0")
 SO_FAR = "so_far"
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "2160p": (3840, 2160)}
@@ -40,7 +46,7 @@ PACKAGES = ("cupy-cuda12x", "cupy-cuda13x", "tensorrt-rtx-cu12", "tensorrt-rtx-c
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured. frames: a size, for latency. seconds: a number of streams."""
+    """How much is measured: frames for latency and comparison a size, seconds a number of streams."""
 
     frames: int
     compared: int
@@ -50,13 +56,18 @@ class Effort:
 
 
 FULL = Effort(1000, 60, 4.0, ("720p", "1080p", "2160p"), (1, 2, 4, 8, 16, 32, 64, 96, 128))
-# The host device takes a tenth of a second a frame: just enough to see that everything is there.
+# A stand-in takes a tenth of a second a frame: enough to see that everything is there.
 SHORT = Effort(6, 6, 1.0, ("720p",), (1, 2))
 
 
 @dataclass(frozen=True)
 class Machine:
-    """device: `cuda` or `host`. runtime: what runs the networks, one of RUNTIMES."""
+    """Where the lane runs.
+
+    Attributes:
+        device: `cuda`, or a module with `open_device()`, a `Device`, and `make_runtime(model)`, a `Runtime`.
+        runtime: what runs the networks, one of RUNTIMES.
+    """
 
     device: str
     runtime: str = BEST
@@ -72,56 +83,84 @@ class Machine:
 
     @cached_property
     def engine(self) -> EngineChoice:
-        """What runs the networks. Raises GpuError where nothing does."""
+        """What runs the networks on the GPU. Raises GpuError where nothing does."""
         if self.runtime == ORT:
-            return EngineChoice(self.gpu, None, self.gpu.target, "ONNX Runtime on CUDA, as asked for", True)
-        return choose_engine(self.gpu, unproven=self.runtime == TENSORRT)
+            return EngineChoice(self.gpu, None, self.gpu.target, "ONNX Runtime on CUDA, as requested", True)
+        return choose_engine(self.gpu)
 
     @property
     def effort(self) -> Effort:
         return FULL if self.device == CUDA else SHORT
 
     def open_device(self) -> Device:
-        """Needs nothing that runs networks."""
-        if self.device == HOST:
-            from tests.host_gpu.device import HostDevice
-
-            return HostDevice()
-        from rtfilter.kernels.cuda_device import CudaDevice
-
-        return CudaDevice(self.gpu.index)
+        """The device without networks."""
+        if self.device == CUDA:
+            return CudaDevice(self.gpu.index)
+        device: Device = import_module(self.device).open_device()
+        return device
 
     @cached_property
     def _runs(self) -> Runtime:
         if self.runtime == PROCESSOR:
             return ProcessorRuntime()
-        if self.device == HOST:
-            from tests.host_gpu.on_host import HostRuntime
-
-            return HostRuntime(self.model)
-        from rtfilter.gpu.open import EngineRuntime
-
-        return EngineRuntime(self.engine, self.model, tell)
+        if self.device == CUDA:
+            return EngineRuntime(self.engine, self.model, common.notify)
+        runtime: Runtime = import_module(self.device).make_runtime(self.model)
+        return runtime
 
     def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner:
         return self._runs.runner(spec, batch, device)
 
-    def open_lane(self, fade_s: float = 0.0, *, mapped: bool = True, graphs: bool = True) -> CudaLane:
+    def open_batcher(self, streams: int = 1) -> Batcher:
+        """A device for so many streams."""
+        mesh = RingedMesh(self.model.triangles, self.model.holes)
+        return Batcher(self.open_device, self._runs, mesh, streams)
+
+    def open_lane(self, fade_s: float = 0.0) -> CudaLane:
         """A stream with a device to itself."""
-        seat = Seat(self.open_device, self._runs, self._mesh, mapped=mapped, graphs=graphs)
-        return CudaLane(seat, self.model, fade_s)
-
-    def open_together(self, seats: int) -> Together:
-        """A device for several streams."""
-        return Together(self.open_device, self._runs, self._mesh, seats=seats)
-
-    @property
-    def _mesh(self) -> RingedMesh:
-        return RingedMesh(self.model.triangles, self.model.holes)
+        return CudaLane(self.open_batcher(), self.model, fade_s)
 
     def free_bytes(self) -> int | None:
-        """Memory of the GPU that nobody uses; None where it is not told."""
+        """Free memory of the GPU; None where it is unknown."""
         return find_gpus()[0].free_bytes if self.device == CUDA else None
+
+
+class ProcessorRuntime:
+    """Networks on the processor, all else on the GPU: for a GPU that nothing runs networks on."""
+
+    name = "ONNX Runtime on the processor"
+    one_thread = False
+
+    def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner:
+        return ProcessorRunner(spec, batch, device)
+
+
+class ProcessorRunner:
+    """Waits for the device, computes, and copies back; no part of a graph."""
+
+    capturable = False
+
+    def __init__(self, spec: NetworkSpec, batch: int, device: Device) -> None:
+        self.spec, self.batch = spec, batch
+        inner = OnnxRunner(prepared(spec), spec, batch)
+        self.run, self.close = inner.run, inner.close
+        self._host: dict[str, HostArray] = {
+            tensor.name: device.pinned(tensor.at(batch), tensor.dtype) for tensor in spec.tensors()
+        }
+        self._there: Mapping[str, DeviceArray] = {}
+
+    def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
+        check_bound(self.spec, self.batch, tensors)
+        self._there = tensors
+
+    def enqueue(self, stream: Stream) -> None:
+        given: dict[str, F32] = {tensor.name: self._host[tensor.name] for tensor in self.spec.inputs}
+        for name, values in given.items():
+            stream.download(values, self._there[name])
+        stream.wait()
+        for name, values in self.run(**given).items():
+            np.copyto(self._host[name], values)
+            stream.upload(self._there[name], self._host[name])
 
 
 def facts(machine: Machine) -> dict[str, Any]:
@@ -146,11 +185,7 @@ def facts(machine: Machine) -> dict[str, Any]:
 
 def demo_frames(width: int, height: int, count: int, pixels: str = RGB) -> list[Frame]:
     """The demo's first frames, drawn now. pixels: RGB, or I420 as decoders give them."""
-    source = DemoSource(width, height)
-    try:
-        frames = [source.frame(seq) for seq in range(count)]
-    finally:
-        source.close()
+    frames = common.demo_frames(width, height, count)
     return frames if pixels == RGB else [in_planes(frame) for frame in frames]
 
 
@@ -162,10 +197,5 @@ def in_planes(frame: Frame) -> Frame:
 
 
 def so_far(found: dict[str, Any]) -> None:
-    """What a step has found until now: counts if it does not come to its end."""
+    """Print what a step has found until now, which counts if it does not end."""
     print(json.dumps({SO_FAR: found}), flush=True)
-
-
-def tell(line: str) -> None:
-    """A line for who watches."""
-    print(f"  {line}", file=sys.stderr, flush=True)

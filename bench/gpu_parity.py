@@ -1,4 +1,4 @@
-"""Whether the device does what the processor does: kernels, networks, whole lanes."""
+"""Parity of device and processor: kernels, networks, whole lanes. Steps of `bench.gpu_session`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def kernels(machine: Machine) -> dict[str, Any]:
     found: dict[str, Any] = {"exit_code": done.returncode, "counts": counts, "failures": failures[:40]}
     if not done.returncode:
         return found
-    # Of the first, all that was said: on a GPU that is lost, the others only follow from it.
+    # All of the first: on a lost GPU, the others only follow from it.
     found["first"] = [line for line in lines if line.startswith("E  ")][:40] or done.stderr.splitlines()[-12:]
     failed = counts.get("failed", 0) + counts.get("errors", 0)
     return {"error": f"{failed} of the kernels' tests failed", **found}

@@ -1,9 +1,9 @@
-"""Everything that needs a GPU, in one go: parity first, then timings. `bench/gpu_session.sh` prepares for it.
+"""All benchmarks that need a GPU: parity first, then timings. Called by `bench/gpu_session.sh`.
 
 Each step is a process of its own with a time limit, so that one that crashes costs only itself, and the
 results are written after each.
 
-    python -m bench.gpu_session [--device host] [--output FOLDER] [--step NAME ...]
+    python -m bench.gpu_session [--device MODULE] [--output FOLDER] [--step NAME ...]
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from rtfilter.bench import gpu_floor, gpu_machine, gpu_parity, gpu_streams, gpu_timing
-from rtfilter.bench.gpu_machine import BEST, CUDA, HOST, ORT, PROCESSOR, RUNTIMES, SO_FAR, Machine
+from rtfilter.bench import gpu_machine, gpu_parity, gpu_streams, gpu_timing
+from rtfilter.bench.gpu_machine import BEST, CUDA, ORT, PROCESSOR, RUNTIMES, SO_FAR, Machine
 from rtfilter.engines.driver import NoGpuError
 from rtfilter.errors import RtfilterError
 from rtfilter.system.tied import TiedProcess
@@ -37,7 +37,6 @@ STEPS: dict[str, tuple[Step, int]] = {
     "engines": (gpu_parity.engines, 120),
     "kernels": (gpu_parity.kernels, 300),
     "streams": (gpu_streams.streams, 240),
-    "floor": (gpu_floor.measure, 60),
     "networks": (gpu_timing.networks, 240),
     "memory": (gpu_streams.memory, 120),
 }
@@ -49,13 +48,14 @@ RESULTS = Path(__file__).resolve().parent / "results"
 def main() -> int:
     """Run all steps, or the one that a child process is told; 0 when all went well."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--device", choices=(CUDA, HOST), default=CUDA)
+    parser.add_argument(
+        "--device", default=CUDA, metavar="MODULE", help="what stands in for a GPU: tests.host_gpu.on_host"
+    )
     parser.add_argument(
         "--runtime",
         choices=RUNTIMES,
         default=BEST,
-        help="tensorrt: also where it is not made for the GPU; ort: ONNX Runtime on CUDA;\n"
-        "processor: networks there, all else on the GPU",
+        help="ort: ONNX Runtime on CUDA; processor: networks there, all else on the GPU",
     )
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--step", action="append", choices=tuple(STEPS), help="only these")

@@ -6,8 +6,8 @@
 #     bash bench/gpu_session.sh [PART] [options]   keep that one too, then measure; see python -m bench.gpu_session -h
 #
 # Without TensorRT among the parts, ONNX Runtime on CUDA is measured, where it is installed; without either, the lane
-# with its networks on the processor. `--device host` runs all of it there, to see that the script works. Set PYTHON
-# to choose one.
+# with its networks on the processor. `--device tests.host_gpu.on_host` runs all of it there, to see that the script
+# works. Set PYTHON to choose one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,4 +1,4 @@
-"""Many streams on one device: frames a second, how late they are at 30 a second, and their memory."""
+"""Many streams on one device: frames a second, latency at 30 a second, memory. For `bench.gpu_session`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
+from rtfilter.bench.common import FPS, percentiles
 from rtfilter.bench.gpu_machine import I420, SIZES, Machine, demo_frames, so_far
-from rtfilter.bench.gpu_timing import percentiles
 from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError
 from rtfilter.frame import NANOSECONDS, Frame
 from rtfilter.gpu.cuda_lane import CudaLane
 from rtfilter.gpu.lane import Lane
-from rtfilter.gpu.shared_seat import SharedSeat
-from rtfilter.gpu.together import Together
 
 HAPPY = Controls({"happy": 1.0})
-FPS = 30
 DISTINCT = 8
 OWN_MOST = 16
 MIB = 1 << 20
@@ -28,7 +25,7 @@ MIB = 1 << 20
 def streams(machine: Machine) -> dict[str, Any]:
     """By number of streams, each with a thread: flat out, and paced at 30 frames a second.
 
-    `together`: in one device's launches. `own`: each with its own networks, memory and graphs.
+    `together`: with one batcher. `own`: each with its own networks, memory and graphs.
     """
     frames = demo_frames(*SIZES["720p"], DISTINCT if machine.effort.seconds > 2 else 2, I420)
     found: dict[str, Any] = {"together": {}, "own": {}}
@@ -46,11 +43,10 @@ def streams(machine: Machine) -> dict[str, Any]:
 def _with_streams(machine: Machine, frames: list[Frame], count: int, *, together: bool) -> dict[str, Any]:
     free = machine.free_bytes()
     lanes: list[Lane] = []
-    shared: Together | None = None
     try:
-        shared = machine.open_together(count) if together else None
+        shared = machine.open_batcher(count) if together else None
         for _ in range(count):
-            lane = machine.open_lane() if shared is None else CudaLane(SharedSeat(shared), machine.model, 0.0)
+            lane = machine.open_lane() if shared is None else CudaLane(shared, machine.model, 0.0)
             lanes.append(lane)
             lane.step(frames[0], HAPPY)
         flat = _run(lanes, frames, machine.effort.seconds, paced=False)
@@ -60,8 +56,6 @@ def _with_streams(machine: Machine, frames: list[Frame], count: int, *, together
         return {"failed": str(error)}
     finally:
         _close(lanes)
-        if shared is not None:
-            shared.close()
     used = _less(free, now_free)
     return {"flat_out": flat, "paced_at_30": paced, "memory_mib": used}
 
@@ -143,7 +137,7 @@ def _run(lanes: list[Lane], frames: list[Frame], seconds: float, *, paced: bool)
     done = [ms for one in spent_ms for ms in one]
     result: dict[str, Any] = {
         "frames_per_s": round(len(done) / seconds, 1),
-        "latency_ms": percentiles(done) if done else None,
+        "latency_ms": percentiles(done),
         "dropped": sum(dropped),
         "frames": len(done),
     }

@@ -1,85 +1,113 @@
-"""How long a frame takes, where, and how far that is from what the machine allows."""
+"""The time of a frame on a GPU, by stage, beside what the bus allows. A step of `bench.gpu_session`."""
 
 from __future__ import annotations
 
 import gc
+from itertools import islice, pairwise
 from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
 
-from rtfilter.bench.common import forth_and_back
-from rtfilter.bench.gpu_floor import bus_gb_s, floor_ms, network_flops
-from rtfilter.bench.gpu_machine import CUDA, I420, RGB, SIZES, Machine, demo_frames, in_planes, so_far
+from rtfilter.bench.common import by_stage, forth_and_back, percentiles
+from rtfilter.bench.gpu_machine import CUDA, FORMATS, RGB, SIZES, Machine, demo_frames, in_planes, so_far
 from rtfilter.controls import Controls
-from rtfilter.engines.expression.layout import EXPRESSION
-from rtfilter.engines.networks import FACE_MESH
 from rtfilter.engines.prepare.files import NETWORKS
+from rtfilter.engines.spec import NetworkSpec
 from rtfilter.gpu.cuda_lane import CudaLane
-from rtfilter.gpu.seat import Seat
+from rtfilter.kernels.device import Device
 
 HAPPY = Controls({"happy": 1.0})
 WARM_UP = 30
 STAGE_RUNS = 50
 DISTINCT = 30
-# Files and calls give planes, cameras either. With ONNX Runtime each takes 11 s to open, so no more than tell
-# something: copied instead of mapped was the same within the scatter on an H100.
-VARIANTS: dict[str, tuple[str, dict[str, bool]]] = {
-    "4:2:0, graph, mapped": (I420, {"mapped": True, "graphs": True}),
-    "RGB, graph, mapped": (RGB, {"mapped": True, "graphs": True}),
-    "4:2:0, no graph, mapped": (I420, {"mapped": True, "graphs": False}),
-}
+COPY_BYTES = 64 << 20
+COPIES = 10
 
 
 def latency(machine: Machine) -> dict[str, Any]:
-    """Host frame in, host frame out, by size and variant; device time by stage; bytes; the floor."""
-    bus, operations = bus_gb_s(machine), network_flops()
-    arithmetic = operations[FACE_MESH.name] + operations[EXPRESSION.name]
+    """Host frame in, host frame out, by size and format; device time by stage; bytes, and their time."""
+    bus = bus_gb_s(machine)
     found: dict[str, Any] = {}
     for size in machine.effort.sizes:
-        distinct = DISTINCT if machine.device == CUDA else 3
-        drawn = demo_frames(*SIZES[size], distinct)
-        frames = {RGB: drawn, I420: [in_planes(frame) for frame in drawn]}
+        drawn = demo_frames(*SIZES[size], DISTINCT if machine.device == CUDA else 3)
         found[size] = {}
-        for name, (pixels, how) in VARIANTS.items():
-            lane = machine.open_lane(**how)
+        for pixels in FORMATS:
+            frames = drawn if pixels == RGB else [in_planes(frame) for frame in drawn]
+            lane = machine.open_lane()
             try:
-                measured = found[size][name] = _measured(machine, lane, frames[pixels])
-                moved = own_seat(lane).bytes_moved()
-                measured["bytes_up"], measured["bytes_down"] = moved
-                measured["floor"] = floor_ms(moved, bus, arithmetic)
+                found[size][pixels] = _measured(machine, lane, frames, bus)
             finally:
                 lane.close()
             so_far({"bus_gb_s": bus, "sizes": found})
     return {"bus_gb_s": bus, "sizes": found}
 
 
-def _measured(machine: Machine, lane: CudaLane, frames: list[Any]) -> dict[str, Any]:
-    warm_up = WARM_UP if machine.device == CUDA else 2
-    total_ms, stages_ms = [], []
+def _measured(machine: Machine, lane: CudaLane, frames: list[Any], bus: dict[str, float]) -> dict[str, Any]:
+    warm_up, runs = (WARM_UP, STAGE_RUNS) if machine.device == CUDA else (2, 2)
+    steps: list[dict[str, int]] = []
     gc.collect()
     gc.disable()
     try:
-        for number, frame in enumerate(forth_and_back(frames)):
+        for frame in islice(forth_and_back(frames), warm_up + machine.effort.frames):
             start = perf_counter_ns()
             _, report = lane.step(frame, HAPPY)
-            spent = perf_counter_ns() - start
-            if number >= warm_up:
-                total_ms.append(spent / 1e6)
-                stages_ms.append({name: ns / 1e6 for name, ns in report.stage_ns.items()})
-            if number >= warm_up + machine.effort.frames:
-                break
-        runs = STAGE_RUNS if machine.device == CUDA else 2
-        timed = [own_seat(lane).timed_ms() for _ in range(runs)]
+            steps.append({**report.stage_ns, "total": perf_counter_ns() - start})
+        timed = [_device_ns(lane) for _ in range(runs)]
     finally:
         gc.enable()
+    assert lane.batcher.device.launched is not None
+    graph, _, slot_bytes = lane.batcher.device.launched
+    up, down = graph.bytes_moved(slot_bytes, sum(part.size for part in lane.last.changed))
     return {
-        "host_ms": percentiles(total_ms),
-        "host_stages_p50_ms": _medians(stages_ms),
-        "device_stages_p50_ms": _medians(timed),
-        "device_graph_ms": percentiles([one["graph"] for one in timed]),
-        "frames": len(total_ms),
+        "host": by_stage(steps[warm_up:]),
+        "device": by_stage(timed),
+        "bytes_up": up,
+        "bytes_down": down,
+        "bus_ms": round(up / bus["up"] / 1e6 + down / bus["down"] / 1e6, 4),
     }
+
+
+def _device_ns(lane: CudaLane) -> dict[str, int]:
+    """The last launch again, part by part: device time by stage; as `graph`, all of it as it is launched."""
+    device = lane.batcher.device
+    assert device.launched is not None
+    graph, kind, slot_bytes = device.launched
+    stream = device.stream
+    marks = [("", stream.mark())]
+    for part in graph.parts(kind, slot_bytes):
+        part.queue()
+        marks.append((part.stage, stream.mark()))
+    stream.wait()
+    spent: dict[str, int] = {}
+    for (_, before), (stage, here) in pairwise(marks):
+        spent[stage] = spent.get(stage, 0) + round(here.since_ms(before) * 1e6)
+    first = stream.mark()
+    graph.launch(kind, slot_bytes)
+    last = stream.mark()
+    stream.wait()
+    return {**spent, "graph": round(last.since_ms(first) * 1e6)}
+
+
+def bus_gb_s(machine: Machine) -> dict[str, float]:
+    """Pinned copies of 64 MiB, up and down, in GB/s: the best of ten."""
+    device = machine.open_device()
+    try:
+        stream = device.stream()
+        host, there = device.pinned(COPY_BYTES, np.uint8), device.empty(COPY_BYTES, np.uint8)
+        best = {"up": 0.0, "down": 0.0}
+        for _ in range(COPIES):
+            marks = [stream.mark()]
+            stream.upload(there, host)
+            marks.append(stream.mark())
+            stream.download(host, there)
+            marks.append(stream.mark())
+            stream.wait()
+            for way, (before, after) in zip(best, pairwise(marks), strict=True):
+                best[way] = max(best[way], COPY_BYTES / max(after.since_ms(before), 1e-6) / 1e6)
+        return {way: round(speed, 2) for way, speed in best.items()}
+    finally:
+        device.close()
 
 
 def networks(machine: Machine) -> dict[str, Any]:
@@ -88,47 +116,31 @@ def networks(machine: Machine) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for spec in NETWORKS:
         for batch in batches:
-            found.setdefault(spec.name, {})[str(batch)] = _network(machine, spec, batch)
+            device = machine.open_device()
+            try:
+                found.setdefault(spec.name, {})[str(batch)] = _network(machine, spec, batch, device)
+            finally:
+                device.close()
             so_far(found)
     return found
 
 
-def _network(machine: Machine, spec: Any, batch: int) -> dict[str, float]:
-    device = machine.open_device()
-    try:
-        runner = machine.runner(spec, batch, device)
-        stream = device.stream()
-        runner.bind({tensor.name: device.empty(tensor.at(batch), np.float32) for tensor in spec.tensors()})
-        runner.enqueue(stream)
+def _network(machine: Machine, spec: NetworkSpec, batch: int, device: Device) -> dict[str, float] | None:
+    runner = machine.runner(spec, batch, device)
+    stream = device.stream()
+    runner.bind({tensor.name: device.empty(tensor.at(batch), np.float32) for tensor in spec.tensors()})
+    runner.enqueue(stream)
+    stream.wait()
+    graph = stream.capture(lambda: runner.enqueue(stream)) if runner.capturable else None
+    spent = []
+    for _ in range(100 if machine.device == CUDA else 2):
+        before = stream.mark()
+        if graph is not None:
+            graph.launch()
+        else:
+            runner.enqueue(stream)
+        after = stream.mark()
         stream.wait()
-        run = stream.capture(lambda: runner.enqueue(stream)).launch if runner.capturable else None
-        spent = []
-        for _ in range(100 if machine.device == CUDA else 2):
-            before = stream.mark()
-            if run is not None:
-                run()
-            else:
-                runner.enqueue(stream)
-            after = stream.mark()
-            stream.wait()
-            spent.append(after.since_ms(before))
-        runner.close()
-        return percentiles(spent)
-    finally:
-        device.close()
-
-
-def own_seat(lane: CudaLane) -> Seat:
-    """The lane's place on a device that it has for itself."""
-    assert isinstance(lane.seat, Seat)
-    return lane.seat
-
-
-def percentiles(values_ms: list[float]) -> dict[str, float]:
-    """p50, p95 and p99, in milliseconds."""
-    return {f"p{share}": round(float(np.percentile(values_ms, share)), 4) for share in (50, 95, 99)}
-
-
-def _medians(rows: list[dict[str, float]]) -> dict[str, float]:
-    names = rows[-1] if rows else {}
-    return {name: round(float(np.median([row[name] for row in rows if name in row])), 4) for name in names}
+        spent.append(after.since_ms(before))
+    runner.close()
+    return percentiles(spent)

@@ -12,14 +12,30 @@ if TYPE_CHECKING:
     from rtfilter.kernels.device import DeviceArray, Stream
 
 
-class Runner(Protocol):
-    """A network ready to run on one device, for a fixed batch. For one thread at a time."""
+class Network(Protocol):
+    """A network ready to run on host arrays, for a fixed batch. For one thread at a time."""
 
     @property
     def spec(self) -> NetworkSpec: ...
 
     @property
     def batch(self) -> int: ...
+
+    def run(self, **inputs: F32) -> dict[str, F32]:
+        """Host arrays in, host arrays out, by name.
+
+        The outputs belong to the network and are overwritten by its next run: copy what is to be kept.
+        UsageError for a missing input, or a wrong shape or type.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free everything. May be called twice."""
+        ...
+
+
+class Runner(Network, Protocol):
+    """A network that runs on a device's memory, in the order of a stream."""
 
     @property
     def capturable(self) -> bool:
@@ -29,24 +45,12 @@ class Runner(Protocol):
         """
         ...
 
-    def run(self, **inputs: F32) -> dict[str, F32]:
-        """Host arrays in, host arrays out, by name.
-
-        The outputs belong to the runner and are overwritten by its next run: copy what is to be kept.
-        UsageError for a missing input, or a wrong shape or type.
-        """
-        ...
-
     def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
         """Give every input and output, by name, its fixed place in the device's memory. Nothing is copied."""
         ...
 
     def enqueue(self, stream: Stream) -> None:
         """Run on what is bound, in the stream's order."""
-        ...
-
-    def close(self) -> None:
-        """Free everything. May be called twice."""
         ...
 
 

@@ -127,9 +127,6 @@ class CudaStream:
         with self.working(f"starting the kernel {kernel}"):
             functions[kernel](grid, block, by_value, stream=self.native)
 
-    def call(self, work: Callable[[], None]) -> None:
-        raise ValueError("a GPU's stream does not wait for Python: only the host device can call functions")
-
     def capture(self, record: Callable[[], None]) -> Graph:
         with capturing(), self.working("recording a frame's work"):
             self.native.begin_capture()

@@ -95,11 +95,6 @@ class Stream(Protocol):
         """Run the kernel of this name (any of kernels/*.cu) with `grid` blocks of `block` threads."""
         ...
 
-    def call(self, work: Callable[[], None]) -> None:
-        """Queue a function of the host's, for networks that the processor runs. Only the host device can:
-        a GPU that waits for Python is refused (ValueError)."""
-        ...
-
     def capture(self, record: Callable[[], None]) -> Graph:
         """Call `record`, which queues work on this stream; nothing runs, all of it becomes a graph.
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rtfilter.engines.ort.load import onnxruntime
-from rtfilter.engines.runner import check_bound
 from rtfilter.engines.spec import BATCH_NAME, F32, NetworkSpec
 from rtfilter.errors import InputError
-
-if TYPE_CHECKING:
-    from rtfilter.kernels.device import DeviceArray, Stream
 
 
 class OnnxRunner:
@@ -24,8 +19,6 @@ class OnnxRunner:
     threads: more than one is quicker on an idle machine and stutters on a busy one; see docs/decisions.md.
     InputError for a file that is no such network.
     """
-
-    capturable = True  # into the host device's graphs
 
     def __init__(self, onnx: Path | bytes, spec: NetworkSpec, batch: int = 1, threads: int = 1) -> None:
         self.spec = spec
@@ -37,8 +30,6 @@ class OnnxRunner:
         self._own: Any = self._session.io_binding()
         for tensor in spec.outputs:
             _bind_output(self._own, tensor.name, self._outputs[tensor.name])
-        self._fixed: Any = None
-        self._keep: Mapping[str, DeviceArray] = {}
 
     def run(self, **inputs: F32) -> dict[str, F32]:
         """See `Runner.run`. The inputs are read where they lie, the outputs written where they stay."""
@@ -50,30 +41,9 @@ class OnnxRunner:
         self._session.run_with_iobinding(self._own)
         return self._outputs
 
-    def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
-        """See `Runner.bind`; the memory is the host's."""
-        check_bound(self.spec, self.batch, tensors)
-        fixed = self._session.io_binding()
-        for tensor in self.spec.inputs:
-            array = tensors[tensor.name]
-            fixed.bind_input(tensor.name, "cpu", 0, np.float32, array.shape, array.pointer)
-        for tensor in self.spec.outputs:
-            array = tensors[tensor.name]
-            fixed.bind_output(tensor.name, "cpu", 0, np.float32, array.shape, array.pointer)
-        self._fixed, self._keep = fixed, dict(tensors)
-
-    def enqueue(self, stream: Stream) -> None:
-        """See `Runner.enqueue`; `stream` must be the host device's."""
-        stream.call(self.run_bound)
-
-    def run_bound(self) -> None:
-        """Run on what is bound, now."""
-        self._session.run_with_iobinding(self._fixed)
-
     def close(self) -> None:
-        """See `Runner.close`."""
-        self._own = self._fixed = self._session = None
-        self._keep = {}
+        """Free the network. May be called twice."""
+        self._own = self._session = None
 
 
 def _session(onnx: Path | bytes, spec: NetworkSpec, batch: int, threads: int) -> Any:

@@ -38,10 +38,9 @@ class EngineChoice:
     second_best: bool = False
 
 
-def choose_engine(gpu: Gpu, *, unproven: bool = False) -> EngineChoice:
+def choose_engine(gpu: Gpu) -> EngineChoice:
     """The best runtime that is installed for this GPU. Nothing is built, no memory is taken.
 
-    unproven: take a TensorRT that is not documented to serve this GPU also where ONNX Runtime could be had.
     GpuError that names the first thing that is missing, and the command that installs it.
     """
     if gpu.problem:
@@ -58,7 +57,7 @@ def choose_engine(gpu: Gpu, *, unproven: bool = False) -> EngineChoice:
     reasons: list[str] = []
     found = _candidates(gpu, reasons)
     by_ort = _ort_has_cuda()
-    if found and (found[0][1] != PORTABLE or unproven or not by_ort):
+    if found and (found[0][1] != PORTABLE or not by_ort):
         flavour, target = found[0]
         guess = f"; {gpu.target} has no plans of its own, so it takes those for 'sm80 and later'"
         why = f"{flavour} runs the networks on {gpu}{guess if target == PORTABLE else ''}"

@@ -118,14 +118,11 @@ def open_lane(
 
     if choice.lane == CPU or choice.engine is None:
         return on_cpu(choice.why)
-    from rtfilter.gpu.open import open_cuda, open_shared
+    from rtfilter.gpu.open import open_cuda
 
     inform = say or _log.info
     try:
-        if choice.streams > 1:
-            lane = open_shared(choice.engine, model, fade_s, inform, choice.streams)
-        else:
-            lane = open_cuda(choice.engine, model, fade_s, inform)
+        lane = open_cuda(choice.engine, model, fade_s, inform, choice.streams)
     except (GpuError, InputError) as error:
         if not choice.fall_back:
             raise

@@ -1,4 +1,4 @@
-"""The face detector on the device: seldom, so a graph of its own, and waited for."""
+"""The face detector on a device: one picture at a time, in a graph of its own. Called by `batcher`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from rtfilter.engines.networks import DETECTOR_SIDE_PX
 from rtfilter.engines.runner import Runner
-from rtfilter.gpu.replay import Part, Work, queue_parts, replay_of
+from rtfilter.gpu.replay import Part, Replays
 from rtfilter.kernels.cpu.crop import warm_up
 from rtfilter.kernels.device import Device, Stream
 from rtfilter.planes import Planes
@@ -14,7 +14,7 @@ from rtfilter.system.arrays import U8
 from rtfilter.tracking.detect import Detection, Letterbox, detections, letterbox
 
 
-class DetectorPipeline:
+class DetectorGraph:
     """runner: of FACE_DETECTOR, for one picture; bound here."""
 
     def __init__(self, device: Device, stream: Stream, runner: Runner) -> None:
@@ -28,30 +28,20 @@ class DetectorPipeline:
             "scores": device.empty(scores, np.float32),
         }
         runner.bind(self._on_device)
-        self._box: Letterbox | None = None
-        self._replay: Work | None = None
-        self._warm = False
-        warm_up()  # for the letterbox, which the processor reads
+        self._letterbox: Letterbox | None = None
+        self._replays = Replays(stream)
+        self.close = self._replays.clear  # the memory is the device's
+        warm_up()  # of the letterbox, which the processor samples
 
     def start(self, pixels: U8 | Planes) -> None:
         """Queue the detection of a picture's faces. pixels: of a frame."""
-        self._box = letterbox(pixels, self._pixels[0])
-        if self._replay is None and self._warm:
-            self._replay = replay_of(self._stream, self._parts())
-        if self._replay is not None:
-            self._replay()
-        else:
-            queue_parts(self._parts())
-            self._warm = True
+        self._letterbox = letterbox(pixels, self._pixels[0])
+        self._replays.launch("", "", self._parts)
 
     def found(self) -> list[Detection]:
-        """The faces, the surest first; after a `start` and the stream's `wait`."""
-        assert self._box is not None, "start() comes first"
-        return detections(self._boxes[0], self._scores[0], self._box)
-
-    def close(self) -> None:
-        """Let go of the graph. The memory is the device's."""
-        self._replay = None
+        """The faces, highest score first; after a `start` and the stream's `wait`."""
+        assert self._letterbox is not None, "start() comes first"
+        return detections(self._boxes[0], self._scores[0], self._letterbox)
 
     def _parts(self) -> list[Part]:
         stream, runner, there = self._stream, self._runner, self._on_device

@@ -1,8 +1,8 @@
-"""Which part of the picture goes to the device: around the square that the mesh network looks at.
+"""The region: the part of the picture that is uploaded, around the square that the mesh network reads.
 
-Measured on eight clips of faces at intensity 1.5: all pixels that change lie within 0.49 of the square's side
-from its middle, at a turn of up to 6 degrees; so a region that holds the square holds what is drawn, but for
-a face that jumps.
+Called by `cuda_lane` and `batcher`. Measured on eight clips of faces at intensity 1.5: all pixels that change
+lie within 0.49 of the square's side from its middle, at turns of up to 6 degrees. So a region that holds the
+square holds what is drawn, unless the face jumps.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.kernels import blocks
 from rtfilter.system.arrays import Box
 from rtfilter.tracking.roi import Roi
 
 MARGIN_PX: Final = 8  # around the square: half a filter, and the neighbours of a bilinear sample
-PITCH_BYTES: Final = 16  # rows begin at multiples of this; the kernels need 4
-# A graph holds the number of bytes that it uploads, and is captured once for each number: so they come in
-# steps, of which each is at most so much more than the one before.
+# A graph has a fixed upload size and is captured once for each size. So sizes are rounded up to steps, each
+# this much larger than the one before.
 STEP: Final = 2 ** (1 / 4)
 LEAST_BYTES: Final = 1 << 14
+# Where the boxes begin in a report.
+_CHANGED, _WANTED = (list(blocks.REPORT.names or ()).index(name) for name in ("x0", "wanted_x0"))
 
 
 def region_of(roi: Roi, width: int, height: int) -> Box:
@@ -29,7 +34,7 @@ def region_of(roi: Roi, width: int, height: int) -> Box:
 
 def region_with(region: Box, wanted: Box, width: int, height: int) -> Box:
     """The region that holds both, and what the filter reads around `wanted`."""
-    # As much as the CPU renderer has at hand around what it paints.
+    # The margin of the CPU renderer around what it paints.
     margin = MARGIN_PX + (max(wanted.x1 - wanted.x0, wanted.y1 - wanted.y0) + 15) // 16
     return _box(
         min(region.x0, wanted.x0 - margin),
@@ -47,24 +52,29 @@ def region_in(region: Box, width: int, height: int) -> Box:
 
 
 def holds(region: Box, box: Box) -> bool:
-    """Whether all of `box` lies in it."""
+    """Whether all of `box` lies in the region."""
     return region.x0 <= box.x0 and region.y0 <= box.y0 and region.x1 >= box.x1 and region.y1 >= box.y1
 
 
-def pitch_of(width: int) -> int:
-    """Bytes from row to row of a region so many pixels wide."""
-    return -(-3 * width // PITCH_BYTES) * PITCH_BYTES
-
-
-def region_bytes(region: Box) -> int:
-    """What a region takes in memory."""
-    return (region.y1 - region.y0) * pitch_of(region.x1 - region.x0)
-
-
 def stepped_bytes(needed: int) -> int:
-    """The least upload of at least `needed` bytes that a graph is made for."""
+    """The smallest upload size of the graphs that holds `needed` bytes."""
     step = math.ceil(round(math.log(max(needed, LEAST_BYTES) / LEAST_BYTES, STEP), 9))
     return math.ceil(LEAST_BYTES * STEP**step / 256) * 256
+
+
+def changed_box(report: npt.NDArray[np.void]) -> Box | None:
+    """The box that the kernels changed, of a picture's `blocks.REPORT`; None where nothing changed."""
+    return _reported(report, _CHANGED)
+
+
+def wanted_box(report: npt.NDArray[np.void]) -> Box | None:
+    """The box that would change with a region large enough; None where nothing moves."""
+    return _reported(report, _WANTED)
+
+
+def _reported(report: npt.NDArray[np.void], first: int) -> Box | None:
+    box = Box(*report.item()[first : first + 4])
+    return box if box.x0 < box.x1 and box.y0 < box.y1 else None
 
 
 def _box(x0: float, y0: float, x1: float, y1: float, width: int, height: int) -> Box:
@@ -74,7 +84,7 @@ def _box(x0: float, y0: float, x1: float, y1: float, width: int, height: int) ->
 
 
 def _side(low: float, high: float, whole: int) -> tuple[int, int]:
-    """From where to where, on one axis; at least one pixel, and no block of 4:2:0's chroma in parts."""
+    """First and end of a range on one axis; at least one pixel, and no block of 4:2:0's chroma in parts."""
     if not low <= high:  # NaN too
         return 0, whole
     first = int(min(max(low, 0.0), whole - 1.0)) & ~1

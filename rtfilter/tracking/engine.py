@@ -23,7 +23,7 @@ from rtfilter.tracking.follow import Follower
 from rtfilter.tracking.roi import CROP_PX, Roi, crop
 
 if TYPE_CHECKING:
-    from rtfilter.engines.runner import Runner
+    from rtfilter.engines.runner import Network
 
 F32 = npt.NDArray[np.float32]
 
@@ -39,7 +39,7 @@ class FaceNetworks:
     detector, mesh: runners of FACE_DETECTOR and FACE_MESH for a batch of one; closed with this.
     """
 
-    def __init__(self, detector: Runner, mesh: Runner) -> None:
+    def __init__(self, detector: Network, mesh: Network) -> None:
         self._detector, self._mesh = detector, mesh
         self._whole = np.zeros((1, 3, INPUT_PX, INPUT_PX), np.float32)
         self._square = np.zeros((1, 3, CROP_PX, CROP_PX), np.float32)

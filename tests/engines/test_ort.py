@@ -11,11 +11,11 @@ import pytest
 from rtfilter.engines.networks import FACE_DETECTOR
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare.files import NETWORKS, network
-from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import BATCH_NAME, F32, NetworkSpec, TensorSpec
 from rtfilter.errors import InputError, UsageError
 from tests.engines.small import SIDE_PX, SMALL, small_onnx
 from tests.host_gpu.device import HostDevice
+from tests.host_gpu.on_host import HostRunner
 
 
 def pixels(batch: int, seed: int = 0) -> F32:
@@ -23,7 +23,7 @@ def pixels(batch: int, seed: int = 0) -> F32:
 
 
 def test_a_batch_is_its_parts_and_outputs_are_used_again() -> None:
-    runner: Runner = OnnxRunner(small_onnx(), SMALL, batch=3)
+    runner = OnnxRunner(small_onnx(), SMALL, batch=3)
     single = OnnxRunner(small_onnx(), SMALL)
     first = runner.run(pixels=pixels(3))["sums"]
     parts = np.concatenate([single.run(pixels=pixels(3)[i : i + 1])["sums"].copy() for i in range(3)])
@@ -62,7 +62,7 @@ def test_bound_memory_is_read_and_written_in_place_also_from_a_graph() -> None:
     stream = device.stream()
     x, y = device.empty((2, 3, SIDE_PX, SIDE_PX), np.float32), device.empty((2, 4), np.float32)
     staged, result = device.pinned(x.shape, np.float32), device.pinned(y.shape, np.float32)
-    runner = OnnxRunner(small_onnx(), SMALL, batch=2)
+    runner = HostRunner(small_onnx(), SMALL, batch=2)
     runner.bind({"pixels": x, "sums": y})
 
     def record() -> None:
@@ -82,7 +82,7 @@ def test_bound_memory_is_read_and_written_in_place_also_from_a_graph() -> None:
 def test_memory_of_the_wrong_size_is_not_bound() -> None:
     device = HostDevice()
     x, y = device.empty((1, 3, SIDE_PX, SIDE_PX), np.float32), device.empty((1, 5), np.float32)
-    runner = OnnxRunner(small_onnx(), SMALL)
+    runner = HostRunner(small_onnx(), SMALL, batch=1)
     with pytest.raises(UsageError, match=r"sums must be float32 \[1, 4\], got float32 \[1, 5\]"):
         runner.bind({"pixels": x, "sums": y})
     with pytest.raises(UsageError, match="expected memory for pixels, sums, got pixels"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rtfilter.kernels.device import DeviceArray, Graph, HostArray, Stream
-from tests.host_gpu.device import HostDevice
+from rtfilter.kernels.device import DeviceArray, Graph, HostArray
+from tests.host_gpu.device import HostDevice, HostStream
 
 # Told every event before it happens; may raise.
 Before = Callable[[str], None]
@@ -75,7 +75,7 @@ class WatchedGraph:
 class WatchedStream:
     pointer = 0
 
-    def __init__(self, watch: Watch, inner: Stream) -> None:
+    def __init__(self, watch: Watch, inner: HostStream) -> None:
         self._watch, self._inner = watch, inner
 
     def upload(self, to: DeviceArray, of: HostArray) -> None:

@@ -106,7 +106,7 @@ def test_a_filter_with_a_tracker_of_ones_own_is_on_the_cpu(caplog: pytest.LogCap
         one = FaceFilter(lane=lane, tracker=ScriptedTracker([face_px()]), model=builtin(), fade_s=0.0)
         assert (one.lane, one.lane_why) == ("cpu", "a tracker of your own")
         out = one.step(Frame.from_rgb(texture()), Controls({"happy": 1.0}))
-        assert out.changed is not None
+        assert out.frame.changed is not None
         one.close()
     with pytest.raises(UsageError, match="CPU lane"):
         FaceFilter(lane="cuda", tracker=ScriptedTracker([None]), model=builtin())

@@ -13,8 +13,8 @@ import pytest
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
 from rtfilter.gpu import cuda_lane as cuda_module
-from rtfilter.gpu.picture import Step
 from rtfilter.gpu.region import holds, region_of
+from rtfilter.gpu.work import Work
 from rtfilter.sources.demo import DemoSource
 from rtfilter.sources.file import FileSource
 from rtfilter.system.arrays import Box
@@ -126,7 +126,7 @@ def test_after_a_reset_it_is_as_new(on_host: MakeLane, demo: list[Frame]) -> Non
 
 def test_pictures_may_change_their_size(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     """Larger faces need more memory; what held the last face may lie outside of a smaller picture."""
-    monkeypatch.setattr("rtfilter.gpu.seat.FIRST_BYTES", 1 << 14)
+    monkeypatch.setattr("rtfilter.gpu.batch_device.FIRST_BYTES", 1 << 14)
     seq = 0
     for width, height in ((320, 240), (160, 120), (641, 483), (320, 240), (64, 64), (641, 483)):
         source = DemoSource(width, height)
@@ -156,7 +156,7 @@ def test_a_huge_picture_is_not_uploaded_whole(
     lane = on_host()
     # What a detector that sees 128 pixels of it would miss.
     there = Detection(5160.0, 1105.0, 87.0, 87.0, 1.0, np.array([[5140, 1090], [5180, 1090]], np.float32))
-    monkeypatch.setattr(lane.seat.detector, "found", lambda: [there])
+    monkeypatch.setattr(lane.batcher.device._detector, "found", lambda: [there])
     frame = Frame.from_rgb(canvas)
     out, report = lane.step(frame, HAPPY)
     assert report.landmarks is not None
@@ -170,11 +170,11 @@ def test_a_region_that_turns_out_too_small_is_taken_again(
 ) -> None:
     """As with a face that jumps; here the regions are cut on purpose. (The network then sees less, too.)"""
     launched: list[Box] = []
-    launch = both.cuda.seat.launch
+    run = both.cuda.batcher.run
 
-    def noted(step: Step, roi: Roi | None, region: Box, *rows: int) -> int:
-        launched.append(region)
-        return launch(step, roi, region, *rows)
+    def noted(work: Work, meanwhile: object) -> None:
+        launched.append(work.frame._region)
+        run(work, meanwhile)  # type: ignore[arg-type]
 
     def cut(roi: Roi, width: int, height: int) -> Box:
         whole = region_of(roi, width, height)
@@ -183,7 +183,7 @@ def test_a_region_that_turns_out_too_small_is_taken_again(
     for frame in demo[:3]:
         both.step(frame, HAPPY)
     monkeypatch.setattr(cuda_module, "region_of", cut)
-    monkeypatch.setattr(both.cuda.seat, "launch", noted)
+    monkeypatch.setattr(both.cuda.batcher, "run", noted)
     for frame in demo[3:]:
         launched.clear()
         ours, _ = both.step(frame, HAPPY)

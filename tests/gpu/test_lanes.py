@@ -87,7 +87,7 @@ def on_a_gpu(runtime: HostRuntime, monkeypatch: pytest.MonkeyPatch) -> LaneChoic
     gpu = Gpu(0, "NVIDIA Test 4090", (8, 9), 24 << 30, (12, 4))
     monkeypatch.setattr(
         "rtfilter.gpu.open.open_cuda",
-        lambda choice, model, fade_s, say: open_on_host(model, fade_s, runtime),
+        lambda choice, model, fade_s, notify, streams: open_on_host(model, fade_s, runtime),
     )
     return LaneChoice("cuda", "a test", True, True, EngineChoice(gpu, None, "sm89", "a test"))
 

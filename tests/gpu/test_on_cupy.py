@@ -6,31 +6,28 @@ The networks are ONNX Runtime's, queued in the stream's order as a GPU's would b
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
-from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError
 from rtfilter.frame import Frame
+from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.cuda_lane import CudaLane
 from rtfilter.gpu.fallback import FallingBack
-from rtfilter.gpu.seat import Seat
-from rtfilter.gpu.shared_seat import SharedSeat
-from rtfilter.gpu.together import Together
 from rtfilter.kernels.cuda_device import CudaDevice
-from rtfilter.kernels.device import Device, DeviceArray
+from rtfilter.kernels.device import Device
 from rtfilter.render.lane import CpuLane
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
 from tests.faces import ScriptedTracker, builtin, face_px
 from tests.gpu.conftest import MakeLane
 from tests.gpu.in_planes import in_planes, same
-from tests.host_gpu.on_host import HostRuntime
+from tests.host_gpu.on_host import HostRunner, HostRuntime
 
 pytest.importorskip("cupy", reason="CuPy is not installed: pip install 'rtfilter[gpu]'")
 pretending = importlib.import_module("tests.fakes.cupy_on_host")
@@ -41,12 +38,10 @@ HAPPY = Controls({"happy": 1.0}, smoothing=0.0)
 class QueuedRunner:
     """ONNX Runtime in a stream of the pretended CuPy."""
 
-    def __init__(self, inner: OnnxRunner, capturable: bool) -> None:
+    def __init__(self, inner: HostRunner, capturable: bool) -> None:
         self._inner, self.capturable = inner, capturable
-        self.spec, self.batch, self.run, self.close = inner.spec, inner.batch, inner.run, inner.close
-
-    def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
-        self._inner.bind(tensors)
+        self.spec, self.batch = inner.spec, inner.batch
+        self.run, self.bind, self.close = inner.run, inner.bind, inner.close
 
     def enqueue(self, stream: Any) -> None:
         recording = stream.native.recorded is not None
@@ -58,13 +53,11 @@ class QueuedRunner:
 class QueuedRuntime:
     name = "ONNX Runtime, as if on a GPU"
 
-    def __init__(self, host: HostRuntime, capturable: bool) -> None:
-        self._host, self._capturable = host, capturable
+    def __init__(self, host: HostRuntime, capturable: bool, one_thread: bool = False) -> None:
+        self._host, self._capturable, self.one_thread = host, capturable, one_thread
 
     def runner(self, spec: NetworkSpec, batch: int, device: Device) -> QueuedRunner:
-        inner = self._host.runner(spec, batch, device)
-        assert isinstance(inner, OnnxRunner)
-        return QueuedRunner(inner, self._capturable)
+        return QueuedRunner(self._host.runner(spec, batch, device), self._capturable)
 
 
 @pytest.fixture
@@ -96,15 +89,19 @@ def open_device(gpu: Any, opened: list[CudaDevice]) -> Callable[[], CudaDevice]:
     return make
 
 
-def lane_on(open_device: Callable[[], Device], runtime: HostRuntime, **how: bool) -> CudaLane:
-    capturable = how.pop("capturable", True)
+def batcher_on(
+    open_device: Callable[[], Device], runtime: HostRuntime, streams: int = 1, **how: bool
+) -> Batcher:
     mesh = RingedMesh(builtin().triangles, builtin().holes)
-    seat = Seat(open_device, QueuedRuntime(runtime, capturable), mesh, **how)  # type: ignore[arg-type]
-    return CudaLane(seat, builtin(), 0.0)
+    return Batcher(open_device, QueuedRuntime(runtime, **{"capturable": True, **how}), mesh, streams)
+
+
+def lane_on(open_device: Callable[[], Device], runtime: HostRuntime, **how: bool) -> CudaLane:
+    return CudaLane(batcher_on(open_device, runtime, **how), builtin(), 0.0)
 
 
 @pytest.mark.parametrize("planes", [False, True], ids=["RGB", "planes"])
-@pytest.mark.parametrize("how", [{}, {"mapped": False}, {"graphs": False}, {"capturable": False}])
+@pytest.mark.parametrize("how", [{}, {"capturable": False}])
 def test_it_does_what_it_does_on_the_host_device(
     runtime: HostRuntime,
     open_device: Callable[[], CudaDevice],
@@ -185,17 +182,21 @@ def test_too_little_memory_is_told_and_the_rest_freed(gpu: Any, runtime: HostRun
     assert opened[0].used_bytes() == 0
 
 
-def test_several_streams_together(
-    runtime: HostRuntime, open_device: Callable[[], CudaDevice], on_host: MakeLane, demo: list[Frame]
+@pytest.mark.parametrize("one_thread", [False, True])
+def test_several_streams(
+    runtime: HostRuntime,
+    open_device: Callable[[], CudaDevice],
+    on_host: MakeLane,
+    demo: list[Frame],
+    one_thread: bool,
 ) -> None:
-    mesh = RingedMesh(builtin().triangles, builtin().holes)
-    together = Together(open_device, QueuedRuntime(runtime, True), mesh, seats=2)  # type: ignore[arg-type]
-    lanes = [CudaLane(SharedSeat(together), builtin(), 0.0) for _ in range(2)]
+    batcher = batcher_on(open_device, runtime, 2, one_thread=one_thread)
+    lanes = [CudaLane(batcher, builtin(), 0.0) for _ in range(2)]
     expected = on_host(0.0)
     for frame in demo[:3]:
         theirs, _ = expected.step(frame, HAPPY)
         for lane in lanes:
             assert np.array_equal(lane.step(frame, HAPPY)[0].rgb, theirs.rgb)
-    together.close()
+    batcher.close()
     with pytest.raises(GpuError, match="closed"):
         lanes[0].step(demo[3], HAPPY)

@@ -10,16 +10,13 @@ from hypothesis import strategies as st
 from rtfilter.colour import YuvSpec, yuv_to_rgb
 from rtfilter.face.deform import Displacement
 from rtfilter.face.pose import Pose
-from rtfilter.gpu.memory import Parts
-from rtfilter.gpu.paint import PaintMemory, PaintPlanes, PaintRgb
-from rtfilter.gpu.region import region_of, stepped_bytes
-from rtfilter.gpu.slots import Slot
-from rtfilter.gpu.upload import Format, RgbUpload, Upload
-from rtfilter.gpu.upload_planes import REACH_PX, PlanesUpload
+from rtfilter.gpu.frame_io import REACH_PX, PlanesUpload, RgbUpload, Upload
+from rtfilter.gpu.graph import BatchGraph
+from rtfilter.gpu.region import changed_box, region_of, stepped_bytes
 from rtfilter.kernels import blocks, launch
 from rtfilter.kernels.reference.add_edit import add_edit
+from rtfilter.kernels.warp import Warp
 from rtfilter.planes import Planes
-from rtfilter.render.cuda import CudaRenderer, changed_box
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.roi import Roi
@@ -31,6 +28,18 @@ from tests.kernels.on_host import set_i420
 
 SPECS = [YuvSpec(matrix, full) for matrix in ("bt601", "bt709") for full in (False, True)]
 
+BATCH = 2
+
+
+class Unused:
+    """In place of a network, which painting does not run."""
+
+    capturable = True
+
+    def bind(self, tensors: object) -> None: ...
+
+    def enqueue(self, stream: object) -> None: ...
+
 
 class Painter:
     """The last part of the graph, with landmarks of our choice."""
@@ -40,35 +49,29 @@ class Painter:
         self.device = HostDevice()
         self.stream = self.device.stream()
         mesh = RingedMesh(builtin().triangles, builtin().holes)
-        self.renderer = CudaRenderer(self.device, self.stream, mesh)
+        warp = Warp(self.device, self.stream, mesh.topology(), BATCH)
+        table = self.device.empty((1, 1), np.float32)
+        networks = (Unused(), Unused())
+        self.graph = BatchGraph(self.device, self.stream, networks, warp, table, 1 << 19)  # type: ignore[arg-type]
 
     def paint(self, upload: Upload, moved: Displacement, number: int = 0) -> tuple[Box | None, list[U8]]:
-        """The changed box, and what lies in it, of an upload in that slot of a batch of one more."""
+        """The changed box, and what lies in it, of an upload in that slot."""
         slot_bytes = stepped_bytes(upload.bytes)
-        size = (number + 1) * slot_bytes
-        layout = {name: ((1,), dtype) for name, dtype in BLOCKS.items()}
-        up = Parts(self.device, layout, size)
-        host, changed = self.device.mapped(size, np.uint8)
-        here = slice(number * slot_bytes, size)
-        slot = Slot(0, here.start, up.host, up.tail[here], host[here])
+        for block in self.graph.parameters.values():
+            block[...] = np.zeros(1, block.dtype)
+        slot = self.graph.slot(number, slot_bytes)
         upload.put(slot, None)
-        shown = (
-            self._put(moved.points_px[None]),
-            self._put(moved.offset_px[None]),
-            self._put(np.float32([moved.iod_px])),
-        )
-        regions = up.memory.part(up.tail_offset, (size,), np.uint8)
-        memory = PaintMemory(up.device, regions, shown, changed)
-        room = upload.format.room(size)
-        paint = (
-            PaintRgb(self.renderer, memory)
-            if upload.format is Format.RGB
-            else PaintPlanes(self.device, self.renderer, memory, room)
-        )
-        self.stream.upload(*up.first(size))
-        paint.queue(self.stream)
+        for there, values in zip(
+            self.graph._shown, (moved.points_px, moved.offset_px, moved.iod_px), strict=True
+        ):
+            there.array[...] = 0.0  # type: ignore[attr-defined]
+            there.array[number] = values  # type: ignore[attr-defined]
+        parts = self.graph.parts(upload.format, slot_bytes)
+        paint = [part for part in parts if part.stage == "render"][1:]
+        for part in (parts[0], *paint, parts[-1]):
+            part.queue()
         self.stream.wait()
-        box = changed_box(self.renderer.reports.array[0])  # type: ignore[attr-defined]
+        box = changed_box(self.graph.reports[number])
         return box, [] if box is None else [part.copy() for part in upload.changed(slot, box)]
 
     def rgb_of(self, planes: Planes) -> U8:
@@ -90,16 +93,6 @@ class Painter:
         there = self.device.empty(array.shape, array.dtype)
         self.stream.upload(there, host)
         return there
-
-
-BLOCKS = {
-    "crop": blocks.CROP,
-    "points": blocks.POINTS,
-    "soften": blocks.SOFTEN,
-    "resample": blocks.RESAMPLE,
-    "yuv": blocks.YUV,
-    "edit": blocks.ADD_EDIT,
-}
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,11 @@ from rtfilter.colour import YuvSpec
 from rtfilter.controls import Controls
 from rtfilter.errors import GpuLostError
 from rtfilter.frame import Frame
-from rtfilter.gpu.cuda_lane import CudaLane
+from rtfilter.gpu.batcher import Batcher
+from rtfilter.gpu.cuda_lane import CudaLane, Step
 from rtfilter.gpu.fallback import FallingBack
-from rtfilter.gpu.graph import GRAPHS_KEPT
 from rtfilter.gpu.lane import Lane
-from rtfilter.gpu.picture import Step
-from rtfilter.gpu.seat import Seat
-from rtfilter.gpu.shared_seat import SharedSeat
-from rtfilter.gpu.together import Together
+from rtfilter.gpu.replay import GRAPHS_KEPT
 from rtfilter.planes import Planes
 from rtfilter.render.lane import CpuLane
 from rtfilter.render.mesh import RingedMesh
@@ -29,7 +26,7 @@ from tests.faces import ScriptedTracker, builtin, face_px
 from tests.fakes.watched_device import Watch
 from tests.gpu.conftest import Both, MakeLane
 from tests.gpu.in_planes import in_planes, same
-from tests.host_gpu.on_host import HostRuntime, open_on_host
+from tests.host_gpu.on_host import HostRuntime
 
 HAPPY = Controls({"happy": 1.0}, smoothing=0.0)
 WISHES = (HAPPY, Controls({"surprised": 1.2, "angry": 0.3}, mouth=0.3))
@@ -58,7 +55,7 @@ def no_rgb(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lane_on(watch: Watch, runtime: HostRuntime) -> CudaLane:
     model = builtin()
-    return CudaLane(Seat(watch.open, runtime, RingedMesh(model.triangles, model.holes)), model, 0.0)
+    return CudaLane(Batcher(watch.open, runtime, RingedMesh(model.triangles, model.holes)), model, 0.0)
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)
@@ -188,7 +185,7 @@ def test_a_graph_for_each_format_and_memory_made_once(runtime: HostRuntime, demo
         lane.step(frame, HAPPY)
     assert watch.events.count("empty") == watch.events.count("pinned") == 0
     assert watch.events.count("graph") >= len(both_kinds)
-    assert len(lane.seat._ready._replays) <= GRAPHS_KEPT  # type: ignore[attr-defined]
+    assert len(lane.batcher.device._graphs[1]._replays) <= GRAPHS_KEPT
     assert made > 0
     lane.close()
 
@@ -202,20 +199,21 @@ def test_half_the_bytes_go_up_and_half_come_back(on_host: MakeLane) -> None:
             out, _ = lane.step(convert(frame), HAPPY)
         assert out.changed is not None
         x0, y0, x1, y1 = out.changed
-        up, down = lane.seat.bytes_moved()  # type: ignore[attr-defined]
         area = (x1 - x0) * (y1 - y0)
-        pipeline = lane.seat._ready  # type: ignore[attr-defined]
-        reports = pipeline._down.pinned.nbytes + pipeline._boxes.nbytes
+        assert lane.batcher.device.launched is not None
+        graph, _, slot_bytes = lane.batcher.device.launched
+        up, down = graph.bytes_moved(slot_bytes, sum(part.size for part in lane.last.changed))
+        reports = graph._down.pinned.nbytes + graph.reports.nbytes
         assert down - reports == area * (1.5 if out.planes is not None else 3.0)
         moved.append(up)
     assert moved[0] < 0.62 * moved[1]
 
 
-class TestTogether:
+class TestSeveralStreams:
     @pytest.fixture
-    def together(self, runtime: HostRuntime) -> Iterator[Together]:
+    def batcher(self, runtime: HostRuntime) -> Iterator[Batcher]:
         mesh = RingedMesh(builtin().triangles, builtin().holes)
-        made = Together(Watch().open, runtime, mesh, seats=4)
+        made = Batcher(Watch().open, runtime, mesh, streams=4)
         yield made
         made.close()
 
@@ -231,7 +229,7 @@ class TestTogether:
         return clips
 
     def test_streams_of_any_format_are_as_each_alone(
-        self, on_host: MakeLane, together: Together, clips: list[list[Frame]]
+        self, on_host: MakeLane, batcher: Batcher, clips: list[list[Frame]]
     ) -> None:
         """To the last bit. Frames of both formats that wait are two launches."""
         alone = []
@@ -242,7 +240,7 @@ class TestTogether:
         start = threading.Barrier(len(clips))
 
         def stream(number: int) -> None:
-            lane = CudaLane(SharedSeat(together), builtin(), 0.1)
+            lane = CudaLane(batcher, builtin(), 0.1)
             for frame in clips[number]:
                 start.wait(60.0)
                 got[number].append(lane.step(frame, WISHES[1])[0])
@@ -261,30 +259,14 @@ class TestTogether:
             assert frames[-1].changed is not None
 
     def test_nothing_becomes_rgb_on_the_host(
-        self, together: Together, clips: list[list[Frame]], no_rgb: None
+        self, batcher: Batcher, clips: list[list[Frame]], no_rgb: None
     ) -> None:
-        lane = CudaLane(SharedSeat(together), builtin(), 0.1)
+        lane = CudaLane(batcher, builtin(), 0.1)
         for frame in clips[0]:
             out, _ = lane.step(frame, HAPPY)
         assert out.changed is not None
         assert out.planes is not None
         lane.close()
-
-
-@pytest.mark.parametrize("how", [{"mapped": False}, {"graphs": False}], ids=str)
-def test_other_ways_to_move_and_launch_are_the_same(
-    runtime: HostRuntime, on_host: MakeLane, demo: list[Frame], how: dict[str, bool]
-) -> None:
-    lane, expected = open_on_host(builtin(), 0.0, runtime, **how), on_host(0.0)
-    for frame in demo[:4]:
-        ours, _ = lane.step(frame, HAPPY)
-        theirs, _ = expected.step(frame, HAPPY)
-        assert ours.changed == theirs.changed
-        assert same(ours, theirs)
-    assert ours.changed is not None
-    spent = lane.seat.timed_ms()  # type: ignore[attr-defined]
-    assert {"upload", "crop", "render", "download", "graph"} <= set(spent)
-    lane.close()
 
 
 @pytest.mark.parametrize("event", ["graph", "wait", "capture"])

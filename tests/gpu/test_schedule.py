@@ -11,19 +11,18 @@ import pytest
 from rtfilter.controls import Controls
 from rtfilter.engines.driver import Gpu
 from rtfilter.engines.expression.layout import EXPRESSION
-from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError
 from rtfilter.frame import Frame
+from rtfilter.gpu.batch_device import Runtime
+from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.choose import LaneChoice, open_lane
-from rtfilter.gpu.cuda_lane import CudaLane
+from rtfilter.gpu.cuda_lane import CudaLane, Step
 from rtfilter.gpu.fallback import FallingBack
-from rtfilter.gpu.graph import GRAPHS_KEPT
 from rtfilter.gpu.lane import Lane
-from rtfilter.gpu.picture import Step
-from rtfilter.gpu.seat import Runtime, Seat
+from rtfilter.gpu.replay import GRAPHS_KEPT
 from rtfilter.kernels.device import Device
 from rtfilter.render.lane import CpuLane
 from rtfilter.render.mesh import RingedMesh
@@ -31,7 +30,7 @@ from rtfilter.sources.demo import DemoSource
 from rtfilter.system.arrays import U8
 from tests.faces import ScriptedTracker, builtin, face_px
 from tests.fakes.watched_device import Watch
-from tests.host_gpu.on_host import HostRuntime
+from tests.host_gpu.on_host import HostRunner, HostRuntime
 
 HAPPY = Controls({"happy": 1.0}, smoothing=0.0)
 
@@ -51,7 +50,7 @@ def watch() -> Watch:
 
 def lane_on(watch: Watch, runtime: Runtime) -> CudaLane:
     model = builtin()
-    return CudaLane(Seat(watch.open, runtime, RingedMesh(model.triangles, model.holes)), model, 0.0)
+    return CudaLane(Batcher(watch.open, runtime, RingedMesh(model.triangles, model.holes)), model, 0.0)
 
 
 @pytest.fixture
@@ -143,7 +142,7 @@ def test_a_face_that_comes_nearer_costs_a_few_graphs_and_bounded_memory(
             lane.step(source.frame(seq), HAPPY)
         source.close()
         made.append(watch.events.count("empty"))
-        assert len(lane.seat._ready._replays) <= GRAPHS_KEPT
+        assert len(lane.batcher.device._graphs[1]._replays) <= GRAPHS_KEPT
     lane.close()
     assert made[-1] == made[0], "memory is made for regions up to a megabyte at the start"
 
@@ -153,7 +152,7 @@ class Uncapturable:
 
     capturable = False
 
-    def __init__(self, inner: OnnxRunner, watch: Watch) -> None:
+    def __init__(self, inner: HostRunner, watch: Watch) -> None:
         self._inner, self._watch = inner, watch
         self.spec, self.batch = inner.spec, inner.batch
         self.run, self.bind, self.close = inner.run, inner.bind, inner.close
@@ -169,6 +168,7 @@ def test_networks_that_no_graph_can_hold_run_between_graphs(
 ) -> None:
     class Mixed:
         name = "mixed"
+        one_thread = False
 
         def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner:
             made = runtime.runner(spec, batch, device)

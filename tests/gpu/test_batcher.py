@@ -16,12 +16,11 @@ from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.errors import GpuError, GpuLostError, UsageError
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
-from rtfilter.gpu.asked import FacesAsked
+from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.cuda_lane import CudaLane
 from rtfilter.gpu.fallback import FallingBack
-from rtfilter.gpu.open import open_shared
-from rtfilter.gpu.shared_seat import SharedSeat
-from rtfilter.gpu.together import Together
+from rtfilter.gpu.open import open_cuda
+from rtfilter.gpu.work import Work
 from rtfilter.render.lane import CpuLane
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
@@ -37,7 +36,7 @@ WISHES = [
     Controls(),
     Controls({"disgusted": 0.7, "happy": 0.2}, smoothing=0.2),
 ]
-MakeTogether = Callable[..., Together]
+MakeBatcher = Callable[..., Batcher]
 
 
 @pytest.fixture
@@ -46,13 +45,13 @@ def watch() -> Watch:
 
 
 @pytest.fixture
-def together(runtime: HostRuntime, watch: Watch) -> Iterator[MakeTogether]:
-    made: list[Together] = []
+def make_batcher(runtime: HostRuntime, watch: Watch) -> Iterator[MakeBatcher]:
+    made: list[Batcher] = []
 
-    def make(seats: int = 5, most: int = 64) -> Together:
+    def make(streams: int = 5, most: int = 64) -> Batcher:
         model = builtin()
         mesh = RingedMesh(model.triangles, model.holes)
-        made.append(Together(watch.open, runtime, mesh, seats=seats, most=most))
+        made.append(Batcher(watch.open, runtime, mesh, streams, most))
         return made[-1]
 
     yield make
@@ -62,8 +61,8 @@ def together(runtime: HostRuntime, watch: Watch) -> Iterator[MakeTogether]:
     assert watch.open_devices == 0
 
 
-def lane_at(one: Together, fade_s: float = 0.0) -> CudaLane:
-    return CudaLane(SharedSeat(one), builtin(), fade_s)
+def lane_at(one: Batcher, fade_s: float = 0.0) -> CudaLane:
+    return CudaLane(one, builtin(), fade_s)
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +89,14 @@ def in_threads(work: list[Callable[[], None]]) -> None:
 
 @pytest.mark.parametrize("most", [64, 2])
 def test_each_stream_is_as_it_would_be_alone(
-    on_host: MakeLane, together: MakeTogether, clips: list[list[Frame]], most: int
+    on_host: MakeLane, make_batcher: MakeBatcher, clips: list[list[Frame]], most: int
 ) -> None:
     """To the last bit, whatever the others do, and whichever batch a frame falls into."""
     alone = []
     for clip, controls in zip(clips, WISHES, strict=True):
         lane = on_host(0.1)
         alone.append([lane.step(frame, controls)[0] for frame in clip])
-    one = together(most=most)
+    one = make_batcher(most=most)
     got: list[list[Frame]] = [[] for _ in clips]
 
     def stream(number: int) -> None:
@@ -115,11 +114,11 @@ def test_each_stream_is_as_it_would_be_alone(
         assert any(frame.changed for frame in frames) == (number != 3), "the one without a wish is untouched"
 
 
-def test_frames_that_wait_are_launched_together(
-    together: MakeTogether, watch: Watch, clips: list[list[Frame]]
+def test_frames_that_wait_are_launched_make_batcher(
+    make_batcher: MakeBatcher, watch: Watch, clips: list[list[Frame]]
 ) -> None:
     """Five streams, and no more launches than a quarter of their frames would need alone, once warm."""
-    one = together()
+    one = make_batcher()
     lanes = [lane_at(one) for _ in clips]
     same = clips[0]
     barrier = threading.Barrier(len(lanes))
@@ -139,9 +138,9 @@ def test_frames_that_wait_are_launched_together(
 
 
 def test_a_stream_alone_waits_for_nobody(
-    together: MakeTogether, watch: Watch, clips: list[list[Frame]]
+    make_batcher: MakeBatcher, watch: Watch, clips: list[list[Frame]]
 ) -> None:
-    one = together()
+    one = make_batcher()
     lane = lane_at(one)
     for frame in clips[0]:
         lane.step(frame, WISHES[0])
@@ -151,10 +150,10 @@ def test_a_stream_alone_waits_for_nobody(
     lane.close()
 
 
-def test_seats_are_given_to_the_next_and_know_nothing_of_the_last(
-    together: MakeTogether, clips: list[list[Frame]]
+def test_a_place_is_given_to_the_next_stream_without_the_last_ones_state(
+    make_batcher: MakeBatcher, clips: list[list[Frame]]
 ) -> None:
-    one = together(seats=2)
+    one = make_batcher(streams=2)
     first, other = lane_at(one), lane_at(one)
     with pytest.raises(UsageError, match="its 2"):
         lane_at(one)
@@ -171,9 +170,9 @@ def test_seats_are_given_to_the_next_and_know_nothing_of_the_last(
 
 
 def test_a_failure_is_everybodys_and_the_cpu_lane_takes_over_where_allowed(
-    together: MakeTogether, watch: Watch, clips: list[list[Frame]]
+    make_batcher: MakeBatcher, watch: Watch, clips: list[list[Frame]]
 ) -> None:
-    one = together()
+    one = make_batcher()
     said: list[str] = []
 
     def on_cpu(why: str) -> CpuLane:
@@ -202,18 +201,18 @@ def test_a_failure_is_everybodys_and_the_cpu_lane_takes_over_where_allowed(
 
 
 def test_lanes_of_one_process_share_a_device_until_the_last_leaves(
-    together: MakeTogether, clips: list[list[Frame]]
+    make_batcher: MakeBatcher, clips: list[list[Frame]]
 ) -> None:
     gpu = Gpu(0, "NVIDIA Test 4090", (8, 9), 24 << 30, (12, 4))
     choice = EngineChoice(gpu, None, "sm89", "a test")
-    opened: list[Together] = []
+    opened: list[Batcher] = []
 
-    def open_device(*asked: object) -> Together:
-        opened.append(together(seats=2))
+    def open_device(*asked: object) -> Batcher:
+        opened.append(make_batcher(streams=2))
         return opened[-1]
 
     def lane(model: MorphableModel = builtin()) -> CudaLane:  # noqa: B008
-        return open_shared(choice, model, 0.0, lambda line: None, 2, open_device)
+        return open_cuda(choice, model, 0.0, lambda line: None, 2, open_device)
 
     one, other = lane(), lane()
     assert len(opened) == 1
@@ -227,10 +226,8 @@ def test_lanes_of_one_process_share_a_device_until_the_last_leaves(
     third.step(clips[0][0], WISHES[0])
     assert len(opened) == 1
     third.close()
-    closed = FacesAsked(clips[0][0].rgb)
-    opened[0].ask(closed)
     with pytest.raises(GpuError, match="closed"):
-        closed.wait()
+        opened[0].run(Work(look=clips[0][0].rgb))
     last = lane()
     assert len(opened) == 2
     opened[1].failed = GpuLostError("gone")
@@ -244,9 +241,9 @@ def test_lanes_of_one_process_share_a_device_until_the_last_leaves(
 
 
 def test_closing_with_frames_under_way_leaves_nobody_waiting(
-    together: MakeTogether, clips: list[list[Frame]]
+    make_batcher: MakeBatcher, clips: list[list[Frame]]
 ) -> None:
-    one = together()
+    one = make_batcher()
     ended: list[BaseException | None] = []
 
     def stream() -> None:

@@ -1,4 +1,4 @@
-"""The device's renderer on the host device, against the CPU renderer: batches, regions, and nothing to do."""
+"""The warp on the host device against the CPU renderer: batches, regions, and nothing to do."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from rtfilter.errors import MissingExtraError
 from rtfilter.face.deform import Displacement
 from rtfilter.face.pose import Pose
 from rtfilter.frame import Frame
-from rtfilter.gpu.region import pitch_of
+from rtfilter.gpu.frame_io import pitch_of, set_region
+from rtfilter.gpu.region import changed_box, wanted_box
 from rtfilter.kernels import blocks
+from rtfilter.kernels.warp import Warp
 from rtfilter.render.cpu import CpuRenderer
-from rtfilter.render.cuda import CudaRenderer, changed_box, set_region, wanted_box
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.system.arrays import Box
 from tests.faces import builtin, coefficients, face_px, rotation, texture
@@ -59,14 +60,14 @@ FACES = (
 
 
 class OnDevice:
-    """The renderer and the memory of a batch."""
+    """The warp of a batch."""
 
     def __init__(self, mesh: RingedMesh, batch: int = BATCH) -> None:
         self.device = HostDevice()
         self.stream = self.device.stream()
-        self.renderer = CudaRenderer(self.device, self.stream, mesh, BATCH)
+        self.warp = Warp(self.device, self.stream, mesh.topology(), BATCH)
         if batch != BATCH:
-            self.renderer = self.renderer.for_fewer(batch)
+            self.warp = self.warp.for_fewer(batch)
         self.batch = batch
 
     def put(self, array: np.ndarray) -> Any:
@@ -95,11 +96,10 @@ class OnDevice:
             self.put(np.array([one.iod_px for one in moved], np.float32)),
         )
         changed = self.device.empty(self.batch * slot, np.uint8)
-        self.renderer.record(
-            self.stream, shown, self.put(source), self.put(soften), self.put(resample), changed
-        )
+        self.warp.find_flow(self.stream, *shown, self.put(soften))
+        self.warp.resample(self.stream, self.put(resample), self.put(source), changed)
         self.stream.wait()
-        reports = self.renderer.reports.array  # type: ignore[attr-defined]
+        reports = self.warp.reports.array  # type: ignore[attr-defined]
         painted = [picture.copy() for picture in pictures]
         for number, box in enumerate(regions):
             done = changed_box(reports[number])
@@ -150,4 +150,4 @@ def test_a_region_that_is_too_small_says_what_it_should_have_been(mesh: RingedMe
 
 def test_one_for_fewer_needs_a_batch_that_is_smaller(mesh: RingedMesh) -> None:
     with pytest.raises(ValueError, match=r"expected 1\.\.3, got 4"):
-        OnDevice(mesh).renderer.for_fewer(4)
+        OnDevice(mesh).warp.for_fewer(4)
