@@ -23,8 +23,7 @@ from rtfilter.frame import Frame
 from rtfilter.render.lane import CpuLane
 from rtfilter.system.arrays import U8
 from rtfilter.system.tied import run_tied
-from rtfilter.tracking.anchors import INPUT_PX
-from rtfilter.tracking.detect import letterbox
+from rtfilter.tracking.detect import INPUT_PX, letterbox
 from rtfilter.tracking.engine import EngineTracker
 from rtfilter.tracking.roi import CROP_PX, Roi, crop
 

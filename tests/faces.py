@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
+from rtfilter.face.emotion import Target
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose
 from rtfilter.frame import Frame
@@ -17,6 +18,11 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 REFLECT = np.array([-1.0, 1.0, 1.0])
+
+
+def offset_of(amounts: F64, expression: F64) -> F64:
+    """The offset [52] of emotion intensities [8] on top of an expression [52]."""
+    return Target.of_mix(amounts).offset(expression)
 
 
 @lru_cache(maxsize=1)

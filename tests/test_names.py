@@ -102,21 +102,23 @@ def test_a_blendshape_is_added_as_it_is_to_what_emotions_ask() -> None:
     face = np.zeros(52)
     face[BLENDSHAPE_INDEX["jawOpen"]] = 0.4
     for offsets in ({"mouthSmileLeft": 0.3}, {"browInnerUp": -0.5}, {"jawOpen": 1.2}):
-        happy = emotion.Wish.asked(Controls({"happy": 0.7})).on(face)
-        both = emotion.Wish.asked(Controls({"happy": 0.7}, blendshapes=offsets)).on(face)
+        happy = emotion.Target.of_controls(Controls({"happy": 0.7})).offset(face)
+        both = emotion.Target.of_controls(Controls({"happy": 0.7}, blendshapes=offsets)).offset(face)
         ((name, value),) = offsets.items()
         assert (both - happy)[BLENDSHAPE_INDEX[name]] == pytest.approx(value)
         assert np.count_nonzero(both - happy) == 1
-    quiet = emotion.Wish.asked(Controls({"happy": 0.7}, intensity=0.0, blendshapes={"jawOpen": 0.2})).on(face)
+    quiet = emotion.Target.of_controls(
+        Controls({"happy": 0.7}, intensity=0.0, blendshapes={"jawOpen": 0.2})
+    ).offset(face)
     assert quiet[BLENDSHAPE_INDEX["jawOpen"]] == 0.2, "intensity is the emotions' alone"
 
 
 def test_a_lid_that_is_down_is_not_pressed_further() -> None:
-    wink = emotion.Wish.asked(Controls(blendshapes={"eyeBlinkLeft": 1.0}))
+    wink = emotion.Target.of_controls(Controls(blendshapes={"eyeBlinkLeft": 1.0}))
     for own in (0.0, 0.3, 1.0, 1.2):
         face = np.zeros(52)
         face[BLENDSHAPE_INDEX["eyeBlinkLeft"]] = own
-        assert own + wink.on(face)[BLENDSHAPE_INDEX["eyeBlinkLeft"]] == pytest.approx(max(1.0, own))
+        assert own + wink.offset(face)[BLENDSHAPE_INDEX["eyeBlinkLeft"]] == pytest.approx(max(1.0, own))
 
 
 def test_blendshapes_merge_by_name() -> None:

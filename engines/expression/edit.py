@@ -32,7 +32,7 @@ class Motion:
 
 
 def wished(rising: Value, falling: Value, direct: Value, expression: Value) -> Value:
-    """`emotion.Wish.on`: the wished offset [B, 52] on top of `expression` [B, 52]."""
+    """`emotion.Target.offset`: the wished offset [B, 52] on top of `expression` [B, 52]."""
     room = emotion.LIMIT - expression
     more = rising * (1.0 - emotion.ALREADY * expression)
     most = (emotion.DIRECT_ROOM[None] - expression * emotion.IS_BLINK[None]).at_least(0.0)

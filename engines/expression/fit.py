@@ -31,7 +31,7 @@ def neutral(f: Formula, known: FitConstants, person: Learned, seeding: Value) ->
     off_mean = person.off_mean_iod * (1.0 - seeding)
     shrunk = (known.identity_basis * known.identity_shrink[:, None]).T
     identity = off_mean @ shrunk
-    trust = person.weight / (person.weight + reference.HALF_TRUST_WEIGHT)
+    trust = person.weight / (person.weight + reference.HALF_COMMIT_WEIGHT)
     explained = (identity * (1.0 - trust)) @ known.identity_basis
     flat = explained + off_mean * trust + known.mean_iod.reshape(1, -1)
     return flat.reshape(-1, LANDMARK_COUNT, 3), identity

@@ -75,7 +75,7 @@ class WishWriter:
 
 def _asked(controls: Controls, fade_s: float) -> F32:
     """A row with all that depends on the user alone."""
-    row, wish = WISH.zeros(), emotion.Wish.asked(controls)
+    row, wish = WISH.zeros(), emotion.Target.of_controls(controls)
     WISH.of(row, "rising")[:] = wish.rising
     WISH.of(row, "falling")[:] = wish.falling
     WISH.of(row, "direct")[:] = wish.direct

@@ -72,9 +72,9 @@ class Row:
 
 WISH: Final = Row(
     "wish",
-    ("rising", BLENDSHAPE_COUNT, "towards each blendshape, >= 0 (`face.emotion.Wish.rising`)"),
-    ("falling", BLENDSHAPE_COUNT, "share of each blendshape to take away, 0..1 (`Wish.falling`)"),
-    ("direct", BLENDSHAPE_COUNT, "offset of each blendshape that is asked for, -2..2 (`Wish.direct`)"),
+    ("rising", BLENDSHAPE_COUNT, "towards each blendshape, >= 0 (`face.emotion.Target.rising`)"),
+    ("falling", BLENDSHAPE_COUNT, "share of each blendshape to take away, 0..1 (`Target.falling`)"),
+    ("direct", BLENDSHAPE_COUNT, "offset of each blendshape that is asked for, -2..2 (`Target.direct`)"),
     ("mouth_weight", 1, "of speech against emotion, >= 0 (`face.mouth.mouth_weight`)"),
     ("offset_cutoff_hz", 1, "of the offset's smoothing at rest, > 0 (`face.edit.offset_cutoff_hz`)"),
     ("fade_s", 1, "how long the edit takes to come and go, >= 0"),

@@ -1,10 +1,9 @@
-"""How one expression differs from another of the same face, as blendshape coefficients.
+"""The difference of two expressions of one face, as blendshape coefficients. Called by `quality.evaluate`.
 
     argmin_d  |shape_after - shape_before - R r - B d|^2_W  +  ridge |d|^2     subject to  d >= -e_before
 
-B: the expression basis, R: the seven ways in which a head can move and grow. Fitting the *difference*
-takes the person out of it: whatever their neutral is, it is in both shapes. Fitting each shape and
-subtracting would not: a face that already smiles fully (e = 1) could not be seen to smile more.
+B: the expression basis, R: the seven ways in which a head can move and grow. In the *difference* the person's
+neutral cancels. Two fits, subtracted, could not show that a face which smiles fully (e = 1) smiles more.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from rtfilter.face.model import MorphableModel
 
 F64 = npt.NDArray[np.float64]
 
-# Squint against blink, funnel against pucker: nearly the same to a tracker. More ridge than the per-frame fit
-# has shares such a change between them instead of playing one against the other.
+# Squint and blink, funnel and pucker look nearly the same to a tracker. More ridge than the per-frame fit has
+# shares such a change between them.
 RIDGE: Final = 5e-3
-# An edit moves pixels within the picture; the depth of the result is the tracker's guess.
+# An edit moves pixels within the picture; the depth of the result is estimated.
 DEPTH_WEIGHT: Final = 0.1
 IRIS_WEIGHT: Final = 0.5
 # Accelerated projected gradient (Beck, Teboulle 2009); coefficients move by less than 1e-3 after that.
@@ -31,9 +30,9 @@ STEPS: Final = 400
 
 
 class ChangeFit:
-    """The constants of that least-squares problem for one model and one person.
+    """The least-squares problem for one model and one person.
 
-    neutral_iod: float64 [478, 3], the person's neutral in the head frame; what turns with the head.
+    neutral_iod: float64 [478, 3], the person's neutral in the head frame.
     """
 
     def __init__(self, model: MorphableModel, neutral_iod: F64) -> None:

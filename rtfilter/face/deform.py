@@ -1,4 +1,4 @@
-"""`Displacement`: where the picture of the face has to go."""
+"""Displacement of landmarks in the picture: from `face.edit` to the renderers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ F32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Displacement:
-    """How far every landmark moves in the image.
+    """The displacement of every landmark in the image.
 
-    points_px: float32 [478, 3], where the landmarks are (z smaller is nearer).
-    offset_px: float32 [478, 2], where they go from there; all zero means untouched pixels.
-    iod_px: pixels of one frontal inter-ocular distance, the scale of everything around the face.
+    points_px: float32 [478, 3], the landmarks; z smaller is nearer.
+    offset_px: float32 [478, 2], added to them; all zero means untouched pixels.
+    iod_px: pixels of one frontal inter-ocular distance, the scale of the mesh around the face.
     """
 
     points_px: F32

@@ -1,4 +1,7 @@
-"""The edit of one face over time: wish, smoothing, mouth guard, fading. State in, state out."""
+"""The edit of one face over time: target, smoothing, mouth guard, fading; state in, state out.
+
+Called by `render.lane`; `engines.expression` has the same arithmetic as a graph.
+"""
 
 from __future__ import annotations
 
@@ -32,32 +35,30 @@ INSIDE_FADE = (0.55, 0.85)  # share of the landmarks within the picture
 
 @dataclass(frozen=True, slots=True)
 class EditState:
-    """What one frame's edit hands to the next.
+    """The state of an edit between two frames.
 
-    motion: One-Euro over the wished offset [52] and the rotation's first two rows [6]. strength: fade, 0..1.
+    motion: One-Euro over the target's offset [52] and the rotation's first two rows [6]. strength: fade,
+    0..1.
     """
 
     motion: OneEuroState
     strength: float
     time_s: float
 
-    @classmethod
-    def empty(cls) -> EditState:
-        return cls(OneEuroState.empty(BLENDSHAPE_COUNT + VIEW_COUNT), 0.0, 0.0)
-
 
 class FaceEditor:
-    """Turns what a face does and what the user wants into an offset and a displacement."""
+    """Face state and controls to an offset of the expression and a displacement of landmarks."""
 
     def __init__(self, model: MorphableModel, fade_s: float) -> None:
         self._model = model
         self._guard = MouthGuard(model)
         self._fade_s = fade_s
         self._controls: Controls | None = None
-        self._wish, self._filter = emotion.Wish.asked(Controls()), OneEuro()
+        self._target, self._filter = emotion.Target.of_controls(Controls()), OneEuro()
 
     def first_state(self) -> EditState:
-        return EditState.empty()
+        """The state before the first frame."""
+        return EditState(OneEuroState.empty(BLENDSHAPE_COUNT + VIEW_COUNT), 0.0, 0.0)
 
     def step(
         self, state: EditState, face: FaceState, controls: Controls, inside: float, time_s: float
@@ -68,8 +69,8 @@ class FaceEditor:
         """
         if controls is not self._controls:
             self._controls = controls
-            self._wish, self._filter = emotion.Wish.asked(controls), _smoothing(controls)
-        sample = np.concatenate([self._wish.on(face.expression), face.pose.rotation[:2].ravel()])
+            self._target, self._filter = emotion.Target.of_controls(controls), _smoothing(controls)
+        sample = np.concatenate([self._target.offset(face.expression), face.pose.rotation[:2].ravel()])
         smooth, motion = self._filter.step(state.motion, sample, time_s)
         offset = self._guard.solve(smooth[:BLENDSHAPE_COUNT], lip_gaps(face.shape_iod), controls.mouth)
         yaw, pitch, _ = face.pose.yaw_pitch_roll_deg
@@ -87,7 +88,7 @@ class FaceEditor:
 
         The model is linear in expression, so this is the projected `basis . offset` whatever identity
         and expression are. Only the rotation is smoothed; landmarks and size are this frame's own.
-        (Smoothing the landmarks too was tried: the independent judge saw no difference.)
+        (Smoothing the landmarks too was tried: it made no measurable difference.)
         """
         moved = self._model.displacement_iod(offset)
         matrix = (pose.scale_px_per_iod * state.strength) * state.motion.value[BLENDSHAPE_COUNT:].reshape(
@@ -103,8 +104,10 @@ class FaceEditor:
 
 
 def offset_cutoff_hz(controls: Controls) -> float:
-    """Of the offset's smoothing at rest: calm (smoothing 0.5: 0.5 Hz); its beta makes it quick when the user
-    moves a slider or the face changes for good."""
+    """The cut-off at rest of the offset's smoothing: 0.5 Hz at smoothing 0.5.
+
+    OFFSET_BETA makes it quick when a slider moves or the face changes for good.
+    """
     return float(12.0 * 0.0017**controls.smoothing)
 
 

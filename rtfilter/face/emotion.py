@@ -1,4 +1,6 @@
-"""Emotion to expression: directions in blendshape space, mixed, limited by what the face already does.
+"""Emotion to expression: directions in blendshape space, mixed, limited by the face's own expression.
+
+Called by `face.edit`; `engines.expression` has the same arithmetic as a graph.
 
 Action units of each emotion after EMFACS (Ekman, Friesen): happiness 6+12, sadness 1+4+15, surprise
 1+2+5+26, fear 1+2+4+5+20+26, anger 4+5+7+23, disgust 9+15+16, contempt R12+R14, the only one-sided one.
@@ -56,11 +58,11 @@ AFFECT: Final = (
     "mouthFrown", "mouthSmile", "noseSneer",
 )  # fmt: skip
 
-# How much of a wish is dropped where the face already does it fully, and the most that own expression
-# and edit may reach together.
+# The share of a target that is dropped where the face shows it fully already, and the most that own
+# expression and edit may reach together.
 ALREADY: Final = 0.5
 LIMIT: Final = 2.0
-LID_SHARE: Final = 1.4  # of a wish for a lid that is lost by blink
+LID_SHARE: Final = 1.4  # of a lid's target that is lost by blink
 
 # Emotions on the circumplex (Russell 1980): valence, arousal.
 CIRCUMPLEX: Final[Mapping[str, tuple[float, float]]] = {
@@ -98,15 +100,15 @@ LIDS: Final = [
 BLINKS: Final = [
     BLENDSHAPE_INDEX[n] for n in ("eyeBlinkLeft", "eyeBlinkRight", "eyeBlinkLeft", "eyeBlinkRight")
 ]
-# The most that a direct offset may reach on top of the own expression: a blink is not pressed beyond 1, and
-# all else is let be (2 is more than can be asked for).
+# The most that a direct offset may reach on top of the own expression: a blink ends at 1, all else is free (2
+# is more than can be requested).
 IS_BLINK: Final = np.isin(np.arange(BLENDSHAPE_COUNT), BLINKS).astype(np.float64)
 DIRECT_ROOM: Final = 2.0 - IS_BLINK
 _NEUTRAL: Final = EMOTIONS.index("neutral")
 
 
 def mix(controls: Controls) -> F64:
-    """Intensity by emotion, float64 [8] in the order of EMOTIONS, valence and arousal included."""
+    """Intensities float64 [8] in the order of EMOTIONS, valence and arousal included."""
     amounts = np.array([controls.emotions.get(name, 0.0) for name in EMOTIONS])
     return controls.intensity * (amounts + from_valence_arousal(controls.valence, controls.arousal))
 
@@ -127,11 +129,11 @@ def from_valence_arousal(valence: float, arousal: float) -> F64:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What an emotion mix asks of every blendshape, before the face is known.
+class Target:
+    """The edit that an emotion mix asks for, whatever the face does.
 
     rising: float64 [52], towards a shape. falling: float64 [52], 0..1, the share to take away.
-    direct: float64 [52], offsets that are asked for as they are.
+    direct: float64 [52], offsets that are requested by name.
     """
 
     rising: F64
@@ -139,26 +141,26 @@ class Wish:
     direct: F64
 
     @classmethod
-    def asked(cls, controls: Controls) -> Wish:
-        """The wish of a user."""
+    def of_controls(cls, controls: Controls) -> Target:
+        """The target of a user's controls."""
         direct = np.zeros(BLENDSHAPE_COUNT)
         for name, amount in controls.blendshapes.items():
             direct[BLENDSHAPE_INDEX[name]] = amount
-        return replace(cls.of(mix(controls)), direct=direct)
+        return replace(cls.of_mix(mix(controls)), direct=direct)
 
     @classmethod
-    def of(cls, mix_amounts: F64) -> Wish:
-        """The wish of emotion intensities [8]."""
-        wish = mix_amounts @ _ROWS
-        taken = np.minimum(np.maximum(-wish, 0.0), 1.0)
-        neutral = min(float(mix_amounts[_NEUTRAL]), 1.0) * _AFFECT
-        return cls(np.maximum(wish, 0.0), np.maximum(taken, neutral), np.zeros(BLENDSHAPE_COUNT))
+    def of_mix(cls, amounts: F64) -> Target:
+        """The target of emotion intensities [8]."""
+        direction = amounts @ _ROWS
+        taken = np.minimum(np.maximum(-direction, 0.0), 1.0)
+        neutral = min(float(amounts[_NEUTRAL]), 1.0) * _AFFECT
+        return cls(np.maximum(direction, 0.0), np.maximum(taken, neutral), np.zeros(BLENDSHAPE_COUNT))
 
-    def on(self, expression: F64) -> F64:
-        """The wished offset [52] on top of `expression` [52], 0..1.
+    def offset(self, expression: F64) -> F64:
+        """The offset [52] on top of `expression` [52], 0..1.
 
-        Linear in the intensity for small edits; saturates where own expression and edit together would
-        pass LIMIT, so a smile on top of a smile does not double; takes away no more than there is.
+        Linear in the intensity for small edits. It saturates where own expression and edit together would
+        pass LIMIT, so a smile on top of a smile does not double, and takes away no more than there is.
         """
         room = LIMIT - expression
         rising = self.rising * (1.0 - ALREADY * expression)
@@ -167,8 +169,3 @@ class Wish:
         # A lid that is down stays down: it has nothing to widen, and a squint would press it further.
         offset[LIDS] *= np.minimum(np.maximum(1.0 - LID_SHARE * expression[BLINKS], 0.0), 1.0)
         return np.asarray(offset)
-
-
-def goal(mix_amounts: F64, expression: F64) -> F64:
-    """The wished offset [52] for emotion intensities [8] on top of `expression` [52], 0..1."""
-    return Wish.of(mix_amounts).on(expression)

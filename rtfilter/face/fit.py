@@ -1,4 +1,8 @@
-"""Landmarks to pose, expression and identity. Fixed-size array steps, state in and state out."""
+"""Landmarks to pose, expression and identity, frame by frame; state in, state out.
+
+Called by `render.lane`, `quality.evaluate` and `learn`; `engines.expression` has the same arithmetic as a
+graph.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +28,12 @@ RIDGE = 1e-2
 DEPTH_WEIGHT = 0.3  # the tracker's z is about three times as noisy as its x and y
 IRIS_WEIGHT = 0.5
 
-# What is believed of a person, and how fast. Time, not frames, is evidence: so much weight a second. The cap
-# makes the memory about half a minute.
+# How fast the neutral commits to what is seen of a person. Evidence is counted in time, not frames: so much
+# weight a second. The cap makes the memory about half a minute.
 WEIGHT_PER_S = 30.0
 FULL_WEIGHT = 900.0
 LONGEST_STEP_S = 0.1
-HALF_TRUST_WEIGHT = 15.0  # with it, half of what the identity basis does not know is believed
+HALF_COMMIT_WEIGHT = 15.0  # at which half of what the identity basis does not explain is committed
 QUIET_POWER = 0.5  # sum of squared coefficients at which a frame counts for 1/e
 FRONTAL_COSINE = 0.05  # 1 - cos(angle off the camera) at which it does
 LEAST_SHARE = 0.05  # what an unquiet frame counts at least
@@ -50,7 +54,7 @@ class IdentityState:
 
 @dataclass(frozen=True, slots=True)
 class FaceState:
-    """What one frame says of the face.
+    """The face in one frame.
 
     identity: float64 [I]; expression: float64 [52], 0..1; shape_iod: float64 [478, 3], the landmarks in
     the head frame; neutral_iod: the person's neutral; residual: median distance of landmarks from the
@@ -66,11 +70,12 @@ class FaceState:
 
 
 class FitConstants:
-    """What the fit needs of one model, precomputed; N = 1434, the coordinates of all landmarks.
+    """The fit's constants for one model; N = 1434, the coordinates of all landmarks.
 
     mean_iod: float64 [478, 3]. rigidity: float64 [478]. basis: float32 [52, N], point_weights: float64 [N].
     gram_inverse, split_inverse, rho: of the expression's least squares, see `box_least_squares`.
-    identity_basis: float64 [I, N]; identity_shrink: float64 [I], how far its coefficients are believed.
+    identity_basis: float64 [I, N]; identity_shrink: float64 [I], 0..1, the factor that noise leaves of its
+    coefficients.
     """
 
     def __init__(self, model: MorphableModel) -> None:
@@ -91,39 +96,40 @@ class FitConstants:
         self.split_inverse = np.linalg.inv(gram + self.rho * np.eye(BLENDSHAPE_COUNT))
         self.identity_basis = model.identity_basis.reshape(len(model.identity_basis), -1).astype(np.float64)
         # Measured: a person's single quiet frame scatters by about 0.012 IOD a coordinate around their
-        # average, so a direction of the identity basis is believed in proportion to its own variance.
+        # average; each direction of the identity basis is weighed against that by its own variance.
         noise = 0.012**2 * 3
         variance = model.identity_scale.astype(np.float64) ** 2
         self.identity_shrink = variance / (variance + noise)
 
 
 class FaceFit:
-    """The fit for one model. Holds no state of a face."""
+    """The fit for one model, without state of a face."""
 
     def __init__(self, model: MorphableModel) -> None:
-        self._known = FitConstants(model)
+        self._constants = FitConstants(model)
 
     def first_identity(self) -> IdentityState:
-        """The state before the first frame: the mean face, worth nothing."""
-        return IdentityState(self._known.mean_iod, 0.0, 0.0)
+        """The state before the first frame: the mean face with weight 0."""
+        return IdentityState(self._constants.mean_iod, 0.0, 0.0)
 
     def seed(self, points_px: F32, time_s: float) -> IdentityState:
-        """The state of a person who is seen for the first time.
+        """The state of a new person: the landmarks without the expression that the mean face would have.
 
-        The mean face's expression is taken off once, so that a face that starts with a smile is not learned
-        as smiling.
+        A face that starts with a smile is thus not learned as smiling.
         """
-        mean = self._known.mean_iod
-        shape = align(mean, points_px, self._known.rigidity).unproject(points_px)
+        mean = self._constants.mean_iod
+        shape = align(mean, points_px, self._constants.rigidity).unproject(points_px)
         return IdentityState(shape - self._moved(self._solve(shape - mean)), 1.0, time_s)
 
     def step(self, state: IdentityState, points_px: F32, time_s: float) -> tuple[FaceState, IdentityState]:
-        """Fit one frame; the first one is seeded from. points_px: float32 [478, 3], finite, z smaller is
-        nearer."""
+        """Fit one frame; the first one seeds the state.
+
+        points_px: float32 [478, 3], finite, z smaller is nearer.
+        """
         if state.weight == 0.0:
             state = self.seed(points_px, time_s)
         neutral, identity = self._neutral(state)
-        pose = align(neutral, points_px, self._known.rigidity)
+        pose = align(neutral, points_px, self._constants.rigidity)
         shape = pose.unproject(points_px)
         expression = self._solve(shape - neutral)
         moved = self._moved(expression)
@@ -140,27 +146,34 @@ class FaceFit:
         Measured on real faces against the converged solution: 0.002 off on average, 0.02 at p99.
         """
         # einsum, not BLAS: a call of this size would wake every thread for microseconds of work.
-        known = self._known
-        weighted = (difference.ravel() * known.point_weights).astype(np.float32)
-        target = np.einsum("en,n->e", known.basis, weighted).astype(np.float64)
+        constants = self._constants
+        weighted = (difference.ravel() * constants.point_weights).astype(np.float32)
+        target = np.einsum("en,n->e", constants.basis, weighted).astype(np.float64)
         return np.asarray(
             box_least_squares(
-                known.gram_inverse, known.split_inverse, target, known.rho, RELAXATION, SPLIT_STEPS
+                constants.gram_inverse,
+                constants.split_inverse,
+                target,
+                constants.rho,
+                RELAXATION,
+                SPLIT_STEPS,
             )
         )
 
     def _moved(self, expression: F64) -> F64:
-        moved = np.einsum("e,en->n", expression.astype(np.float32), self._known.basis)
+        moved = np.einsum("e,en->n", expression.astype(np.float32), self._constants.basis)
         return np.asarray(moved, np.float64).reshape(LANDMARK_COUNT, 3)
 
     def _neutral(self, state: IdentityState) -> tuple[F64, F64]:
-        """The person's neutral and its identity coefficients: basis first, free form as evidence grows."""
-        known = self._known
-        off_mean = (state.shape_iod - known.mean_iod).ravel()
-        identity = known.identity_shrink * np.einsum("in,n->i", known.identity_basis, off_mean)
-        explained = np.einsum("i,in->n", identity, known.identity_basis)
-        trust = state.weight / (state.weight + HALF_TRUST_WEIGHT)
-        neutral = known.mean_iod + (explained + trust * (off_mean - explained)).reshape(LANDMARK_COUNT, 3)
+        """The person's neutral and identity coefficients: basis first, free form as evidence grows."""
+        constants = self._constants
+        off_mean = (state.shape_iod - constants.mean_iod).ravel()
+        identity = constants.identity_shrink * np.einsum("in,n->i", constants.identity_basis, off_mean)
+        explained = np.einsum("i,in->n", identity, constants.identity_basis)
+        committed = state.weight / (state.weight + HALF_COMMIT_WEIGHT)
+        neutral = constants.mean_iod + (explained + committed * (off_mean - explained)).reshape(
+            LANDMARK_COUNT, 3
+        )
         return neutral, identity
 
     def _learn(

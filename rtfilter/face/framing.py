@@ -1,4 +1,4 @@
-"""Where the landmarks lie with respect to the picture."""
+"""Landmarks against the picture's bounds. Called by the lanes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FARTHEST_SIDES = 4.0  # landmarks farther from the picture's corner than this ma
 
 
 def is_plausible(points_px: F32, width: int, height: int) -> bool:
-    """Whether these are numbers near the picture: a tracker's slip must cost neither frame nor identity."""
+    """Whether all are finite and near the picture; others would spoil the identity and the frame."""
     limit_px = FARTHEST_SIDES * max(width, height)
     return bool(points_px.min() >= -limit_px and points_px.max() <= limit_px)  # False for NaN too
 

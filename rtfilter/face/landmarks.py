@@ -1,4 +1,4 @@
-"""Which of the 478 landmarks is what. "Left" and "right" are the subject's own.
+"""Indices of the 478 landmarks by part of the face. "Left" and "right" are the subject's own.
 
 The topology is MediaPipe FaceMesh's: 468 surface vertices and, after them, five points an iris.
 """

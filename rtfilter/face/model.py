@@ -66,7 +66,7 @@ class MorphableModel:
 
     @classmethod
     def load(cls, path: Path | str) -> MorphableModel:
-        """A model of the user's own, in the same format (see docs/face-model.md)."""
+        """A model from a file (format: docs/face-model.md). Raises InputError."""
         try:
             return cls.from_npz(io.BytesIO(Path(path).read_bytes()), str(path))
         except OSError as error:
@@ -76,7 +76,7 @@ class MorphableModel:
 
     @classmethod
     def from_npz(cls, file: io.BytesIO, name: str) -> MorphableModel:
-        """Parse and check. Raises InputError naming the array at fault, what came, what was expected."""
+        """Parse and check. Raises InputError with the array at fault, what came and what was expected."""
         arrays = _arrays(file, name)
         shapes: dict[str, tuple[int | None, ...]] = {
             "mean_iod": (LANDMARK_COUNT, 3),
@@ -123,7 +123,7 @@ class MorphableModel:
 
 
 def _arrays(file: io.BytesIO, name: str) -> dict[str, npt.NDArray[Any]]:
-    """Every array of an .npz file, or an InputError for anything that is none."""
+    """Every array of an .npz file. Raises InputError for anything else."""
     try:
         archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):

@@ -1,10 +1,10 @@
-"""Mouth-shape preservation: the offset closest to the wish that leaves speech readable.
+"""Mouth-shape preservation: the offset closest to the target that leaves speech readable.
 
-    d = argmin |d - wish|^2_W + m |S d|^2    subject to closure
+    d = argmin |d - target|^2_W + m |S d|^2    subject to closure
 
 S maps coefficients to what speech is read from. Both steps are closed form: with A = S W^-1 S^T and
-r = S wish, the unconstrained optimum is d = wish - W^-1 S^T M (I + A M)^-1 r; where a lip pair's change
-is more than closure permits, the smallest change (in W) takes the excess back.
+r = S target, the unconstrained optimum is d = target - W^-1 S^T M (I + A M)^-1 r; where a lip pair's change
+is more than closure permits, the smallest change (in W) takes the excess back. Called by `face.edit`.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ _REPAIR_COST: Final = {
     "mouthRight": 50.0,
 }  # fmt: skip
 _FIXED_COST: Final = 1e4
-_EMOTIVE_COST: Final = 8.0  # smile, frown, dimple, stretch: the wish itself
+_EMOTIVE_COST: Final = 8.0  # smile, frown, dimple, stretch: the emotion itself
 
 
 class MouthGuard:
-    """The constraint's constants for one model, precomputed, so that a frame costs a few small products.
+    """The constraint for one model, its constants precomputed: a frame costs a few small products.
 
     rows: float64 [R, 52], S; gap_rows: its first PAIRS. In the modes of M^1/2 A M^1/2, which has the
     eigenvalues power [R], to_modes [R, 52] is M^1/2 S and from_modes [52, R] is W^-1 S^T M^1/2. repair:
@@ -70,24 +70,22 @@ class MouthGuard:
         self.power, q = np.linalg.eigh(weights[:, None] * a * weights)
         self.to_modes = (q.T * weights) @ self.rows
         self.from_modes = spread @ (weights[:, None] * q)
-        # Closure is mended with some damping, because single lip pairs barely move alone and a repair
-        # that insists on the last hundredth of a millimetre would shake the whole mouth.
+        # Damped: single lip pairs barely move alone, and an exact repair would shake the whole mouth.
         self.repair = (spread @ np.linalg.inv(a + CLOSURE_DAMPING * mean_power * np.eye(count)))[
             :, :PAIRS
         ].copy()
 
-    def solve(self, wish: F64, gaps_iod: F64, mouth: float) -> F64:
+    def solve(self, target: F64, gaps_iod: F64, mouth: float) -> F64:
         """The permitted offset [52].
 
-        wish: float64 [52]. gaps_iod: float64 [9], the inner-lip gaps as they are, in IODs (negative where
-        lips overlap). mouth: 0..1, 1 lets speech win everywhere.
+        target: float64 [52]. gaps_iod: float64 [9], the inner-lip gaps of this frame in IODs, negative where
+        lips overlap. mouth: 0..1; 1 gives speech priority everywhere.
         """
         m = mouth_weight(mouth)
         share = m / (1.0 + m * self.power)
         # (Products this small stay on one thread; larger ones are einsum's, see docs/decisions.md.)
-        offset = wish - self.from_modes @ (share * (self.to_modes @ wish))
-        # Closure: a pair's gap may change by a share of itself only, so that what is closed stays closed
-        # at any m. The weight of speech thus rises as the lips approach each other (m, b, p).
+        offset = target - self.from_modes @ (share * (self.to_modes @ target))
+        # Closure: a gap may change by a share of itself only, so closed lips stay closed at any m.
         bound = OPEN_SHARE * np.maximum(gaps_iod, 0.0)
         for _ in range(CLOSURE_STEPS):
             change = self.gap_rows @ offset

@@ -1,8 +1,7 @@
 """Head pose by weighted 3D alignment, weak perspective.
 
-Weak perspective, because it is the space that the tracker itself answers in: FaceMesh gives x, y and
-a z "in the unit of x" with the camera's perspective already divided out. A webcam face at 50 cm has
-relief of about 10 cm, and what perspective remains is absorbed by the identity residual.
+The tracker's landmarks are in that space: x, y and a z "in the unit of x", the camera's perspective divided
+out. What perspective remains of a face at 50 cm goes into the identity residual. Called by `face.fit`.
 """
 
 from __future__ import annotations
@@ -60,16 +59,15 @@ class Pose:
 
 
 def nearest_rotation(matrix: F64) -> F64:
-    """The rotation closest to `matrix` [3, 3]: its orthogonal factor by Newton iteration (Higham 1986,
-    eq. 3.4).
+    """The rotation closest to `matrix` [3, 3], by Newton iteration (Higham 1986, eq. 3.4).
 
-    A fixed number of branch-free steps from a start of determinant 1; eight reach float64 accuracy for
-    condition numbers up to 20; a face with its relief has about 8.
+    Eight steps from a start of determinant 1 reach float64 accuracy for condition numbers up to 20; a face
+    with its relief has about 8.
     """
     start = matrix / max(float(np.abs(matrix).max()), 1e-300)
     determinant = float(np.linalg.det(start))
     if determinant < NO_FACE_DETERMINANT:
-        # Flat, in a line or inside out, as no face is, but garbage may be.
+        # Flat, in a line or inside out: no face.
         u, _, vt = np.linalg.svd(start)
         return np.asarray(u * np.array([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt)
     return np.asarray(orthogonal_factor(start / determinant ** (1 / 3), POLAR_ITERATIONS))

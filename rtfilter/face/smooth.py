@@ -1,4 +1,7 @@
-"""One-Euro filtering (Casiez, Roussel, Vogel 2012), vectorised, driven by presentation time."""
+"""One-Euro filtering (Casiez, Roussel, Vogel 2012), vectorised, driven by presentation time.
+
+Called by `face.edit`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ F64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class OneEuroState:
-    """What one step hands to the next. `valid` 0.0 means "no sample yet", 1.0 otherwise."""
+    """The filter's state between two samples; valid: 0.0 before the first, 1.0 after."""
 
     value: F64
     slope: F64
@@ -27,12 +30,12 @@ class OneEuroState:
 
 @dataclass(frozen=True, slots=True)
 class OneEuro:
-    """Low lag when things move, low jitter when they don't.
+    """A low-pass filter whose cut-off rises with speed: low jitter at rest, low lag in motion.
 
     min_cutoff_hz: cut-off at rest; 1 Hz settles in about 0.2 s. beta: cut-off gained per unit of speed
     (units of the value per second). Both may be float64 [N], one for each component. slope_cutoff_hz: cut-off
-    of the speed estimate. gap_s: after a longer pause, or a step back in time, the next sample is taken as
-    it comes.
+    of the speed estimate. gap_s: after a longer pause, or a step back in time, the next sample passes
+    unfiltered.
     """
 
     min_cutoff_hz: float | F64 = 1.0

@@ -28,8 +28,7 @@ from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.engine import PICTURE_SIDE_MIN_PX
-from rtfilter.tracking.find import find_person
-from rtfilter.tracking.follow import Follower
+from rtfilter.tracking.follow import Follower, find_person
 from rtfilter.tracking.roi import Roi
 
 # log2 of 4:2:0's subsampling: such planes are uploaded as they are.

@@ -1,4 +1,7 @@
-"""The CPU renderer: displacement and frame in, frame out; untouched pixels are the camera's own."""
+"""The CPU renderer: displacement and frame to frame; pixels that do not move stay as they are.
+
+Called by `render.lane` and by the demo.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ class CpuRenderer:
             self.render(Frame(pixels), Displacement(points, offset, 16.0))
 
     def render(self, frame: Frame, displacement: Displacement) -> Frame:
-        """`frame` with the face moved; the very same pixels where nothing moves."""
+        """`frame` with the face moved; the same array where nothing moves."""
         if float(np.abs(displacement.offset_px).max(initial=0.0)) < STILL_PX:
             return frame.unchanged()
         flow, origin = self.flow(displacement)
@@ -78,21 +81,20 @@ class CpuRenderer:
         self._helper.step_aside()
         below = self._helper.submit(paint, False)
         paint(True)
-        # A helper that has not even woken up by now has nothing left to do.
+        # A helper that has not started by now has nothing left to do.
         if not below.cancel():
             below.result()
         return frame.filtered(surface.painted, box)
 
     def prepare(self, frame: Frame) -> None:
-        """Start copying `frame`, which `render` will be given next, while the tracker looks at it; and
-        converting its planes where they are needed."""
+        """Copy the frame that `render` gets next, and convert the planes it needs, while the tracker runs."""
         reach = self._prepare_reach
         self._prepared = None
         if reach is not None:
             self._prepared = (frame, reach, self._helper.submit(surface_of, frame, reach))
 
     def _surface_of(self, frame: Frame, reach: Box) -> Surface:
-        """The frame's surface with at least `reach` made ready."""
+        """The frame's surface, prepared for at least `reach`."""
         if self._prepared is not None and self._prepared[0] is frame:
             _, ready, surface = self._prepared
             if (
@@ -106,7 +108,7 @@ class CpuRenderer:
         return surface_of(frame, reach)
 
     def _grids(self, rows: int, columns: int) -> tuple[F32, F32, U8, F32]:
-        """Flow, softened flow, labels and depth for a grid; the next call hands out the same memory."""
+        """Flow, softened flow, labels and depth for a grid; the next call returns the same memory."""
         cells = rows * columns
         if len(self._memory.labels) < cells:
             self._memory = _Grids.of(cells + cells // 4)
@@ -146,7 +148,7 @@ class CpuRenderer:
 
 @dataclass
 class _Grids:
-    """Memory for the grids, kept from frame to frame: fresh pages cost as much as filling them."""
+    """Memory of the grids, reused by every frame: fresh pages cost as much as filling them."""
 
     numbers: F32
     labels: U8
@@ -168,7 +170,7 @@ def _grown(box: Box, share: float, width: int, height: int) -> Box:
 
 
 def _moved_box(flow: F32, origin: F32, width: int, height: int) -> Box | None:
-    """The even-aligned box of pixels that the flow can touch, within the picture; None if there are none."""
+    """The even-aligned box of pixels that the flow can change, within the picture; None without any."""
     left, top, right, bottom = rasterise.moving_extent(flow, STILL_PX * 0.7)
     if right < left:
         return None

@@ -1,4 +1,4 @@
-"""One thread that helps another, on a processor of its own."""
+"""A helper thread that the system keeps off its caller's processor. Used by `render.cpu`."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class HelperThread:
     def step_aside(self) -> None:
         """Keep the helper off the processor that the calling thread is on, where the system can say.
 
-        Linux likes to wake a thread on its waker's processor, and a waker that goes on computing then
-        keeps it waiting until there is nothing left to help with: measured, one frame in three.
+        Linux tends to wake a thread on its waker's processor. A waker that computes on then keeps it waiting
+        until no work is left: measured, one frame in three.
         """
         if self._current_cpu is None or self._closed or self._inherited:
             return

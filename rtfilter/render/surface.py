@@ -1,6 +1,6 @@
-"""What the CPU renderer paints on: a part of the frame to read from, and a copy of all of it to write to.
+"""Surfaces of the CPU renderer: a part of the frame to read, and a copy of all of it to write.
 
-Made before it is known what will move, beside the tracker; for RGB and for YUV planes.
+For RGB and for YUV planes. `render.cpu` makes them while the tracker runs, before it is known what will move.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Warp:
 
 
 class Surface(Protocol):
-    """reach: the part of the picture that was made ready."""
+    """A picture being painted. reach: the part of it that was prepared."""
 
     reach: Box
 
@@ -50,13 +50,13 @@ class Surface(Protocol):
 
 
 def surface_of(frame: Frame, reach: Box) -> Surface:
-    """A frame's, with `reach` made ready."""
+    """A frame's surface, with `reach` prepared."""
     planes = frame.planes
     return RgbSurface(frame.rgb, reach) if planes is None else PlanesSurface(planes, reach)
 
 
 class RgbSurface:
-    """Of an RGB picture."""
+    """The surface of an RGB picture."""
 
     def __init__(self, rgb: U8, reach: Box) -> None:
         self.reach = reach
@@ -74,7 +74,7 @@ class RgbSurface:
 
 
 class PlanesSurface:
-    """Of YUV planes: the reach alone is converted, and what changes there is added to the planes."""
+    """The surface of YUV planes: only the reach is converted, and its changes are added to the planes."""
 
     def __init__(self, planes: Planes, reach: Box) -> None:
         self.reach = reach

@@ -1,4 +1,4 @@
-"""`Tracker`: pixels to landmarks. Another tracker is one more file with one class."""
+"""The interface of a tracker, pixels to landmarks. `render.lane` calls it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ class Landmarks:
 
     points_px: float32 [478, 3]; x right, y down in image pixels, z in the same unit, smaller is
         nearer. Pixel centres are at integer + 0.5.
-    score: 0..1, how sure the tracker is.
-    person: who it is, where a tracker follows several: a number that stays with somebody as long as they are
-        followed, and is not used again.
+    score: 0..1, presence of a face.
+    person: a number that a tracker of several people keeps for each while following, and never uses again.
     """
 
     points_px: npt.NDArray[np.float32]
@@ -30,7 +29,7 @@ class Landmarks:
 
 
 class Tracker(Protocol):
-    """Finds the one face to edit and follows it."""
+    """Finds one face and follows it."""
 
     def track(self, frame: Frame) -> Landmarks | None:
         """The landmarks of `frame` itself, never of an earlier one; None when there is no face."""

@@ -1,13 +1,13 @@
-"""Two people crossing: who is who afterwards, told from how each of them moved before."""
+"""Identity of two people who cross, decided by their motion before. Called by `tracking.follow`."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-FORGET_S = 2.0  # after so long without being seen, somebody's motion says nothing any more
+FORGET_S = 2.0  # a motion seen longer ago predicts nothing
 VELOCITY_SHARE = 0.5
-MARGIN = 0.5  # in face sizes: how much better the swapped story has to fit
+MARGIN = 0.5  # in face sizes: how much better swapped identities have to fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Walker:
-    """Somebody's last spot, velocity in pixels a second, when, and how often they were seen."""
+    """A person's last spot, velocity in pixels a second, its time, and the number of sightings."""
 
     spot: Spot
     velocity_x: float = 0.0
@@ -35,7 +35,7 @@ class Walker:
     looks: int = 1
 
     def predicted(self, time_s: float) -> tuple[float, float]:
-        """Where they are if they went on as before."""
+        """The centre at `time_s`, at constant velocity."""
         elapsed_s = time_s - self.time_s
         return self.spot.x + self.velocity_x * elapsed_s, self.spot.y + self.velocity_y * elapsed_s
 
@@ -49,9 +49,9 @@ class Walker:
 
 
 class CrossingWatch:
-    """Looks now and then at all faces; notices when the followed one is not ours any more.
+    """The motions of the followed person and of the nearest other one, from occasional detections.
 
-    While only one face is to be seen, both people are believed to go on as before.
+    While only one face is detected, both are extrapolated.
     """
 
     def __init__(self) -> None:
@@ -60,22 +60,22 @@ class CrossingWatch:
 
     @property
     def company(self) -> bool:
-        """Whether somebody else was seen lately."""
+        """Whether another person was seen lately."""
         return self._other is not None
 
     def forget(self) -> None:
         self._mine = self._other = None
 
     def expected(self, time_s: float) -> tuple[float, float] | None:
-        """Where our person should be by now, when somebody was about to pass them; None otherwise."""
+        """The expected centre of the followed person, where another one was about to pass; None otherwise."""
         if self._mine is None or self._other is None or self._mine.looks < 2:
             return None
         return self._mine.predicted(time_s) if time_s - self._other.time_s <= FORGET_S else None
 
     def look(self, followed: Spot, faces: list[Spot], time_s: float) -> Spot | None:
-        """The face to follow instead, or None when the followed one is ours, as far as can be told.
+        """The face to follow instead; None when the followed one fits best.
 
-        followed: where the tracker is. faces: all that a detector sees, the followed one among them.
+        followed: the tracker's face. faces: all detected ones, the followed one among them.
         """
         if self._other is not None and not 0.0 <= time_s - self._other.time_s <= FORGET_S:
             self._other = None
@@ -83,7 +83,7 @@ class CrossingWatch:
         if same is None or _apart(same, followed.x, followed.y) > 0.7 * followed.size:
             return None
         others = [face for face in faces if face is not same]
-        # Whoever is seen alone where the two meet may be either.
+        # A single face where the two meet may be either.
         meeting = self._other is not None and _apart(same, *self._other.predicted(time_s)) <= 1.5 * same.size
         if self._mine is None or self._other is None or not others:
             if self._mine is None:

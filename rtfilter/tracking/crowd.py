@@ -1,4 +1,4 @@
-"""Several people, each with a follower of their own. Logic only, as in follow.py."""
+"""Several followed people, each with a `Follower`. Called by `EngineTracker.track_all`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAME_DETECTION = 0.7  # the same of a detector's box, which lies elsewhere on th
 
 
 class Crowd:
-    """Follows up to so many people; whoever is followed keeps their place when others come."""
+    """Follows several people; a followed one keeps their place when others come."""
 
     def __init__(self) -> None:
         self._people: dict[int, Follower] = {}
@@ -35,7 +35,7 @@ class Crowd:
     def step(
         self, limit: int, size: tuple[int, int], time_s: float, detect: Detect, mesh: Mesh
     ) -> list[Landmarks]:
-        """The faces of one picture, at most `limit`, those first who have been followed longest.
+        """The faces of one picture, at most `limit`, longest followed first.
 
         size: width and height of the picture. time_s: presentation time.
         """
@@ -69,7 +69,7 @@ class Crowd:
     def _look_around(
         self, limit: int, found: dict[int, Landmarks], faces: Sequence[Detection], time_s: float, mesh: Mesh
     ) -> dict[int, Landmarks]:
-        """Put right who is who, and give a follower to everybody who has none."""
+        """Correct identities by all detected faces, and start followers for those that have none."""
         started = [person for person in found if self._people[person].look(faces, time_s) is not None]
         for person in started:
             del found[person]
@@ -96,7 +96,7 @@ class Crowd:
     def _observe(
         self, people: Sequence[int], time_s: float, mesh: Mesh, found: dict[int, Landmarks] | None = None
     ) -> dict[int, Landmarks]:
-        """Run the mesh on these people's squares; those found before, and those found now, each face once."""
+        """`found`, and those of `people` in whose squares the mesh finds a face that no other one has."""
         found = dict(found or {})
         rough = []
         expected = {person: self._people[person].expected(time_s) for person in self._people}
@@ -119,7 +119,7 @@ class Crowd:
 def _intruder(
     one: Landmarks, other: Landmarks, expected: dict[int, tuple[float, float] | None]
 ) -> int | None:
-    """Which of two is on the other's face: who was expected farther from it. None for two faces."""
+    """The one of two on a single face who was expected farther from it; None for two faces."""
     here, there = place_of(one.points_px), place_of(other.points_px)
     if math.dist((here.x, here.y), (there.x, there.y)) > SAME_FACE * max(here.size, there.size):
         return None

@@ -1,14 +1,15 @@
-"""The face detector's input and output as plain arrays: letterbox in, boxes and key points out.
+"""The face detector's input and output as arrays: a letterboxed picture, and faces with key points.
 
-The network itself is the caller's. Formulas: MediaPipe's TensorsToDetectionsCalculator and
-NonMaxSuppressionCalculator (WEIGHTED) with the options of face_detection_short_range; BlazeFace
-(Bazarevsky et al. 2019, section 3.4) on why boxes are blended and not chosen.
+Called by the trackers of both lanes, which run the network. Formulas: MediaPipe's
+TensorsToDetectionsCalculator and NonMaxSuppressionCalculator (WEIGHTED) with the options of
+face_detection_short_range; BlazeFace (Bazarevsky et al. 2019, section 3.4) on blending boxes.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -16,12 +17,15 @@ import numpy.typing as npt
 
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
-from rtfilter.tracking.anchors import INPUT_PX, anchors_px
 from rtfilter.tracking.crossing import Spot
 from rtfilter.tracking.sample import sample
 
 F32 = npt.NDArray[np.float32]
 
+INPUT_PX: Final = 128
+# Cell size in pixels of the input, and how many anchors lie on the middle of each cell.
+GRIDS: Final = ((8, 2), (16, 6))
+ANCHOR_COUNT: Final = sum((INPUT_PX // stride) ** 2 * count for stride, count in GRIDS)
 SCORE_MIN: Final = 0.5
 OVERLAP_MIN: Final = 0.3  # intersection over union from which two boxes show one face
 KEYPOINT_COUNT: Final = 6  # right eye, left eye, nose, mouth, right ear, left ear: the subject's own sides
@@ -69,6 +73,23 @@ def letterbox(pixels: U8 | Planes, out: F32) -> Letterbox:
     matrix = np.array([[scale, 0.0, x0], [0.0, scale, y0]])
     sample(pixels, matrix, out, scale=2.0 / 255.0, bias=-1.0, black_border=True)
     return Letterbox(-x0 / scale, -y0 / scale, scale)
+
+
+@lru_cache(maxsize=1)
+def anchors_px() -> F32:
+    """Anchors [896, 2] (x, y) in pixels of the detector's input, row by row, grid by grid; read-only.
+
+    Source: MediaPipe's SsdAnchorsCalculator with the options of face_detection_short_range (strides 8, 16,
+    16, 16, two anchors a layer, fixed size). Layers of one stride share their cells: two grids.
+    """
+    grids = []
+    for stride, count in GRIDS:
+        middles = (np.arange(INPUT_PX // stride) + 0.5) * stride
+        y, x = np.meshgrid(middles, middles, indexing="ij")
+        grids.append(np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), count, axis=0))
+    anchors: F32 = np.concatenate(grids).astype(np.float32)
+    anchors.flags.writeable = False
+    return anchors
 
 
 def detections(boxes: F32, logits: F32, box: Letterbox) -> list[Detection]:

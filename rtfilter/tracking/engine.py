@@ -1,4 +1,7 @@
-"""Our own tracker: MediaPipe's two networks, run by an engine of choice, and nothing else of MediaPipe."""
+"""The product's tracker: MediaPipe's two networks on an engine of ours, without MediaPipe.
+
+Made by `render.lane`, which uses ONNX Runtime on the processor.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,10 @@ from rtfilter.frame import Frame
 from rtfilter.kernels.cpu.crop import warm_up
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
-from rtfilter.tracking.anchors import INPUT_PX
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.crowd import Crowd
-from rtfilter.tracking.detect import Detection, detections, letterbox
-from rtfilter.tracking.find import find_person
-from rtfilter.tracking.follow import Follower
+from rtfilter.tracking.detect import INPUT_PX, Detection, detections, letterbox
+from rtfilter.tracking.follow import Follower, find_person
 from rtfilter.tracking.roi import CROP_PX, Roi, crop
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ PEOPLE_MAX = 64
 
 
 class FaceNetworks:
-    """Detector and mesh network on pictures: the arrays that they want are made and kept here.
+    """Detector and mesh network on pictures, with their input arrays.
 
     detector, mesh: runners of FACE_DETECTOR and FACE_MESH for a batch of one; closed with this.
     """
@@ -65,8 +66,8 @@ class FaceNetworks:
 class EngineTracker:
     """Follows one face, the largest at first and the same one through crossings; or several.
 
-    networks: by default ONNX Runtime's on the processor, one thread; made on first use. progress: told what
-    takes long then; by default the log is.
+    networks: by default ONNX Runtime's on the processor, one thread; converted on first use. progress: gets a
+    line for what takes long; default: the log.
     """
 
     def __init__(

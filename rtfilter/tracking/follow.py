@@ -1,22 +1,12 @@
-"""Following one person from picture to picture: when to detect, who is ours, where to look next.
+"""One person followed from picture to picture: when to detect, which face is theirs, where to look next.
 
-Logic only, the same for both lanes: whoever has the networks shows it what they say. For one picture:
-
-    roi = follower.roi or follower.start(faces, time_s)             # faces: detected in this picture
-    ours = follower.observed(points_px, presence, time_s)           # what the mesh network says of `roi`
-    if ours and follower.rough:
-        ...                                                         # mesh at `follower.roi`, observe again
-    if ours and follower.look_due:
-        roi = follower.look(faces, time_s)                          # not None: mesh there, observe again
-
-Where nobody is found at a `roi` that came from the picture before, `roi` is None afterwards, and starting
-anew in the same picture is worth one try: the person may have jumped, by a cut.
+Called by the trackers of both lanes, which have the networks. The steps of one picture are `find_person`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +17,11 @@ from rtfilter.tracking.roi import Roi
 
 F32 = npt.NDArray[np.float32]
 
+Detect = Callable[[], Sequence[Detection]]
+# Landmarks float32 [478, 3] in pixels of the picture, None for none, and presence 0..1, of the face in a
+# square.
+Mesh = Callable[[Roi], tuple[F32 | None, float]]
+
 PRESENCE_MIN = 0.5  # MediaPipe's; less is no face
 REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 # Pictures between two looks at who else is there: when nobody was lately, and when somebody was.
@@ -35,9 +30,9 @@ _OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both side
 
 
 class Follower:
-    """Follows one face: the largest at first, and the same one through crossings and short absences.
+    """One followed face: the largest at first, then the same one through crossings and absences.
 
-    All lengths are in pixels of the picture, all times in seconds of presentation time.
+    Lengths are in pixels of the picture, times in seconds of presentation time.
     """
 
     def __init__(self) -> None:
@@ -52,47 +47,47 @@ class Follower:
 
     @property
     def roi(self) -> Roi | None:
-        """Where to look for our face in the next picture; None when a detection has to say so."""
+        """The square to look in for the face in the next picture; None when a detection is needed."""
         return self._roi
 
     @property
     def place(self) -> Spot | None:
-        """Where our face was last seen; None before the first time."""
+        """Where the face was last seen; None before the first time."""
         return self._place
 
     @property
     def rough(self) -> bool:
         """Whether the landmarks just observed were found in a detector's square.
 
-        Such landmarks lie 0.7 to 1.8 % of an IOD from where they settle; `roi` is laid around them now, and
-        what is found there in the same picture lies 0.2 to 0.9 % from there (measured on nine pictures).
+        They lie 0.7 to 1.8 % of an IOD from where they settle; those found in the same picture in `roi`,
+        which is now laid around them, 0.2 to 0.9 % (measured on nine pictures).
         """
         return self._rough
 
     def remembers(self, time_s: float) -> bool:
-        """Whether our face was seen so lately that one that comes back is the same."""
+        """Whether the face was seen less than REMEMBER_S ago: one that comes back is then the same."""
         return self._place is not None and 0.0 <= time_s - self._seen_s <= REMEMBER_S
 
     def expected(self, time_s: float) -> tuple[float, float] | None:
-        """Where our face should be: where it was going when somebody passed, else where it was last seen."""
+        """The face's expected centre: extrapolated when somebody passed, else where it was last seen."""
         if self._place is None:
             return None
         return self._crossing.expected(time_s) or (self._place.x, self._place.y)
 
     @property
     def look_due(self) -> bool:
-        """Whether it is time to detect all faces although ours is being followed."""
+        """Whether all faces are to be detected although this one is followed."""
         every = LOOK_EVERY_IN_COMPANY if self._crossing.company else LOOK_EVERY_ALONE
         return self._roi is not None and self._looked >= every
 
     @property
     def look_next(self) -> bool:
-        """Whether `look_due` will hold after the next picture, should our face be found in it."""
+        """Whether `look_due` will hold after the next picture, should the face be found in it."""
         every = LOOK_EVERY_IN_COMPANY if self._crossing.company else LOOK_EVERY_ALONE
         return self._roi is not None and not self._fresh and self._looked + 1 >= every
 
     def picture(self, width: int, height: int) -> None:
-        """Tell the size of the picture that comes; when it is another one, the place is scaled along."""
+        """Begin a picture of that size; when the size changes, the last place is scaled along."""
         before, self._size = self._size, (width, height)
         if before is None or before == self._size:
             return
@@ -104,7 +99,7 @@ class Follower:
             self._place = Spot(self._place.x * share_x, self._place.y * share_y, size)
 
     def start(self, faces: Sequence[Detection], time_s: float) -> Roi | None:
-        """Choose among a picture's faces: ours if it was seen a moment ago, else the largest."""
+        """Choose among a picture's faces: the followed one if it is remembered, else the largest."""
         self._roi = None
         if not faces:
             return None
@@ -115,7 +110,7 @@ class Follower:
         return self._begin(wanted)
 
     def observed(self, points_px: F32 | None, presence: float, time_s: float) -> bool:
-        """What the mesh network found at `roi`: whether it is our face, to be shown and followed.
+        """Take in what the mesh network found at `roi`; whether it is the followed face.
 
         points_px: float32 [478, 3], or None for nothing. presence: 0..1.
         """
@@ -129,7 +124,7 @@ class Follower:
             return False
         place = place_of(points_px)
         if not fresh and self._place is not None and not place.is_near(self._place):
-            # The square slid onto somebody else: let go, and look again where our person was.
+            # The square slid onto somebody else: let go, and detect again where the person was.
             return False
         around = Roi.of_landmarks(points_px)
         self._roi = around if fresh else roi.followed(around, time_s - self._seen_s)
@@ -138,10 +133,10 @@ class Follower:
         return True
 
     def look(self, faces: Sequence[Detection], time_s: float) -> Roi | None:
-        """Compare with all faces of the picture just observed: where our person is instead.
+        """Compare with all faces of the picture just observed; the square of the right face when it is
+        another.
 
-        None when it is ours that is followed, as far as can be told. Otherwise what was observed was
-        somebody else.
+        None when the followed face is the right one, or nothing shows otherwise.
         """
         self._looked = 0
         if self._roi is None or self._place is None:
@@ -151,7 +146,7 @@ class Follower:
         return None if ours is None else self._begin(faces[spots.index(ours)])
 
     def let_go(self) -> None:
-        """What is followed is not our face after all; the person is remembered."""
+        """Drop the square, which is on another face; the person is remembered."""
         self._roi = None
 
     def reset(self) -> None:
@@ -169,3 +164,31 @@ def place_of(points_px: F32) -> Spot:
     x = (top[0] + chin[0] + right[0] + left[0]) / 4
     y = (top[1] + chin[1] + right[1] + left[1]) / 4
     return Spot(x, y, max(math.dist(top, chin), math.dist(right, left)))
+
+
+def find_person(follower: Follower, time_s: float, detect: Detect, mesh: Mesh) -> Roi | None:
+    """The square of the followed person in the picture at `time_s`; None without a face.
+
+    `follower.picture` comes before. `mesh` runs on one square or several; the last of them is returned.
+    """
+    continued = follower.roi is not None
+    found = _settled(follower, time_s, detect, mesh)
+    if found is None and continued:
+        # The person jumped, as by a cut: detect in the same picture.
+        found = _settled(follower, time_s, detect, mesh)
+    if found is not None and follower.look_due and follower.look(detect(), time_s) is not None:
+        found = _settled(follower, time_s, detect, mesh)
+    return found
+
+
+def _settled(follower: Follower, time_s: float, detect: Detect, mesh: Mesh) -> Roi | None:
+    """The face at the follower's square, or at a detection's when none is followed."""
+    roi = follower.roi or follower.start(detect(), time_s)
+    while roi is not None:
+        points_px, presence = mesh(roi)
+        if not follower.observed(points_px, presence, time_s):
+            return None
+        if not follower.rough:
+            return roi
+        roi = follower.roi
+    return None

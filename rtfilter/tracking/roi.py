@@ -1,7 +1,8 @@
-"""Where the face mesh network looks: a turned square around the face, and the way there and back.
+"""The turned square around a face that the mesh network sees: its geometry, its pixels, and the way back.
 
 Geometry and sampling are MediaPipe's (DetectionsToRects, RectTransformation, ImageToTensor and
-LandmarkProjection with the options of face_landmark_front_cpu): the network sees what it was released with.
+LandmarkProjection with the options of face_landmark_front_cpu), so the network sees what it was released
+with.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A turned or shrunken part of a picture as a network's input, in both lanes by the same arithmetic."""
+"""A turned or shrunken part of a picture as a network's input. Called by `tracking.roi` and `detect`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def sample(
 ) -> None:
     """Write bilinear samples of a picture into `out`, float32 [3, h, w] RGB, as 0..255 * scale + bias.
 
-    pixels: of a frame, RGB or planes, which do not become RGB for it. picture_from_crop: affine [2, 3] from
-    pixel's number to pixel's number. Beyond the picture its border goes on, or it is black.
+    pixels: of a frame, RGB or planes, which stay planes. picture_from_crop: affine [2, 3] from pixel index to
+    pixel index. Beyond the picture its border is repeated, or it is black.
     """
     matrix = between_centres(picture_from_crop)
     if isinstance(pixels, Planes):
@@ -35,7 +35,7 @@ def sample(
 
 
 def between_centres(picture_from_crop: F64) -> F64:
-    """The map [2, 3] between places where pixel centres are at + 0.5, of one between pixels' numbers."""
+    """A map [2, 3] between pixel indices as one between coordinates with pixel centres at + 0.5."""
     moved = picture_from_crop.copy()
     moved[:, 2] += 0.5 - 0.5 * picture_from_crop[:, :2].sum(1)
     return moved

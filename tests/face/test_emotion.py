@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rtfilter.controls import BLENDSHAPE_INDEX, BLENDSHAPES, EMOTIONS, INTENSITY_MAX, MIRROR, Controls
 from rtfilter.face import emotion
 from rtfilter.face import landmarks as lm
-from tests.faces import builtin, coefficients
+from tests.faces import builtin, coefficients, offset_of
 
 FELT = EMOTIONS[:-1]  # neutral alone adds nothing
 SPOKEN = [
@@ -23,28 +23,28 @@ expressions = st.lists(st.floats(0.0, 1.0), min_size=52, max_size=52).map(np.arr
 mixes = st.lists(st.floats(0.0, 1.5), min_size=8, max_size=8).map(np.array)
 
 
-def wish(expression: np.ndarray = REST, **emotions: float) -> np.ndarray:
-    return emotion.goal(emotion.mix(Controls(emotions)), expression)
+def target_offset(expression: np.ndarray = REST, **emotions: float) -> np.ndarray:
+    return offset_of(emotion.mix(Controls(emotions)), expression)
 
 
 @given(expressions)
 @settings(max_examples=40, deadline=None)
-def test_no_wish_is_exactly_no_offset(expression: np.ndarray) -> None:
-    assert not emotion.goal(emotion.mix(Controls()), expression).any()
-    assert not emotion.goal(
-        emotion.mix(Controls({"happy": 1.0, "sad": 0.5}, intensity=0.0)), expression
-    ).any()
+def test_no_target_is_exactly_no_offset(expression: np.ndarray) -> None:
+    assert not offset_of(emotion.mix(Controls()), expression).any()
+    assert not offset_of(emotion.mix(Controls({"happy": 1.0, "sad": 0.5}, intensity=0.0)), expression).any()
 
 
 @pytest.mark.parametrize("name", FELT)
 def test_every_emotion_moves_something(name: str) -> None:
-    assert np.abs(wish(**{name: 1.0})).max() > 0.3
+    assert np.abs(target_offset(**{name: 1.0})).max() > 0.3
 
 
 @given(st.sampled_from(EMOTIONS), expressions)
 @settings(max_examples=80, deadline=None)
 def test_every_blendshape_grows_with_intensity(name: str, expression: np.ndarray) -> None:
-    steps = np.array([wish(expression, **{name: amount}) for amount in np.linspace(0.0, INTENSITY_MAX, 16)])
+    steps = np.array(
+        [target_offset(expression, **{name: amount}) for amount in np.linspace(0.0, INTENSITY_MAX, 16)]
+    )
     assert (np.diff(np.abs(steps), axis=0) >= -1e-12).all()
     assert (steps * steps[-1] >= 0).all(), "no blendshape changes its direction on the way"
 
@@ -53,9 +53,9 @@ def test_every_blendshape_grows_with_intensity(name: str, expression: np.ndarray
 @settings(max_examples=80, deadline=None)
 def test_only_contempt_is_lopsided(expression: np.ndarray, amounts: np.ndarray) -> None:
     amounts[EMOTIONS.index("contempt")] = 0.0
-    mirrored = emotion.goal(amounts, expression[list(MIRROR)])[list(MIRROR)]
-    assert np.array_equal(mirrored, emotion.goal(amounts, expression))
-    one_sided = wish(contempt=1.0)
+    mirrored = offset_of(amounts, expression[list(MIRROR)])[list(MIRROR)]
+    assert np.array_equal(mirrored, offset_of(amounts, expression))
+    one_sided = target_offset(contempt=1.0)
     assert not np.array_equal(one_sided[list(MIRROR)], one_sided)
 
 
@@ -64,7 +64,7 @@ def test_only_contempt_is_lopsided(expression: np.ndarray, amounts: np.ndarray) 
 def test_an_edit_takes_no_more_than_there_is_and_adds_no_more_than_the_limit(
     expression: np.ndarray, amounts: np.ndarray
 ) -> None:
-    reached = expression + emotion.goal(amounts, expression)
+    reached = expression + offset_of(amounts, expression)
     assert (reached >= -1e-12).all()
     assert (reached <= emotion.LIMIT + 1e-12).all()
 
@@ -74,7 +74,7 @@ def test_a_smile_on_a_smile_adds_less_than_on_a_straight_face(intensity: float) 
     smiles = ["mouthSmileLeft", "mouthSmileRight"]
     own = np.linspace(0.0, 1.0, 6)
     added = np.array(
-        [wish(coefficients(mouthSmile=e), happy=intensity)[BLENDSHAPE_INDEX[smiles[0]]] for e in own]
+        [target_offset(coefficients(mouthSmile=e), happy=intensity)[BLENDSHAPE_INDEX[smiles[0]]] for e in own]
     )
     assert (np.diff(added) < 0).all()
     assert (np.diff(own + added) > 0).all(), "who smiles more still smiles more"
@@ -84,35 +84,37 @@ def test_a_smile_on_a_smile_adds_less_than_on_a_straight_face(intensity: float) 
 @given(expressions, st.floats(0.0, 1.5))
 @settings(max_examples=60, deadline=None)
 def test_neutral_draws_back_feeling_and_nothing_else(expression: np.ndarray, amount: float) -> None:
-    offset = wish(expression, neutral=amount)
+    offset = target_offset(expression, neutral=amount)
     rest = np.setdiff1d(np.arange(52), AFFECT)
     assert not offset[rest].any()
     assert (offset[AFFECT] <= 0).all()
     eyes_open = expression.copy()
     eyes_open[[BLENDSHAPE_INDEX["eyeBlinkLeft"], BLENDSHAPE_INDEX["eyeBlinkRight"]]] = 0.0
-    assert eyes_open[AFFECT] + wish(eyes_open, neutral=1.0)[AFFECT] == pytest.approx(0.0, abs=1e-12)
+    assert eyes_open[AFFECT] + target_offset(eyes_open, neutral=1.0)[AFFECT] == pytest.approx(0.0, abs=1e-12)
 
 
 @given(expressions, mixes)
 @settings(max_examples=60, deadline=None)
 def test_jaw_gaze_and_blinks_belong_to_the_person(expression: np.ndarray, amounts: np.ndarray) -> None:
-    assert not emotion.goal(amounts, expression)[SPOKEN].any()
+    assert not offset_of(amounts, expression)[SPOKEN].any()
 
 
 @given(expressions, mixes)
 @settings(max_examples=60, deadline=None)
 def test_closed_lids_stay_closed(expression: np.ndarray, amounts: np.ndarray) -> None:
     expression[[BLENDSHAPE_INDEX["eyeBlinkLeft"], BLENDSHAPE_INDEX["eyeBlinkRight"]]] = 1.0
-    offset = emotion.goal(amounts, expression)
+    offset = offset_of(amounts, expression)
     for name in ("eyeWideLeft", "eyeWideRight", "eyeSquintLeft", "eyeSquintRight"):
         assert offset[BLENDSHAPE_INDEX[name]] == 0.0
 
 
 def test_a_wink_leaves_the_other_eye_alone() -> None:
-    offset = wish(coefficients(eyeBlinkLeft=1.0), surprised=1.0)
+    offset = target_offset(coefficients(eyeBlinkLeft=1.0), surprised=1.0)
     assert offset[BLENDSHAPE_INDEX["eyeWideLeft"]] == 0.0
     assert (
-        offset[BLENDSHAPE_INDEX["eyeWideRight"]] == wish(surprised=1.0)[BLENDSHAPE_INDEX["eyeWideRight"]] > 0
+        offset[BLENDSHAPE_INDEX["eyeWideRight"]]
+        == target_offset(surprised=1.0)[BLENDSHAPE_INDEX["eyeWideRight"]]
+        > 0
     )
 
 
@@ -121,10 +123,10 @@ def test_a_wink_leaves_the_other_eye_alone() -> None:
 def test_a_small_step_is_a_small_change(expression: np.ndarray, amounts: np.ndarray, seed: int) -> None:
     """Of the mix and of the face alike. No number changes by more than a few times the step."""
     rng = np.random.default_rng(seed)
-    before = emotion.goal(amounts, expression)
+    before = offset_of(amounts, expression)
     step = 1e-4
-    mixed = emotion.goal(np.maximum(amounts + rng.uniform(-step, step, 8), 0.0), expression)
-    moved = emotion.goal(amounts, np.clip(expression + rng.uniform(-step, step, 52), 0.0, 1.0))
+    mixed = offset_of(np.maximum(amounts + rng.uniform(-step, step, 8), 0.0), expression)
+    moved = offset_of(amounts, np.clip(expression + rng.uniform(-step, step, 52), 0.0, 1.0))
     assert np.abs(mixed - before).max() < 20 * step
     assert np.abs(moved - before).max() < 20 * step
 
@@ -134,14 +136,14 @@ def test_a_small_step_is_a_small_change(expression: np.ndarray, amounts: np.ndar
 def test_small_amounts_mix_linearly(order: list[str], amount: float) -> None:
     """On a face at rest, for what two emotions do not want in opposite directions."""
     one, two = order[:2]
-    alone, other = wish(**{one: amount}), wish(**{two: amount})
-    together = wish(**{one: amount, two: amount})
+    alone, other = target_offset(**{one: amount}), target_offset(**{two: amount})
+    together = target_offset(**{one: amount, two: amount})
     awake = 1.0 - coefficients(eyeBlink=1.0)
-    at_full = np.array([wish(awake, **{name: 0.5}) for name in (one, two)])
+    at_full = np.array([target_offset(awake, **{name: 0.5}) for name in (one, two)])
     agreed = (at_full >= 0).all(0)
     assert agreed.sum() > 20
     assert together[agreed] == pytest.approx((alone + other)[agreed], rel=1e-3, abs=1e-12)
-    assert wish(**{one: 2 * amount})[agreed] == pytest.approx(2 * alone[agreed], rel=1e-3, abs=1e-12)
+    assert target_offset(**{one: 2 * amount})[agreed] == pytest.approx(2 * alone[agreed], rel=1e-3, abs=1e-12)
 
 
 def test_intensity_scales_the_whole_mix() -> None:
@@ -184,7 +186,7 @@ def test_an_emotion_leads_in_its_own_direction(name: str) -> None:
 
 
 def moved(name: str, landmark: int) -> np.ndarray:
-    return builtin().displacement_iod(wish(**{name: 1.0}))[landmark]
+    return builtin().displacement_iod(target_offset(**{name: 1.0}))[landmark]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The mouth guard: what is closed stays closed, what is said stays readable, the rest is the wish's."""
+"""The mouth guard: what is closed stays closed, what is said stays readable, the rest is the target's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rtfilter.controls import BLENDSHAPE_INDEX, EMOTIONS, MIRROR, Controls
 from rtfilter.face import emotion
 from rtfilter.face import landmarks as lm
 from rtfilter.face.mouth import EXTRA_ROWS, PAIRS, MouthGuard, lip_gaps, speech_rows
-from tests.faces import builtin, coefficients, with_expression
+from tests.faces import builtin, coefficients, offset_of, with_expression
 
 GUARD = MouthGuard(builtin())
 FELT = EMOTIONS[:-1]
@@ -26,7 +26,7 @@ shares = st.floats(0.0, 1.0)
 
 
 def goal(name: str, intensity: float = 1.0) -> np.ndarray:
-    return emotion.goal(emotion.mix(Controls({name: intensity})), np.zeros(52))
+    return offset_of(emotion.mix(Controls({name: intensity})), np.zeros(52))
 
 
 def gap_change(offset: np.ndarray) -> float:
@@ -46,9 +46,9 @@ def test_closed_lips_stay_closed(name: str, intensity: float, mouth: float) -> N
 @settings(max_examples=80, deadline=None)
 def test_closed_lips_stay_closed_under_any_mixture(amounts: np.ndarray, mouth: float) -> None:
     """Eight emotions at once, up to 1.5 each, is more than any preset asks for."""
-    wish = emotion.goal(amounts, np.zeros(52))
-    kept = gap_change(GUARD.solve(wish, CLOSED, mouth))
-    assert kept < max(0.006, 0.25 * gap_change(wish))
+    target = offset_of(amounts, np.zeros(52))
+    kept = gap_change(GUARD.solve(target, CLOSED, mouth))
+    assert kept < max(0.006, 0.25 * gap_change(target))
 
 
 @pytest.mark.parametrize("name", FELT)
@@ -63,7 +63,7 @@ def test_at_full_preservation_every_gap_is_kept(name: str, intensity: float) -> 
 @given(mixes, gaps)
 @settings(max_examples=60, deadline=None)
 def test_the_jaw_and_the_lips_forward_are_speech(amounts: np.ndarray, opening: np.ndarray) -> None:
-    offset = GUARD.solve(emotion.goal(amounts, np.zeros(52)), opening, 1.0)
+    offset = GUARD.solve(offset_of(amounts, np.zeros(52)), opening, 1.0)
     jaw, protrusion = (PAIRS + list(EXTRA_ROWS).index(name) for name in ("jaw", "protrusion"))
     assert abs(GUARD.rows[jaw] @ offset) < 0.03
     assert abs(GUARD.rows[protrusion] @ offset) < 0.12
@@ -78,10 +78,10 @@ def test_without_preservation_open_lips_follow_the_wish() -> None:
 @settings(max_examples=60, deadline=None)
 def test_speech_changes_less_as_preservation_rises(amounts: np.ndarray) -> None:
     """Where closure does not bind, |S d|^2 under the rows' weights can only fall."""
-    wish = emotion.goal(amounts, np.zeros(52))
+    target = offset_of(amounts, np.zeros(52))
     changes = []
     for mouth in np.linspace(0.0, 1.0, 11):
-        speech = GUARD.rows @ GUARD.solve(wish, np.full(PAIRS, 100.0), mouth)
+        speech = GUARD.rows @ GUARD.solve(target, np.full(PAIRS, 100.0), mouth)
         changes.append(float((WEIGHTS * speech * speech).sum()))
     assert (np.diff(changes) <= 1e-12).all()
     assert changes[-1] <= changes[0]
@@ -90,8 +90,8 @@ def test_speech_changes_less_as_preservation_rises(amounts: np.ndarray) -> None:
 @given(mixes)
 @settings(max_examples=60, deadline=None)
 def test_less_of_the_wish_is_kept_as_preservation_rises(amounts: np.ndarray) -> None:
-    wish = emotion.goal(amounts, np.zeros(52))
-    away = [np.abs(GUARD.solve(wish, OPEN, mouth) - wish).max() for mouth in (0.0, 0.5, 1.0)]
+    target = offset_of(amounts, np.zeros(52))
+    away = [np.abs(GUARD.solve(target, OPEN, mouth) - target).max() for mouth in (0.0, 0.5, 1.0)]
     assert away[0] <= away[1] + 1e-6
     assert away[1] <= away[2] + 1e-6
 
@@ -107,9 +107,9 @@ def test_the_smile_itself_survives(mouth: float) -> None:
 @given(mixes, gaps, shares)
 @settings(max_examples=60, deadline=None)
 def test_brows_and_lids_are_not_speech(amounts: np.ndarray, opening: np.ndarray, mouth: float) -> None:
-    """Their cost keeps them out of any repair: less than 1 % of what the wish asks of them."""
-    wish = emotion.goal(amounts, np.zeros(52))
-    off = GUARD.solve(wish, opening, mouth) - wish
+    """Their cost keeps them out of any repair: less than 1 % of what the target asks of them."""
+    target = offset_of(amounts, np.zeros(52))
+    off = GUARD.solve(target, opening, mouth) - target
     for name, index in BLENDSHAPE_INDEX.items():
         if name.startswith(("brow", "eye")):
             assert abs(off[index]) < 0.01
@@ -126,9 +126,9 @@ def test_no_wish_is_exactly_no_offset(opening: np.ndarray, mouth: float) -> None
 def test_a_mirrored_face_gets_the_mirrored_edit(
     amounts: np.ndarray, expression: np.ndarray, opening: np.ndarray, mouth: float
 ) -> None:
-    wish = emotion.goal(amounts, expression)
-    one = GUARD.solve(wish, opening, mouth)
-    two = GUARD.solve(wish[list(MIRROR)], opening[::-1], mouth)
+    target = offset_of(amounts, expression)
+    one = GUARD.solve(target, opening, mouth)
+    two = GUARD.solve(target[list(MIRROR)], opening[::-1], mouth)
     assert two[list(MIRROR)] == pytest.approx(one, abs=1e-9)
 
 
@@ -138,9 +138,9 @@ def test_a_small_step_of_the_lips_is_a_small_change(
     amounts: np.ndarray, opening: np.ndarray, mouth: float, seed: int
 ) -> None:
     """No switch between open and closed: the edit does not jump when the lips meet."""
-    wish = emotion.goal(amounts, np.zeros(52))
+    target = offset_of(amounts, np.zeros(52))
     step = np.random.default_rng(seed).uniform(-1e-4, 1e-4, PAIRS)
-    one, two = (GUARD.solve(wish, opening + d, mouth) for d in (0.0, step))
+    one, two = (GUARD.solve(target, opening + d, mouth) for d in (0.0, step))
     assert np.abs(builtin().displacement_iod(two - one)).max() < 5e-4
 
 

@@ -8,8 +8,16 @@ import pytest
 from rtfilter.colour import YuvSpec, rgb_to_yuv
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
-from rtfilter.tracking.anchors import ANCHOR_COUNT, INPUT_PX, anchors_px
-from rtfilter.tracking.detect import KEYPOINT_COUNT, Detection, Letterbox, detections, letterbox
+from rtfilter.tracking.detect import (
+    ANCHOR_COUNT,
+    INPUT_PX,
+    KEYPOINT_COUNT,
+    Detection,
+    Letterbox,
+    anchors_px,
+    detections,
+    letterbox,
+)
 
 WHOLE = Letterbox(0.0, 0.0, 1.0)
 

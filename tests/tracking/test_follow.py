@@ -9,8 +9,7 @@ import pytest
 
 from rtfilter.tracking.crossing import Spot
 from rtfilter.tracking.detect import Detection
-from rtfilter.tracking.find import find_person
-from rtfilter.tracking.follow import LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY, Follower, place_of
+from rtfilter.tracking.follow import LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY, Follower, find_person, place_of
 from rtfilter.tracking.roi import Roi
 from tests.tracking.worlds import FPS, Path, detected, landmarks_at, seen_in, walking
 
