@@ -1,4 +1,4 @@
-"""The control panel in a browser, through scripts alone, so that every browser can be asked the same."""
+"""The control panel in a browser, through scripts alone, so that it is the same for every browser."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Difference:
 
 
 class Panel:
-    """One page. What it waits for has PATIENCE_S, and an AssertionError says what it saw instead."""
+    """One page. What it waits for has PATIENCE_S, and an AssertionError has what it saw instead."""
 
     def __init__(self, browser: Browser, server: Server) -> None:
         self.browser = browser
@@ -159,7 +159,7 @@ class Panel:
         self.wait(lambda: self.phase == phase, f"phase {phase}", patience_s)
 
     def asks_to_stay(self) -> bool:
-        """Whether the page would ask before it is left."""
+        """Whether the page wants a confirmation before it is left."""
         script = "return !window.dispatchEvent(new Event('beforeunload', {cancelable: true}))"
         return bool(self.run(script))
 

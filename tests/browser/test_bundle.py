@@ -72,10 +72,10 @@ def test_a_browser_publishes_with_every_bundle_policy(
     publisher.get(f"{server.address}/")
     # A stream is missed only after a while when its browser is gone, and holds its name until then.
     name = f"{type(publisher).__name__}-{policy}"
-    said = publisher.execute_async_script(_PUBLISH, policy, name, server.token)
-    assert "error" not in said, said
+    published = publisher.execute_async_script(_PUBLISH, policy, name, server.token)
+    assert "error" not in published, published
     wait_live(server, name)
-    end(server, said["location"])
+    end(server, published["location"])
 
 
 def wait_live(server: ServerProcess, name: str) -> None:

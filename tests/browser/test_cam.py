@@ -29,7 +29,7 @@ from tests.browser.test_picture import smiles, untouched
 
 @dataclass(frozen=True)
 class Address:
-    """Where the panel is served; what `Panel` asks of a server."""
+    """Where the panel is served; the part of a server that `Panel` needs."""
 
     link: str
 
@@ -54,7 +54,7 @@ class StillFace(DemoSource):
 
 
 class NoDevice:
-    """A virtual camera that nobody watches."""
+    """A virtual camera without a watcher."""
 
     def write(self, frame: Frame) -> None: ...
 
@@ -106,7 +106,7 @@ def test_the_servers_camera_is_shown_before_and_after(cam: Panel) -> None:
     assert "No mood chosen" in cam.text("notice"), "a call that goes on is not changed by looking at it"
     cam.slide("emotions-happy", 1.2)
     cam.wait_difference(smiles, "smile")
-    cam.wait(lambda: cam.session()["controls"]["emotions"] == {"happy": 1.2}, "wish")
+    cam.wait(lambda: cam.session()["controls"]["emotions"] == {"happy": 1.2}, "controls")
     cam.wait(lambda: cam.text("counts") and not cam.text("counts").startswith("0 "), "frame rate")
     assert cam.run("return document.getElementById('device').value") == "demo"
     cam.run(

@@ -213,7 +213,7 @@ def test_text_can_be_read_in_both_themes(panel: Panel, browser: Chrome, theme: s
             "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).slice(0, 3)"
         )
         assert (sum(panel.run(sum_rgb)) > 3 * 128) == (theme == "light")
-        # The toggle's first step is light, its second dark, whatever the system says.
+        # The toggle's first step is light, its second dark, whatever the system's is.
         panel.click("theme")
         panel.click("theme")
         assert sum(panel.run(sum_rgb)) < 3 * 128

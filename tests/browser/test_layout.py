@@ -69,7 +69,7 @@ def test_it_fits_a_phone(panel: Panel, browser: Chrome) -> None:
             ".map(e => [e.id || e.className, e.getBoundingClientRect().height]).filter(([, h]) => h < 36)"
         )
         assert small == []
-        # The wish comes before the delay, and no keyboard is spoken of.
+        # The controls come before the delay, and no key is mentioned.
         order = [panel.run(f"return document.getElementById('{at}').getBoundingClientRect().top")
                  for at in ("stage", "presets", "wheel", "emotions", "feel", "latency")]  # fmt: skip
         assert order == sorted(order)

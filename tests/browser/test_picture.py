@@ -1,4 +1,4 @@
-"""The page connects, and what it shows is what was wished: checked in the pixels of a real browser."""
+"""The page connects, and it shows what the controls are set to: checked in the pixels of a real browser."""
 
 from __future__ import annotations
 
@@ -169,10 +169,10 @@ def test_the_read_out_tells_where_the_time_goes(live: Panel) -> None:
 
 # A connection whose checks take 190 ms, as they do on a machine with no processor to spare.
 SLOW_CHECKS = """
-const told = RTCPeerConnection.prototype.getStats;
+const getStats = RTCPeerConnection.prototype.getStats;
 RTCPeerConnection.prototype.getStats = async function () {
   const stats = new Map();
-  for (const [id, entry] of await told.call(this))
+  for (const [id, entry] of await getStats.call(this))
     stats.set(id, entry.type === "candidate-pair" ? {...entry, currentRoundTripTime: 0.19} : entry);
   return stats;
 };

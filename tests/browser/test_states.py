@@ -1,4 +1,4 @@
-"""What the panel says when something is missing, refused or lost, and how it comes back."""
+"""What the panel shows when something is missing, refused or lost, and how it comes back."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def test_a_camera_in_use(panel: Panel, name: str, title: str) -> None:
 def test_a_camera_that_is_unplugged_and_comes_back(panel: Panel) -> None:
     panel.run(
         "const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
-        "navigator.mediaDevices.getUserMedia = async (wish) => {"
-        "  const stream = await open(wish); window.camera = stream.getTracks()[0]; return stream; }"
+        "navigator.mediaDevices.getUserMedia = async (constraints) => {"
+        "  const stream = await open(constraints); window.camera = stream.getTracks()[0]; return stream; }"
     )
     panel.start()
     panel.run("window.camera.stop(); window.camera.dispatchEvent(new Event('ended'))")
@@ -129,7 +129,7 @@ def test_without_a_data_channel_the_websocket_serves(
     panel = Panel(browser, server)
     panel.begin()
     panel.slide("emotions-happy", 0.7)
-    panel.wait(lambda: panel.session()["controls"]["emotions"] == {"happy": 0.7}, "wish over the WebSocket")
+    panel.wait(lambda: panel.session()["controls"]["emotions"] == {"happy": 0.7}, "change over the WebSocket")
     session = panel.session()["id"]
     panel.api("PATCH", f"/api/sessions/{session}/controls", {"mouth": 0.5})
     panel.wait(lambda: float(panel.values["mouth"]) == 0.5, "echo over the WebSocket")
@@ -139,14 +139,14 @@ def test_without_a_data_channel_the_websocket_serves(
 
 
 def test_the_first_message_is_not_missed(panel: Panel) -> None:
-    """It holds the wish: without it the sliders would stand at nothing while the face is edited."""
+    """It has the session's controls: without it the sliders would stand at 0 while the face is edited."""
     panel.run(
         "const set = RTCRtpSender.prototype.setParameters;"
         "RTCRtpSender.prototype.setParameters = async function (...given) {"
         "  await new Promise((done) => setTimeout(done, 3000)); return set.apply(this, given); }"
     )
     panel.start()
-    panel.wait(lambda: panel.values["emotions-happy"] == "0.4", "the wish of the session")
+    panel.wait(lambda: panel.values["emotions-happy"] == "0.4", "the controls of the session")
 
 
 def test_a_session_that_somebody_ended(panel: Panel) -> None:
@@ -166,7 +166,7 @@ def test_it_reconnects_when_the_server_comes_back(browser: Chrome, kill: bool) -
         panel = Panel(browser, first)
         panel.begin()
         panel.slide("emotions-happy", 0.8)
-        panel.wait(lambda: panel.session()["controls"]["emotions"] == {"happy": 0.8}, "wish")
+        panel.wait(lambda: panel.session()["controls"]["emotions"] == {"happy": 0.8}, "controls")
     finally:
         first.stop(kill)
     panel.wait_phase("lost")

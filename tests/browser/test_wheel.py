@@ -1,4 +1,4 @@
-"""The wheel and the sliders: one wish, shown in both."""
+"""The wheel and the sliders: one mix, shown in both."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_page_mixes_as_the_filter_does(panel: Panel, browser: Chrome) -> Non
         assert abs(back_arousal - arousal) < 0.005
 
 
-def test_wheel_and_sliders_show_one_wish(panel: Panel, browser: Chrome) -> None:
+def test_wheel_and_sliders_show_one_mix(panel: Panel, browser: Chrome) -> None:
     panel.start()
     panel.wait(lambda: dot_near(panel, 0.41, 0.17), "dot at friendly")
     panel.run("document.querySelectorAll('#presets button')[2].click()")  # cheerful
@@ -74,7 +74,7 @@ def test_wheel_and_sliders_show_one_wish(panel: Panel, browser: Chrome) -> None:
         lambda: near(panel.mix(), mix_at(round(at[0], 2), round(at[1], 2)), 0.02), "the same at the server"
     )
     assert panel.session()["controls"]["valence"] == 0
-    # What a script wishes as valence and arousal is in both as well.
+    # What a script sets as valence and arousal is in both as well.
     session = panel.session()["id"]
     panel.api("PUT", f"/api/sessions/{session}/controls", {"valence": 0.5, "arousal": 0.5})
     panel.wait(lambda: dot_near(panel, 0.5, 0.5), "dot where a script put it")
@@ -103,7 +103,7 @@ def test_a_mix_without_a_place_has_no_dot_and_a_reason(panel: Panel) -> None:
 
 
 def test_blendshapes_asked_for_by_name_are_shown(panel: Panel) -> None:
-    """They have no slider; a page that shows none of them would say that nothing is asked."""
+    """They have no slider; a page that shows none of them would look as if the target were empty."""
     panel.start()
     path = f"/api/sessions/{panel.session()['id']}/controls"
     panel.api("PUT", path, {"blendshapes": {"browInnerUp": 0.4}, "intensity": 0})

@@ -1,4 +1,4 @@
-"""A real server and real peers in one event loop, and a filter that is quick and does as it is told."""
+"""A real server and real peers in one event loop, and a quick filter with a visible effect."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PAINT = Box(16, 16, 48, 48)
 
 
 class PaintingFilter:
-    """In place of `FaceFilter`: paints a bright box where a smile was asked for, and counts its users.
+    """In place of `FaceFilter`: paints a bright box for the emotion `happy`, and counts its users.
 
     delay_s: how long a step takes. The next step raises `error`, if there is one.
     """
@@ -132,7 +132,7 @@ class Visitor:
     channel: RTCDataChannel | None = None
     messages: list[dict[str, Any]] = field(default_factory=list)
 
-    async def told(self, test: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    async def message(self, test: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first message of the data channel that passes `test`, waiting for it."""
         return await first(lambda: next((m for m in self.messages if test(m)), None))
 

@@ -107,25 +107,25 @@ def test_the_wish_is_merged_replaced_and_chosen() -> None:
         async with serving() as running, visiting(running, camera()) as visitor:
             path = f"/api/sessions/{visitor.id}/controls"
             assert (await request(running, "GET", path))[1] == Controls().as_dict()
-            status, wish = await request(running, "PATCH", path, {"emotions": {"happy": 0.5}, "mouth": 0.2})
-            assert (status, wish["emotions"], wish["mouth"]) == (200, {"happy": 0.5}, 0.2)
-            _, wish = await request(running, "PATCH", path, {"emotions": {"sad": 0.1, "happy": None}})
-            assert (wish["emotions"], wish["mouth"]) == ({"sad": 0.1}, 0.2)
-            _, wish = await request(running, "PATCH", path, {"mouth": None})
-            assert wish["mouth"] == Controls().mouth
-            _, wish = await request(running, "PUT", path, {"intensity": 0.7})
-            assert wish == Controls(intensity=0.7).as_dict()
-            status, wish = await request(
+            status, answer = await request(running, "PATCH", path, {"emotions": {"happy": 0.5}, "mouth": 0.2})
+            assert (status, answer["emotions"], answer["mouth"]) == (200, {"happy": 0.5}, 0.2)
+            _, answer = await request(running, "PATCH", path, {"emotions": {"sad": 0.1, "happy": None}})
+            assert (answer["emotions"], answer["mouth"]) == ({"sad": 0.1}, 0.2)
+            _, answer = await request(running, "PATCH", path, {"mouth": None})
+            assert answer["mouth"] == Controls().mouth
+            _, answer = await request(running, "PUT", path, {"intensity": 0.7})
+            assert answer == Controls(intensity=0.7).as_dict()
+            status, answer = await request(
                 running, "POST", f"/api/sessions/{visitor.id}/preset", {"name": "friendly"}
             )
-            assert (status, wish["emotions"]) == (200, {"happy": 0.4})
-            assert (await request(running, "GET", path))[1] == wish
+            assert (status, answer["emotions"]) == (200, {"happy": 0.4})
+            assert (await request(running, "GET", path))[1] == answer
 
     run(test())
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "text", "status", "said"),
+    ("method", "path", "text", "status", "expected"),
     [
         ("PATCH", "/controls", '{"emotions": {"happpy": 1}}', 400, "happy"),
         ("PATCH", "/controls", '{"intensity": 9}', 400, "0..1.5"),
@@ -141,7 +141,7 @@ def test_the_wish_is_merged_replaced_and_chosen() -> None:
     ],
 )
 def test_mistakes_are_answered_in_one_line_and_change_nothing(
-    method: str, path: str, text: str | None, status: int, said: str
+    method: str, path: str, text: str | None, status: int, expected: str
 ) -> None:
     async def test() -> None:
         async with serving() as running, visiting(running, camera()) as visitor:
@@ -149,7 +149,7 @@ def test_mistakes_are_answered_in_one_line_and_change_nothing(
             got, body = await request(running, method, here + path, text=text)
             assert got == status
             assert body.keys() == {"error"}
-            assert said in body["error"]
+            assert expected in body["error"]
             assert "\n" not in body["error"]
             _, session = await request(running, "GET", here)
             assert (session["controls"], session["paused"]) == (Controls().as_dict(), False)
@@ -212,7 +212,7 @@ def test_the_data_channel_and_the_websocket_tell_the_same() -> None:
         async with serving() as running, visiting(running, camera(), channel=True) as visitor:
             channel = visitor.channel
             assert channel is not None
-            hello = await visitor.told(lambda message: message["type"] == "hello")
+            hello = await visitor.message(lambda message: message["type"] == "hello")
             assert hello["session"]["id"] == visitor.id
             protocols = ("rtfilter", f"token.{TOKEN}")
             async with running.http.ws_connect(
@@ -220,11 +220,11 @@ def test_the_data_channel_and_the_websocket_tell_the_same() -> None:
             ) as socket:
                 assert (await socket.receive_json())["type"] == "hello"
                 channel.send(json.dumps({"type": "controls", "changes": HAPPY, "seq": 7}))
-                echoed = await visitor.told(lambda message: message["type"] == "controls")
+                echoed = await visitor.message(lambda message: message["type"] == "controls")
                 assert (echoed["controls"]["emotions"], echoed["seq"]) == ({"happy": 1.0}, 7)
-                heard = await receive(socket, "controls")
-                assert heard == echoed
-                timings = await visitor.told(lambda message: message.get("applied_seq") == 7)
+                received = await receive(socket, "controls")
+                assert received == echoed
+                timings = await visitor.message(lambda message: message.get("applied_seq") == 7)
                 assert timings["strength"] == 1.0
                 assert {"wait", "unpack", "pack", "total"} <= timings["stages_ms"].keys()
                 assert (await receive(socket, "timings"))["type"] == "timings"
@@ -233,10 +233,10 @@ def test_the_data_channel_and_the_websocket_tell_the_same() -> None:
                 await socket.send_str("rubbish")
                 assert (await receive(socket, "error"))["seq"] is None
                 channel.send(json.dumps({"type": "preset", "name": "no-such", "seq": 8}))
-                wrong = await visitor.told(lambda message: message["type"] == "error")
+                wrong = await visitor.message(lambda message: message["type"] == "error")
                 assert wrong["seq"] == 8
                 await socket.send_json({"type": "paused", "paused": True})
-                paused = await visitor.told(lambda message: message.get("state") == "paused")
+                paused = await visitor.message(lambda message: message.get("state") == "paused")
                 assert paused["paused"] is True
                 await request(running, "DELETE", f"/api/sessions/{visitor.id}")
                 while (last := await receive(socket, "state"))["state"] != "ended":
@@ -268,14 +268,14 @@ def test_a_websocket_needs_the_token_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "status", "said"),
+    ("limits", "status", "expected"),
     [
         (Limits(sessions=1), 503, "all 1 places"),
         (Limits(sessions_per_address=1), 429, "from one address"),
         (Limits(cpu_share=0.0), 503, "processors are busy"),
     ],
 )
-def test_who_finds_no_room_is_told_why(limits: Limits, status: int, said: str) -> None:
+def test_a_refusal_for_no_room_has_its_reason(limits: Limits, status: int, expected: str) -> None:
     async def test() -> None:
         options = ServeOptions(port=0, token=TOKEN, limits=limits)
         async with serving(options) as running, visiting(running, camera()) as visitor:
@@ -285,7 +285,7 @@ def test_who_finds_no_room_is_told_why(limits: Limits, status: int, said: str) -
             async with running.http.post("/api/sessions", json=body) as response:
                 assert response.status == status
                 assert int(response.headers["Retry-After"]) > 0
-                assert said in (await response.json())["error"]
+                assert expected in (await response.json())["error"]
             await pc.close()
             await next_picture(visitor.tracks["video"][0])
             await request(running, "DELETE", f"/api/sessions/{visitor.id}")
@@ -342,7 +342,7 @@ def test_a_filter_that_fails_ends_its_own_session_only() -> None:
 
 
 class Beeper(MediaStreamTrack):
-    """Silence of 20 ms a frame, and a beep in those that `loud` says."""
+    """Silence of 20 ms a frame, and a beep in those that `loud` names."""
 
     kind = "audio"
 

@@ -28,7 +28,7 @@ from rtfilter.sources.demo import DemoSource
 
 TOKEN = "a-token-of-the-tests"
 WIDTH, HEIGHT = 640, 360
-# So many pictures later the wish is in all that is compared: those before it wait in the watcher's queue.
+# So many pictures later the controls are in all that is compared: earlier ones wait in the watcher's queue.
 TAKEN = 75
 # Loading the filter, connecting and the first pictures, on a busy machine.
 PATIENCE_S = 60.0
@@ -96,7 +96,7 @@ def client() -> aiohttp.ClientSession:
 async def until(panel: Panel, state: str) -> dict[str, Any]:
     """The session, once it is in `state`."""
 
-    async def ask() -> dict[str, Any]:
+    async def poll() -> dict[str, Any]:
         async with client() as http:
             while True:
                 async with http.get(f"{panel.address}/api/sessions/cam") as answer:
@@ -105,7 +105,7 @@ async def until(panel: Panel, state: str) -> dict[str, Any]:
                     return session
                 await asyncio.sleep(0.1)
 
-    return await asyncio.wait_for(ask(), PATIENCE_S)
+    return await asyncio.wait_for(poll(), PATIENCE_S)
 
 
 def test_the_session_shows_the_camera(panel: Panel) -> None:

@@ -23,7 +23,7 @@ TOKEN = "a-token-of-the-tests"
 FILES = Path("/proc/self/fd")
 # Filters and workers are made on demand and kept; three visits make all that one visitor at a time needs.
 WARM_UP, VISITS = 3, 6
-# A visitor of this number closes its sockets, and asks for nothing to be ended.
+# A visitor of this number closes its sockets, and ends nothing.
 RUDE = 2 * RUDE_EVERY - 1
 SETTLE_S = 60.0
 

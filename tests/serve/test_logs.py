@@ -40,9 +40,9 @@ def test_the_token_is_in_no_line_and_no_traceback(style: str, capsys: pytest.Cap
         raise ValueError(f"Bearer {TOKEN}")
     except ValueError:
         log.exception("failed")
-    said = capsys.readouterr().err
-    assert "ValueError" in said
-    assert TOKEN not in said
+    written = capsys.readouterr().err
+    assert "ValueError" in written
+    assert TOKEN not in written
 
 
 def test_quiet_tells_of_trouble_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,9 +50,9 @@ def test_quiet_tells_of_trouble_alone(capsys: pytest.CaptureFixture[str]) -> Non
     log = logging.getLogger("rtfilter.serve.test")
     log.info("all is well")
     log.warning("trouble")
-    said = capsys.readouterr().err
-    assert "trouble" in said
-    assert "well" not in said
+    written = capsys.readouterr().err
+    assert "trouble" in written
+    assert "well" not in written
 
 
 def test_people_are_spared_a_line_for_every_request(capsys: pytest.CaptureFixture[str]) -> None:

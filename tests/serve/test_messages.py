@@ -1,19 +1,21 @@
-"""Messages of clients: what is understood, and in how many words the rest is refused."""
+"""Messages of clients: parsed or refused briefly; and the controls that many threads change."""
 
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtfilter.controls import Controls
+from rtfilter.controls import EMOTIONS, Controls
 from rtfilter.errors import UsageError
 from rtfilter.serve.app.messages import (
     LONGEST_MESSAGE,
     ChangeControls,
     ChoosePreset,
+    LiveControls,
     Message,
     MessageError,
     Ping,
@@ -44,7 +46,7 @@ def test_messages_are_read(text: str, message: Message) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "seq"),
+    ("text", "part", "seq"),
     [
         ("", "JSON", None),
         (b'{"type": "ping", "t": 1}', "binary", None),
@@ -65,10 +67,10 @@ def test_messages_are_read(text: str, message: Message) -> None:
         ('{"type": "ping", "t": 1, "seq": true}', "seq", None),
     ],
 )
-def test_what_is_no_message_is_refused_in_one_line(text: str | bytes, said: str, seq: int | None) -> None:
+def test_what_is_no_message_is_refused_in_one_line(text: str | bytes, part: str, seq: int | None) -> None:
     with pytest.raises(MessageError) as refused:
         parse_message(text)
-    assert said in str(refused.value)
+    assert part in str(refused.value)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 200
     assert refused.value.seq == seq
@@ -76,24 +78,24 @@ def test_what_is_no_message_is_refused_in_one_line(text: str | bytes, said: str,
 
 @given(JSON)
 def test_any_json_is_a_message_or_refused(value: object) -> None:
-    said = ""
+    part = ""
     try:
         parse_message(json.dumps(value))
     except MessageError as error:
-        said = str(error)
-    assert len(said) < 300
-    assert not said or said.isprintable()
+        part = str(error)
+    assert len(part) < 300
+    assert not part or part.isprintable()
 
 
 @given(st.dictionaries(st.sampled_from([*Controls().as_dict(), "other"]), JSON, max_size=4))
-def test_any_change_gives_a_valid_wish_or_is_refused(changes: dict[str, object]) -> None:
-    before, said = Controls(emotions={"sad": 0.5}, mouth=0.25), ""
+def test_any_change_gives_valid_controls_or_is_refused(changes: dict[str, object]) -> None:
+    before, part = Controls(emotions={"sad": 0.5}, mouth=0.25), ""
     after = before
     try:
         after = merged(before, changes)
     except UsageError as error:
-        said = str(error)
-    assert len(said) < 400
+        part = str(error)
+    assert len(part) < 400
     for key in before.as_dict().keys() - changes.keys():
         assert after.as_dict()[key] == before.as_dict()[key]
     assert before == Controls(emotions={"sad": 0.5}, mouth=0.25)
@@ -120,3 +122,54 @@ def test_monsters_are_refused_briefly(changes: dict[str, object]) -> None:
     with pytest.raises(UsageError) as refused:
         merged(Controls(), changes)
     assert len(str(refused.value)) < 300
+
+
+def test_the_number_is_of_the_last_numbered_change() -> None:
+    live = LiveControls(Controls())
+    assert live.newest == (Controls(), None)
+    live.change({"mouth": 0.5}, 4)
+    live.change({"arousal": 0.5})
+    assert live.newest == (Controls(mouth=0.5, arousal=0.5), 4)
+    live.replace(Controls())
+    assert live.newest == (Controls(), 4)
+
+
+def test_a_wrong_change_changes_nothing_and_notifies_no_listener() -> None:
+    live = LiveControls(Controls(mouth=0.5))
+    got: list[object] = []
+    live.listen(lambda controls, seq: got.append((controls, seq)))
+    with pytest.raises(UsageError):
+        live.change({"mouth": 0.25, "arousal": 5}, 1)
+    assert live.newest == (Controls(mouth=0.5), None)
+    assert got == []
+
+
+def test_a_preset_replaces_the_mix_and_keeps_the_trade_off() -> None:
+    live = LiveControls(Controls(emotions={"sad": 1}, mouth=0.25, valence=0.5, bypass=True))
+    live.choose({"emotions": {"happy": 0.5}, "intensity": 0.75})
+    assert live.current == Controls(emotions={"happy": 0.5}, mouth=0.25, intensity=0.75)
+
+
+def test_listeners_are_called_until_they_leave() -> None:
+    live = LiveControls(Controls())
+    got: list[int | None] = []
+    leave = live.listen(lambda _, seq: got.append(seq))
+    live.change({}, 1)
+    leave()
+    live.change({}, 2)
+    assert got == [1]
+
+
+def test_changes_from_many_threads_are_all_kept() -> None:
+    live = LiveControls(Controls())
+
+    def change(name: str) -> None:
+        for step in range(200):
+            live.change({"emotions": {name: step / 199}})
+
+    threads = [threading.Thread(target=change, args=(name,)) for name in EMOTIONS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert live.current.emotions == dict.fromkeys(EMOTIONS, 1.0)

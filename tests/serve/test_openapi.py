@@ -156,7 +156,7 @@ def test_real_answers_are_as_described() -> None:
         ):
             answer_shape("/api/sessions", "post", 201).validate(visitor.answer)
             await next_picture(visitor.tracks["video"][0])
-            await visitor.told(lambda message: message["type"] == "timings")
+            await visitor.message(lambda message: message["type"] == "timings")
             for path, method, body, status in requests:
                 here = path.replace("{id}", visitor.id)
                 async with running.http.request(method, here, json=body) as response:

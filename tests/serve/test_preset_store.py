@@ -152,8 +152,8 @@ def test_one_of_many_at_once_gets_the_name(tmp_path: Path, monkeypatch: pytest.M
 
     async def test() -> None:
         async with Client(tmp_path) as client:
-            wishes = [{"values": {"mouth": number / 10}} for number in range(8)]
-            answers = await asyncio.gather(*(client.put("mood", wish) for wish in wishes))
+            presets = [{"values": {"mouth": number / 10}} for number in range(8)]
+            answers = await asyncio.gather(*(client.put("mood", preset) for preset in presets))
             assert sorted(status for status, _ in answers) == [201] + 7 * [409]
             values = next(answer["values"] for status, answer in answers if status == 201)
             assert dict(load_presets(tmp_path)["mood"].values) == values

@@ -1,4 +1,4 @@
-"""One session: its state, what it tells, and what a client's messages do."""
+"""One session: its state, its messages, and what a client's messages do."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tests.fakes.serving import grey_picture
 
 
 class Desk:
-    """A session under a clock that is set by hand, and one who listens."""
+    """A session under a clock that is set by hand, and a listener."""
 
     def __init__(self) -> None:
         self.now_ns = 0
-        self.told: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
         self.replies: list[dict[str, Any]] = []
         self.paused: list[bool] = []
         self.session = Session("one", "peer", Controls(), BUILT_IN, clock=lambda: self.now_ns)
         self.session.set_paused = self.paused.append
-        self.leave = self.session.listen(self.told.append)
+        self.leave = self.session.listen(self.messages.append)
 
     def deliver(self, pts: int = 0, face: bool = True) -> None:
         picture = grey_picture(pts=pts)
@@ -46,12 +46,12 @@ class Desk:
             )
         )
 
-    def say(self, message: object) -> None:
+    def send(self, message: object) -> None:
         text = message if isinstance(message, str) else json.dumps(message)
         self.session.handle(text, self.replies.append)
 
     def kinds(self) -> list[str]:
-        return [message["type"] for message in self.told]
+        return [message["type"] for message in self.messages]
 
 
 def run(test: Callable[[Desk], Awaitable[None]]) -> None:
@@ -86,20 +86,20 @@ def test_the_state_follows_the_pictures() -> None:
     run(test)
 
 
-def test_changes_of_state_are_told_once() -> None:
+def test_changes_of_state_are_sent_once() -> None:
     async def test(desk: Desk) -> None:
         desk.deliver(face=False)
         desk.deliver(face=False)
         desk.deliver(face=True)
         desk.session.notify_state()
-        states = [m for m in desk.told if m["type"] == "state"]
+        states = [m for m in desk.messages if m["type"] == "state"]
         assert [(m["state"], m["face"]) for m in states] == [("live", False), ("live", True)]
         assert desk.kinds()[0] == "hello"
         desk.session.end("over")
         desk.session.end("again")
         desk.deliver()
-        assert [m["reason"] for m in desk.told if m.get("state") == "ended"] == ["over"]
-        assert desk.told[-1]["type"] == "state"
+        assert [m["reason"] for m in desk.messages if m.get("state") == "ended"] == ["over"]
+        assert desk.messages[-1]["type"] == "state"
 
     run(test)
 
@@ -107,20 +107,20 @@ def test_changes_of_state_are_told_once() -> None:
 def test_timings_carry_the_90_khz_time_round_its_end() -> None:
     async def test(desk: Desk) -> None:
         desk.deliver(pts=2**32 + 17)
-        assert [m["rtp"] for m in desk.told if m["type"] == "timings"] == [17]
+        assert [m["rtp"] for m in desk.messages if m["type"] == "timings"] == [17]
 
     run(test)
 
 
-def test_messages_do_what_they_ask() -> None:
+def test_messages_are_applied() -> None:
     async def test(desk: Desk) -> None:
-        desk.say({"type": "controls", "changes": {"mouth": 0.5}, "seq": 1})
-        desk.say({"type": "preset", "name": "Friendly", "seq": 2})
-        desk.say({"type": "paused", "paused": True})
-        desk.say({"type": "ping", "t": 3})
+        desk.send({"type": "controls", "changes": {"mouth": 0.5}, "seq": 1})
+        desk.send({"type": "preset", "name": "Friendly", "seq": 2})
+        desk.send({"type": "paused", "paused": True})
+        desk.send({"type": "ping", "t": 3})
         await settled()
         assert desk.session.controls.current == BUILT_IN["friendly"].controls.with_(mouth=0.5)
-        assert [m["seq"] for m in desk.told if m["type"] == "controls"] == [1, 2]
+        assert [m["seq"] for m in desk.messages if m["type"] == "controls"] == [1, 2]
         assert (desk.paused, desk.session.state) == ([True], "paused")
         assert desk.replies == [{"type": "pong", "t": 3.0}]
 
@@ -136,9 +136,9 @@ def test_messages_do_what_they_ask() -> None:
         ({"type": "preset", "seq": 6}, 6),
     ],
 )
-def test_mistakes_are_told_to_their_sender_alone(message: object, seq: int | None) -> None:
+def test_mistakes_are_answered_to_their_sender_alone(message: object, seq: int | None) -> None:
     async def test(desk: Desk) -> None:
-        desk.say(message)
+        desk.send(message)
         await settled()
         assert [(m["type"], m["seq"]) for m in desk.replies] == [("error", seq)]
         assert desk.kinds() == ["hello"]
@@ -155,15 +155,15 @@ def test_an_unknown_preset_names_the_nearest() -> None:
     run(test)
 
 
-def test_changes_from_another_thread_are_told_on_the_loop() -> None:
+def test_changes_from_another_thread_are_sent_on_the_loop() -> None:
     async def test(desk: Desk) -> None:
         await asyncio.get_running_loop().run_in_executor(None, desk.session.controls.change, {"mouth": 0.5})
         await settled()
-        assert desk.told[-1]["controls"]["mouth"] == 0.5
+        assert desk.messages[-1]["controls"]["mouth"] == 0.5
         desk.leave()
         desk.leave()
         desk.session.controls.change({"mouth": 0.25})
         await settled()
-        assert desk.told[-1]["controls"]["mouth"] == 0.5
+        assert desk.messages[-1]["controls"]["mouth"] == 0.5
 
     run(test)

@@ -147,8 +147,8 @@ def test_a_name_may_be_left_out_and_is_sent_once_at_a_time() -> None:
             assert published.location.startswith("/whip/main/")
             pc = new_peer()
             pc.addTransceiver(camera(), "sendonly")
-            status, _, said = await answer_to(running, "POST", "/whip/main", await offer_of(pc), **KIND)
-            assert (status, "'main'" in said) == (409, True)
+            status, _, text = await answer_to(running, "POST", "/whip/main", await offer_of(pc), **KIND)
+            assert (status, "'main'" in text) == (409, True)
             await pc.close()
             assert (await answer_to(running, "DELETE", published.location))[0] == 200
             async with publishing(running, "/whip/main") as again:
@@ -210,10 +210,10 @@ def test_trickled_candidates_are_taken() -> None:
             )
             status, headers, answer = await answer_to(running, "POST", "/whip/studio", bare, **KIND)
             assert status == 201
-            status, _, said = await patch(
+            status, _, text = await patch(
                 running, headers["Location"], fragment(pc), If_Match=headers["ETag"]
             )
-            assert (status, said) == (204, "")
+            assert (status, text) == (204, "")
             await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
             await first(lambda: running.sessions.find("studio").state == "live")
             await pc.close()
@@ -230,8 +230,8 @@ def test_patch_asks_for_the_etag_and_refuses_a_restart() -> None:
             assert (await patch(running, path, good, If_Match='"another"'))[0] == 412
             assert (await patch(running, path, good, If_Match="*"))[0] == 204
             assert (await patch(running, path, good, If_Match=f'"another", {published.etag}'))[0] == 204
-            status, _, said = await patch(running, path, fragment(pc, ufrag="restarted"), If_Match="*")
-            assert (status, "ICE restart" in said) == (422, True)
+            status, _, text = await patch(running, path, fragment(pc, ufrag="restarted"), If_Match="*")
+            assert (status, "ICE restart" in text) == (422, True)
             assert (await patch(running, path, "rubbish", If_Match="*"))[0] == 400
             status, _, _ = await answer_to(
                 running, "PATCH", path, good, Content_Type="application/sdp", If_Match="*"
@@ -251,9 +251,9 @@ def test_candidates_of_strangers_are_not_asked() -> None:
             body = fragment(published.pc, candidate=stranger)
             assert (await patch(running, published.location, body, If_Match=published.etag))[0] == 204
             transport = running.sessions.peer("studio").connection.getTransceivers()[0].receiver.transport
-            asked = {candidate.ip for candidate in transport.transport.getRemoteCandidates()}
-            assert asked
-            assert "203.0.113.9" not in asked
+            remote = {candidate.ip for candidate in transport.transport.getRemoteCandidates()}
+            assert remote
+            assert "203.0.113.9" not in remote
 
     run(test())
 
@@ -315,11 +315,11 @@ def test_a_player_that_comes_too_early_is_told_to_come_back() -> None:
         async with serving() as running:
             pc = new_peer()
             pc.addTransceiver("video", "recvonly")
-            status, headers, said = await answer_to(
+            status, headers, text = await answer_to(
                 running, "POST", "/whep/studio", await offer_of(pc), **KIND
             )
             assert (status, int(headers["Retry-After"]) > 0) == (409, True)
-            assert "nobody sends" in said
+            assert "nobody sends" in text
             await pc.close()
 
     run(test())
@@ -370,9 +370,9 @@ def test_what_is_no_offer_is_refused(
     async def test() -> None:
         async with serving() as running:
             async with running.http.post(path, data=body, headers=headers) as response:
-                said = await response.json()
-                assert response.status == status, said
-                assert said.keys() == {"error"}
+                text = await response.json()
+                assert response.status == status, text
+                assert text.keys() == {"error"}
             assert running.sessions.count == 0
 
     run(test())
@@ -384,8 +384,8 @@ def test_directions_that_make_no_sense_are_refused() -> None:
             for path, direction in (("/whip/other", "recvonly"), ("/whep/studio", "sendonly")):
                 pc = new_peer()
                 pc.addTransceiver("video", direction)
-                status, _, said = await answer_to(running, "POST", path, await offer_of(pc), **KIND)
-                assert (status, direction in said) == (422, True)
+                status, _, text = await answer_to(running, "POST", path, await offer_of(pc), **KIND)
+                assert (status, direction in text) == (422, True)
                 await pc.close()
 
     run(test())
