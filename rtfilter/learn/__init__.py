@@ -1,1 +1,1 @@
-"""Training and asset building. Nothing in the product imports it."""
+"""Training and building of assets; imports MediaPipe and torch. The product does not import it."""

@@ -1,8 +1,7 @@
-"""Make the demo's portrait: `python -m rtfilter.learn.build_demo_asset`.
+"""`python -m rtfilter.learn.build_demo_asset`: the demo's portrait, of scikit-image's astronaut.
 
-Out of scikit-image's astronaut (Eileen Collins, NASA, public domain), who smiles: lips closed, the smile let
-go, teeth kept apart from them. Writes rtfilter/sources/assets/demo_portrait.jpg and .npz, so that the demo
-needs neither scikit-image nor a tracker.
+The picture of Eileen Collins (NASA, public domain) smiles. Lips are closed, the smile is removed, the teeth
+are kept apart. Writes demo_portrait.jpg and .npz, so that the demo needs neither scikit-image nor a tracker.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from rtfilter.frame import Frame
 from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
-from rtfilter.sources.portrait import MOUTH
+from rtfilter.sources.portrait import MOUTH, filled
 from rtfilter.system.arrays import U8
 
 F32 = npt.NDArray[np.float32]
@@ -47,6 +46,7 @@ JPEG_QUALITY = 94
 
 
 def main() -> None:
+    """Write both files."""
     photograph = resources.files("skimage.data").joinpath("astronaut.png").read_bytes()
     decoded = cv2.imdecode(np.frombuffer(photograph, np.uint8), cv2.IMREAD_COLOR)
     portrait = np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
@@ -79,6 +79,7 @@ def main() -> None:
 
 
 def tracked(portrait: U8) -> F32:
+    """The landmarks of a portrait, float32 [478, 3]."""
     tracker = MediaPipeTracker()
     frame = Frame.from_rgb(portrait)
     found = [tracker.track(frame) for _ in range(REPEATS)][-1]
@@ -89,7 +90,7 @@ def tracked(portrait: U8) -> F32:
 
 
 def at_rest(model: MorphableModel, pose: Pose, points: F32) -> F32:
-    """How far each landmark moves from the smile to the rest, float32 [478, 2]."""
+    """The displacement of each landmark from the smile to the rest, float32 [478, 2]."""
     coefficients = np.zeros(BLENDSHAPE_COUNT)
     for name, amount in REST.items():
         coefficients[BLENDSHAPE_INDEX[name]] = amount
@@ -104,7 +105,7 @@ def at_rest(model: MorphableModel, pose: Pose, points: F32) -> F32:
 
 
 def closed(model: MorphableModel, rgb: U8, points: F32, offset: F32, iod_px: float) -> U8:
-    """The picture at rest. The teeth are painted over before the lips meet, else a white line is left."""
+    """The picture at rest. Teeth are painted over before the lips meet; else a white line would be left."""
     lips = points[list(MOUTH), :2]
     cover = _mask(rgb, lips, grown=5, sigma=1.2)
     painted = np.rint(rgb * (1.0 - cover) + np.array(LIP_LINE_RGB) * cover).astype(np.uint8)
@@ -117,11 +118,10 @@ def closed(model: MorphableModel, rgb: U8, points: F32, offset: F32, iod_px: flo
 
 
 def teeth_of(large: U8, points: F32) -> tuple[U8, tuple[int, int]]:
-    """The teeth of the smile in the portrait's own size, uint8 [h, w, 4], and where they lie."""
+    """The teeth of the smile in the portrait's own size, uint8 [h, w, 4], and their upper left corner."""
     lips = points[list(MOUTH), :2]
-    mask = np.zeros(large.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round(lips).astype(np.int32)], (255,))
-    soft = cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (0, 0), 1.5)
+    inside = cv2.erode(filled(large, lips), np.ones((3, 3), np.uint8))
+    soft = np.rint(255.0 * cv2.GaussianBlur(inside, (0, 0), 1.5)).astype(np.uint8)
     size = (large.shape[1] // SCALE, large.shape[0] // SCALE)
     small = cv2.resize(np.dstack([large, soft]), size, interpolation=cv2.INTER_AREA)
     x0, y0 = (int(v) for v in np.floor(lips.min(0) / SCALE) - TEETH_MARGIN_PX)
@@ -139,12 +139,10 @@ def lid_colour(portrait: U8, points: F32) -> F32:
     return np.asarray(np.median(np.concatenate(colours), axis=0), np.float32)
 
 
-def _mask(rgb: U8, polygon: F32, grown: int, sigma: float) -> npt.NDArray[np.float64]:
+def _mask(rgb: U8, polygon: F32, grown: int, sigma: float) -> F32:
     """A polygon, grown and softened: [H, W, 1], 0..1."""
-    mask = np.zeros(rgb.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round((polygon - 0.5) * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
-    grown_mask = cv2.dilate(mask, np.ones((grown, grown), np.uint8))
-    return np.asarray(cv2.GaussianBlur(grown_mask, (0, 0), sigma)[..., None], np.float64) / 255.0
+    wide = cv2.dilate(filled(rgb, polygon), np.ones((grown, grown), np.uint8))
+    return np.asarray(cv2.GaussianBlur(wide, (0, 0), sigma)[..., None], np.float32)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Build the face model: `python -m rtfilter.learn.build_face_model --footage DIR --task FILE`.
+"""`python -m rtfilter.learn.build_face_model --footage DIR --task FILE`: the face model, from footage.
 
-Reads every video of a folder (one person a clip), fits the anatomical prior to them, writes the asset,
-and prints what the model card states: held-out error of the prior alone and of the fitted model.
+Fits the anatomical prior to every video of a folder (one person a clip), writes the asset, and prints the
+model card's figures: held-out error of the prior alone and of the fitted model.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ SETTLING_S = 1.0  # the person's neutral is learned "within seconds"; errors are
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the model and print its figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--footage", type=Path, required=True, help="folder of clips, one person each")
     parser.add_argument("--task", type=Path, required=True, help="FaceLandmarker v2 model with blendshapes")

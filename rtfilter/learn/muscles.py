@@ -3,7 +3,7 @@
 Linear and sphincter muscles after Waters 1987 ("A muscle model for animating three-dimensional facial
 expression"), with Gaussian falloff in place of his angular one, a hinge for the jaw and lids that
 slide. Authored for the subject's left (x > 0) and mirrored. Units: inter-ocular distances, head frame
-(x to the subject's left, y down, z away from the camera).
+(x to the subject's left, y down, z away from the camera). Called by `learn.rigging`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ F64 = npt.NDArray[np.float64]
 class Pull:
     """A linear muscle: skin around landmark `at` moves by `by`; Gaussian radii in x and y.
 
-    `jaw`: +1 moves only what hangs on the jaw, -1 only what does not, 0 both.
+    `jaw`: +1 moves only what follows the jaw, -1 only what does not, 0 both.
     """
 
     at: int
@@ -136,7 +136,7 @@ ACTIONS: dict[str, Sequence[Action]] = {
 
 
 def jaw_weights(shape: F64) -> F64:
-    """How much each vertex [N] hangs on the jaw, 0..1; the lips part at the lip line."""
+    """The share of the jaw's motion that each vertex takes, [N], 0..1; the lips part at the lip line."""
     y_mouth = 0.5 * (shape[lm.LIP_UPPER_INNER, 1] + shape[lm.LIP_LOWER_INNER, 1])
     y_chin = shape[lm.CHIN, 1]
     weights = _smoothstep((shape[:, 1] - y_mouth + 0.06) / (0.65 * (y_chin - y_mouth)))

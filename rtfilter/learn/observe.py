@@ -1,4 +1,7 @@
-"""Real footage to training data: our tracker's landmarks beside a teacher's blendshape scores."""
+"""Footage to training data: FaceMesh's landmarks beside a teacher's blendshape scores.
+
+Called by `learn.build_face_model`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ F64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Clip:
-    """One person's frames in which both the tracker and the teacher saw the face.
+    """One person's frames in which both the tracker and the teacher found the face.
 
     points_px: float64 [N, 478, 3]. scores: float64 [N, 52] in our order. time_s: float64 [N].
     """
@@ -55,13 +58,10 @@ def observe(path: Path, task: Path) -> Clip:
         rgb = np.ascontiguousarray(bgr[:, :, ::-1])
         time_s = index / fps
         landmarks = tracker.track(Frame.from_rgb(rgb, pts=round(time_s * 1e9), seq=index))
-        # The teacher is more certain of larger faces.
-        larger = (
-            rgb
-            if max(rgb.shape[:2]) >= 480
-            else cv2.resize(rgb, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-        )
-        seen = teacher.detect_for_video(mp.Image(mp.ImageFormat.SRGB, larger), round(time_s * 1000))
+        large = rgb
+        if max(rgb.shape[:2]) < 480:  # the teacher scores larger faces better
+            large = cv2.resize(rgb, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+        seen = teacher.detect_for_video(mp.Image(mp.ImageFormat.SRGB, large), round(time_s * 1000))
         index += 1
         if landmarks is not None and seen.face_blendshapes:
             points.append(landmarks.points_px.astype(np.float64))

@@ -2,7 +2,7 @@
 
 Where footage shows a blendshape often, the data decide; where it never does, the prior stays (Li, Weise,
 Pauly 2010, "Example-based facial rigging", with the teacher's scores in place of their optimised
-weights, which makes the fit one linear least-squares problem).
+weights, which makes the fit one linear least-squares problem). Called by `learn.build_face_model`.
 """
 
 from __future__ import annotations

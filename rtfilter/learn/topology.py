@@ -1,4 +1,7 @@
-"""The mesh of the 478 landmarks, derived from MediaPipe's list of edges: triangles and holes."""
+"""The mesh of the 478 landmarks, from MediaPipe's list of edges: triangles, holes and mirror.
+
+Called by `learn.rigging`.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def hole_triangles() -> dict[str, I32]:
 def mirror_permutation(
     shape: npt.NDArray[np.floating[Any]], rounds: int = 6
 ) -> tuple[I32, npt.NDArray[np.float64]]:
-    """Which landmark is which one's mirror image, and `shape` [N, 3] turned so that x -> -x mirrors it.
+    """The landmarks' mirror permutation, and `shape` [N, 3] turned so that x -> -x mirrors it.
 
     Assigns mirrored vertices to vertices and removes half of the remaining rotation, alternately.
     Raises ValueError when the assignment is not its own inverse.

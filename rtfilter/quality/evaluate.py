@@ -1,13 +1,15 @@
-"""`evaluate`: an edited video against its source, by the product's own tracker and face fit.
+"""`evaluate`: an edited video measured against its source. Called by `rtfilter evaluate`.
 
-It is the product's own eye: good for choosing settings and for noticing that a change made things worse.
-Whoever wants to prove something should measure with another tracker. Definitions: docs/evaluation.md.
+By the product's own tracker and face fit: good for choosing settings and for regressions, no evidence for a
+claim. Definitions: docs/evaluation.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import numpy as np
 from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.errors import InputError, UsageError
 from rtfilter.face.change import ChangeFit
-from rtfilter.face.fit import FaceFit, FaceState, IdentityState
+from rtfilter.face.fit import FaceFit, FaceState
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
 from rtfilter.quality import measures
@@ -28,11 +30,10 @@ from rtfilter.quality.measures import (
     MouthMeasure,
     PixelMeasure,
 )
-from rtfilter.sources.base import Source
 from rtfilter.sources.file import FileSource
-from rtfilter.tracking.base import LANDMARK_COUNT, Landmarks, Tracker
+from rtfilter.tracking.base import LANDMARK_COUNT
 
-# Two trackers of a crowd may each choose somebody else: then it is not one face before and after.
+# Centres farther apart are two people's: the two trackers may each have chosen another one.
 SAME_FACE_IOD = 0.5
 
 Progress = Callable[[int, int | None], None]
@@ -40,7 +41,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What an edit did. Lengths are in inter-ocular distances (IOD); None: the video cannot tell.
+    """The measures of an edit. Lengths are in inter-ocular distances (IOD); None: not measurable.
 
     source, edited: paths. frames: of each. source_faces, edited_faces: frames in which a face was found;
     faces: frames with the same face in both, over which everything is measured.
@@ -85,7 +86,7 @@ class Evaluation:
 
 @dataclass(slots=True)
 class Tracks:
-    """Landmarks of both clips by frame, as they come; None where there was no face."""
+    """Landmarks of both clips by frame; None where there was no face."""
 
     time_s: list[float] = field(default_factory=list)
     source: list[F32 | None] = field(default_factory=list)
@@ -102,26 +103,23 @@ def evaluate(
     Raises InputError when a file cannot be read, holds no face, or a face that is not the source's;
     UsageError when the two are not one clip before and after: other sizes, or other numbers of frames.
     """
-    source = FileSource(source_path)
-    try:
-        edited = FileSource(edited_path)
-        try:
-            _check_sizes(source, edited)
-            tracks, pixels = _observe(source, edited, progress)
-        finally:
-            edited.close()
-    finally:
-        source.close()
-    _check_faces(tracks, source.info.name, edited.info.name)
+    with closing(FileSource(source_path)) as source, closing(FileSource(edited_path)) as edited:
+        _check_sizes(source, edited)
+        tracks, pixels = _observe(source, edited, progress)
+    before, after = source.info.name, edited.info.name
+    for name, points in ((before, tracks.source), (after, tracks.edited)):
+        if all(found is None for found in points):
+            raise InputError(
+                f"{name}: no face in any of {len(points)} frames, so there is nothing to measure"
+            )
     pairs = paired(tracks, MorphableModel.builtin())
     if len(pairs.frame) == 0:
         raise InputError(
-            f"{edited.info.name}: its face is never where that of {source.info.name} is: "
-            "give a clip and an edit of that clip"
+            f"{after}: its face is never where that of {before} is: give a clip and an edit of that clip"
         )
     return Evaluation(
-        source=source.info.name,
-        edited=edited.info.name,
+        source=before,
+        edited=after,
         frames=len(tracks.source),
         source_faces=sum(points is not None for points in tracks.source),
         edited_faces=sum(points is not None for points in tracks.edited),
@@ -134,14 +132,16 @@ def evaluate(
 
 
 def paired(tracks: Tracks, model: MorphableModel) -> FacePairs:
-    """Poses and changes of expression where both clips show the same face.
+    """Poses and changes of expression in the frames where both clips show the same face.
 
     Both are measured against the neutral of the *source's* person, learned from the whole source and then
-    held. A neutral learned from the edited clip would take a lasting smile for the person's own face,
-    and one that is still being learned would drift under the comparison.
+    held: one learned from the edited clip would take a lasting smile for the person's own face.
     """
     fit = FaceFit(model)
-    neutral = _neutral_of(tracks, fit)
+    neutral = fit.first_identity()
+    for time_s, points_px in zip(tracks.time_s, tracks.source, strict=True):
+        if points_px is not None:
+            _, neutral = fit.step(neutral, points_px, time_s)
     kept: list[tuple[int, F32, F32, FaceState]] = []
     for number, (before_px, after_px) in enumerate(zip(tracks.source, tracks.edited, strict=True)):
         if before_px is None or after_px is None:
@@ -166,46 +166,30 @@ def paired(tracks: Tracks, model: MorphableModel) -> FacePairs:
     )
 
 
-def _neutral_of(tracks: Tracks, fit: FaceFit) -> IdentityState:
-    state = fit.first_identity()
-    for time_s, points_px in zip(tracks.time_s, tracks.source, strict=True):
-        if points_px is not None:
-            _, state = fit.step(state, points_px, time_s)
-    return state
-
-
 def _observe(
     source: FileSource, edited: FileSource, progress: Progress | None
 ) -> tuple[Tracks, PixelMeasure]:
     from rtfilter.tracking.engine import EngineTracker
 
     tracks, pixels = Tracks(), measures.Pixels()
-    source_tracker, edited_tracker = EngineTracker(), EngineTracker()
-    try:
+    with closing(EngineTracker()) as source_tracker, closing(EngineTracker()) as edited_tracker:
         for before, after in _together(source, edited):
-            before_px, after_px = _points(source_tracker, before), _points(edited_tracker, after)
+            found, edited_found = source_tracker.track(before), edited_tracker.track(after)
             tracks.time_s.append(before.pts_ns * 1e-9)
-            tracks.source.append(before_px)
-            tracks.edited.append(after_px)
-            if before_px is not None:
-                pixels.add(before.rgb, after.rgb, before_px)
+            tracks.source.append(None if found is None else found.points_px)
+            tracks.edited.append(None if edited_found is None else edited_found.points_px)
+            if found is not None:
+                pixels.add(before.rgb, after.rgb, found.points_px)
             if progress is not None:
                 progress(len(tracks.source), source.info.frame_count)
-    finally:
-        source_tracker.close()
-        edited_tracker.close()
     return tracks, pixels.measure()
 
 
 def _together(source: FileSource, edited: FileSource) -> Iterator[tuple[Frame, Frame]]:
-    count = 0
-    while True:
-        before, after = source.read(), edited.read()
-        if before is None and after is None:
-            return
+    pairs = zip_longest(iter(source.read, None), iter(edited.read, None))
+    for count, (before, after) in enumerate(pairs):
         if before is None or after is None:
-            short = source if before is None else edited
-            long = edited if before is None else source
+            short, long = (source, edited) if before is None else (edited, source)
             raise UsageError(
                 f"{short.damage or short.info.name} ends after {count} frames and {long.info.name} goes on: "
                 "expected every frame of the source in the edit; filter the whole source again"
@@ -215,16 +199,10 @@ def _together(source: FileSource, edited: FileSource) -> Iterator[tuple[Frame, F
                 f"frame {count} is {before.width}x{before.height} before and {after.width}x{after.height} "
                 "after: cut the source where its size changes"
             )
-        count += 1
         yield before, after
 
 
-def _points(tracker: Tracker, frame: Frame) -> F32 | None:
-    found: Landmarks | None = tracker.track(frame)
-    return found.points_px if found is not None else None
-
-
-def _check_sizes(source: Source, edited: Source) -> None:
+def _check_sizes(source: FileSource, edited: FileSource) -> None:
     before, after = source.info, edited.info
     if (before.width, before.height) == (after.width, after.height):
         return
@@ -233,14 +211,6 @@ def _check_sizes(source: Source, edited: Source) -> None:
     if (after.width, after.height) == (2 * before.width, before.height):
         raise UsageError(f"{got}: it looks like one made with --compare; make it without and evaluate that")
     raise UsageError(f"{got}: evaluate the edit at its own size")
-
-
-def _check_faces(tracks: Tracks, source: str, edited: str) -> None:
-    for name, points in ((source, tracks.source), (edited, tracks.edited)):
-        if all(found is None for found in points):
-            raise InputError(
-                f"{name}: no face in any of {len(points)} frames, so there is nothing to measure"
-            )
 
 
 def _shown(value: float | None) -> str:

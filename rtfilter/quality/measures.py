@@ -1,7 +1,7 @@
-"""What an edit did, in numbers: landmarks, coefficients and pixels in, measures out. See docs/evaluation.md.
+"""The measures of an edit, from landmarks, coefficients and pixels; definitions: docs/evaluation.md.
 
-A measure that the video says nothing about is None: correlation of lips that never move, closures of
-lips that never close, background where the face fills the picture.
+A measure is None where the video has nothing to measure: correlation of lips that never move, closures of
+lips that never close, background where the face fills the picture. Called by `quality.evaluate`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 
-# A source gap below the first is closed, an edited one below the second still is. The slack between
-# them is the tracker's own scatter, so that lips which rest at the limit are not counted as opened.
+# A source gap below the first is closed, an edited one below the second still is. Between them lies the
+# tracker's scatter, so that lips which rest at the limit are not counted as opened.
 CLOSED_IOD: Final = 0.03
 STILL_CLOSED_IOD: Final = 0.045
 # Lips that move less than this (standard deviation of the gap) show the tracker's noise, not speech.
@@ -101,7 +101,7 @@ class PixelMeasure:
 
 
 def mouth(pairs: FacePairs) -> MouthMeasure:
-    """Whether the lips still say the same."""
+    """Agreement of the inner-lip gap before and after."""
     source, edited = (_gaps_iod(points, pairs) for points in (pairs.source_px, pairs.edited_px))
     source0, edited0 = source - source.mean(), edited - edited.mean()
     power, edited_power = float(np.square(source0).sum()), float(np.square(edited0).sum())
@@ -118,7 +118,7 @@ def mouth(pairs: FacePairs) -> MouthMeasure:
 
 
 def emotion(pairs: FacePairs) -> EmotionMeasure:
-    """How the expression differs, on average."""
+    """Mean change of the expression."""
     change = pairs.change.mean(0)
     lift = (_lift_iod(pairs.edited_px, pairs) - _lift_iod(pairs.source_px, pairs)).mean()
     coefficients = {name: float(value) for name, value in zip(BLENDSHAPES, change, strict=True)}
@@ -127,7 +127,7 @@ def emotion(pairs: FacePairs) -> EmotionMeasure:
 
 
 def jitter(pairs: FacePairs) -> JitterMeasure:
-    """Second differences over time: of smooth motion next to nothing, of shake a multiple of it."""
+    """Second differences over time: near zero for smooth motion, large for shake."""
     ahead = np.flatnonzero((pairs.frame[2:] - pairs.frame[:-2]) == 2) + 1
     if len(ahead) == 0:
         return JitterMeasure(None, None, None, None)
@@ -135,14 +135,14 @@ def jitter(pairs: FacePairs) -> JitterMeasure:
     shakes = []
     for points in (pairs.source_px, pairs.edited_px):
         shakes.append(float(np.median(np.median(_second_difference(points, ahead), axis=1) / scale)))
-    # Most of the face moves with the head and not with the edit: a median would not see the mouth shake.
+    # The mean: most of the face moves with the head only, so a median would miss a shaking mouth.
     edit = _second_difference(pairs.edited_px - pairs.source_px, ahead).mean(1) / scale
     ratio = shakes[1] / shakes[0] if shakes[0] > 0.0 else None
     return JitterMeasure(shakes[0], shakes[1], ratio, float(np.median(edit)))
 
 
 class Pixels:
-    """Gathers what the pixels show, a pair of frames at a time."""
+    """Accumulator of sharpness and background differences over pairs of frames."""
 
     def __init__(self) -> None:
         self._sharpness: list[float] = []

@@ -89,7 +89,7 @@ def _paint_mouth(rgb: U8, portrait: Portrait, view: F64, lips_px: F32, iod_px: f
     if window is None:
         return
     part, at = window
-    opening = _filled(part, lips_px - at)
+    opening = filled(part, lips_px - at)
     shade = _soft(opening, SHADE_IOD * iod_px)[..., None]
     rows = np.arange(part.shape[0], dtype=np.float32)[:, None, None] + np.float32(at[1])
     low = float(lips_px[:, 1].max())
@@ -127,11 +127,11 @@ def _paint_lid(
     if window is None:
         return
     part, at = window
-    lid = _filled(part, np.concatenate([line, crease[::-1]]) - at)
+    lid = filled(part, np.concatenate([line, crease[::-1]]) - at)
     soft = _soft(lid, 0.6 * CREASE_IOD * iod_px)
     _blend(part, np.full(part.shape, portrait.lid_rgb, np.float32), np.float32(share) * np.minimum(lid, soft))
     # What is left of the opening, and the lashes along it.
-    opening = _filled(part, np.concatenate([line, moved_px[list(lower[::-1])]]) - at)
+    opening = filled(part, np.concatenate([line, moved_px[list(lower[::-1])]]) - at)
     lashes = np.zeros(part.shape[:2], np.uint8)
     thick = max(1, round(LASH_IOD * iod_px))
     cv2.polylines(lashes, [_fixed(line - at)], False, (255,), thick, cv2.LINE_AA, _SUBPIXEL_BITS)
@@ -150,8 +150,8 @@ def _window(rgb: U8, points_px: F32, margin_px: float) -> tuple[U8, F32] | None:
     return rgb[y0:y1, x0:x1], np.array([x0, y0], np.float32)
 
 
-def _filled(part: U8, polygon_px: F32) -> F32:
-    """How much of each pixel the polygon covers, float32 [h, w], 0..1."""
+def filled(part: U8, polygon_px: F32) -> F32:
+    """The share of each pixel that a polygon [N, 2] covers, float32 [h, w], 0..1."""
     mask = np.zeros(part.shape[:2], np.uint8)
     cv2.fillPoly(mask, [_fixed(polygon_px)], (255,), cv2.LINE_AA, _SUBPIXEL_BITS)
     return mask.astype(np.float32) / np.float32(255.0)
