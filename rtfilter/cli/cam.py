@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtfilter.cli.ends import DEMO, FPS, HEIGHT_PX, VIRTUAL_CAMERA, WIDTH_PX, is_camera, open_source
-from rtfilter.cli.output import write_json
-from rtfilter.cli.run import Job, job_for, load_filter, refuse_report, report_of, say_what_happened
+from rtfilter.cli.job import Job, job_for, load_filter, print_summary, write_report
 from rtfilter.cli.serve import make_panel, open_panel
 from rtfilter.cli.settings import controls_for, settings_for
 from rtfilter.cli.systemd_unit import cam_command, unit_text
@@ -41,7 +39,6 @@ def cam(arguments: argparse.Namespace) -> int:
         return 0
     values = {**settings.values, "input": chosen or _first_camera(), "output": VIRTUAL_CAMERA}
     job = job_for(arguments, values, controls)
-    refuse_report(job)
     _show_camera(job, controls, arguments)
     return 0
 
@@ -56,7 +53,6 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
     from rtfilter.sinks.virtualcam import VirtualCameraSink
     from rtfilter.system.threads import stop_on_signals
 
-    started = datetime.now(timezone.utc)
     panel = make_panel(arguments, controls) if arguments.panel else None
     width, height, fps = _shape(job.values)
     # The virtual camera first: a device that another program holds is told before the camera's light goes on.
@@ -97,9 +93,8 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
         if panel is not None:
             panel.stop()
         recorded.close()
-    if job.report is not None:
-        write_json(job.report, report_of(job, started, source.info, recorded, result))
-    say_what_happened(job, recorded)
+    write_report(job, source.info, recorded, result)
+    print_summary(job, recorded)
 
 
 def _open(

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rtfilter.cli.ends import DEMO, VIRTUAL_CAMERA
-from rtfilter.cli.run import filter_video, job_for
+from rtfilter.cli.job import job_for
+from rtfilter.cli.run import filter_video
 from rtfilter.cli.settings import controls_for, settings_for
 from rtfilter.controls import EMOTIONS, Controls
 from rtfilter.frame import Frame

@@ -10,8 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtfilter.cli.output import refuse_existing
-from rtfilter.cli.standard_streams import PIPE, shown_name, stdin_descriptor, taken_stdout
+from rtfilter.cli.output import PIPE, refuse_existing, shown_name, stdin_descriptor, taken_stdout
 from rtfilter.errors import OutputError, UsageError
 from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.base import Sink

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from rtfilter.cli import run as run_module
+from rtfilter.cli.job import why_unchanged
 from rtfilter.cli.main import main
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
@@ -181,9 +182,9 @@ def test_why_nothing_was_edited(
 
 def test_a_blendshape_alone_is_something_that_was_asked_for() -> None:
     wish = Controls(blendshapes={"mouthSmileLeft": 0.5}, intensity=0.0).as_dict()
-    assert "no face stayed that long" in run_module._why_unchanged(wish)
-    assert run_module._why_unchanged({**wish, "bypass": True}) == "bypass is on"
-    assert "is 0" in run_module._why_unchanged({**wish, "blendshapes": {"mouthSmileLeft": 0.0}})
+    assert "no face stayed that long" in why_unchanged(wish)
+    assert why_unchanged({**wish, "bypass": True}) == "bypass is on"
+    assert "is 0" in why_unchanged({**wish, "blendshapes": {"mouthSmileLeft": 0.0}})
 
 
 def test_what_cannot_be_kept_is_one_line_each_before_the_work_and_strict_refuses(
