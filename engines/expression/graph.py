@@ -18,8 +18,7 @@ from rtfilter.engines.onnx.graph import OnnxGraph
 from rtfilter.errors import InputError
 from rtfilter.face.edit import VIEW_COUNT
 from rtfilter.face.fit import FitConstants
-from rtfilter.face.framing import FARTHEST_SIDES
-from rtfilter.face.landmarks import LANDMARK_COUNT
+from rtfilter.face.landmarks import FARTHEST_SIDES, LANDMARK_COUNT
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import MouthGuard
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8, Box
+from rtfilter.tracking.detect import between_centres
 from rtfilter.tracking.follow import PRESENCE_MIN
 from rtfilter.tracking.roi import CROP_PX, Roi
-from rtfilter.tracking.sample import between_centres
 
 PITCH_BYTES: Final = 16  # rows of RGB begin at multiples of this; the kernels need 4
 LUMA_PITCH_BYTES: Final = 32  # rows of luma begin at multiples of this, those of chroma at half of it

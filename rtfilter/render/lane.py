@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rtfilter.controls import Controls
 from rtfilter.face.edit import FaceEditor
 from rtfilter.face.fit import FaceFit, FaceState
-from rtfilter.face.framing import is_plausible, share_inside
+from rtfilter.face.landmarks import is_plausible, share_inside
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
 from rtfilter.gpu.lane import StepReport, StepResult

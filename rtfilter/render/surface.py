@@ -6,7 +6,6 @@ For RGB and for YUV planes. `render.cpu` makes them while the tracker runs, befo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -34,43 +33,19 @@ class Warp:
     lanes: F32
 
 
-class Surface(Protocol):
-    """A picture being painted. reach: the part of it that was prepared."""
-
-    reach: Box
-
-    def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
-        """Paint rows of a box within reach until none is left; see `resample_shared` for progress."""
-        ...
-
-    @property
-    def painted(self) -> U8 | Planes:
-        """The picture with what was painted."""
-        ...
-
-
-def surface_of(frame: Frame, reach: Box) -> Surface:
-    """A frame's surface, with `reach` prepared."""
-    planes = frame.planes
-    return RgbSurface(frame.rgb, reach) if planes is None else PlanesSurface(planes, reach)
-
-
 class RgbSurface:
-    """The surface of an RGB picture."""
+    """The surface of an RGB picture. painted: the copy; reach: the part of it that is prepared."""
 
     def __init__(self, rgb: U8, reach: Box) -> None:
         self.reach = reach
         self._rgbx = _with_margin(rgb[reach.y0 : reach.y1, reach.x0 : reach.x1])
-        self._out = rgb.copy()
+        self.painted = rgb.copy()
 
     def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
+        """Paint rows of a box within reach until none is left; progress: see `resample_shared`."""
         bounds = np.array([*box, *self.reach[:2], 0, 0], np.int32)
         how = (warp.flow, warp.origin, warp.weights, warp.lanes, STILL_PX)
-        resample_shared(self._rgbx, *how, bounds, self._out, progress, from_top)
-
-    @property
-    def painted(self) -> U8:
-        return self._out
+        resample_shared(self._rgbx, *how, bounds, self.painted, progress, from_top)
 
 
 class PlanesSurface:
@@ -83,13 +58,14 @@ class PlanesSurface:
         left, top = reach.x0 - part.corner[0], reach.y0 - part.corner[1]
         inside = part.rgb[top : top + reach.y1 - reach.y0, left : left + reach.x1 - reach.x0]
         self._rgbx = _with_margin(inside)
-        self._out = planes.copy()
+        self.painted = planes.copy()
         self._matrix = planes.spec.yuv_from_rgb.astype(np.float32)
 
     def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
+        """As `RgbSurface.paint`."""
         bounds = np.array([*box, *self.reach[:2], *self._corner], np.int32)
         how = (warp.flow, warp.origin, warp.weights, warp.lanes, STILL_PX)
-        part, out = self._part, self._out
+        part, out = self._part, self.painted
         paint_planes_shared(
             self._rgbx,
             *how,
@@ -103,9 +79,14 @@ class PlanesSurface:
             from_top,
         )
 
-    @property
-    def painted(self) -> Planes:
-        return self._out
+
+Surface = RgbSurface | PlanesSurface
+
+
+def surface_of(frame: Frame, reach: Box) -> Surface:
+    """A frame's surface, with `reach` prepared."""
+    planes = frame.planes
+    return RgbSurface(frame.rgb, reach) if planes is None else PlanesSurface(planes, reach)
 
 
 def _with_margin(inside: U8) -> U8:

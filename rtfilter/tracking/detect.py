@@ -15,17 +15,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.kernels.cpu.crop import crop_rgb, crop_yuv
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
 from rtfilter.tracking.crossing import Spot
-from rtfilter.tracking.sample import sample
 
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 
 INPUT_PX: Final = 128
 # Cell size in pixels of the input, and how many anchors lie on the middle of each cell.
 GRIDS: Final = ((8, 2), (16, 6))
-ANCHOR_COUNT: Final = sum((INPUT_PX // stride) ** 2 * count for stride, count in GRIDS)
 SCORE_MIN: Final = 0.5
 OVERLAP_MIN: Final = 0.3  # intersection over union from which two boxes show one face
 KEYPOINT_COUNT: Final = 6  # right eye, left eye, nose, mouth, right ear, left ear: the subject's own sides
@@ -102,7 +102,8 @@ def detections(boxes: F32, logits: F32, box: Letterbox) -> list[Detection]:
     if len(found) == 0:
         return []
     scores = 1.0 / (1.0 + np.exp(-np.clip(logits[found].astype(np.float64), -100.0, 100.0)))
-    found, scores = _surest_first(found, scores)
+    order = np.argsort(-scores, kind="stable")
+    found, scores = found[order], scores[order]
     raw = boxes[found].astype(np.float64)
     anchors = anchors_px()[found]
     raw[:, 0:2] += anchors
@@ -112,16 +113,7 @@ def detections(boxes: F32, logits: F32, box: Letterbox) -> list[Detection]:
     return [_in_picture(mean, score, box) for mean, score in _blended(values, scores)]
 
 
-def _surest_first(
-    found: npt.NDArray[np.intp], scores: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    order = np.argsort(-scores, kind="stable")
-    return found[order], scores[order]
-
-
-def _blended(
-    values: npt.NDArray[np.float64], scores: npt.NDArray[np.float64]
-) -> list[tuple[npt.NDArray[np.float64], float]]:
+def _blended(values: F64, scores: F64) -> list[tuple[F64, float]]:
     """For each face the mean of the boxes that overlap its surest, weighted by score; the surest's score."""
     blended = []
     left = np.arange(len(scores))
@@ -135,7 +127,7 @@ def _blended(
     return blended
 
 
-def _overlap(boxes: npt.NDArray[np.float64], one: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _overlap(boxes: F64, one: F64) -> F64:
     """Intersection over union of boxes [N, >= 4] (x0, y0, x1, y1) with one."""
     low, high = np.maximum(boxes[:, 0:2], one[0:2]), np.minimum(boxes[:, 2:4], one[2:4])
     shared = np.prod(np.maximum(high - low, 0.0), axis=1)
@@ -144,8 +136,36 @@ def _overlap(boxes: npt.NDArray[np.float64], one: npt.NDArray[np.float64]) -> np
     return np.asarray(shared / np.maximum(areas + area - shared, 1e-12))
 
 
-def _in_picture(values: npt.NDArray[np.float64], score: float, box: Letterbox) -> Detection:
+def _in_picture(values: F64, score: float, box: Letterbox) -> Detection:
     points = (values.reshape(-1, 2) - (box.left, box.top)) * box.scale
     (x0, y0), (x1, y1) = points[0].tolist(), points[1].tolist()
     keypoints = np.asarray(points[2:], np.float32)
     return Detection((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, score, keypoints)
+
+
+def sample(
+    pixels: U8 | Planes,
+    picture_from_crop: F64,
+    out: F32,
+    scale: float = 1.0 / 255.0,
+    bias: float = 0.0,
+    black_border: bool = False,
+) -> None:
+    """Write bilinear samples of a picture into `out`, float32 [3, h, w] RGB, as 0..255 * scale + bias.
+
+    pixels: of a frame, RGB or planes, which stay planes. picture_from_crop: affine [2, 3] from pixel index to
+    pixel index. Beyond the picture its border is repeated, or it is black.
+    """
+    matrix = between_centres(picture_from_crop)
+    if isinstance(pixels, Planes):
+        colours = pixels.spec.rgb_from_yuv
+        crop_yuv(pixels.all, pixels.shift, colours, matrix, out, scale, bias, black_border)
+    else:
+        crop_rgb(pixels, matrix, out, scale, bias, black_border)
+
+
+def between_centres(picture_from_crop: F64) -> F64:
+    """A map [2, 3] between pixel indices as one between coordinates with pixel centres at + 0.5."""
+    moved = picture_from_crop.copy()
+    moved[:, 2] += 0.5 - 0.5 * picture_from_crop[:, :2].sum(1)
+    return moved

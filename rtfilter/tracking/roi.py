@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
-from rtfilter.tracking.detect import Detection
-from rtfilter.tracking.sample import sample
+from rtfilter.tracking.detect import Detection, sample
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ from rtfilter.colour import YuvSpec, rgb_to_yuv
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
 from rtfilter.tracking.detect import (
-    ANCHOR_COUNT,
+    896,
     INPUT_PX,
     KEYPOINT_COUNT,
     Detection,
@@ -26,8 +26,8 @@ class Raw:
     """What the network would say of faces at known places, in pixels of its input."""
 
     def __init__(self) -> None:
-        self.boxes = np.zeros((ANCHOR_COUNT, 16), np.float32)
-        self.logits = np.full(ANCHOR_COUNT, -20.0, np.float32)
+        self.boxes = np.zeros((896, 16), np.float32)
+        self.logits = np.full(896, -20.0, np.float32)
 
     def says(self, anchor: int, box: tuple[float, float, float, float], score: float) -> Raw:
         """One anchor sees a box (centre x, y, width, height); key points at its quarters."""
