@@ -9,7 +9,6 @@ from rtfilter.colour import YuvSpec, rgb_to_yuv
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
 from rtfilter.tracking.detect import (
-    896,
     INPUT_PX,
     KEYPOINT_COUNT,
     Detection,
