@@ -11,7 +11,7 @@ from rtfilter.bench.common import Contender
 from rtfilter.bench.mls_smile import MlsSmile
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
-from rtfilter.gpu.choose import AUTO, LaneChoice, Say
+from rtfilter.gpu.choose import AUTO, LaneChoice, Notify
 from rtfilter.system.arrays import U8
 
 RTFILTER, FACEMESH, MLS = "rtfilter", "facemesh", "facemesh_mls"
@@ -25,11 +25,13 @@ TITLES = {
 class Rtfilter:
     """The product: frame in, filtered frame out."""
 
-    def __init__(self, controls: Controls, lane: str | LaneChoice = AUTO, say: Say | None = None) -> None:
+    def __init__(
+        self, controls: Controls, lane: str | LaneChoice = AUTO, notify: Notify | None = None
+    ) -> None:
         # Imported here: `rtfilter bench` counts it as part of the start.
         from rtfilter.filter import FaceFilter
 
-        self._filter, self._controls = FaceFilter(lane=lane, say=say), controls
+        self._filter, self._controls = FaceFilter(lane=lane, notify=notify), controls
 
     def step(self, frame: Frame) -> Mapping[str, int]:
         report = self._filter.step(frame, self._controls).report

@@ -19,8 +19,8 @@ from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare.files import NETWORKS, prepared
 from rtfilter.engines.spec import F32, NetworkSpec
+from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
-from rtfilter.render.lane import CpuLane
 from rtfilter.system.arrays import U8
 from rtfilter.system.tied import run_tied
 from rtfilter.tracking.detect import INPUT_PX, letterbox

@@ -15,7 +15,7 @@ from rtfilter.bench import common
 from rtfilter.bench.contenders import FACEMESH, MLS, RTFILTER, TITLES, Rtfilter, all_contenders
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
-from rtfilter.gpu.choose import LaneChoice, Say
+from rtfilter.gpu.choose import LaneChoice, Notify
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_filter(
-    width: int, height: int, controls: Controls, seconds: float, lane: LaneChoice, say: Say
+    width: int, height: int, controls: Controls, seconds: float, lane: LaneChoice, say: Notify
 ) -> dict[str, Any]:
     """Milliseconds to the first filtered frame, and percentiles of every stage over `seconds`."""
     pictures = common.demo_frames(width, height)

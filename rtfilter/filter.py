@@ -1,31 +1,31 @@
-"""`FaceFilter`: one frame in, one frame out, on the lane that was chosen."""
+"""`FaceFilter`: one frame in, one filtered frame and a report out; and the composition of the CPU lane.
+
+Called by whatever filters frames: `cli`, `cam`, `serve`, `bench`, and programs that embed the filter.
+"""
 
 from __future__ import annotations
 
-import warnings
 from time import perf_counter_ns
 from types import TracebackType
 
+import numpy as np
+import numpy.typing as npt
+
 from rtfilter.controls import Controls, in_range
 from rtfilter.errors import FrameError, UsageError
+from rtfilter.face.edit import FaceEditor
+from rtfilter.face.fit import FaceFit, FaceState
+from rtfilter.face.landmarks import is_plausible, share_inside
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
-from rtfilter.gpu.choose import (
-    AUTO,
-    CPU,
-    CUDA,
-    LaneChoice,
-    Say,
-    choose_lane,
-    lane_name,
-    log_choice,
-    open_lane,
-)
+from rtfilter.gpu.choose import AUTO, CPU, CUDA, LaneChoice, Notify, choose_lane, lane_name, log_choice
+from rtfilter.gpu.fallback import open_lane
 from rtfilter.gpu.lane import LONGEST_FADE_S, STAGES, StepReport, StepResult
+from rtfilter.system.clock import TimeWatch
 from rtfilter.system.process import MadeHere
-from rtfilter.tracking.base import Tracker
+from rtfilter.tracking.base import Landmarks, Tracker
 
-__all__ = ["STAGES", "FaceFilter", "StepReport", "StepResult"]
+__all__ = ["STAGES", "CpuLane", "FaceFilter", "StepReport", "StepResult"]
 
 
 class FaceFilter:
@@ -38,14 +38,20 @@ class FaceFilter:
     After a `fork`, the CPU lane goes on in the child with threads of its own; a GPU does not survive it, and
     `step` then raises UsageError.
 
-    lane: `cpu`, `cuda`, or `auto`, which takes a GPU where one can be used; which it was, and why, is logged
-        as `rtfilter.lane` and in `lane`. A choice that was made before (`choose_lane`) is taken as it is.
-    tracker: default the lane's own; one of your own means the CPU lane. model: default the built-in face
-    model. fade_s: how long the edit takes to come and go with the face; 0 for single pictures.
-    fall_back: a GPU that cannot be had, or fails later, may be replaced by the CPU lane, which `say`
-        (default: the log) is told in one line; `auto` implies it.
+    Args:
+        lane: `cpu`, `cuda`, or `auto`, which takes a GPU where one can be used; which it was, and why, is
+            logged as `rtfilter.lane` and in `lane`. A choice that was made before (`choose_lane`) is taken
+            as it is.
+        tracker: default the lane's own; one of your own means the CPU lane.
+        model: default the built-in face model.
+        fade_s: how long the edit takes to come and go with the face; 0 for single pictures.
+        fall_back: a GPU that cannot be had, or fails later, may be replaced by the CPU lane; `auto` implies
+            it.
+        notify: called with one line when the lane is replaced; default: the log.
 
-    Raises GpuError for a CUDA lane that cannot be had, UsageError for a lane that does not exist.
+    Raises:
+        GpuError: a CUDA lane cannot be had.
+        UsageError: there is no such lane.
     """
 
     def __init__(
@@ -56,14 +62,17 @@ class FaceFilter:
         model: MorphableModel | None = None,
         fade_s: float = 0.2,
         fall_back: bool = False,
-        say: Say | None = None,
+        notify: Notify | None = None,
     ) -> None:
         in_range("fade_s", fade_s, 0.0, LONGEST_FADE_S)
         choice = _chosen(lane, tracker, fall_back)
-        self._lane = open_lane(choice, tracker, model or MorphableModel.builtin(), fade_s, say)
+        face_model = model or MorphableModel.builtin()
+        self._lane = open_lane(
+            choice, lambda why: CpuLane(tracker, face_model, fade_s, why), face_model, fade_s, notify
+        )
         self._closed = False
         self._made = MadeHere("this FaceFilter, which works on a GPU,")
-        self._time = _TimeWatch()
+        self._time = TimeWatch()
 
     @property
     def lane(self) -> str:
@@ -78,14 +87,14 @@ class FaceFilter:
     def step(self, frame: Frame, controls: Controls) -> StepResult:
         """`frame` with the target expression, and a report of what was seen and done.
 
-        The result has the same pixels where, or when, nothing is to be changed.
+        The result has the same pixels where, or when, nothing is to be changed. Frames come in presentation
+        order; a step back in time or a pause of half a second starts smoothing anew. Time that stands still,
+        such as numbers of frames taken for nanoseconds, shows no edit; one warning says so.
 
-        Frames come in presentation order; a step back in time or a pause of half a second starts smoothing
-        anew. Time that stands still, such as numbers of frames taken for nanoseconds, shows no edit, and a
-        warning says so once.
-
-        Raises FrameError for what is no `Frame`, UsageError for what is no `Controls`, and once closed;
-        GpuError when a device fails and the CPU lane was not allowed.
+        Raises:
+            FrameError: `frame` is no `Frame`.
+            UsageError: `controls` is no `Controls`, or the filter is closed.
+            GpuError: a device failed and the CPU lane was not allowed.
         """
         self._refuse_misuse(frame, controls)
         if controls.bypass:
@@ -135,43 +144,6 @@ class FaceFilter:
             self._made.check()
 
 
-class _TimeWatch:
-    """A check of presentation times, with one warning when they hardly advance.
-
-    Then nothing fades in, and nothing is smoothed. The quickest high-speed recordings have 1 ms a frame;
-    numbers of frames, microseconds, milliseconds and 90 kHz ticks, when taken for nanoseconds, have at most
-    0.04 ms.
-    """
-
-    LEAST_STEP_NS = 200_000
-    FRAMES = 10
-
-    def __init__(self) -> None:
-        self._warned = False
-        self.reset()
-
-    def reset(self) -> None:
-        """What comes next follows nothing."""
-        self._last_ns: int | None = None
-        self._stuck = 0
-
-    def see(self, pts_ns: int) -> None:
-        """To be told every frame's presentation time."""
-        last_ns, self._last_ns = self._last_ns, pts_ns
-        if self._warned or last_ns is None:
-            return
-        step_ns = pts_ns - last_ns
-        self._stuck = self._stuck + 1 if step_ns < self.LEAST_STEP_NS else 0
-        if self._stuck >= self.FRAMES:
-            self._warned = True
-            warnings.warn(
-                f"{self.FRAMES} frames in a row came less than {self.LEAST_STEP_NS / 1e6:g} ms after the one "
-                f"before (the last: {step_ns} ns), so the edit cannot fade in: give pts in nanoseconds, or "
-                "pts=number with fps=30, or leave pts out for the time of arrival",
-                stacklevel=3,
-            )
-
-
 def _chosen(lane: str | LaneChoice, tracker: Tracker | None, fall_back: bool) -> LaneChoice:
     if isinstance(lane, LaneChoice):
         return lane
@@ -184,3 +156,88 @@ def _chosen(lane: str | LaneChoice, tracker: Tracker | None, fall_back: bool) ->
     choice = choose_lane(lane, fall_back=fall_back)
     log_choice(choice)
     return choice
+
+
+class CpuLane:
+    """Tracker, fit, edit and renderer as stages, one after another; a `gpu.lane.Lane`.
+
+    tracker: default `EngineTracker`. model, fade_s: as of `FaceFilter`. why: see `Lane.why`.
+    """
+
+    name = CPU
+
+    def __init__(self, tracker: Tracker | None, model: MorphableModel, fade_s: float, why: str = "") -> None:
+        # Loaded here: OpenCV and Numba are not for the CUDA lane.
+        from rtfilter.render.cpu import CpuRenderer
+        from rtfilter.render.mesh import RingedMesh
+
+        if tracker is None:
+            from rtfilter.tracking.engine import EngineTracker
+
+            tracker = EngineTracker()
+        self.why = why
+        self._tracker = tracker
+        self._fit = FaceFit(model)
+        self._editor = FaceEditor(model, fade_s)
+        self._renderer = CpuRenderer(RingedMesh(model.triangles, model.holes))
+        self._renderer.warm_up()
+        self._identity = self._fit.first_identity()
+        self._edit = self._editor.first_state()
+        # What the last frame with a face was edited with.
+        self._held: tuple[FaceState, Landmarks, npt.NDArray[np.float64]] | None = None
+
+    def step(self, frame: Frame, controls: Controls) -> StepResult:
+        """See `Lane.step`."""
+        start = perf_counter_ns()
+        time_s = frame.pts_ns * 1e-9
+        self._renderer.prepare(frame)
+        landmarks = self._tracker.track(frame)
+        if landmarks is not None and not is_plausible(landmarks.points_px, frame.width, frame.height):
+            landmarks = None
+        tracked = perf_counter_ns()
+        if landmarks is None:
+            out = self._without_face(frame, time_s)
+            done = perf_counter_ns()
+            stages = {"track": tracked - start, "render": done - tracked, "total": done - start}
+            return StepResult(out, StepReport(strength=self._edit.strength, stage_ns=stages))
+        state, self._identity = self._fit.step(self._identity, landmarks.points_px, time_s)
+        fitted = perf_counter_ns()
+        inside = share_inside(landmarks.points_px, frame.width, frame.height)
+        offset, self._edit = self._editor.step(self._edit, state, controls, inside, time_s)
+        self._held = (state, landmarks, offset)
+        displacement = self._editor.displace(self._edit, state.pose, landmarks.points_px, offset)
+        edited = perf_counter_ns()
+        out = self._renderer.render(frame, displacement)
+        done = perf_counter_ns()
+        stages = {
+            "track": tracked - start,
+            "fit": fitted - tracked,
+            "edit": edited - fitted,
+            "render": done - edited,
+            "total": done - start,
+        }
+        return StepResult(out, StepReport(landmarks, state, offset, self._edit.strength, stages))
+
+    def reset(self) -> None:
+        """See `Lane.reset`."""
+        self._tracker.reset()
+        self._identity = self._fit.first_identity()
+        self._edit = self._editor.first_state()
+        self._held = None
+
+    def close(self) -> None:
+        """See `Lane.close`."""
+        self._tracker.close()
+        self._renderer.close()
+
+    def _without_face(self, frame: Frame, time_s: float) -> Frame:
+        """The last edit where the face was last seen, fading; then the frame as it is."""
+        if self._held is None:
+            return frame.unchanged()
+        self._edit = self._editor.fade_out(self._edit, time_s)
+        if self._edit.strength <= 0.0:
+            self._edit, self._held = self._editor.first_state(), None
+            return frame.unchanged()
+        state, landmarks, offset = self._held
+        displacement = self._editor.displace(self._edit, state.pose, landmarks.points_px, offset)
+        return self._renderer.render(frame, displacement)

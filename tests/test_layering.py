@@ -48,7 +48,6 @@ ALLOWED: dict[str, set[str]] = {
     "engines.expression": LEAVES | {"controls", "engines", "face"},
     "tracking": LEAVES | {"frame", "planes", "engines", "kernels.cpu", "tracking"},
     "render": BASE | {"kernels", "face", "render"},
-    "render.lane": STAGES,
     "gpu": STAGES,
     "filter": STAGES,
     # Devices and files.

@@ -1,6 +1,6 @@
 """The expression graph whole: landmarks, wish and state in; what is shown, and the next state, out.
 
-It is what `rtfilter.render.lane.CpuLane` does between tracker and renderer, for a batch of faces at once,
+It is what `rtfilter.filter.CpuLane` does between tracker and renderer, for a batch of faces at once,
 without branches: what is not to happen is multiplied by 0, or not selected.
 """
 

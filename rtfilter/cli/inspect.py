@@ -46,7 +46,7 @@ def inspect(arguments: argparse.Namespace) -> int:
 
 
 def _frames(source: FileSource, lane: LaneChoice) -> Iterator[dict[str, Any]]:
-    face_filter = FaceFilter(lane=lane, say=notify)
+    face_filter = FaceFilter(lane=lane, notify=notify)
     try:
         controls = Controls()
         while (frame := source.read()) is not None:

@@ -97,7 +97,7 @@ class RecordedFilter:
     def __init__(self, lane: LaneChoice, fade_s: float) -> None:
         from rtfilter.filter import FaceFilter
 
-        self._filter = FaceFilter(lane=lane, fade_s=fade_s, say=notify)
+        self._filter = FaceFilter(lane=lane, fade_s=fade_s, notify=notify)
         self._timings = StageTimings(KEPT_FRAMES)
         self.frames = self.with_face = self.changed = 0
         self.reset, self.close = self._filter.reset, self._filter.close

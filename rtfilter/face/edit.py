@@ -1,6 +1,6 @@
 """The edit of one face over time: target, smoothing, mouth guard, fading; state in, state out.
 
-Called by `render.lane`; `engines.expression` has the same arithmetic as a graph.
+Called by `filter`; `engines.expression` has the same arithmetic as a graph.
 """
 
 from __future__ import annotations

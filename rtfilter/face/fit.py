@@ -1,6 +1,6 @@
 """Landmarks to pose, expression and identity, frame by frame; state in, state out.
 
-Called by `render.lane`, `quality.evaluate` and `learn`; `engines.expression` has the same arithmetic as a
+Called by `filter`, `quality.evaluate` and `learn`; `engines.expression` has the same arithmetic as a
 graph.
 """
 

@@ -1,4 +1,4 @@
-"""A lane that may fail, and the CPU lane that then takes over: announced, and without a lost frame."""
+"""The chosen lane, opened, with the CPU lane in reserve. Called by `filter`."""
 
 from __future__ import annotations
 
@@ -6,64 +6,90 @@ import logging
 from collections.abc import Callable
 
 from rtfilter.controls import Controls
-from rtfilter.errors import GpuError
+from rtfilter.errors import GpuError, InputError
+from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
+from rtfilter.gpu.choose import CPU, LaneChoice, Notify
 from rtfilter.gpu.lane import Lane, StepResult
 
-Say = Callable[[str], None]
+# The CPU lane, and why it is this one.
+OnCpu = Callable[[str], Lane]
 
 _log = logging.getLogger("rtfilter.lane")
 
 
-class FallingBack:
-    """`first` until it raises GpuError; then `second`, which is made at that moment.
+def open_lane(
+    choice: LaneChoice, on_cpu: OnCpu, model: MorphableModel, fade_s: float, notify: Notify | None = None
+) -> Lane:
+    """The chosen lane, loaded.
 
-    say: told once, in one line; the log by default.
+    notify: called with one line for what takes a while and for a move to another lane; default: the log.
+
+    Raises GpuError or InputError where the CUDA lane cannot be loaded and the CPU lane was not allowed.
+    """
+    warn = notify or _log.warning
+    if choice.lane == CPU or choice.engine is None:
+        return on_cpu(choice.why)
+    from rtfilter.gpu.open import open_cuda
+
+    inform = notify or _log.info
+    try:
+        lane = open_cuda(choice.engine, model, fade_s, inform, choice.streams)
+    except (GpuError, InputError) as error:
+        if not choice.fall_back:
+            raise
+        reason = " ".join(str(error).split())
+        warn(f"the CUDA lane cannot be loaded ({reason}): the CPU lane is used")
+        return on_cpu(f"the CUDA lane cannot be loaded: {reason}")
+    return FallingBack(lane, on_cpu, warn) if choice.fall_back else lane
+
+
+class FallingBack:
+    """`first` until it raises GpuError; then the CPU lane, without a lost frame.
+
+    on_cpu: makes the lane that takes over, from the reason. notify: called once, with one line.
     """
 
-    def __init__(self, first: Lane, second: Callable[[str], Lane], say: Say | None = None) -> None:
-        """second: makes the lane that takes over, from the reason."""
+    def __init__(self, first: Lane, on_cpu: OnCpu, notify: Notify) -> None:
         self._lane = first
-        self._second: Callable[[str], Lane] | None = second
-        self._say = say or _log.warning
+        self._on_cpu: OnCpu | None = on_cpu
+        self._notify = notify
 
     @property
     def name(self) -> str:
+        """See `Lane.name`."""
         return self._lane.name
 
     @property
     def why(self) -> str:
+        """See `Lane.why`."""
         return self._lane.why
 
     def step(self, frame: Frame, controls: Controls) -> StepResult:
-        """See `Lane.step`. The frame at which the device failed is filtered by the second lane."""
+        """See `Lane.step`. The frame at which the device failed is filtered by the CPU lane."""
         try:
             return self._lane.step(frame, controls)
         except GpuError as error:
-            if self._second is None:
+            if self._on_cpu is None:
                 raise
-            self._move(error)
+            self._fall_back(self._on_cpu, error)
         return self._lane.step(frame, controls)
 
     def reset(self) -> None:
+        """See `Lane.reset`."""
         self._lane.reset()
 
     def close(self) -> None:
+        """See `Lane.close`."""
         self._lane.close()
 
-    def _move(self, error: GpuError) -> None:
-        assert self._second is not None
-        make, self._second = self._second, None
-        reason = " ".join(str(error).split())
-        failed = self._lane
-        self._say(f"the {failed.name} lane failed ({reason}): going on in the CPU lane")
-        self._lane = make(f"the {failed.name} lane failed: {reason}")
-        close_quietly(failed)
-
-
-def close_quietly(lane: Lane) -> None:
-    """Close a lane whose device is in trouble already: what that says is no news."""
-    try:
-        lane.close()
-    except GpuError as error:
-        _log.info("closing the %s lane: %s", lane.name, error)
+    def _fall_back(self, on_cpu: OnCpu, error: GpuError) -> None:
+        self._on_cpu = None
+        failed, reason = self._lane, " ".join(str(error).split())
+        self._notify(f"the {failed.name} lane failed ({reason}): going on in the CPU lane")
+        self._lane = on_cpu(f"the {failed.name} lane failed: {reason}")
+        try:
+            failed.close()
+        except GpuError as closing_error:
+            # Its device is in trouble already.
+            _log.info("closing the %s lane: %s", failed.name, closing_error)

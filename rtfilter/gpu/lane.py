@@ -1,4 +1,4 @@
-"""`Lane`: one frame in, one frame out, on one kind of processor. What all lanes share."""
+"""`Lane`, the interface of both lanes, and what a step returns. Called by `filter`, `gpu` and `cam`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Lane(Protocol):
 
     @property
     def why(self) -> str:
-        """Why it is this one, or on which device, in a few words; "" when there is nothing to say."""
+        """Why it is this one, or on which device, in a few words; may be ""."""
         ...
 
     def step(self, frame: Frame, controls: Controls) -> StepResult:

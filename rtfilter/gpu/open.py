@@ -1,4 +1,4 @@
-"""Opens the CUDA lane: the device by CuPy, the networks by the chosen runtime. Called by `choose`."""
+"""Opens the CUDA lane: the device by CuPy, the networks by the chosen runtime. Called by `gpu.fallback`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The CPU renderer: displacement and frame to frame; pixels that do not move stay as they are.
 
-Called by `render.lane` and by the demo.
+Called by `filter` and by the demo.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Time as an argument, and a recorder of where it goes."""
+"""Time as an argument, a recorder of durations, and a check of presentation times. Called everywhere."""
 
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TypedDict
 
@@ -74,3 +75,40 @@ def _summary(ring: _Ring) -> StageSummary:
         "p99_ms": round(float(p99), 3),
         "count": count,
     }
+
+
+class TimeWatch:
+    """A check of presentation times, with one warning when they hardly advance.
+
+    Then nothing fades in, and nothing is smoothed. The quickest high-speed recordings have 1 ms a frame;
+    numbers of frames, microseconds, milliseconds and 90 kHz ticks, when taken for nanoseconds, have at most
+    0.04 ms. Called by `FaceFilter`.
+    """
+
+    LEAST_STEP_NS = 200_000
+    FRAMES = 10
+
+    def __init__(self) -> None:
+        self._warned = False
+        self.reset()
+
+    def reset(self) -> None:
+        """What comes next follows nothing."""
+        self._last_ns: int | None = None
+        self._stuck = 0
+
+    def see(self, pts_ns: int) -> None:
+        """Take a frame's presentation time. The warning names the caller of the caller."""
+        last_ns, self._last_ns = self._last_ns, pts_ns
+        if self._warned or last_ns is None:
+            return
+        step_ns = pts_ns - last_ns
+        self._stuck = self._stuck + 1 if step_ns < self.LEAST_STEP_NS else 0
+        if self._stuck >= self.FRAMES:
+            self._warned = True
+            warnings.warn(
+                f"{self.FRAMES} frames in a row came less than {self.LEAST_STEP_NS / 1e6:g} ms after the one "
+                f"before (the last: {step_ns} ns), so the edit cannot fade in: give pts in nanoseconds, or "
+                "pts=number with fps=30, or leave pts out for the time of arrival",
+                stacklevel=3,
+            )

@@ -1,4 +1,4 @@
-"""The interface of a tracker, pixels to landmarks. `render.lane` calls it."""
+"""The interface of a tracker, pixels to landmarks. `filter` calls it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The product's tracker: MediaPipe's two networks on an engine of ours, without MediaPipe.
 
-Made by `render.lane`, which uses ONNX Runtime on the processor.
+Made by `filter`, which uses ONNX Runtime on the processor.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, WISH
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
+from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
-from rtfilter.render.lane import CpuLane
 from rtfilter.tracking.base import Landmarks
 from tests.faces import builtin
 

@@ -9,9 +9,9 @@ import pytest
 
 from rtfilter.controls import Controls
 from rtfilter.errors import MissingExtraError
+from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.gpu.cuda_lane import CudaLane
-from rtfilter.render.lane import CpuLane
 from rtfilter.tracking.base import Landmarks
 from tests.faces import builtin
 from tests.gpu.in_planes import apart, same_outside

@@ -15,13 +15,13 @@ from rtfilter.engines.driver import Gpu
 from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.errors import GpuError, GpuLostError, UsageError
 from rtfilter.face.model import MorphableModel
+from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.cuda_lane import CudaLane
 from rtfilter.gpu.fallback import FallingBack
 from rtfilter.gpu.open import open_cuda
 from rtfilter.gpu.work import Work
-from rtfilter.render.lane import CpuLane
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
 from tests.faces import ScriptedTracker, builtin, face_px

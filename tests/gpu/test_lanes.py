@@ -13,10 +13,9 @@ from rtfilter.engines.driver import Gpu
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.errors import UsageError
-from rtfilter.filter import FaceFilter
+from rtfilter.filter import CpuLane, FaceFilter
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice
-from rtfilter.render.lane import CpuLane
 from rtfilter.sources.demo import DemoSource
 from rtfilter.sources.file import FileSource
 from rtfilter.system.arrays import Box

@@ -15,13 +15,13 @@ import pytest
 from rtfilter.controls import Controls
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError
+from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.cuda_lane import CudaLane
 from rtfilter.gpu.fallback import FallingBack
 from rtfilter.kernels.cuda_device import CudaDevice
 from rtfilter.kernels.device import Device
-from rtfilter.render.lane import CpuLane
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
 from tests.faces import ScriptedTracker, builtin, face_px

@@ -12,6 +12,7 @@ import pytest
 from rtfilter.colour import YuvSpec
 from rtfilter.controls import Controls
 from rtfilter.errors import GpuLostError
+from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.cuda_lane import CudaLane, Step
@@ -19,7 +20,6 @@ from rtfilter.gpu.fallback import FallingBack
 from rtfilter.gpu.lane import Lane
 from rtfilter.gpu.replay import GRAPHS_KEPT
 from rtfilter.planes import Planes
-from rtfilter.render.lane import CpuLane
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
 from tests.faces import ScriptedTracker, builtin, face_px

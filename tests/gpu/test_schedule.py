@@ -15,16 +15,16 @@ from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError
+from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.gpu.batch_device import Runtime
 from rtfilter.gpu.batcher import Batcher
-from rtfilter.gpu.choose import LaneChoice, open_lane
+from rtfilter.gpu.choose import LaneChoice
 from rtfilter.gpu.cuda_lane import CudaLane, Step
-from rtfilter.gpu.fallback import FallingBack
+from rtfilter.gpu.fallback import FallingBack, open_lane
 from rtfilter.gpu.lane import Lane
 from rtfilter.gpu.replay import GRAPHS_KEPT
 from rtfilter.kernels.device import Device
-from rtfilter.render.lane import CpuLane
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
 from rtfilter.system.arrays import U8
@@ -240,6 +240,10 @@ def test_a_failure_goes_to_the_caller_where_the_cpu_was_not_allowed(
     assert watch.open_devices == 0
 
 
+def on_cpu(why: str) -> Lane:
+    return CpuLane(ScriptedTracker([face_px()]), builtin(), 0.0, why)
+
+
 @pytest.mark.parametrize("event", FAILURES)
 def test_the_cpu_lane_takes_over_where_it_was_allowed(
     runtime: HostRuntime, event: str, demo: list[Frame]
@@ -248,10 +252,7 @@ def test_the_cpu_lane_takes_over_where_it_was_allowed(
     watch = Watch()
     said: list[str] = []
 
-    def second(why: str) -> Lane:
-        return CpuLane(ScriptedTracker([face_px()]), builtin(), 0.0, why)
-
-    lane = FallingBack(lane_on(watch, runtime), second, said.append)
+    lane = FallingBack(lane_on(watch, runtime), on_cpu, said.append)
     assert lane.name == "cuda"
     watch.before = failing(event, FAILURES[event])
     for frame in demo:
@@ -295,9 +296,9 @@ def test_a_gpu_that_cannot_be_opened_is_an_error_or_the_announced_cpu(
     gpu = Gpu(0, "NVIDIA Test 4090", (8, 9), 24 << 30, (12, 4))
     engine = EngineChoice(gpu, None, "sm89", "a test")
     with pytest.raises(GpuError):
-        open_lane(LaneChoice("cuda", "a test", True, False, engine), None, builtin(), 0.0)
+        open_lane(LaneChoice("cuda", "a test", True, False, engine), on_cpu, builtin(), 0.0)
     said: list[str] = []
-    lane = open_lane(LaneChoice("cuda", "a test", True, True, engine), None, builtin(), 0.0, said.append)
+    lane = open_lane(LaneChoice("cuda", "a test", True, True, engine), on_cpu, builtin(), 0.0, said.append)
     assert lane.name == "cpu"
     assert "cannot be loaded" in lane.why
     assert sum("the CPU lane is used" in line for line in said) == 1
