@@ -25,9 +25,9 @@ import numpy.typing as npt
 from rtfilter.errors import OutputError, RtfilterError
 from rtfilter.frame import NANOSECONDS, Frame
 from rtfilter.system.clock import NS_PER_MS, NS_PER_S
+from rtfilter.system.files import write_text_atomically
 from rtfilter.system.machine import machine_facts, versions
 from rtfilter.system.native_logs import silence_native_logs
-from rtfilter.system.tomlfile import write_text_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,7 +17,7 @@ from rtfilter.engines.driver import Gpu, dotted, find_gpus
 from rtfilter.engines.nvml import driver_version
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare.choose import EngineChoice, choose_engine
-from rtfilter.engines.prepare.files import prepared
+from rtfilter.engines.prepare.files import network_bytes
 from rtfilter.engines.runner import Runner, check_bound
 from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.errors import RtfilterError
@@ -32,7 +32,8 @@ from rtfilter.kernels.cuda_device import CudaDevice
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
 from rtfilter.planes import Planes
 from rtfilter.render.mesh import RingedMesh
-from rtfilter.system.machine import machine_facts, package_version, versions
+from rtfilter.system.machine import machine_facts, versions
+from rtfilter.system.version import package_version
 
 CUDA = "cuda"
 # What runs the networks: what the lane chooses, ONNX Runtime on CUDA, or ONNX Runtime on the processor.
@@ -142,7 +143,7 @@ class ProcessorRunner:
 
     def __init__(self, spec: NetworkSpec, batch: int, device: Device) -> None:
         self.spec, self.batch = spec, batch
-        inner = OnnxRunner(prepared(spec), spec, batch)
+        inner = OnnxRunner(network_bytes(spec), spec, batch)
         self.run, self.close = inner.run, inner.close
         self._host: dict[str, HostArray] = {
             tensor.name: device.pinned(tensor.at(batch), tensor.dtype) for tensor in spec.tensors()

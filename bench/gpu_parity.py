@@ -17,7 +17,7 @@ from rtfilter.controls import Controls
 from rtfilter.engines.expression.layout import EXPRESSION, WISH
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
-from rtfilter.engines.prepare.files import NETWORKS, prepared
+from rtfilter.engines.prepare.files import NETWORKS, network_bytes
 from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
@@ -67,7 +67,7 @@ def engines(machine: Machine) -> dict[str, Any]:
 
 
 def _engine(machine: Machine, spec: NetworkSpec, device: Any) -> dict[str, Any]:
-    reference = OnnxRunner(prepared(spec), spec)
+    reference = OnnxRunner(network_bytes(spec), spec)
     runner = machine.runner(spec, 1, device)
     apart: dict[str, float] = {}
     largest: dict[str, float] = {}
@@ -97,7 +97,7 @@ def _inputs(spec: NetworkSpec) -> list[dict[str, F32]]:
     if spec is FACE_MESH:
         return [{"pixels": pixels} for pixels in seen]
     assert spec is EXPRESSION
-    mesh = OnnxRunner(prepared(FACE_MESH), FACE_MESH)
+    mesh = OnnxRunner(network_bytes(FACE_MESH), FACE_MESH)
     rows: list[dict[str, F32]] = []
     for pixels, (_, square) in zip(seen, pairs, strict=True):
         wish = WISH.zeros(1)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from rtfilter.errors import GpuError
 from rtfilter.kernels import source
 from rtfilter.kernels.nvrtc import Nvrtc, installed
-from rtfilter.system.cache import cache_folder, kept
-from rtfilter.system.sealed import SealError, read_sealed, write_sealed
+from rtfilter.system.cache import CacheFile, cache_folder
 
 OPTIONS = ("-std=c++17",)
 
@@ -45,21 +44,8 @@ def compiled_for(capability: tuple[int, int]) -> Compiled:
     nvrtc, target = _choice(capability)
     options = (f"--gpu-architecture={target}", *OPTIONS)
     key = source.digest(*options, *map(str, nvrtc.version))
-    path = cache_folder() / "kernels" / f"{target}-{key}.kernels"
-
-    def read() -> bytes | None:
-        try:
-            found = read_sealed(path)
-        except SealError:
-            return None  # compiled anew in a second
-        return found[1] if found is not None else None
-
-    image = kept(
-        path,
-        read,
-        lambda: nvrtc.compile(source.translation_unit(), "kernels.cu", options)[0],
-        lambda made: write_sealed(path, {"target": target}, made),
-    )
+    file = CacheFile(cache_folder() / "kernels" / f"{target}-{key}.kernels", {"target": target})
+    image = file.get(lambda: nvrtc.compile(source.translation_unit(), "kernels.cu", options)[0])
     return Compiled(image, target, nvrtc.version)
 
 

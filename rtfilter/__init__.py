@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 from rtfilter.controls import Controls
 from rtfilter.errors import RtfilterError
 from rtfilter.frame import Frame
+from rtfilter.system.version import __version__
 
 if TYPE_CHECKING:
     from rtfilter.filter import FaceFilter
 
-__version__ = "0.1.0"
 __all__ = ["Controls", "FaceFilter", "Frame", "RtfilterError", "__version__"]
 
 

@@ -7,7 +7,6 @@ one wish and is taken whole from one layer, so that `--emotion sad=1` is not mix
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 from rtfilter.controls import CONTROL_KEYS, TABLES, Controls, by_name, is_emotion, shown
 from rtfilter.errors import UsageError, nearest
 from rtfilter.presets import UnknownPresetError, check_controls, find_preset
+from rtfilter.system.files import user_config
 from rtfilter.system.tomlfile import place_of, read_toml
 
 ENVIRONMENT_PREFIX = "RTFILTER_"
@@ -40,31 +40,19 @@ class Settings:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def config_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """`$XDG_CONFIG_HOME/rtfilter`, or `~/.config/rtfilter`; a relative XDG_CONFIG_HOME is ignored,
-    as the XDG base directory specification demands."""
-    base = Path(environ.get("XDG_CONFIG_HOME", ""))
-    if not base.is_absolute():
-        base = home_dir(environ) / ".config"
-    return base / "rtfilter"
+def config_dir() -> Path:
+    """The user's folder of settings; it need not exist."""
+    return user_config()
 
 
-def home_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """The user's home; for a user without one, as in some containers, a folder that does not exist."""
-    try:
-        return Path(environ.get("HOME") or Path.home())
-    except RuntimeError:
-        return Path("/nonexistent")
-
-
-def config_path(environ: Mapping[str, str] = os.environ) -> Path:
+def config_path() -> Path:
     """The settings file; it need not exist."""
-    return config_dir(environ) / "config.toml"
+    return config_dir() / "config.toml"
 
 
-def presets_dir(environ: Mapping[str, str] = os.environ) -> Path:
+def presets_dir() -> Path:
     """The folder of the user's presets; it need not exist."""
-    return config_dir(environ) / "presets"
+    return config_dir() / "presets"
 
 
 def parse_target(text: str, presets_folder: Path | None = None) -> dict[str, Target]:

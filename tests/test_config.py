@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from rtfilter.config import (
     Settings,
-    config_dir,
     merge,
     parse_target,
     settings_from_environment,
@@ -25,20 +24,6 @@ def written(folder: Path, text: str) -> Path:
     path = folder / "config.toml"
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def test_the_folder_follows_xdg_and_ignores_a_relative_one() -> None:
-    assert config_dir({"XDG_CONFIG_HOME": "/x"}) == Path("/x/rtfilter")
-    assert config_dir({"XDG_CONFIG_HOME": "x", "HOME": "/h"}) == Path("/h/.config/rtfilter")
-    assert config_dir({"HOME": "/h"}) == Path("/h/.config/rtfilter")
-
-
-def test_a_user_without_a_home_has_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    def homeless() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "home", homeless)
-    assert settings_from_file(config_dir({}) / "config.toml") == Settings()
 
 
 def test_settings_that_may_not_be_read_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "": {"controls", "errors", "frame", "filter", "system"},
     "errors": set(),
     # Leaves: the machine, not faces.
-    "system": LEAVES | {"", "engines.driver"},
+    "system": LEAVES,
     "controls": {"errors"},
     "presets": {"controls", "errors", "system"},
     "config": {"controls", "errors", "presets", "system"},

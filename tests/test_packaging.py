@@ -75,7 +75,7 @@ def test_the_wheel_holds_the_tree_and_nothing_else(built: Path) -> None:
     needed = [line for line in described.splitlines() if line.startswith("Requires-Dist: ")]
     core = {re.split(r"[ <>=!;\[]", line.split()[1])[0] for line in needed if "extra ==" not in line}
     # What else comes is an extra: pyvirtualcam is GPL, mediapipe holds NumPy back, others are 50 to 220 MB.
-    small = {"tflite", "flatbuffers", "tomli"}
+    small = {"tflite", "flatbuffers", "tomli", "platformdirs", "filelock"}
     assert core == {"numpy", "opencv-python-headless", "av", "numba", "onnx", "onnxruntime"} | small
 
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.engines.expression import edit, fit
-from rtfilter.engines.expression.key import model_key
-from rtfilter.engines.expression.layout import EXPRESSION, IDENTITY_ROOM, STATE, WISH, Row
+from rtfilter.engines.expression.layout import EXPRESSION, IDENTITY_ROOM, STATE, WISH, Row, model_key
 from rtfilter.engines.expression.pose import align
 from rtfilter.engines.expression.values import Formula, Value
 from rtfilter.engines.onnx.graph import OnnxGraph

@@ -5,6 +5,7 @@ A row is float32 [size] for one face, [batch, size] for several; `Row.of` gives 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -16,8 +17,12 @@ from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.engines.spec import NetworkSpec, TensorSpec
 from rtfilter.errors import UsageError, nearest
 from rtfilter.face.landmarks import LANDMARK_COUNT
+from rtfilter.face.model import MorphableModel
 
 F32 = npt.NDArray[np.float32]
+
+# Counts what changes the file that is made of the same face model: this folder, and `rtfilter.face`.
+BUILDER_VERSION = 2
 
 # Room for a face model's identity coefficients; unused ones are 0.
 IDENTITY_ROOM: Final = 64
@@ -143,3 +148,18 @@ EXPRESSION = NetworkSpec(
     ),
     half=False,
 )
+
+
+def model_key(model: MorphableModel) -> str:
+    """Names the builder and all of the face model that the graph holds."""
+    digest = hashlib.sha256()
+    for array in (
+        model.mean_iod,
+        model.expression_basis,
+        model.identity_basis,
+        model.identity_scale,
+        model.rigidity,
+    ):
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array, "<f4").tobytes())
+    return f"expression builder {BUILDER_VERSION}, face model {digest.hexdigest()}"

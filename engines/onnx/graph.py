@@ -1,4 +1,4 @@
-"""An ONNX file under construction: nodes in order, constants, names."""
+"""An ONNX file under construction: nodes in order, constants, names; and one read back for a fixed batch."""
 
 from __future__ import annotations
 
@@ -85,6 +85,21 @@ class OnnxGraph:
         onnx.checker.check_model(model, full_check=True)
         # Deterministic, so that a plan's key (a hash of these bytes) does not change by itself.
         return bytes(model.SerializeToString(deterministic=True))
+
+
+def at_batch(data: bytes, batch: int) -> onnx.ModelProto:
+    """The network of an ONNX file for `batch` faces.
+
+    Fixed shapes, because TensorRT-RTX compiles a plan of open ones for each shape while it runs, in the
+    background: a graph that was captured before then holds the slower kernels, or is no longer valid.
+    """
+    model = onnx.load_model_from_string(data)
+    for value in (*model.graph.input, *model.graph.output):
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param == BATCH_NAME:
+                size.dim_value = batch
+    del model.graph.value_info[:]
+    return model
 
 
 def _info(tensor: TensorSpec) -> onnx.ValueInfoProto:

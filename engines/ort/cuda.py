@@ -1,4 +1,7 @@
-"""Networks on a GPU by ONNX Runtime, where TensorRT is missing: slower, and never captured by others."""
+"""Networks on a GPU by ONNX Runtime, where TensorRT is missing: slower, and no part of another graph.
+
+Called by `engines.prepare.choose`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import logging
 import threading
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,14 +49,14 @@ class OrtCudaRunner:
     ONNX Runtime captures a graph of its own, which cannot become part of another; so this one is not
     `capturable`. It belongs to the stream on which it is first run: a session computes on one stream, in
     memory that it hands on in that stream's order. So filters do not share sessions, as they do engines.
-    provider, place: for tests on the CPU. InputError for a file that is no such network.
+    provider, place: for tests on the CPU.
     """
 
     capturable = False
 
     def __init__(
         self,
-        onnx: Path | bytes,
+        onnx: bytes,
         spec: NetworkSpec,
         batch: int,
         device: Device,
@@ -132,17 +134,16 @@ class OrtCudaRunner:
         options.log_severity_level = 3
         options.add_free_dimension_override_by_name(BATCH_NAME, self.batch)
         try:
-            # Bytes, never a path: see ort.py.
-            data = self._onnx if isinstance(self._onnx, bytes) else self._onnx.read_bytes()
             providers = [(self._provider, settings)]
             # Without the fallback, which would hide why the GPU cannot be used, and print it.
-            session = onnxruntime.InferenceSession(data, options, providers=providers, enable_fallback=0)
+            session = onnxruntime.InferenceSession(
+                self._onnx, options, providers=providers, enable_fallback=0
+            )
         except Exception as error:  # ONNX Runtime's own types share no other base
             if names_cuda(str(error)):
                 raise reported_error(f"ONNX Runtime cannot load {self.spec.name}", _said(error)) from error
             raise InputError(
-                f"ONNX Runtime cannot load the network {self.spec.name}: {_said(error)}. "
-                "Remove its file and run 'rtfilter engines prepare'"
+                f"ONNX Runtime cannot load the network {self.spec.name}: {_said(error)}"
             ) from error
         if session.get_providers()[0] != self._provider:
             # It says why in its own log only, and would go on on the processor.

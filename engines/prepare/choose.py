@@ -1,4 +1,7 @@
-"""Which runtime computes the networks on a GPU, and why; and the runner that it comes to."""
+"""Which runtime computes the networks on a GPU, and why; and a network ready to run by it.
+
+Called by `gpu.choose`, `gpu.open` and `rtfilter engines`.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtfilter.engines.driver import Gpu
+from rtfilter.engines.prepare.files import network_bytes
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.engines.trt.flavour import RTX, Flavour, installed_flavours, package_version
+from rtfilter.engines.trt.flavour import RTX, Flavour, installed_flavours
 from rtfilter.engines.trt.plans import PlanCache, PlanKey, plan_key
 from rtfilter.engines.trt.targets import PORTABLE, target_for
 from rtfilter.errors import GpuError
 from rtfilter.face.model import MorphableModel
 from rtfilter.kernels.device import Device
 from rtfilter.system.installation import install_extra
+from rtfilter.system.version import package_version
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +33,7 @@ class EngineChoice:
     """How networks run on `gpu`.
 
     flavour: the TensorRT; None is ONNX Runtime on CUDA. target: of the plans. why: one sentence for people.
-    second_best: TensorRT is missing or cannot be used; whoever takes this choice must tell `why`.
+    second_best: TensorRT is missing or cannot be used, and `why` is to be shown.
     """
 
     gpu: Gpu
@@ -39,9 +44,9 @@ class EngineChoice:
 
 
 def choose_engine(gpu: Gpu) -> EngineChoice:
-    """The best runtime that is installed for this GPU. Nothing is built, no memory is taken.
+    """The best runtime that is installed for this GPU. Nothing is built, and no memory is taken.
 
-    GpuError that names the first thing that is missing, and the command that installs it.
+    Raises GpuError that names the first thing that is missing, and the command that installs it.
     """
     if gpu.problem:
         raise GpuError(f"{gpu.name}: {gpu.problem}")
@@ -81,31 +86,30 @@ def make_runner(
     say: Say = _log.info,
     model: MorphableModel | None = None,
 ) -> Runner:
-    """A network ready on the chosen GPU, with its ONNX file and plan made where they are missing.
+    """A network ready on the chosen GPU; its ONNX file and plan are made where they are missing.
 
-    say: told, in one line each, of what takes a while. model: the face model that `expression` is to hold;
-    default the built-in one. A cache that cannot be used only makes it slower. GpuError where the GPU or its
-    software fails, InputError where a model cannot be had.
+    Args:
+        say: called with one line for each step that takes long.
+        model: the face model of the `expression` network; default the built-in one.
+
+    Raises:
+        GpuError: the GPU or its software fails.
+        InputError: a model cannot be had. (A cache that cannot be used only costs time.)
     """
-    from rtfilter.engines.prepare.files import network_bytes
-
     data = network_bytes(spec, say, model=model)
     if choice.flavour is None:
         from rtfilter.engines.ort.cuda import OrtCudaRunner
 
         return OrtCudaRunner(_for_ort(data, spec, batch), spec, batch, device)
-    from rtfilter.engines.trt.builder import parse_onnx
-    from rtfilter.engines.trt.load import PlanRejectedError
+    from rtfilter.engines.trt.engine import PlanRejectedError
     from rtfilter.engines.trt.runner import TensorRtRunner
 
     flavour, cache = choice.flavour, PlanCache()
-    parse_onnx(data, spec, spec.name)
-    key = key_for(data, spec, batch, None, choice.target, flavour)
+    key = plan_key(data, spec, batch, None, choice.target, flavour)
 
     def load() -> Runner:
         plan = built(cache, key, data, spec, flavour, say, required=False)
-        kept = cache.runtime_path(key, choice.gpu.name)
-        return TensorRtRunner(plan, spec, batch, flavour, device, kept)
+        return TensorRtRunner(plan, spec, batch, flavour, device, cache.runtime(key, choice.gpu.name))
 
     try:
         return load()
@@ -125,16 +129,6 @@ def make_runner(
         ) from rejected
 
 
-def key_for(
-    data: bytes, spec: NetworkSpec, batch: int, precision: str | None, target: str, flavour: Flavour
-) -> PlanKey:
-    """The key of the plan that `built` makes. UsageError for a precision that this network must not have."""
-    from rtfilter.engines.trt.builder import check_precision
-
-    made_by = (flavour.name, flavour.version, flavour.cuda_major)
-    return plan_key(spec, data, batch, check_precision(spec, precision), target, made_by)
-
-
 def built(
     cache: PlanCache,
     key: PlanKey,
@@ -145,18 +139,19 @@ def built(
     *,
     required: bool = True,
 ) -> bytes:
-    """The plan of that key, out of the cache or built now. Errors as of `PlanCache.get` and `build_plan`."""
-    from rtfilter.engines.trt.builder import build_plan
+    """The plan of that key, from the cache or built now. Errors of `CacheFile.get` and `build_plan`."""
 
     def build() -> bytes:
-        say(f"building {key.network} ({key.precision}, batch {key.batch}) for {key.target}")
-        return build_plan(data, spec, key.batch, key.precision, key.target, flavour, cache.timing_path(key))
+        from rtfilter.engines.trt.builder import build_plan
 
-    return cache.get(key, build, required=required)
+        say(f"building {key.network} ({key.precision}, batch {key.batch}) for {key.target}")
+        return build_plan(data, spec, key.batch, key.precision, key.target, flavour)
+
+    return cache.plan(key).get(build, required=required)
 
 
 def _candidates(gpu: Gpu, reasons: list[str]) -> list[tuple[Flavour, str]]:
-    """The flavours that can serve this GPU, best first; why the others cannot goes into `reasons`."""
+    """The flavours that serve this GPU, best first; why the others do not is added to `reasons`."""
     found = []
     for flavour in installed_flavours():
         problem = gpu.driver_problem(flavour.cuda_major) if flavour.cuda_major is not None else ""
@@ -178,10 +173,10 @@ def _ort_has_cuda() -> bool:
 
 
 def _for_ort(data: bytes, spec: NetworkSpec, batch: int) -> bytes:
-    """The file as ONNX Runtime is to run it on a GPU: in 16 bits where the network may be."""
+    """The file as ONNX Runtime runs it on a GPU: in 16 bits where the network permits it."""
     if not spec.half:
         return data
+    from rtfilter.engines.onnx.graph import at_batch
     from rtfilter.engines.onnx.half import to_half
-    from rtfilter.engines.trt.builder import at_batch, parse_onnx
 
-    return bytes(to_half(at_batch(parse_onnx(data, spec, spec.name), batch)).SerializeToString())
+    return bytes(to_half(at_batch(data, batch)).SerializeToString())

@@ -1,4 +1,7 @@
-"""MediaPipe's TFLite models: from the installed package, else out of its wheel, which is fetched once."""
+"""MediaPipe's TFLite models: from the installed package, else out of its wheel, which is fetched once.
+
+Called by `engines.prepare.files`, `rtfilter engines prepare --wheel` and `rtfilter doctor`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from pathlib import Path
 
 from rtfilter.engines.prepare.fetch import REQUIREMENT, Progress, Unpacked, fetch_wheel, open_wheel
 from rtfilter.errors import InputError
-from rtfilter.system.cache import cache_folder, kept, write_atomically
+from rtfilter.system.cache import cache_folder, made_once, write_cached
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +33,15 @@ class ModelFile:
     def name(self) -> str:
         return Path(self.path).name
 
+    @property
+    def kept(self) -> Path:
+        """Where it lies in the cache, as it is: its checksum is known."""
+        return cache_folder() / "models" / f"{Path(self.path).stem}-{self.sha256[:12]}.tflite"
+
+    def is_in(self, content: bytes) -> bool:
+        """Whether these bytes are this file."""
+        return hashlib.sha256(content).hexdigest() == self.sha256
+
 
 DETECTOR = ModelFile(
     "modules/face_detection/face_detection_short_range.tflite",
@@ -40,57 +52,64 @@ MESH = ModelFile(
     "e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4",
 )
 MODELS = (DETECTOR, MESH)
-# Of a wheel that was fetched, as long as the cache cannot take it.
+# Out of a wheel that was fetched, until the cache takes them.
 _unkept: dict[ModelFile, bytes] = {}
 
 
 def tflite_model(model: ModelFile, progress: Progress, python: str = sys.executable) -> bytes:
-    """The bytes of `model`, which are always those that its hash promises.
+    """The bytes of a model; their checksum is verified.
 
-    progress: told what takes long. python: the interpreter whose pip, or for which uv, fetches the wheel.
-    InputError where the model is nowhere to be had; it says why, and what to do.
+    Args:
+        progress: called with one line for each step that takes long.
+        python: the interpreter whose pip, or for which uv, fetches the wheel.
+
+    Raises:
+        InputError: the model cannot be had; the message says why, and what to do.
     """
-    installed = _installed_folder()
-    if installed is not None:
-        content = _read(installed / model.path)
-        if _is(content, model):
-            return content
-    path = _kept(model)
+    if (content := _installed(model)) is not None:
+        return content
 
     def read() -> bytes | None:
-        content = _read(path)
-        return content if _is(content, model) else _unkept.get(model)
+        content = _read(model.kept)
+        return content if model.is_in(content) else _unkept.get(model)
 
     def fetch() -> bytes:
-        if _read(path):
-            _log.warning("%s is damaged and is fetched again", path)
+        if _read(model.kept):
+            _log.warning("%s is damaged and is fetched again", model.kept)
         _unkept.update(_fetch(progress, python))
         return _unkept[model]
 
     def write(content: bytes) -> None:
         del content  # a wheel has both models, and both are kept
         for each in MODELS:
-            write_atomically(_kept(each), _unkept[each])
+            write_cached(each.kept, _unkept[each])
         _unkept.clear()
 
-    return kept(path, read, fetch, write)
+    return made_once(model.kept, read, fetch, write)
 
 
 def at_hand(model: ModelFile) -> bool:
-    """Whether the model's bytes are here, so that nothing needs fetching."""
-    installed = _installed_folder()
-    places = [_kept(model)] if installed is None else [installed / model.path, _kept(model)]
-    return any(_is(_read(place), model) for place in places)
+    """Whether the model's bytes are on this machine, so that nothing needs fetching."""
+    return _installed(model) is not None or model.is_in(_read(model.kept))
 
 
-def _installed_folder() -> Path | None:
+def keep_models_of(wheel: Path) -> None:
+    """Put all models out of a wheel into the cache, so that no network is needed.
+
+    Raises InputError for a file that is no wheel with these models; nothing is kept then.
+    """
+    if not wheel.is_file():
+        raise InputError(f"{wheel}: no such file; expected the wheel of {REQUIREMENT}, as pip downloads it")
+    for model, content in _models_in(open_wheel(wheel), wheel.name, "Get it anew").items():
+        write_cached(model.kept, content)
+
+
+def _installed(model: ModelFile) -> bytes | None:
+    """The model out of the installed package; None where it is not there, or another."""
     spec = importlib.util.find_spec("mediapipe")
     places = list(spec.submodule_search_locations or []) if spec else []
-    return Path(places[0]) if places else None
-
-
-def _kept(model: ModelFile) -> Path:
-    return cache_folder() / "models" / f"{Path(model.path).stem}-{model.sha256[:12]}.tflite"
+    content = _read(Path(places[0]) / model.path) if places else b""
+    return content if model.is_in(content) else None
 
 
 def _read(path: Path) -> bytes:
@@ -98,21 +117,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
-
-
-def _is(content: bytes, model: ModelFile) -> bool:
-    return hashlib.sha256(content).hexdigest() == model.sha256
-
-
-def keep_models_of(wheel: Path) -> None:
-    """All models out of a wheel that is here into the cache, so that nothing needs a network.
-
-    InputError for a file that is no wheel with these models; nothing is kept of it then.
-    """
-    if not wheel.is_file():
-        raise InputError(f"{wheel}: no such file; expected the wheel of {REQUIREMENT}, as pip downloads it")
-    for model, content in _models_in(open_wheel(wheel), wheel.name, "Get it anew").items():
-        write_atomically(_kept(model), content)
 
 
 def _fetch(progress: Progress, python: str) -> dict[ModelFile, bytes]:
@@ -125,7 +129,7 @@ def _fetch(progress: Progress, python: str) -> dict[ModelFile, bytes]:
 
 
 def _models_in(unpacked: Unpacked, name: str, advice: str) -> dict[ModelFile, bytes]:
-    """All models, all known to be right."""
+    """All models, all verified. name, advice: for the message of InputError."""
     return {model: _from_package(unpacked, model, name, advice) for model in MODELS}
 
 
@@ -136,7 +140,7 @@ def _from_package(unpacked: Unpacked, model: ModelFile, name: str, advice: str) 
         raise InputError(
             f"{name}: expected a wheel with {model.path}, got a damaged or another one. {advice}"
         ) from error
-    if not _is(content, model):
+    if not model.is_in(content):
         raise InputError(
             f"{name}: {model.path} has the SHA-256 {hashlib.sha256(content).hexdigest()}, "
             f"expected {model.sha256}. {advice}"

@@ -12,11 +12,11 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from typing import Any
 
 from rtfilter.errors import GpuError, MissingExtraError
 from rtfilter.system.installation import install_extra, install_packages
+from rtfilter.system.version import package_version
 
 RTX, FULL = "tensorrt_rtx", "tensorrt"
 
@@ -139,11 +139,3 @@ def _installed(name: str) -> Flavour | None:
     # Of two, either may have written its files last; a look at the module itself would load it.
     version, cuda_major = wheels[0] if len(wheels) == 1 else (package_version(name) or "", None)
     return Flavour(name, version or (wheels[0][0] if wheels else "unknown"), cuda_major)
-
-
-def package_version(wheel: str) -> str | None:
-    """The installed version of a distribution, None when it is not installed."""
-    try:
-        return metadata.version(wheel)
-    except metadata.PackageNotFoundError:
-        return None

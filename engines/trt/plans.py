@@ -1,32 +1,35 @@
-"""Plans that were built once, kept in the cache: found by what they depend on, rebuilt when not whole."""
+"""Plans in the cache: found by everything that they depend on, listed, and removed.
+
+Called by `engines.prepare.choose` and `rtfilter engines`.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.errors import InputError
-from rtfilter.system.cache import CacheError, cache_folder, kept
-from rtfilter.system.sealed import SealError, read_header, read_sealed, write_sealed
+from rtfilter.engines.trt.flavour import Flavour
+from rtfilter.errors import InputError, UsageError, nearest
+from rtfilter.system.cache import CacheError, CacheFile, DamagedError, cache_folder, read_header
 
-_log = logging.getLogger(__name__)
+FP16, FP32 = "fp16", "fp32"
+PRECISIONS = (FP16, FP32)
 
-# Counts changes to how this version makes a plan of the same ONNX file (builder.py, half.py, targets.py).
+# Counts changes to how the same ONNX file becomes a plan: trt/builder.py, trt/targets.py, onnx/half.py.
 RECIPE = 1
 
-PLAN, RUNTIME, TIMING = ".plan", ".runtime", ".timing"
+PLAN, RUNTIME = ".plan", ".runtime"
 
 
 @dataclass(frozen=True, slots=True)
 class PlanKey:
-    """Everything that a plan depends on. Two plans with the same key are worth the same.
+    """Everything that a plan depends on.
 
-    target: as of `targets.py`. precision: `fp16` or `fp32`. batch: faces at once; a plan has fixed shapes.
+    target: see `targets`. precision: `fp16` or `fp32`. batch: faces at once; the shapes of a plan are fixed.
     """
 
     network: str
@@ -42,7 +45,7 @@ class PlanKey:
 
     @property
     def stem(self) -> str:
-        """The file's name without its ending: readable, and different for different keys."""
+        """The file's name without its suffix: readable, and different for different keys."""
         digest = hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()
         return (
             f"{self.network}-{self.precision}-b{self.batch}-{self.target}-"
@@ -52,7 +55,7 @@ class PlanKey:
 
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
-    """One plan in the cache. key: None where the header is not readable; then `problem` says why."""
+    """One plan in the cache. key: None where the header is not readable; `problem` then says why."""
 
     path: Path
     nbytes: int
@@ -61,65 +64,29 @@ class PlanEntry:
 
 
 class PlanCache:
-    """The plans below `folder` (default: `plans` in the user's cache), for many processes at once."""
+    """The plans in the user's cache, for many processes at once."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = cache_folder() / "plans" if folder is None else folder
+    def __init__(self) -> None:
+        self.folder = cache_folder() / "plans"
 
-    def path(self, key: PlanKey) -> Path:
-        """Where the plan lies, or would."""
-        return self.folder / f"{key.stem}{PLAN}"
+    def plan(self, key: PlanKey) -> CacheFile:
+        """The file of a plan."""
+        return CacheFile(self.folder / f"{key.stem}{PLAN}", asdict(key))
 
-    def runtime_path(self, key: PlanKey, gpu_name: str) -> Path:
-        """Where a GPU's own code of the plan is kept. Of two models with the same plans each has its own."""
+    def runtime(self, key: PlanKey, gpu_name: str) -> CacheFile:
+        """The file of the code that TensorRT-RTX makes of a plan for one model of GPU."""
         slug = re.sub(r"[^a-z0-9]+", "-", gpu_name.lower()).strip("-") or "gpu"
-        return self.folder / f"{key.stem}-{slug}{RUNTIME}"
-
-    def timing_path(self, key: PlanKey) -> Path:
-        """Where `tensorrt` keeps what it measured on GPUs of that target."""
-        return self.folder / f"{key.flavour}-{key.flavour_version}-{key.target}{TIMING}"
-
-    def load(self, key: PlanKey) -> bytes | None:
-        """The plan, None when there is no good one; a bad one is told in the log.
-
-        CacheError where the folder cannot be read.
-        """
-        path = self.path(key)
-        try:
-            found = read_sealed(path)
-            if found is None:
-                return None
-            header, plan = found
-            if _key_of(header) != key:
-                raise SealError("belongs to something else")
-        except SealError as problem:
-            _log.warning("the plan %s %s; it is built anew", path, problem)
-            return None
-        return plan
-
-    def get(self, key: PlanKey, build: Callable[[], bytes], *, required: bool = True) -> bytes:
-        """The plan, by `build` when there is no good one. Of several processes one builds, the others wait.
-
-        required: CacheError where the folder cannot be read or written; else the plan is built without being
-        kept. Whatever `build` raises.
-        """
-        path = self.path(key)
-        return kept(
-            path,
-            lambda: self.load(key),
-            build,
-            lambda plan: write_sealed(path, asdict(key), plan),
-            required=required,
-        )
+        made_of = {"flavour": key.flavour, "version": key.flavour_version}
+        return CacheFile(self.folder / f"{key.stem}-{slug}{RUNTIME}", made_of)
 
     def discard(self, key: PlanKey) -> None:
-        """Forget a plan that turned out not to run, and what was kept for it."""
-        for path in [self.path(key), *self.folder.glob(f"{key.stem}-*{RUNTIME}")]:
+        """Remove a plan that does not run, and the code made of it."""
+        for path in [self.plan(key).path, *self.folder.glob(f"{key.stem}-*{RUNTIME}")]:
             path.unlink(missing_ok=True)
 
     def entries(self) -> list[PlanEntry]:
-        """All plans, by name; also those of other versions. CacheError where the folder cannot be read."""
-        return [self._entry(path) for path in self._files() if path.suffix == PLAN]
+        """All plans, by name, those of other versions too. Raises CacheError."""
+        return [_entry(path) for path in self._files() if path.suffix == PLAN]
 
     def clear(self) -> tuple[int, int]:
         """Remove all plans and what is kept beside them: how many files, and how many bytes."""
@@ -132,18 +99,10 @@ class PlanCache:
                 continue
             except OSError as error:
                 raise InputError(f"{path}: cannot be removed: {error.strerror or error}") from error
-            # Locks and what a killed process left half-written go too, and are nothing to boast of.
-            kept = path.suffix in (PLAN, RUNTIME, TIMING) and not path.name.startswith(".")
+            # Locks, and what a killed process left half-written, are removed and not counted.
+            kept = path.suffix in (PLAN, RUNTIME) and not path.name.startswith(".")
             count, nbytes = count + kept, nbytes + size
         return count, nbytes
-
-    def _entry(self, path: Path) -> PlanEntry:
-        nbytes = path.stat().st_size if path.exists() else 0
-        try:
-            key = _key_of(read_header(path))
-        except SealError as problem:
-            return PlanEntry(path, nbytes, None, f"it {problem}")
-        return PlanEntry(path, nbytes, key, "" if key is not None else "it is of another version of rtfilter")
 
     def _files(self) -> Iterator[Path]:
         try:
@@ -159,19 +118,36 @@ class PlanCache:
 
 
 def plan_key(
-    spec: NetworkSpec,
-    onnx: bytes,
-    batch: int,
-    precision: str,
-    target: str,
-    flavour: tuple[str, str, int | None],
+    data: bytes, spec: NetworkSpec, batch: int, precision: str | None, target: str, flavour: Flavour
 ) -> PlanKey:
-    """The key of a plan. flavour: its name, version and CUDA's major version."""
-    name, version, cuda_major = flavour
-    digest = hashlib.sha256(onnx).hexdigest()
-    return PlanKey(spec.name, spec.version, digest, name, version, cuda_major or 0, target, precision, batch)
+    """The key of the plan of `data`, an ONNX file. precision: see `precision_for`."""
+    digest = hashlib.sha256(data).hexdigest()
+    made_by = (flavour.name, flavour.version, flavour.cuda_major or 0)
+    chosen = precision_for(spec, precision)
+    return PlanKey(spec.name, spec.version, digest, *made_by, target, chosen, batch)
 
 
-def _key_of(header: dict[str, str | int]) -> PlanKey | None:
+def precision_for(spec: NetworkSpec, precision: str | None) -> str:
+    """The precision to build with; None takes the quickest that keeps the network's numbers.
+
+    Raises UsageError for another name, or for one that this network must not have.
+    """
+    if precision is None:
+        return FP16 if spec.half else FP32
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}:{nearest(precision, PRECISIONS)}")
+    if precision == FP16 and not spec.half:
+        raise UsageError(f"{spec.name} is computed in 32 bits only: take --precision fp32 for it")
+    return precision
+
+
+def _entry(path: Path) -> PlanEntry:
+    nbytes = path.stat().st_size if path.exists() else 0
+    try:
+        header = read_header(path)
+    except DamagedError as problem:
+        return PlanEntry(path, nbytes, None, f"it {problem}")
     wanted = {name: header[name] for name in PlanKey.__slots__ if name in header}
-    return PlanKey(**wanted) if len(wanted) == len(PlanKey.__slots__) else None  # type: ignore[arg-type]
+    if len(wanted) < len(PlanKey.__slots__):
+        return PlanEntry(path, nbytes, None, "it is of another version of rtfilter")
+    return PlanEntry(path, nbytes, PlanKey(**wanted))  # type: ignore[arg-type]

@@ -1,19 +1,21 @@
-"""Networks on a GPU, by TensorRT of either flavour: fixed memory, no copies, ready to be captured."""
+"""Networks on a GPU, by TensorRT of either flavour: fixed memory, no copies, ready to be captured.
+
+Called by `engines.prepare.choose`.
+"""
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rtfilter.engines.runner import check_bound
 from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.engines.staging import Staging
+from rtfilter.engines.trt.engine import Engine, shared_engine
 from rtfilter.engines.trt.flavour import Flavour
-from rtfilter.engines.trt.shared import ENGINES, SharedEngine, take_engine
 from rtfilter.errors import GpuError
 from rtfilter.kernels.device import Device, DeviceArray, Stream
+from rtfilter.system.cache import CacheFile
 from rtfilter.system.cuda_errors import reported_error
 
 # The first run loads kernels, and may still choose among them; no capture may see either.
@@ -21,13 +23,11 @@ _WARM_UPS = 2
 
 
 class TensorRtRunner:
-    """One network on the device's GPU, for a fixed batch.
+    """One network on the device's GPU, for a fixed batch: a context of its own of a shared engine.
 
-    It has a context to itself, and shares the engine with all of the process that run the same plan there.
-
-    plan: of that network, batch and GPU. runtime_cache: the file in which TensorRT-RTX keeps the GPU's own
-    code, which it makes from a plan when it is first run on a GPU (seconds); None keeps nothing.
-    PlanRejectedError for a plan that does not run here, GpuError where the machine cannot run any.
+    Args:
+        plan: of that network, batch and GPU.
+        runtime: see `Engine`, and for the errors too.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class TensorRtRunner:
         batch: int,
         flavour: Flavour,
         device: Device,
-        runtime_cache: Path | None = None,
+        runtime: CacheFile | None = None,
     ) -> None:
         self.spec = spec
         self.batch = batch
@@ -51,10 +51,7 @@ class TensorRtRunner:
         self._bound: dict[str, DeviceArray] = {}
         self._pointed: Mapping[str, DeviceArray] = {}
         with device.current():
-            key, engine = take_engine(plan, spec, batch, flavour, device.index, runtime_cache)
-            self._engine: SharedEngine | None = engine
-            # Also where nobody closes this: then with the last that refers to it.
-            self._give_back = weakref.finalize(self, ENGINES.give, key)
+            self._engine: Engine | None = shared_engine(plan, spec, batch, flavour, device.index, runtime)
             try:
                 self._context = self._make_context()
             except BaseException:
@@ -69,7 +66,7 @@ class TensorRtRunner:
         stream = self._own_stream()
         self._point_at(self._staging.tensors)
         outputs = self._staging.run(stream, inputs, lambda: self._execute(stream))
-        self._shared.save()
+        self._shared.save_code()
         return outputs
 
     def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
@@ -83,7 +80,7 @@ class TensorRtRunner:
         stream.wait()
         ask = getattr(self._context, "is_stream_capturable", None)
         self.capturable = True if ask is None else bool(ask(stream.pointer))
-        self._shared.save()
+        self._shared.save_code()
 
     def enqueue(self, stream: Stream) -> None:
         """See `Runner.enqueue`."""
@@ -96,10 +93,9 @@ class TensorRtRunner:
         if engine is None:
             return
         with engine.lock:
-            self._context = None
+            self._context = None  # before the engine
         self._scratch = self._staging = None
         self._bound, self._pointed = {}, {}
-        self._give_back()
 
     def _make_context(self) -> Any:
         self._shared.log.forget()
@@ -132,7 +128,7 @@ class TensorRtRunner:
         return reported_error(f"{self._flavour} {what} {self.spec.name}", self._shared.log.said)
 
     @property
-    def _shared(self) -> SharedEngine:
+    def _shared(self) -> Engine:
         assert self._engine is not None, "this runner is closed"
         return self._engine
 

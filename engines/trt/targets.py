@@ -13,8 +13,6 @@ from rtfilter.system.installation import install_packages
 # Made by TensorRT-RTX when no compute capability is named: for 8.0 and later, in one plan.
 PORTABLE = "portable"
 _OLDEST_PORTABLE: Version = (8, 0)
-# The GPUs that people own: Turing, Ampere, Ada, Blackwell.
-COMMON = ("sm75", "sm86", "sm89", "sm120")
 
 
 def known_targets(flavour: Flavour) -> tuple[str, ...]:

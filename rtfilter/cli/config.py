@@ -11,7 +11,7 @@ from typing import Any
 from rtfilter.cli.config_keys import KEYS_EXPLAINED, template
 from rtfilter.cli.editor import edited
 from rtfilter.config import Settings, config_path, settings_from_environment, settings_from_file
-from rtfilter.system.tomlfile import write_text_atomically
+from rtfilter.system.files import write_text_atomically
 
 
 def config(arguments: argparse.Namespace) -> int:

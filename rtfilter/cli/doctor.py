@@ -28,8 +28,9 @@ from rtfilter.config import (
 from rtfilter.errors import RtfilterError
 from rtfilter.presets import load_presets
 from rtfilter.system.installation import install_packages, reinstall
-from rtfilter.system.machine import machine_facts, package_version, versions
+from rtfilter.system.machine import machine_facts, versions
 from rtfilter.system.v4l2 import holders, video_nodes
+from rtfilter.system.version import package_version
 
 NEEDED = {
     "numpy": "numpy",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rtfilter.cli.check import FAIL, OK, WARN, Check
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
-from rtfilter.engines.prepare.files import PROCESSOR, is_ready, recipe_for
+from rtfilter.engines.prepare.files import PROCESSOR, recipe_for
 from rtfilter.engines.prepare.models import MODELS, at_hand
 from rtfilter.errors import RtfilterError
 from rtfilter.system.cache import cache_folder, unusable
@@ -33,7 +33,7 @@ def _check_folder(folder: Path, problem: str) -> Check:
 
 def _check_networks(problem: str) -> Check:
     name, when = "tracking networks", "at every start" if problem else "on first use"
-    if all(is_ready(recipe_for(spec, PROCESSOR)) for spec in (FACE_DETECTOR, FACE_MESH)):
+    if all(recipe_for(spec, PROCESSOR).is_ready for spec in (FACE_DETECTOR, FACE_MESH)):
         return Check(name, OK, "ready")
     if all(at_hand(model) for model in MODELS):
         return Check(name, OK, f"made {when}, in a second")

@@ -7,17 +7,12 @@ from collections.abc import Callable
 from rtfilter.cli.check import OK, WARN, Check
 from rtfilter.engines.driver import Gpu, NoGpuError, dotted, find_gpus
 from rtfilter.engines.nvml import driver_version
-from rtfilter.engines.trt.flavour import (
-    Flavour,
-    installed_flavours,
-    mixed_wheels,
-    package_version,
-    reinstall,
-)
+from rtfilter.engines.trt.flavour import Flavour, installed_flavours, mixed_wheels, reinstall
 from rtfilter.engines.trt.plans import PlanCache
 from rtfilter.errors import GpuError, RtfilterError
 from rtfilter.gpu.choose import AUTO, choose_lane
 from rtfilter.system.installation import install_extra
+from rtfilter.system.version import package_version
 
 FindGpus = Callable[[], list[Gpu]]
 

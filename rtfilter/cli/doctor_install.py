@@ -6,8 +6,15 @@ from pathlib import Path
 
 import rtfilter
 from rtfilter.cli.check import OK, WARN, Check
-from rtfilter.system.installation import DISTRIBUTION, install_packages, reinstall, uninstall
-from rtfilter.system.overlap import foreign_distributions, mixed_opencv, own_version
+from rtfilter.system.installation import (
+    DISTRIBUTION,
+    foreign_distributions,
+    install_packages,
+    mixed_opencv,
+    own_version,
+    reinstall,
+    uninstall,
+)
 
 
 def check_installation() -> list[Check]:

@@ -8,7 +8,7 @@ from rtfilter.cli.check import OK, WARN, Check
 from rtfilter.cli.serve import PACKAGES
 from rtfilter.errors import RtfilterError
 from rtfilter.system.installation import install_extra
-from rtfilter.system.machine import package_version
+from rtfilter.system.version import package_version
 
 
 def check_server() -> list[Check]:

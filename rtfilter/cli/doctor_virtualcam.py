@@ -12,8 +12,8 @@ from rtfilter.sinks.v4l2loopback import (
     loopback_state,
 )
 from rtfilter.system.installation import install_extra
-from rtfilter.system.machine import package_version
 from rtfilter.system.v4l2 import Ioctl, VideoNode, control_value, holders, kernel_ioctl
+from rtfilter.system.version import package_version
 
 BY_SYSTEM = {
     "darwin": "OBS Studio's; install OBS 30 or later and start its virtual camera once",

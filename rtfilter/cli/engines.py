@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from rtfilter.engines.driver import find_gpus
-from rtfilter.engines.prepare.choose import built, choose_engine, key_for
-from rtfilter.engines.prepare.files import NETWORKS, network
+from rtfilter.engines.prepare.choose import built, choose_engine
+from rtfilter.engines.prepare.files import NETWORKS, network, recipe_for
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.flavour import Flavour, find_flavour, installed_flavours
-from rtfilter.engines.trt.plans import PlanCache, PlanEntry, PlanKey
+from rtfilter.engines.trt.plans import PlanCache, PlanEntry, PlanKey, plan_key, precision_for
 from rtfilter.engines.trt.targets import check_target, known_targets
 from rtfilter.errors import GpuError, UsageError
 from rtfilter.system.cache import cache_folder
@@ -104,19 +104,16 @@ def _build_all(
     flavour: Flavour,
     say: Say,
 ) -> None:
-    from rtfilter.engines.prepare.files import prepared
-    from rtfilter.engines.trt.builder import check_precision, read_onnx
-
     for spec in specs:  # before anything is built
-        check_precision(spec, precision)
+        precision_for(spec, precision)
     cache = PlanCache()
     for spec in specs:
-        data = read_onnx(prepared(spec, say), spec)
+        data = recipe_for(spec).content(say, required=True)
         for target in targets:
             for batch in batches:
-                key = key_for(data, spec, batch, precision, target, flavour)
+                key = plan_key(data, spec, batch, precision, target, flavour)
                 began_s = time.monotonic()
-                there = cache.load(key) is not None
+                there = cache.plan(key).read() is not None
                 size = len(built(cache, key, data, spec, flavour, say))
                 what = "was there" if there else f"built in {time.monotonic() - began_s:.1f} s"
                 print(f"{_named(key)} {_megabytes(size)}  {what}", flush=True)

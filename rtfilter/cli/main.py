@@ -114,8 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _covered() -> str:
     """The message for an installation whose folder `rtfilter` another project has overwritten."""
-    from rtfilter.system.installation import reinstall, uninstall
-    from rtfilter.system.overlap import foreign_distributions
+    from rtfilter.system.installation import foreign_distributions, reinstall, uninstall
 
     others = ", ".join(name for name, ours in foreign_distributions() if not ours) or "another package"
     return (

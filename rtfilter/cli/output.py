@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rtfilter.errors import OutputError, UsageError
-from rtfilter.system.tomlfile import write_text_atomically
+from rtfilter.system.files import write_text_atomically
 
 PIPE = "-"
 

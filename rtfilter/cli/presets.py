@@ -21,7 +21,8 @@ from rtfilter.presets import (
     read_preset,
     save_preset,
 )
-from rtfilter.system.tomlfile import toml_text, write_text_atomically
+from rtfilter.system.files import write_text_atomically
+from rtfilter.system.tomlfile import toml_text
 
 HELP = "\n# What a preset may name; the rest is left as it is. Remove the # to use a line.\n" + explained(
     ("intensity", "mouth", "smoothing", "valence", "arousal", "emotions", "blendshapes")

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from rtfilter.engines.expression.key import model_key
+from rtfilter.engines.expression.layout import model_key
 from rtfilter.engines.prepare.choose import EngineChoice, Say, make_runner
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec

@@ -20,6 +20,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from rtfilter.system.version import package_version
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -28,6 +30,14 @@ else:
 DISTRIBUTION = "rtfilter-live"  # `rtfilter` alone is another project's name on the package index
 UV_RECEIPT = "uv-receipt.toml"
 PIPX_RECEIPT = "pipx_metadata.json"
+_NAME = "rtfilter"
+_COMMAND = "rtfilter.cli:main"  # as it was under the former name
+_OPENCV = (
+    "opencv-python-headless",  # ours, first
+    "opencv-python",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
 
 
 def install_extra(*extras: str) -> str:
@@ -75,6 +85,33 @@ def uninstall(distribution: str) -> str:
     if command.startswith("uv ") or _is_uv_tool():
         return f"uv pip uninstall --python {_quoted(sys.executable)} {distribution}"
     return command.replace("pip install", "pip uninstall -y") + f" {distribution}"
+
+
+def own_version() -> str | None:
+    """The version of the installed distribution; None where rtfilter runs from a folder."""
+    return package_version(DISTRIBUTION)
+
+
+def foreign_distributions() -> list[tuple[str, bool]]:
+    """Name and version of every other distribution of our import name, and whether it is ours of old.
+
+    On the package index the *distribution* `rtfilter` is another project, which installs into the same
+    folder; ours had that name in checkouts before it was seen.
+    """
+    found = []
+    for distribution in metadata.distributions(name=_NAME):
+        ours = any(entry.value == _COMMAND for entry in distribution.entry_points)
+        found.append((f"{distribution.metadata['Name']} {distribution.version}", ours))
+    return sorted(set(found))
+
+
+def mixed_opencv() -> dict[str, str]:
+    """The installed OpenCV distributions and their versions where these differ, else nothing.
+
+    All four install into one folder, so that the last one's library meets the other ones' Python files.
+    """
+    found = {name: version for name in _OPENCV if (version := package_version(name)) is not None}
+    return found if len(set(found.values())) > 1 else {}
 
 
 def find_uv() -> str | None:

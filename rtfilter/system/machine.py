@@ -8,11 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import rtfilter
+from rtfilter.system.version import __version__, package_version
 
 PACKAGES = (
     "numpy",
@@ -39,16 +38,8 @@ def machine_facts() -> dict[str, Any]:
 
 def versions() -> dict[str, str | None]:
     """Versions of rtfilter, its commit (None outside a checkout), Python and the packages (None: missing)."""
-    found = {"rtfilter": rtfilter.__version__, "commit": commit(), "python": platform.python_version()}
+    found = {"rtfilter": __version__, "commit": commit(), "python": platform.python_version()}
     return {**found, **{name: package_version(name) for name in PACKAGES}}
-
-
-def package_version(name: str) -> str | None:
-    """The installed version of a distribution, None when it is not installed."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def cpu_name() -> str:
@@ -69,7 +60,7 @@ def gpus() -> list[str]:
 
 def commit() -> str | None:
     """The commit of the checkout that this package runs from, with `+` when it has changes."""
-    root = Path(rtfilter.__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     head = output_of("git", "-C", str(root), "rev-parse", "--short=12", "HEAD")

@@ -21,22 +21,18 @@ STOP_S = 10.0
 _NAME = "rtfilter.system.tied"
 
 
-def tied_command(arguments: Sequence[str]) -> list[str]:
-    """Python with `arguments`, tied to whoever holds its standard input, which has to be a pipe.
-
-    arguments: `-m MODULE ...` or `-c CODE ...`, as Python's own.
-    """
-    return [sys.executable, "-m", _NAME, *arguments]
-
-
 class TiedProcess(subprocess.Popen[str]):
-    """Python with `arguments` (see `tied_command`); it ends with this process, and with the `with` block.
+    """Python in a process that ends with this one, and with the `with` block.
 
-    options: of `subprocess.Popen`. Its standard input is taken, and streams are text.
+    Args:
+        arguments: `-m MODULE ...` or `-c CODE ...`, as Python's own.
+        options: of `subprocess.Popen`; standard input is taken, and streams are text.
     """
 
     def __init__(self, arguments: Sequence[str], **options: Any) -> None:
-        super().__init__(tied_command(arguments), stdin=subprocess.PIPE, text=True, **options)
+        super().__init__(
+            [sys.executable, "-m", _NAME, *arguments], stdin=subprocess.PIPE, text=True, **options
+        )
         # Out of the sight of `communicate`, which would close it.
         self._lifeline, self.stdin = self.stdin, None
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rtfilter.errors import OutputError, UsageError
+from rtfilter.errors import UsageError
+from rtfilter.system.files import write_text_atomically
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,34 +58,6 @@ def toml_text(values: Mapping[str, Any]) -> str:
     for table, entries in tables.items():
         lines += ["", f"[{table}]"] + [f"{key} = {_literal(value)}" for key, value in entries.items()]
     return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Put `text` at `path` so that a reader sees the old file or the whole new one, never a part.
-
-    Raises OutputError when the file or its folder cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # The start of the name: the whole one may be as long as a name may be.
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:24]}.")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 (mkstemp makes it private)
-        os.replace(temporary, path)  # noqa: PTH105
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _literal(value: str | bool | int | float) -> str:

@@ -109,10 +109,10 @@ def test_two_builds_of_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_plans_are_counted_and_bad_ones_told(cache: PlanCache) -> None:
-    key = plan_key(SMALL, small_onnx(), 1, "fp16", "sm89", (RTX, "1.7", 12))
-    cache.get(key, lambda: bytes(3_000_000))
+    key = plan_key(small_onnx(), SMALL, 1, "fp16", "sm89", Flavour(RTX, "1.7", 12))
+    cache.plan(key).get(lambda: bytes(3_000_000))
     assert checks(none)["plans"].detail == f"1 for sm89 by tensorrt_rtx, 3 MB, in {cache.folder}"
-    cache.path(key).write_bytes(b"torn")
+    cache.plan(key).path.write_bytes(b"torn")
     check = checks(none)["plans"]
     assert (check.status, check.fix) == ("warn", "rtfilter engines clear")
 

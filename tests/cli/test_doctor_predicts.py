@@ -58,7 +58,7 @@ def test_homes_and_locales(home: str, locale: dict[str, str], tmp_path: Path) ->
     output = os.fsdecode(folder + b"/out.mp4")
     done = command([*RUN, output], environ)
     assert done.returncode == 0, done.stderr
-    assert any(b".onnx" in name for name in os.listdir(folder + b"/.cache/rtfilter/onnx"))  # noqa: PTH208
+    assert any(b".network" in name for name in os.listdir(folder + b"/.cache/rtfilter/networks"))  # noqa: PTH208
 
 
 def test_without_a_cache_it_runs_from_memory_and_both_say_so(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_without_a_cache_it_runs_from_memory_and_both_say_so(tmp_path: Path) -> 
     done = command([*RUN, str(tmp_path / "out.mp4")], followed)
     assert done.returncode == 0, done.stderr
     assert "RTFILTER_CACHE" not in done.stderr
-    assert list((tmp_path / "cache").rglob("*.onnx"))
+    assert list((tmp_path / "cache").rglob("*.network"))
     assert findings(followed)[1]["tracking networks"]["detail"] == "ready"
 
 
@@ -107,7 +107,7 @@ def test_a_full_cache_is_as_none(tmp_path: Path) -> None:
 def test_a_damaged_cache_is_mended(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path)}
     assert command([*RUN, "null"], environ).returncode == 0
-    for path in tmp_path.rglob("*.onnx"):
+    for path in tmp_path.rglob("*.network"):
         path.write_bytes(path.read_bytes()[:1000])
     works, found = findings(environ)
     assert works
@@ -145,7 +145,7 @@ def test_where_numba_is_told_to_keep_kernels_and_cannot(tmp_path: Path) -> None:
 
 def test_the_folder_for_kernels_that_doctor_advises(tmp_path: Path) -> None:
     advised = "export NUMBA_CACHE_DIR=/a/folder/you/may/write"
-    assert advised in (ROOT / "rtfilter" / "commands" / "doctor_cache.py").read_text()
+    assert advised in (ROOT / "rtfilter" / "cli" / "doctor_cache.py").read_text()
     _, found = findings({"HOME": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "kernels")})
     assert found["kernel cache"]["status"] == "ok"
     assert found["kernel cache"]["detail"].startswith(str(tmp_path / "kernels"))

@@ -22,19 +22,19 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with the networks and no plans."""
-    folder = tmp_path_factory.mktemp("onnx")
+    folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RTFILTER_CACHE", str(folder))
         prepare()
-    return folder / "onnx"
+    return folder / "networks"
 
 
 @pytest.fixture
-def cache(onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(networks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the test's own, which begins like that."""
-    shutil.copytree(onnx, tmp_path / "cache" / "onnx")
+    shutil.copytree(networks, tmp_path / "cache" / "networks")
     monkeypatch.setenv("RTFILTER_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -98,7 +98,7 @@ def test_build_list_clear(cache: Path, rtx: Flavour, capsys: Capture) -> None:
     assert main(["engines", "clear"]) == 0
     assert "removed 4 files" in capsys.readouterr().out
     assert plans(cache) == []
-    assert (cache / "onnx").is_dir()
+    assert (cache / "networks").is_dir()
     assert main(["engines"]) == 0
     assert "no plans in" in capsys.readouterr().out
 
@@ -152,7 +152,7 @@ def test_the_gpu_that_is_there_is_the_default_target(
 
 
 def test_a_network_that_was_cut_short_is_made_again(cache: Path, rtx: Flavour, capsys: Capture) -> None:
-    path = next((cache / "onnx").glob("face_detector*.onnx"))
+    path = next((cache / "networks").glob("face_detector*.network"))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     assert main(["engines", "build", "--target", "sm89", "--network", "face_detector"]) == 0

@@ -7,16 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines.prepare.files import prepare
+from rtfilter.engines.prepare.files import NETWORKS, network_bytes, prepare
 from rtfilter.engines.trt.flavour import RTX, Flavour, find_flavour
 
 
 @pytest.fixture(scope="session")
-def onnx_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def prepared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds every network, and nothing else."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RTFILTER_CACHE", str(folder))
+        prepare()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def onnx_files(prepared_cache: Path) -> dict[str, bytes]:
     """The ONNX file of every network, by its name."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RTFILTER_CACHE", str(tmp_path_factory.mktemp("networks")))
-        return prepare()
+        patch.setenv("RTFILTER_CACHE", str(prepared_cache))
+        return {spec.name: network_bytes(spec) for spec in NETWORKS}
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 from rtfilter.engines.spec import BATCH_NAME, NetworkSpec, TensorSpec
 
 SIDE_PX = 16
+# The targets of GPUs that people own: Turing, Ampere, Ada, Blackwell.
+COMMON = ("sm75", "sm86", "sm89", "sm120")
 
 SMALL = NetworkSpec(
     name="small",

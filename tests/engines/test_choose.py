@@ -111,10 +111,10 @@ def test_a_gpu_that_will_not_do_is_said_before_anything_else(installed: pytest.M
 
 
 def test_a_runner_on_a_machine_without_a_gpu_builds_its_plan_and_says_what_is_missing(
-    rtx: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, onnx_files: dict[str, Path]
+    rtx: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared_cache: Path
 ) -> None:
-    shutil.copytree(onnx_files["face_detector"].parent, tmp_path / "onnx")
-    monkeypatch.setenv("RTFILTER_CACHE", str(tmp_path))
+    shutil.copytree(prepared_cache, tmp_path / "cache")
+    monkeypatch.setenv("RTFILTER_CACHE", str(tmp_path / "cache"))
     said: list[str] = []
     choice = EngineChoice(gpu(), rtx, "sm89", "")
     for _ in range(2):
@@ -127,15 +127,15 @@ def test_a_runner_on_a_machine_without_a_gpu_builds_its_plan_and_says_what_is_mi
 
 
 def test_a_plan_that_turns_out_not_to_run_is_built_anew_once(
-    rtx: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, onnx_files: dict[str, Path]
+    rtx: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared_cache: Path
 ) -> None:
-    shutil.copytree(onnx_files["face_detector"].parent, tmp_path / "onnx")
-    monkeypatch.setenv("RTFILTER_CACHE", str(tmp_path))
+    shutil.copytree(prepared_cache, tmp_path / "cache")
+    monkeypatch.setenv("RTFILTER_CACHE", str(tmp_path / "cache"))
     built: list[int] = []
 
     def torn(*arguments: object) -> bytes:
         built.append(1)
-        return b"a plan that the builder believed in"
+        return b"no plan"
 
     monkeypatch.setattr("rtfilter.engines.trt.builder.build_plan", torn)
     said: list[str] = []

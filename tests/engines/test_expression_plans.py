@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rtfilter.engines.expression.layout import EXPRESSION
-from rtfilter.engines.trt.builder import FP32, build_plan
+from rtfilter.engines.trt.builder import build_plan
 from rtfilter.engines.trt.flavour import Flavour
+from rtfilter.engines.trt.plans import FP32
 from tests.engines.expression_streams import builtin_graph
 
 

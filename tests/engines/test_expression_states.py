@@ -11,8 +11,7 @@ import pytest
 from rtfilter.controls import Controls
 from rtfilter.engines.expression.graph import expression_graph
 from rtfilter.engines.expression.host import StreamTimes, WishWriter
-from rtfilter.engines.expression.key import model_key
-from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, WISH
+from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, WISH, model_key
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.errors import InputError
 from rtfilter.face.fit import FaceFit

@@ -11,9 +11,10 @@ import pytest
 
 from rtfilter.engines.trt import flavour
 from rtfilter.engines.trt.flavour import FULL, RTX, Flavour, find_flavour, installed_flavours, log_of
-from rtfilter.engines.trt.targets import COMMON, PORTABLE, check_target, known_targets, target_for
+from rtfilter.engines.trt.targets import PORTABLE, check_target, known_targets, target_for
 from rtfilter.errors import GpuError, MissingExtraError, UsageError
 from rtfilter.system.installation import install_extra
+from tests.engines.small import COMMON
 
 # An interpreter in which neither flavour is installed.
 NO_TENSORRT = """

@@ -16,11 +16,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
+from rtfilter.engines.onnx.graph import at_batch
 from rtfilter.engines.onnx.half import half_nodes, to_half
 from rtfilter.engines.ort.load import onnxruntime
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.engines.trt.builder import at_batch, parse_onnx, read_onnx
-from tests.engines.small import SMALL, small_onnx
+from tests.engines.small import small_onnx
 
 F32 = npt.NDArray[np.float32]
 OUTER_EYE_CORNERS = (33, 263)
@@ -76,8 +76,8 @@ def rounded(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def network(spec: NetworkSpec, onnx_files: dict[str, Path], batch: int = 1) -> onnx.ModelProto:
-    return at_batch(parse_onnx(read_onnx(onnx_files[spec.name], spec), spec, spec.name), batch)
+def network(spec: NetworkSpec, onnx_files: dict[str, bytes], batch: int = 1) -> onnx.ModelProto:
+    return at_batch(onnx_files[spec.name], batch)
 
 
 def test_the_rounding_of_this_test_is_that_of_float16() -> None:
@@ -89,7 +89,7 @@ def test_the_rounding_of_this_test_is_that_of_float16() -> None:
 
 @pytest.mark.parametrize("spec", [FACE_DETECTOR, FACE_MESH], ids=lambda spec: spec.name)
 def test_features_are_halved_and_edges_and_geometry_are_not(
-    spec: NetworkSpec, onnx_files: dict[str, Path]
+    spec: NetworkSpec, onnx_files: dict[str, bytes]
 ) -> None:
     model = network(spec, onnx_files)
     changed = to_half(model)
@@ -111,13 +111,13 @@ def test_features_are_halved_and_edges_and_geometry_are_not(
 
 
 def test_a_weight_that_16_bits_cannot_hold_stays() -> None:
-    model = at_batch(parse_onnx(small_onnx(), SMALL, "small"), 1)
+    model = at_batch(small_onnx(), 1)
     assert half_nodes(model.graph) == {"conv_0", "relu_0"}
-    model = at_batch(parse_onnx(small_onnx(scale=1e6), SMALL, "small"), 1)
+    model = at_batch(small_onnx(scale=1e6), 1)
     assert half_nodes(model.graph) == {"relu_0"}
 
 
-def test_the_changed_network_is_the_same_network(onnx_files: dict[str, Path]) -> None:
+def test_the_changed_network_is_the_same_network(onnx_files: dict[str, bytes]) -> None:
     """With ONNX Runtime's 32-bit arithmetic: nothing was connected wrongly."""
     for spec in (FACE_DETECTOR, FACE_MESH):
         model = network(spec, onnx_files, 2)
@@ -148,7 +148,7 @@ def squares(shared: Path) -> list[F32]:
     return found
 
 
-def test_landmarks_keep_their_places(shared: Path, onnx_files: dict[str, Path]) -> None:
+def test_landmarks_keep_their_places(shared: Path, onnx_files: dict[str, bytes]) -> None:
     model = network(FACE_MESH, onnx_files)
     exact, half = session(model), session(rounded(model))
     deviations, presences = [], []
@@ -168,7 +168,7 @@ def test_landmarks_keep_their_places(shared: Path, onnx_files: dict[str, Path]) 
 
 
 def test_no_feature_comes_near_the_largest_number_of_16_bits(
-    shared: Path, onnx_files: dict[str, Path]
+    shared: Path, onnx_files: dict[str, bytes]
 ) -> None:
     model = network(FACE_MESH, onnx_files)
     half = half_nodes(model.graph)

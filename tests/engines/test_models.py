@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.engines.prepare import fetch, models
+from rtfilter.engines.prepare import fetch
 from rtfilter.engines.prepare.fetch import REQUIREMENT
 from rtfilter.engines.prepare.models import DETECTOR, MESH, MODELS, ModelFile, keep_models_of, tflite_model
 from rtfilter.errors import InputError
@@ -97,7 +97,7 @@ def test_without_the_package_the_wheel_is_fetched_once_for_all_models(shelf: Pat
 def test_a_damaged_model_in_the_cache_is_fetched_again(shelf: Path, caplog: pytest.LogCaptureFixture) -> None:
     contents = put_the_real_ones(shelf)
     tflite_model(DETECTOR, print)
-    kept = models._kept(DETECTOR)
+    kept = DETECTOR.kept
     kept.write_bytes(kept.read_bytes()[:1000])
     said: list[str] = []
     assert tflite_model(DETECTOR, said.append) == contents[DETECTOR]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,20 +92,9 @@ def test_memory_of_the_wrong_size_is_not_bound() -> None:
 @pytest.mark.parametrize(
     "broken", [lambda whole: b"", lambda whole: whole[: len(whole) // 2], lambda whole: b"no network" * 100]
 )
-def test_a_file_that_is_no_network_is_named(broken: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    path = tmp_path / "small.onnx"
-    path.write_bytes(broken(small_onnx()))
-    with pytest.raises(InputError, match=r"small\.onnx: expected the network small as ONNX.*engines prepare"):
-        OnnxRunner(path, SMALL)
-    with pytest.raises(InputError, match=r"missing\.onnx: expected the network"):
-        OnnxRunner(tmp_path / "missing.onnx", SMALL)
-
-
-def test_another_network_is_refused() -> None:
-    with pytest.raises(
-        InputError, match=r"face_detector: expected boxes, pixels, scores .* got pixels, sums"
-    ):
-        OnnxRunner(small_onnx(), FACE_DETECTOR)
+def test_bytes_that_are_no_network_are_named(broken: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(InputError, match=r"cannot load the network small \(\d+ bytes\): ."):
+        OnnxRunner(broken(small_onnx()), SMALL)
 
 
 def test_closed_twice() -> None:
@@ -122,7 +110,7 @@ def test_networks_are_known_by_name() -> None:
 
 
 @pytest.mark.parametrize("spec", NETWORKS, ids=lambda spec: spec.name)
-def test_specifications_and_files_agree(spec: NetworkSpec, onnx_files: dict[str, Path]) -> None:
+def test_specifications_and_files_agree(spec: NetworkSpec, onnx_files: dict[str, bytes]) -> None:
     session = OnnxRunner(onnx_files[spec.name], spec)._session
     for tensors, nodes in ((spec.inputs, session.get_inputs()), (spec.outputs, session.get_outputs())):
         assert [tensor.name for tensor in tensors] == [node.name for node in nodes]

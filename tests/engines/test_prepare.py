@@ -14,19 +14,17 @@ import pytest
 
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
-from rtfilter.engines.prepare import files as prepare_module
 from rtfilter.engines.prepare.files import (
     NETWORKS,
     PLAIN,
     PROCESSOR,
     Recipe,
-    onnx_path,
+    network_bytes,
     prepare,
-    prepared,
-    ready,
+    recipe_for,
 )
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.errors import InputError, UsageError
+from rtfilter.errors import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -45,9 +43,9 @@ def test_all_networks_are_made_once(cache: Path) -> None:
     paths = prepare(said.append)
     assert set(paths) == {spec.name for spec in NETWORKS}
     assert len(said) >= len(NETWORKS)
-    stamps = {path: path.stat().st_mtime_ns for path in cache.rglob("*.onnx")}
+    stamps = {path: path.stat().st_mtime_ns for path in cache.rglob("*.network")}
     assert prepare(no_word) == paths
-    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.onnx")} == stamps
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.network")} == stamps
 
 
 def test_the_same_bytes_every_time(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,40 +56,28 @@ def test_the_same_bytes_every_time(cache: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_form_for_processors_is_another_file_of_the_same_network() -> None:
-    plain, processor = (prepared(FACE_MESH, form=form) for form in (PLAIN, PROCESSOR))
+    plain, processor = (network_bytes(FACE_MESH, form=form) for form in (PLAIN, PROCESSOR))
     assert plain != processor
     pixels = np.random.default_rng(0).uniform(0, 1, FACE_MESH.inputs[0].at(1)).astype(np.float32)
-    a, b = (OnnxRunner(path, FACE_MESH).run(pixels=pixels) for path in (plain, processor))
+    a, b = (OnnxRunner(onnx, FACE_MESH).run(pixels=pixels) for onnx in (plain, processor))
     np.testing.assert_allclose(a["landmarks"], b["landmarks"], rtol=0, atol=3e-4)
-    assert prepared(FACE_DETECTOR, form=PROCESSOR) == prepared(FACE_DETECTOR)
+    assert network_bytes(FACE_DETECTOR, form=PROCESSOR) == network_bytes(FACE_DETECTOR)
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda path: path.write_bytes(path.read_bytes()[:5000]),
-        lambda path: path.write_bytes(b""),
-        lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\0"),
-        lambda path: path.with_name(path.name + ".sha256").unlink(),
-        lambda path: path.with_name(path.name + ".sha256").write_text("0" * 64),
-    ],
-    ids=["truncated", "empty", "another byte", "no digest", "another digest"],
-)
-def test_a_damaged_file_is_made_again_with_a_notice(
-    damage: Callable[[Path], object], caplog: pytest.LogCaptureFixture
-) -> None:
-    path = prepared(FACE_DETECTOR)
-    whole = path.read_bytes()
-    damage(path)
-    assert prepared(FACE_DETECTOR) == path
-    assert path.read_bytes() == whole
-    assert f"{path} is damaged and is made again" in caplog.text
+def test_a_damaged_file_is_made_again_with_a_notice(caplog: pytest.LogCaptureFixture) -> None:
+    whole, path = network_bytes(FACE_DETECTOR), recipe_for(FACE_DETECTOR).file.path
+    path.write_bytes(path.read_bytes()[:5000])
+    assert not recipe_for(FACE_DETECTOR).is_ready
+    assert network_bytes(FACE_DETECTOR) == whole
+    assert recipe_for(FACE_DETECTOR).is_ready
+    assert f"{path} is cut short" in caplog.text
 
 
 def test_a_lost_file_is_made_again_without_one(caplog: pytest.LogCaptureFixture) -> None:
-    path = prepared(FACE_DETECTOR)
-    path.unlink()
-    assert prepared(FACE_DETECTOR).exists()
+    network_bytes(FACE_DETECTOR)
+    recipe_for(FACE_DETECTOR).file.path.unlink()
+    network_bytes(FACE_DETECTOR)
+    assert recipe_for(FACE_DETECTOR).is_ready
     assert not caplog.records
 
 
@@ -102,7 +88,7 @@ def recipe(make: Callable[[], bytes], source: str = "s", version: int = 1, form:
 
 def test_another_source_version_or_form_is_another_file() -> None:
     paths = [
-        onnx_path(recipe(bytes, *rest))  # type: ignore[arg-type]
+        recipe(bytes, *rest).file.path  # type: ignore[arg-type]
         for rest in [("s",), ("t",), ("s", 2), ("s", 1, PROCESSOR)]
     ]
     assert len(set(paths)) == 4
@@ -113,26 +99,21 @@ def test_who_fails_leaves_nothing_and_the_next_one_succeeds(cache: Path) -> None
         raise InputError("no network")
 
     with pytest.raises(InputError, match="no network"):
-        ready(recipe(fail))
-    assert not list(cache.rglob("*.onnx"))
-    assert ready(recipe(lambda: b"made")).read_bytes() == b"made"
-
-
-def test_what_is_no_network_of_ours_is_refused() -> None:
-    with pytest.raises(UsageError, match="no recipe for the network 'little'"):
-        prepared(recipe(bytes).spec)
+        recipe(fail).content()
+    assert not list(cache.rglob("*.network"))
+    assert recipe(lambda: b"made").content() == b"made"
 
 
 SLOW = """
 import time
-from rtfilter.engines.prepare.files import Recipe, ready
+from rtfilter.engines.prepare.files import Recipe
 from rtfilter.engines.spec import NetworkSpec
 def make(progress):
     print("made", flush=True)
     time.sleep(1.0)
     return b"content" * 1000
 little = NetworkSpec("little", 1, (), (), half=False)
-print(ready(Recipe(little, "s", make)).read_bytes() == b"content" * 1000)
+print(Recipe(little, "s", make).content() == b"content" * 1000)
 """
 
 
@@ -151,7 +132,7 @@ def test_a_process_killed_while_making_is_no_obstacle(cache: Path) -> None:
     process.kill()
     process.wait()
     started_s = time.monotonic()
-    assert ready(recipe(lambda: b"mine")).read_bytes() == b"mine"
+    assert recipe(lambda: b"mine").content() == b"mine"
     assert time.monotonic() - started_s < 5.0
 
 
@@ -185,6 +166,5 @@ def test_what_is_ready_is_found_without_loading_the_converter() -> None:
 def test_a_cache_that_cannot_be_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("RTFILTER_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(InputError, match=r"file/cache/onnx: cannot be written: .*RTFILTER_CACHE"):
-        prepared(FACE_DETECTOR)
-    assert prepare_module.onnx_path(prepare_module.RECIPES[0]).parent.name == "onnx"
+    with pytest.raises(InputError, match=r"file/cache/networks: .*RTFILTER_CACHE"):
+        recipe_for(FACE_DETECTOR).content(required=True)

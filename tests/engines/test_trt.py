@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rtfilter.engines.onnx.graph import at_batch
 from rtfilter.engines.ort.cpu import OnnxRunner
-from rtfilter.engines.trt.builder import at_batch, build_plan, parse_onnx
+from rtfilter.engines.trt.builder import build_plan
+from rtfilter.engines.trt.engine import Engine, PlanRejectedError
 from rtfilter.engines.trt.flavour import Flavour
-from rtfilter.engines.trt.load import PlanRejectedError, load_engine
 from rtfilter.engines.trt.runner import TensorRtRunner
 from rtfilter.errors import GpuError, UsageError
+from rtfilter.system.cache import CacheFile
 from tests.engines.small import SMALL, small_onnx
 from tests.fakes.immediate import ImmediateArray, ImmediateDevice, ImmediateStream
 from tests.fakes.tensorrt_like import PLAN, SCRATCH_BYTES, Diagnostics, TensorRtLike
@@ -30,7 +32,7 @@ def like(monkeypatch: pytest.MonkeyPatch) -> TensorRtLike:
 
 
 def plan(batch: int = BATCH, seed: int = 0) -> bytes:
-    return PLAN + at_batch(parse_onnx(small_onnx(seed), SMALL, "small"), batch).SerializeToString()
+    return PLAN + at_batch(small_onnx(seed), batch).SerializeToString()
 
 
 def pixels(seed: int = 0) -> np.ndarray:
@@ -53,7 +55,7 @@ def test_the_real_one_says_that_there_is_no_driver(rtx: Flavour) -> None:
     with pytest.raises(
         GpuError, match=r"cannot load small: there is no NVIDIA driver.*nvidia\.com"
     ) as caught:
-        load_engine(good, SMALL, 1, rtx)
+        Engine(good, SMALL, 1, rtx, None)
     assert not isinstance(caught.value, PlanRejectedError)
     assert "\n" not in str(caught.value)
 
@@ -63,7 +65,7 @@ def test_the_real_one_rejects_what_is_no_plan(damage: str, rtx: Flavour) -> None
     good = build_plan(small_onnx(), SMALL, 1, "fp32", "sm89", rtx)
     bad = {"cut": good[:-100], "empty": b"", "text": b"text" * 500, "first byte": b"?" + good[1:]}[damage]
     with pytest.raises(PlanRejectedError, match="rejects its plan of small"):
-        load_engine(bad, SMALL, 1, rtx)
+        Engine(bad, SMALL, 1, rtx, None)
 
 
 # --- one that answers ---
@@ -83,13 +85,13 @@ def test_the_real_one_rejects_what_is_no_plan(damage: str, rtx: Flavour) -> None
 def test_why_a_plan_is_not_loaded(flags: int, error: type[GpuError], said: str, like: TensorRtLike) -> None:
     like.diagnostics = int(flags)
     with pytest.raises(GpuError, match=said) as caught:
-        load_engine(plan(), SMALL, BATCH, LIKE)
+        Engine(plan(), SMALL, BATCH, LIKE, None)
     assert type(caught.value) is error
 
 
 def test_a_plan_of_another_network_or_batch_is_rejected(like: TensorRtLike) -> None:
     with pytest.raises(PlanRejectedError, match=r"expected a plan with .*rtfilter engines clear"):
-        load_engine(plan(batch=3), SMALL, BATCH, LIKE)
+        Engine(plan(batch=3), SMALL, BATCH, LIKE, None)
 
 
 def test_host_arrays_in_and_out(like: TensorRtLike) -> None:
@@ -159,14 +161,15 @@ def test_a_gpu_that_vanishes_is_one_clear_line(like: TensorRtLike) -> None:
 
 
 def test_the_gpus_own_code_is_kept_between_starts(like: TensorRtLike, tmp_path: Path) -> None:
-    kept = tmp_path / "plans" / "small.runtime"
+    path = tmp_path / "plans" / "small.runtime"
+    kept = CacheFile(path, {"flavour": "like"})
     for _ in range(2):
         device = ImmediateDevice()
         runner = TensorRtRunner(plan(), SMALL, BATCH, LIKE, device, kept)
         runner.bind(memory(device))
         runner.close()
     assert like.compiled == 1
-    kept.write_bytes(kept.read_bytes()[:-3])  # damaged: it is made anew, and kept again
+    path.write_bytes(path.read_bytes()[:-3])  # damaged: it is made anew, and kept again
     for _ in range(2):
         TensorRtRunner(plan(), SMALL, BATCH, LIKE, ImmediateDevice(), kept).run(pixels=pixels())
     assert like.compiled == 2
@@ -176,6 +179,7 @@ def test_code_that_cannot_be_kept_costs_time_and_nothing_else(
     like: TensorRtLike, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "plans").write_text("a file where the folder should be")
-    runner = TensorRtRunner(plan(), SMALL, BATCH, LIKE, ImmediateDevice(), tmp_path / "plans" / "a.runtime")
+    kept = CacheFile(tmp_path / "plans" / "a.runtime", {})
+    runner = TensorRtRunner(plan(), SMALL, BATCH, LIKE, ImmediateDevice(), kept)
     runner.run(pixels=pixels())
     assert "the next start will take seconds longer" in caplog.text

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from rtfilter.engines.trt.builder import build_plan
+from rtfilter.engines.trt.engine import ENGINES, PlanRejectedError
 from rtfilter.engines.trt.flavour import Flavour
-from rtfilter.engines.trt.load import PlanRejectedError
 from rtfilter.engines.trt.runner import TensorRtRunner
-from rtfilter.engines.trt.shared import ENGINES
 from rtfilter.errors import GpuError, GpuMemoryError
+from rtfilter.system.cache import CacheFile
 from tests.engines.small import SMALL, small_onnx
 from tests.engines.test_trt import BATCH, LIKE, expected, memory, pixels, plan
 from tests.fakes.immediate import ImmediateDevice, ImmediateStream
@@ -34,7 +34,9 @@ def like(monkeypatch: pytest.MonkeyPatch) -> Iterator[TensorRtLike]:
     assert len(ENGINES) == 0, "an engine was not given back"
 
 
-def runner(device: ImmediateDevice | None = None, seed: int = 0, kept: Path | None = None) -> TensorRtRunner:
+def runner(
+    device: ImmediateDevice | None = None, seed: int = 0, kept: CacheFile | None = None
+) -> TensorRtRunner:
     return TensorRtRunner(plan(seed=seed), SMALL, BATCH, LIKE, device or ImmediateDevice(), kept)
 
 
@@ -148,7 +150,7 @@ def test_one_that_nobody_closes_is_given_back_when_nobody_has_it(like: TensorRtL
 def test_the_gpus_code_that_one_made_serves_all(like: TensorRtLike, tmp_path: Path) -> None:
     """Also where it cannot be kept in a file."""
     (tmp_path / "plans").write_text("a file where the folder should be")
-    runners = [runner(kept=tmp_path / "plans" / "a.runtime") for _ in range(3)]
+    runners = [runner(kept=CacheFile(tmp_path / "plans" / "a.runtime", {})) for _ in range(3)]
     for one in runners:
         one.run(pixels=pixels())
     assert like.compiled == 1

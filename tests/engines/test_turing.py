@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import pytest
@@ -11,11 +9,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rtfilter.engines.expression.layout import EXPRESSION, WISH
 from rtfilter.engines.networks import LANDMARKS
+from rtfilter.engines.onnx.graph import at_batch
 from rtfilter.engines.onnx.turing import without_matmul
 from rtfilter.engines.ort.load import onnxruntime
 from rtfilter.engines.prepare.files import NETWORKS
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.engines.trt.builder import at_batch, build_plan, parse_onnx, read_onnx
+from rtfilter.engines.trt.builder import build_plan
 from rtfilter.engines.trt.flavour import Flavour
 from rtfilter.errors import InputError
 from rtfilter.face.model import MorphableModel
@@ -74,8 +73,8 @@ def test_what_cannot_be_written_out_is_told(left: list[int]) -> None:
 
 
 @pytest.mark.parametrize("spec", NETWORKS, ids=lambda spec: spec.name)
-def test_real_networks_keep_their_numbers(spec: NetworkSpec, onnx_files: dict[str, Path]) -> None:
-    model = at_batch(parse_onnx(read_onnx(onnx_files[spec.name], spec), spec, spec.name), 2)
+def test_real_networks_keep_their_numbers(spec: NetworkSpec, onnx_files: dict[str, bytes]) -> None:
+    model = at_batch(onnx_files[spec.name], 2)
     rng = np.random.default_rng(2)
     feeds = {tensor.name: rng.uniform(0, 1, tensor.at(2)).astype(np.float32) for tensor in spec.inputs}
     if spec == EXPRESSION:

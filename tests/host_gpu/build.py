@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rtfilter.errors import MissingExtraError, RtfilterError
 from rtfilter.kernels import source
-from rtfilter.system.cache import cache_folder, locked, write_atomically
+from rtfilter.system.cache import cache_folder, locked, write_cached
 
 COMPILERS = ("c++", "g++", "clang++")
 # No fused multiply-add and nothing of this very processor: the cache may be shared, and results should be.
@@ -68,7 +68,7 @@ def built(compiler: str) -> Path:
         if not _whole(path):
             content = compile_unit(compiler, host_unit())
             # A loader does not mind what follows a library's last section.
-            write_atomically(path, content + hashlib.sha256(content).digest())
+            write_cached(path, content + hashlib.sha256(content).digest())
     return path
 
 

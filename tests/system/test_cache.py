@@ -9,12 +9,21 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rtfilter.errors import InputError, UsageError
-from rtfilter.system.cache import CacheError, cache_folder, kept, locked, unusable, write_atomically
+from rtfilter.system.cache import (
+    CacheError,
+    CacheFile,
+    cache_folder,
+    locked,
+    made_once,
+    unusable,
+    write_cached,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,17 +35,13 @@ from rtfilter.system.cache import CacheError, cache_folder, kept, locked, unusab
         ({"RTFILTER_CACHE": "", "HOME": "/h"}, "/h/.cache/rtfilter"),
     ],
 )
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX paths, which Windows does not have")
-def test_where_the_cache_is(environ: dict[str, str], folder: str) -> None:
-    assert cache_folder(environ) == Path(folder)
-
-
-def test_a_user_without_a_home_has_a_cache_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_home() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "home", no_home)
-    assert str(cache_folder({})).startswith("/nonexistent/")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, whose folders these are")
+def test_where_the_cache_is(environ: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RTFILTER_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert cache_folder() == Path(folder)
 
 
 def test_where_nothing_can_be_kept_is_known_before(tmp_path: Path) -> None:
@@ -51,48 +56,20 @@ def test_what_cannot_be_kept_is_made_and_told_once(tmp_path: Path, caplog: pytes
     path = tmp_path / "file" / "cache" / "x"
 
     def write(content: bytes) -> None:
-        write_atomically(path, content)
+        write_cached(path, content)
 
     for _ in range(2):
-        assert kept(path, lambda: None, lambda: b"made", write) == b"made"
+        assert made_once(path, lambda: None, lambda: b"made", write) == b"made"
     (record,) = caplog.records
     assert "RTFILTER_CACHE" in record.getMessage()
     with pytest.raises(CacheError):
-        kept(path, lambda: None, lambda: b"made", write, required=True)
+        made_once(path, lambda: None, lambda: b"made", write, required=True)
 
 
-def test_a_relative_cache_is_refused() -> None:
+def test_a_relative_cache_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RTFILTER_CACHE", "here")
     with pytest.raises(UsageError, match="RTFILTER_CACHE: expected an absolute path, got 'here'"):
-        cache_folder({"RTFILTER_CACHE": "here"})
-
-
-def test_a_file_is_written_with_its_folders_and_can_be_read_by_others(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b" / "file"
-    write_atomically(path, b"one")
-    write_atomically(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert path.stat().st_mode & 0o777 == 0o644
-    assert [entry.name for entry in path.parent.iterdir()] == ["file"]
-
-
-def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    contents = {bytes([i]) * 200_000 for i in range(4)}
-    write_atomically(path, min(contents))
-    stop = threading.Event()
-
-    def write() -> None:
-        while not stop.is_set():
-            for content in contents:
-                write_atomically(path, content)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        assert all(path.read_bytes() in contents for _ in range(300))
-    finally:
-        stop.set()
-        writer.join()
+        cache_folder()
 
 
 def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
@@ -100,7 +77,7 @@ def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     path = tmp_path / "file" / "deeper" / "x"
     with pytest.raises(InputError, match=r"deeper: x \(3 bytes\) cannot be written: .*RTFILTER_CACHE"):
-        write_atomically(path, b"abc")
+        write_cached(path, b"abc")
     with pytest.raises(InputError, match=r"deeper: cannot be written: .*RTFILTER_CACHE"), locked(path):
         pytest.fail("entered")
 
@@ -112,10 +89,10 @@ def test_a_full_disk_leaves_the_older_file(tmp_path: Path) -> None:
     path.write_bytes(b"older")
     code = (
         "import resource, signal, sys; from pathlib import Path;"
-        "from rtfilter.system.cache import write_atomically;"
+        "from rtfilter.system.cache import write_cached;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536));"
-        "write_atomically(Path(sys.argv[1]), bytes(200_000))"
+        "write_cached(Path(sys.argv[1]), bytes(200_000))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60, check=False
@@ -191,3 +168,35 @@ def test_a_lock_is_between_threads_too_and_freed_by_an_error(tmp_path: Path) -> 
         raise ZeroDivisionError
     with locked(path, limit_s=0.0):
         pass
+
+
+def never() -> bytes:
+    pytest.fail("made anew")
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda data: data[:-1], "is cut short: it holds 9 of 10 bytes"),
+        (lambda data: data[:-1] + b"?", "is damaged: its checksum is wrong"),
+        (lambda data: data[:30], "is damaged: its header is not readable"),
+        (lambda data: b"", "was not written by this rtfilter"),
+        (lambda data: data.replace(b"flour", b"sugar"), "belongs to something else"),
+    ],
+)
+def test_only_a_whole_file_of_the_same_thing_is_used(
+    damage: Callable[[bytes], bytes], problem: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = CacheFile(tmp_path / "cake", {"of": "flour"})
+    assert file.get(lambda: b"ten bytes.") == b"ten bytes."
+    assert file.get(never) == b"ten bytes."
+    file.path.write_bytes(damage(file.path.read_bytes()))
+    assert file.get(lambda: b"anew") == b"anew"
+    assert [record.getMessage() for record in caplog.records] == [f"{file.path} {problem}; it is made anew"]
+    assert file.get(never) == b"anew"
+
+
+def test_a_file_that_cannot_be_read_is_an_error_that_names_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "cake").mkdir()
+    with pytest.raises(CacheError, match=r"cake cannot be read: Is a directory.*RTFILTER_CACHE"):
+        CacheFile(tmp_path / "cake", {}).read()

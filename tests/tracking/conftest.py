@@ -8,7 +8,7 @@ import pytest
 
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
-from rtfilter.engines.prepare.files import PROCESSOR, prepared
+from rtfilter.engines.prepare.files import PROCESSOR, network_bytes
 from rtfilter.tracking.engine import EngineTracker, FaceNetworks
 
 MakeTracker = Callable[[], EngineTracker]
@@ -19,7 +19,7 @@ def make_engine_tracker(tmp_path_factory: pytest.TempPathFactory) -> MakeTracker
     """Makes our own tracker, with networks out of a cache of the tests' own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RTFILTER_CACHE", str(tmp_path_factory.mktemp("networks")))
-        detector, mesh = (prepared(spec, form=PROCESSOR) for spec in (FACE_DETECTOR, FACE_MESH))
+        detector, mesh = (network_bytes(spec, form=PROCESSOR) for spec in (FACE_DETECTOR, FACE_MESH))
     return lambda: EngineTracker(
         FaceNetworks(OnnxRunner(detector, FACE_DETECTOR), OnnxRunner(mesh, FACE_MESH))
     )
