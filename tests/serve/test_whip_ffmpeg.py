@@ -46,7 +46,7 @@ def test_x264_of_every_profile_is_decoded(
                 assert process.returncode is None, (await process.communicate())[1].decode()[-500:]
                 session = running.sessions.find("studio")
                 await first(lambda: session.state == "live")
-                result = await session.results.subscribe().get()
+                result = await session.results.subscribe().next()
             finally:
                 if process.returncode is None:
                     process.kill()
