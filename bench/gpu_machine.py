@@ -129,7 +129,6 @@ class Machine:
 class ProcessorRuntime:
     """Networks on the processor, all else on the GPU: for a GPU that nothing runs networks on."""
 
-    name = "ONNX Runtime on the processor"
     one_thread = False
 
     def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner:

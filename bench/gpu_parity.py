@@ -28,11 +28,10 @@ from rtfilter.tracking.engine import EngineTracker
 from rtfilter.tracking.roi import CROP_PX, Roi, crop
 
 ROOT = Path(__file__).resolve().parents[1]
-WISHES = {
+TARGETS = {
     "happy": Controls({"happy": 1.0}),
     "surprised and angry": Controls({"surprised": 1.2, "angry": 0.3}, mouth=0.3, smoothing=0.0),
 }
-# Of a float32 network; 16 bits keep about three decimals.
 RUNS = 8
 
 
@@ -127,8 +126,8 @@ def lanes(machine: Machine) -> dict[str, Any]:
         drawn = demo_frames(*SIZES[size], count)
         for pixels in FORMATS:
             frames = drawn if pixels == RGB else [in_planes(frame) for frame in drawn]
-            for wish, controls in WISHES.items():
-                found[f"{size}, {pixels}, {wish}"] = _compared(machine, frames, controls)
+            for target, controls in TARGETS.items():
+                found[f"{size}, {pixels}, {target}"] = _compared(machine, frames, controls)
                 so_far(found)
     return found
 
@@ -166,7 +165,7 @@ def _compared(machine: Machine, frames: list[Frame], controls: Controls) -> dict
         "largest_difference": int(np.flatnonzero(levels).max()),
         "landmarks_largest_difference_iod": round(landmarks_iod, 5),
         "background_bit_exact": background,
-        "no_wish_bit_exact": untouched,
+        "without_edit_bit_exact": untouched,
     }
 
 

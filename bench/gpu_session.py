@@ -29,7 +29,7 @@ from rtfilter.errors import RtfilterError
 from rtfilter.system.tied import TiedProcess
 
 Step = Callable[[Machine], dict[str, Any]]
-# In order of what is most wanted, should time run out; seconds that each may take.
+# By importance, should time run out; seconds that each may take.
 STEPS: dict[str, tuple[Step, int]] = {
     "facts": (gpu_machine.facts, 60),
     "lanes": (gpu_parity.lanes, 200),
@@ -46,7 +46,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def main() -> int:
-    """Run all steps, or the one that a child process is told; 0 when all went well."""
+    """Run all steps, or the one of a child process; 0 when all went well."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--device", default=CUDA, metavar="MODULE", help="what stands in for a GPU: tests.host_gpu.on_host"
@@ -100,7 +100,7 @@ def run_all(machine: Machine, folder: Path, names: list[str], limit_s: float) ->
 
 
 def _other_runtime(machine: Machine) -> str | None:
-    """What to try after that machine's; None where nothing is left, or there is no GPU."""
+    """The runtime to try after that machine's; None where none is left, or there is no GPU."""
     if machine.device != CUDA or machine.runtime == PROCESSOR:
         return None
     try:
@@ -123,19 +123,19 @@ def _step(machine: Machine, name: str, limit_s: float) -> dict[str, Any]:
     # With all that it starts itself, which would otherwise go on beside the next step.
     child = TiedProcess(words, stdout=subprocess.PIPE, start_new_session=True)
     try:
-        said, _ = child.communicate(timeout=limit_s)
+        output, _ = child.communicate(timeout=limit_s)
         ended = f"it ended with exit code {child.returncode}"
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
-        said, _ = child.communicate()
+        output, _ = child.communicate()
         ended = f"it took longer than {limit_s:.0f} s"
-    return _result(said, ended)
+    return _result(output, ended)
 
 
-def _result(said: str, ended: str) -> dict[str, Any]:
-    """What a step found: its last line; where that tells an error or is missing, with what came before."""
+def _result(output: str, ended: str) -> dict[str, Any]:
+    """The result of a step: its last line; where that is an error or missing, with what came before."""
     result: dict[str, Any] = {}
-    for line in said.splitlines():
+    for line in output.splitlines():
         try:
             found = json.loads(line)
         except ValueError:
@@ -144,7 +144,7 @@ def _result(said: str, ended: str) -> dict[str, Any]:
             result = {"error": ended, **found[SO_FAR]}
         elif isinstance(found, dict):
             return {**result, **found} if "error" in found else found
-    return result or {"error": f"{ended} and said nothing"}
+    return result or {"error": f"{ended} without a result"}
 
 
 def _child(machine: Machine, name: str) -> int:

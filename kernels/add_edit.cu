@@ -1,4 +1,4 @@
-// What the warp painted in RGB, added to the 4:2:0 planes that the picture came in: the changed box, as planes.
+// The changed box as 4:2:0 planes: those that were uploaded, plus what the warp changed in RGB.
 // No difference, no change, bit for bit. Twin: kernels/reference/add_edit.py.
 
 struct AddEditParameters {

@@ -1,5 +1,5 @@
-// What a stream remembers, out of a table of rows and back: so that streams of a batch come in any order, a step
-// can be taken again from the same state, and forgetting is a number. Twin: reference/carry.py.
+// The streams' states, out of a table of rows and back: so streams of a batch come in any order, a step can be
+// repeated from the same state, and row -1 is a reset. Twin: reference/carry.py.
 
 struct CarryParameters {
     int from;  // row that the state is read from; negative: all zero, a new stream

@@ -1,11 +1,11 @@
-// What several kernels share. All .cu files are compiled as one unit, this one first (kernels/source.py).
+// Types and helpers that several kernels share. All .cu files are compiled as one unit, this one first: kernels/source.py.
 //
 // In all kernels: blockIdx.z counts the pictures of a batch, whose parameter blocks lie one after another;
 // arrays have the batch as their first dimension, pictures lie anywhere in one buffer at a byte offset. Pixel
 // (column j, row i) has its centre at (j + 0.5, i + 0.5). Matrices are row by row. A region is the part of a
 // picture that was uploaded; its corner has even coordinates.
 
-// What the warp's kernels find out about one picture; written by mesh_extend and soften_flow, downloaded.
+// The warp's result for one picture; written by mesh_extend and soften_flow, downloaded.
 struct WarpReport {
     float corner_x_px, corner_y_px;  // the grid's corner, in picture pixels
     float cell_px;                   // side of a grid cell
@@ -18,12 +18,12 @@ struct WarpReport {
     int finished;                    // blocks of soften_flow that are done
 };
 
-// The largest grid that any face can ask for, and what memory must be made for.
+// The largest grid of any face, for which memory is made.
 constexpr int GRID_MAX = 512;
 constexpr int GRID_SIDE = GRID_MAX + 3;
 constexpr int GRID_CELLS = GRID_SIDE * GRID_SIDE;
 
-// A shorter shift changes no pixel by what an eye could tell.
+// A shorter shift changes no pixel visibly.
 constexpr float STILL_PX = 1.0f / 24.0f;
 
 static __device__ __forceinline__ int clamped(int value, int low, int high) {

@@ -1,4 +1,4 @@
-"""The device contract kept by an NVIDIA GPU, through CuPy: 13.6 and 14, NumPy 1.26 and 2.
+"""`CudaDevice`: an NVIDIA GPU as a `Device`, through CuPy 13.6 or 14. Opened by `gpu.open`.
 
 CuPy gives memory, streams and graphs; the kernels are ours (compile.py). CuPy's arrays are not used: they
 have no structured types, and nothing here computes with them.
@@ -173,8 +173,9 @@ def _cupy() -> Any:
     try:
         import cupy
     except ImportError as error:
-        said = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise GpuError(
-            f"the CUDA lane needs CuPy, which does not load ({said}): install it with: {install_extra('gpu')}"
+            f"the CUDA lane needs CuPy, which does not load ({reason}): "
+            f"install it with: {install_extra('gpu')}"
         ) from error
     return cupy

@@ -1,11 +1,10 @@
-"""What a lane needs of the machine that runs it: memory, one ordered stream of work, graphs of it.
+"""`Device`: the contract of a machine that runs kernels: memory, streams of work, graphs. Used by `gpu`.
 
-Two machines keep this contract: `cuda_device` (CuPy, an NVIDIA GPU) and `host_device` (NumPy memory, the
-same kernels run by the processor). A lane is written against these protocols alone, so that all of it can
-be run and tested without a GPU.
+Kept by `cuda_device` (an NVIDIA GPU), and in tests by `tests.host_gpu` (the same kernels run by the
+processor): so the whole CUDA lane runs without a GPU.
 
-Errors, of both machines: `GpuError` and its kinds (rtfilter/errors.py) for what the machine cannot do;
-ValueError for a call that is wrong on every machine (shape, dtype, kernel name, memory during capture).
+Errors of every device: `GpuError` and its kinds for what the machine cannot do; ValueError for a call that is
+wrong on every machine (shape, dtype, kernel name, memory during capture).
 """
 
 from __future__ import annotations

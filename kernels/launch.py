@@ -1,5 +1,4 @@
-"""Launchers of the picture kernels: they check sizes and compute each launch's extents. Called by
-`gpu.graph`.
+"""Launchers of the picture kernels: they check sizes and compute extents. Called by `gpu.graph`.
 
 All arrays lie on the device, batch first; the parameter blocks are explained in the .cu files. ValueError for
 an array of the wrong type or size. Nothing waits, and everything can be captured.

@@ -1,4 +1,4 @@
-"""What both devices check alike: shapes, copies, launch sizes and arguments."""
+"""Checks of shapes, copies, launch sizes and arguments, for every `Device`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from rtfilter.kernels.device import Argument, DeviceArray, Extent, HostArray, Sh
 
 MOST_THREADS = 1024  # of one block, on every GPU
 
-# Whoever makes or frees a GPU's memory holds it, and whoever lets a library record in CUDA's strictest mode,
-# as ONNX Runtime does: meanwhile CUDA refuses such calls of any thread, and breaks the recording off.
+# Held while GPU memory is made or freed, and while a library records in CUDA's strictest mode, as ONNX
+# Runtime does: in that mode CUDA refuses such calls of any thread, and ends the recording.
 unsafe_in_capture = threading.RLock()
 
 # A thread records on one stream at a time; other threads may go on making memory.
@@ -44,14 +44,14 @@ def check_no_capture(what: str) -> None:
 
 
 class Pinned:
-    """Which host memory is pinned: copies of other memory are slow, and never asynchronous."""
+    """The host memory that is pinned: copies of other memory are slow, and never asynchronous."""
 
     def __init__(self) -> None:
         self._spans: list[tuple[int, int]] = []
 
     def add(self, array: HostArray) -> None:
         first, end = array.ctypes.data, array.ctypes.data + array.nbytes
-        # What overlaps was let go, and its place given out again.
+        # Memory that overlaps was freed, and its place used again.
         self._spans = [span for span in self._spans if span[1] <= first or span[0] >= end]
         insort(self._spans, (first, end))
 
@@ -69,7 +69,7 @@ def size_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
 
 
 def checked_shape(shape: Shape, dtype: npt.DTypeLike) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Both as they are meant. ValueError for a negative side or Python objects."""
+    """Shape and dtype in one form. ValueError for a negative side or Python objects."""
     dims, kind = (shape,) if isinstance(shape, int) else tuple(int(side) for side in shape), np.dtype(dtype)
     if min(dims, default=1) < 0 or kind.hasobject:
         raise ValueError(f"expected numbers of a shape without negative sides, got {kind} {list(dims)}")
@@ -108,7 +108,7 @@ def checked_extents(kernel: str, grid: Extent, block: Extent) -> Any:
 
 
 def packed_arguments(arguments: Sequence[Argument]) -> list[bytes]:
-    """The bytes of each argument as a kernel gets them. ValueError for what is none."""
+    """The bytes of each argument as a kernel gets them. ValueError for other types."""
     return [_packed(argument) for argument in arguments]
 
 

@@ -1,6 +1,6 @@
 // Around and within the landmarks: a ring that fades the edit out, the irises' rigid cores, and the grid that
-// all of it is drawn on. Twins: kernels/cpu/extend.py, and `CpuRenderer.flow` for the grid. One block a picture:
-// it is little work, and one launch is what costs.
+// all of it is drawn on. Twins: kernels/cpu/extend.py, and `CpuRenderer.flow` for the grid. One block a
+// picture: the launch costs more than the work.
 
 constexpr int MESH_BLOCK = 256;
 constexpr int MESH_VERTICES_MAX = 1024;
@@ -39,7 +39,7 @@ struct MeshMemory {
     int rows;
 };
 
-// The least of every thread's four numbers, to all threads.
+// The minimum over a block of each thread's four numbers, given to all threads.
 static __device__ float4 least_of_block(float4* scratch, float4 mine) {
     __syncthreads();
     scratch[threadIdx.x] = mine;

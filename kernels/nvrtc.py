@@ -1,4 +1,7 @@
-"""NVIDIA's run-time compiler, by ctypes: CUDA C++ in, machine code out. It needs neither GPU nor driver."""
+"""NVIDIA's run-time compiler NVRTC, by ctypes: CUDA C++ in, machine code out. Called by `compile`.
+
+It needs neither GPU nor driver.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ class Nvrtc:
         self.architectures = tuple(sorted(numbers))
 
     def compile(self, text: str, name: str, options: Sequence[str]) -> tuple[bytes, str]:
-        """Machine code (or PTX, where `options` ask for a `compute_..` architecture) and what was said.
+        """Machine code (PTX for an architecture `compute_..` in `options`) and the compiler's log.
 
         GpuError with the compiler's first complaint where it refuses the text or an option.
         """
@@ -87,7 +90,7 @@ def installed() -> tuple[Nvrtc, ...]:
         for place in _places(major):
             try:
                 found.append(_load(place))
-            except (OSError, AttributeError):  # not there, or too old to know its architectures
+            except (OSError, AttributeError):  # missing, or too old to list its architectures
                 continue
             break
     if not found:
@@ -102,8 +105,8 @@ def _install_fix() -> str:
 
 
 def _load(place: str) -> Nvrtc:
-    """What lies there. OSError where it is not there, AttributeError where it is too old."""
-    # Its other half, which it opens by name when it compiles; CUDA 13's wheel does not look beside itself.
+    """The library at a path. OSError where there is none, AttributeError where it is too old."""
+    # Its other half, which it opens by name when it compiles; CUDA 13's wheel does not search its own folder.
     for builtins in sorted(Path(place).parent.glob("*nvrtc-builtins*")) if Path(place).is_absolute() else ():
         if ".alt." not in builtins.name:
             ctypes.CDLL(str(builtins))

@@ -175,7 +175,7 @@ extern "C" __global__ void __launch_bounds__(FLOW_BLOCK) soften_flow(
     __threadfence();
     const int ticket = atomicAdd(&report.finished, 1);
     if (ticket != (int)gridDim.x - 1) return;
-    // The last block has everybody's extent before it; through atomics, past what this multiprocessor cached.
+    // The last block sees the extents of all: through atomics, past what this multiprocessor has cached.
     WarpReport mine = report;
     mine.left = atomicMin(&report.left, GRID_SIDE), mine.top = atomicMin(&report.top, GRID_SIDE);
     mine.right = atomicMax(&report.right, -1), mine.bottom = atomicMax(&report.bottom, -1);

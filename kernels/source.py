@@ -1,4 +1,4 @@
-"""The text of the CUDA kernels: one unit of all .cu files, for NVRTC and the host's compiler."""
+"""The text of the CUDA kernels: one unit of all .cu files. Called by `compile` and `blocks`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An edit that was painted in RGB, added to the YUV planes that the picture came in.
+"""An edit that was painted in RGB, added to the YUV planes of the source. Called by `planes` and `render`.
 
     Y' = Y + M_y (after - before)        C' = C + mean over the block of M_c (after - before)
 
@@ -45,16 +45,19 @@ def add_edit_rows(
 ) -> None:
     """Write rows `first` <= y < `last` of the box into the planes `out_*`: those of the source, and the edit.
 
-    luma, cb, cr: uint8, a part of the source's planes, which `before` was made of.
-    before: uint32 [h, w], a part of the source with MARGIN_PX more pixels on every side: bytes R, G, B and
-        one that is not looked at. after: uint8 [h, w, 3], the edit.
-    yuv_from_rgb: float32 [3, 4], in units of 0..255. shift: log2 of the chroma subsampling (x, y).
-    box: int32 [8], x0, y0, x1, y1 of the edit in the picture, and there the corners of `before`, margin not
-        counted, and of `after` and the source's planes. The box, the rows and the latter corner begin with a
-        chroma block; box and rows end with one, or with the picture.
-
     Luma is exact to 1 level (to CLIPPED_FROM + 1 where the source lay outside of what RGB can show), chroma
     to 1 level of its block's mean.
+
+    Args:
+        luma, cb, cr: uint8, a part of the source's planes, which `before` was made of.
+        before: uint32 [h, w], a part of the source with MARGIN_PX more pixels on every side: bytes R, G, B
+            and an unused one.
+        after: uint8 [h, w, 3], the edit.
+        yuv_from_rgb: float32 [3, 4], in units of 0..255.
+        shift: log2 of the chroma subsampling (x, y).
+        box: int32 [8], x0, y0, x1, y1 of the edit in the picture, and there the corners of `before`, margin
+            not counted, and of `after` and the source's planes. The box, the rows and the latter corner begin
+            with a chroma block; box and rows end with one, or with the picture.
     """
     x0, width = box[0], box[2] - box[0]
     wide, tall = 1 << shift[0], 1 << shift[1]

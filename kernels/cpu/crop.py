@@ -1,7 +1,7 @@
-"""The affine crop on the processor: what crop.cu does, with its arithmetic, out of RGB or of YUV planes.
+"""The affine crop on the processor, in crop.cu's arithmetic, out of RGB or YUV planes. For `tracking`.
 
-Samples go straight into a network's input, and of the picture nothing is read but the pixels under them: it
-need not be RGB. kernels/reference/crop.py is its readable twin.
+Samples go straight into a network's input; nothing of the picture is read but the pixels under them.
+kernels/reference/crop.py is its readable twin.
 """
 
 from __future__ import annotations
@@ -23,9 +23,14 @@ def crop_rgb(
 ) -> None:
     """Write `value * scale + bias` of bilinear samples, value in 0..255, into `out`.
 
-    rgb: uint8 [H, W, 3], rows may be padded. picture_from_crop: affine [2, 3] in pixels, whose centres lie at
-    + 0.5 on both sides. out: float32 [3, h, w], contiguous. Beyond the picture its border goes on, or it is
-    black. ValueError for other types and sizes.
+    Args:
+        rgb: uint8 [H, W, 3], rows may be padded.
+        picture_from_crop: affine [2, 3] in pixels, whose centres lie at + 0.5 on both sides.
+        out: float32 [3, h, w], contiguous.
+        black_border: beyond the picture lies black, else its last pixel.
+
+    Raises:
+        ValueError: other types or sizes.
     """
     plane, _kept = _plane_of(rgb, 3)
     matrix = _floats("picture_from_crop", picture_from_crop, 6)

@@ -1,6 +1,6 @@
-"""The loops of crop.py, a row in passes: places, bytes under them, values. First and last are vector code.
+"""The loops of `crop`, a row in passes: places, bytes under them, values. First and last are vector code.
 
-Planes come as addresses and not as arrays: Numba compiles anew for each kind of array (contiguous or not,
+Planes are addresses, not arrays: Numba compiles anew for each kind of array (contiguous or not,
 read-only or not), in the middle of a stream. Nothing is checked here.
 """
 
@@ -24,8 +24,8 @@ U32 = npt.NDArray[np.uint32]
 # for they are read in pairs.
 PlaneAt = tuple[int, int, int, int]
 
-# The cache is asked for what so many rows below are made of. A turned square's rows cross the picture's,
-# which no processor foresees: without it such a crop takes up to three times as long out of main memory.
+# Samples are prefetched so many rows ahead. The rows of a turned square cross those of the picture, which no
+# processor predicts: without it such a crop takes up to three times as long out of main memory.
 ROWS_AHEAD = 6
 
 
@@ -48,14 +48,14 @@ _load_4 = _make_load(4)
 
 @intrinsic
 def _prefetch(typing_context: Any, address: Any) -> Any:
-    """Ask the cache for what lies at an address, of which nothing need be true."""
+    """Prefetch an address, which need not be valid."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        ask = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
         to_read, to_be_kept, data = number(0), number(3), number(1)
-        builder.call(ask, [builder.inttoptr(arguments[0], pointer), to_read, to_be_kept, data])
+        builder.call(prefetch, [builder.inttoptr(arguments[0], pointer), to_read, to_be_kept, data])
         return context.get_dummy_value()
 
     return types.void(types.int64), generate

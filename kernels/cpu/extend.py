@@ -1,7 +1,7 @@
 """The mesh around and within the landmarks: a ring that fades the edit out, and the irises' rigid cores.
 
-Scalar loops over a hundred vertices: as array steps these are fifty calls a frame, and waiting for their
-code and data to come back into the caches costs more than the work.
+Scalar loops over a hundred vertices, for `render.mesh`: as array calls these are fifty a frame, whose code
+and data come back into the caches more slowly than the work takes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ def extend_ring(
 ) -> None:
     """Landmarks and ring after the edit.
 
-    points: float32 [N, 3] before the edit, offset: float32 [N, 2], both in pixels. oval: int32 [K].
-    loops: float32 [L, 2], each loop's distance from the oval in IODs and its share of the oval's offset.
-    vertices [>= N + L * K, 3], offsets [.., 2]: written, landmarks first, then loop by loop.
+    Args:
+        points, offset: float32 [N, 3] before the edit, and float32 [N, 2], in pixels.
+        oval: int32 [K].
+        loops: float32 [L, 2], each loop's distance from the oval in IODs and its share of the oval's offset.
+        vertices, offsets: float32 [>= N + L * K, 3] and [.., 2], written: landmarks first, then loop by loop.
     """
     count, around = points.shape[0], oval.shape[0]
     farthest = np.float32(-3.0e38)
@@ -73,9 +75,12 @@ def extend_iris(
 ) -> None:
     """One iris's rigid core: a loop of K vertices towards the lids, and its middle.
 
-    iris: int32 [5], centre first. lids: int32 [K], once around the opening. design: float32 [3], the core's
-    radius in iris radii, the most of the way to the lids that it takes, and the clearance from the lids'
-    lines, in iris radii, below which it is let go. first: where in vertices and offsets to write.
+    Args:
+        iris: int32 [5], centre first.
+        lids: int32 [K], once around the opening.
+        design: float32 [3], the core's radius in iris radii, its largest share of the way to the lids, and
+            the clearance from the lids' lines, in iris radii, below which it moves with the lids.
+        first: index in vertices and offsets of what is written.
     """
     count = lids.shape[0]
     before, after = np.empty((count, 2), np.float32), np.empty((count, 2), np.float32)

@@ -1,4 +1,4 @@
-"""Mesh to backward flow: triangles rasterised on a grid with depth order, then softened."""
+"""Mesh to backward flow: triangles rasterised with depth order, then softened. For `CpuRenderer`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 
-# What a grid cell shows. The order matters to nobody; 0 is "no triangle".
+# The label of a grid cell; 0 is "no triangle".
 OUTSIDE, SKIN, SHARP, MOUTH, EYE_RIGHT, EYE_LEFT = range(6)
 
 

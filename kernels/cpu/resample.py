@@ -1,4 +1,4 @@
-"""Warped resampling: backward flow on a grid, picture in, picture out, moved pixels only."""
+"""Warped resampling: backward flow on a grid, picture in, moved pixels out. For `CpuRenderer`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PHASES = 1 << PHASE_BITS
 # The filter's design, by taps: cycles a pixel up to which a shifted picture keeps its contrast, and how
 # fast the weight of an error falls with frequency (pictures have most of their power in low ones).
 BAND = {4: (0.42, 3), 6: (0.44, 4)}
-CHUNK_ROWS = 8  # what a worker claims at a time
+CHUNK_ROWS = 8  # that a worker claims at a time
 MARGIN_PX = 8  # repeated pixels around the picture's copy, so that every filter tap has one
 
 
@@ -69,14 +69,17 @@ def resample_rows(
 ) -> None:
     """Resample rows `first` <= y < `last` of the picture `out` where the flow moves it.
 
-    rgbx: uint8 [h, 4 * w], a part of the source with four bytes a pixel and MARGIN_PX repeated pixels on
-        every side; its first true pixel is the picture's (box[4], box[5]). Samples beyond it take its edge.
-    flow: float32 [gh, gw, 2], backward flow in pixels: out(x, y) = in((x, y) + flow).
-    origin: float32 [3], picture coordinates of the grid's corner and the size of a cell, in pixels.
-    weights, lanes: of `filter_weights` and `lane_weights`.
-    still_px: where the flow is shorter, the pixel is left as it is.
-    box: int32 [8], x0, y0, x1, y1 of what to paint, and the corners of `rgbx` and of `out` in the picture.
-    out: uint8 [h, w, 3], the picture or a part of it, written in place.
+    Args:
+        rgbx: uint8 [h, 4 * w], a part of the source with four bytes a pixel and MARGIN_PX repeated pixels on
+            every side; its first true pixel is the picture's (box[4], box[5]). Samples beyond it take its
+            edge.
+        flow: float32 [gh, gw, 2], backward flow in pixels: out(x, y) = in((x, y) + flow).
+        origin: float32 [3], picture coordinates of the grid's corner and the size of a cell, in pixels.
+        weights, lanes: of `filter_weights` and `lane_weights`.
+        still_px: where the flow is shorter, the pixel is left as it is.
+        box: int32 [8], x0, y0, x1, y1 of what to paint, and the corners of `rgbx` and of `out` in the
+            picture.
+        out: uint8 [h, w, 3], the picture or a part of it, written in place.
     """
     grid_rows, grid_columns = flow.shape[0], flow.shape[1]
     inverse = np.float32(1.0) / origin[2]
@@ -146,9 +149,12 @@ def resample_shared(
 ) -> None:
     """`resample_rows` of the whole box by two workers, one from the top and one from the bottom.
 
-    progress: int32 [2], shared, at first the box's first row and the one after its last: what is between
-    them nobody has claimed. A worker that starts late leaves the other more to do. Both may claim the
-    rows where they meet; they then write the same bytes.
+    A worker that starts late does less. Both may claim the rows where they meet; they then write the same
+    bytes.
+
+    Args:
+        progress: int32 [2], shared: the first unclaimed row, and the one after the last; at first the box's.
+        from_top: whether this worker claims rows from the top.
     """
     while progress[0] < progress[1]:
         if from_top:

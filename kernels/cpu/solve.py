@@ -1,7 +1,7 @@
-"""The fit's small solves as compiled loops: fixed size, a fixed number of steps, no branches on data.
+"""The fit's small solves as compiled loops: fixed size and number of steps, no branches. For `face`.
 
-As array calls they are two hundred a frame, and in a stream, where the networks have emptied the caches
-in between, calling costs more than computing.
+As array calls they are two hundred a frame, and between frames the networks empty the caches: calling costs
+more than computing.
 """
 
 from __future__ import annotations

@@ -32,16 +32,13 @@ class Runtime(Protocol):
     """Makes runners of networks for one device."""
 
     @property
-    def name(self) -> str:
-        """For people: `TensorRT-RTX 1.7`."""
-        ...
-
-    @property
     def one_thread(self) -> bool:
         """Whether launches of several streams stay on one thread: ONNX Runtime keeps buffers for each."""
         ...
 
-    def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner: ...
+    def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner:
+        """A network for a batch, its memory made by `device`."""
+        ...
 
 
 class BatchDevice:

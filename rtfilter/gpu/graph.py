@@ -3,7 +3,7 @@
     upload of parameters and regions -> states out of their table -> crop -> face mesh -> landmarks in the
     picture -> expression -> states back -> mesh, flow, changed box painted -> download of reports
 
-Made and launched by `batcher`. It knows `kernels.device.Device` and `engines.runner.Runner` alone.
+Made and launched by `batcher`. It uses `kernels.device` and `engines.runner` alone.
 """
 
 from __future__ import annotations

@@ -29,7 +29,6 @@ class EngineRuntime:
 
     def __init__(self, choice: EngineChoice, model: MorphableModel, notify: Say) -> None:
         self._choice, self._model, self._notify = choice, model, notify
-        self.name = str(choice.flavour or "ONNX Runtime on CUDA")
         self.one_thread = choice.flavour is None
 
     def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner:

@@ -1,4 +1,4 @@
-"""The face mesh as the renderer needs it: labelled triangles, and a ring that fades the edit out."""
+"""The renderers' face mesh: labelled triangles, a ring that fades the edit out, and irises' cores."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class RingedMesh:
         self.labels = np.concatenate([labels for _, labels in parts])
 
     def topology(self) -> MeshTopology:
-        """What of it does not move, for renderers on a device."""
+        """Its constant part, for `kernels.warp`."""
         eyes = tuple((iris, lids) for iris, lids, _ in self._eyes)
         return MeshTopology(lm.LANDMARK_COUNT, self.triangles, self.labels, self._oval, _LOOPS, eyes, _CORE)
 

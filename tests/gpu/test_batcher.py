@@ -1,4 +1,4 @@
-"""Several streams stepped in one launch: each as it would be alone, whoever comes, goes or fails."""
+"""Several streams on one device: each as it would be alone, whichever come, go or fail."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def in_threads(work: list[Callable[[], None]]) -> None:
 def test_each_stream_is_as_it_would_be_alone(
     on_host: MakeLane, make_batcher: MakeBatcher, clips: list[list[Frame]], most: int
 ) -> None:
-    """To the last bit, whatever the others do, and whichever batch a frame falls into."""
+    """To the last bit, whatever the others do, and whichever batch a frame is in."""
     alone = []
     for clip, controls in zip(clips, WISHES, strict=True):
         lane = on_host(0.1)
@@ -114,7 +114,7 @@ def test_each_stream_is_as_it_would_be_alone(
         assert any(frame.changed for frame in frames) == (number != 3), "the one without a wish is untouched"
 
 
-def test_frames_that_wait_are_launched_make_batcher(
+def test_frames_that_wait_are_launched_at_once(
     make_batcher: MakeBatcher, watch: Watch, clips: list[list[Frame]]
 ) -> None:
     """Five streams, and no more launches than a quarter of their frames would need alone, once warm."""
@@ -137,7 +137,7 @@ def test_frames_that_wait_are_launched_make_batcher(
         lane.close()
 
 
-def test_a_stream_alone_waits_for_nobody(
+def test_a_stream_alone_launches_from_its_own_thread(
     make_batcher: MakeBatcher, watch: Watch, clips: list[list[Frame]]
 ) -> None:
     one = make_batcher()
@@ -145,9 +145,80 @@ def test_a_stream_alone_waits_for_nobody(
     for frame in clips[0]:
         lane.step(frame, WISHES[0])
     watch.forget()
+    threads: set[threading.Thread] = set()
+    watch.before = lambda event: threads.add(threading.current_thread())
     lane.step(Frame.from_rgb(clips[0][0].rgb, pts=10**9), WISHES[0])
     assert watch.events == ["graph", "wait"]
+    assert threads == {threading.current_thread()}
     lane.close()
+
+
+def test_streams_that_find_the_device_busy_join_the_next_launch(
+    make_batcher: MakeBatcher, watch: Watch, clips: list[list[Frame]]
+) -> None:
+    """The first is under way; two frames and a detection wait, and are one launch."""
+    one = make_batcher()
+    lanes = [lane_at(one) for _ in range(3)]
+    for seq in range(3):
+        for lane in lanes:
+            lane.step(clips[0][seq], WISHES[0])
+    waiting, go_on = threading.Event(), threading.Event()
+
+    def hold(event: str) -> None:
+        if event == "wait" and not waiting.is_set():
+            waiting.set()
+            go_on.wait(60.0)
+
+    watch.before = hold
+    work = Work(look=clips[0][3].rgb)
+    later = [lambda lane=lane: lane.step(clips[0][3], WISHES[0]) for lane in lanes[1:]]
+    first, *others = [
+        threading.Thread(target=action)
+        for action in (lambda: lanes[0].step(clips[0][3], WISHES[0]), *later, lambda: one.run(work))
+    ]
+    first.start()
+    assert waiting.wait(60.0)
+    for thread in others:
+        thread.start()
+    while len(one._pending) < 3:
+        time.sleep(0.01)
+    watch.forget()
+    go_on.set()
+    for thread in (first, *others):
+        thread.join(60.0)
+        assert not thread.is_alive()
+    assert watch.events.count("wait") == 1
+    assert one.device.launched is not None
+    assert one.device.launched[0].batch == 2
+    assert len(work.found) == 1
+    for lane in lanes:
+        lane.close()
+
+
+@pytest.mark.parametrize("event", ["graph", "wait"])
+def test_an_interrupted_frame_leaves_the_device_to_the_next(
+    make_batcher: MakeBatcher, watch: Watch, clips: list[list[Frame]], event: str
+) -> None:
+    """As by Ctrl-C: whichever stream comes next goes on, as does the one that was interrupted."""
+    one, plain = make_batcher(), make_batcher()
+    lane, other, expected = lane_at(one), lane_at(one), lane_at(plain)
+    for frame in clips[0][:3]:
+        for each in (lane, other, expected):
+            each.step(frame, WISHES[0])
+
+    def interrupt(happens: str) -> None:
+        if happens == event:
+            watch.before = None
+            raise KeyboardInterrupt
+
+    watch.before = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        lane.step(clips[0][3], WISHES[0])
+    want = expected.step(clips[0][3], WISHES[0]).frame
+    for each in (other, lane):
+        assert np.array_equal(each.step(clips[0][3], WISHES[0]).frame.rgb, want.rgb)
+    for each in (lane, other, expected):
+        each.close()
 
 
 def test_a_place_is_given_to_the_next_stream_without_the_last_ones_state(

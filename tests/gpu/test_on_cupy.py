@@ -51,8 +51,6 @@ class QueuedRunner:
 
 
 class QueuedRuntime:
-    name = "ONNX Runtime, as if on a GPU"
-
     def __init__(self, host: HostRuntime, capturable: bool, one_thread: bool = False) -> None:
         self._host, self._capturable, self.one_thread = host, capturable, one_thread
 

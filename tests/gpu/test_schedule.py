@@ -167,7 +167,6 @@ def test_networks_that_no_graph_can_hold_run_between_graphs(
     runtime: HostRuntime, watch: Watch, demo: list[Frame]
 ) -> None:
     class Mixed:
-        name = "mixed"
         one_thread = False
 
         def runner(self, spec: NetworkSpec, batch: int, device: Device) -> Runner:

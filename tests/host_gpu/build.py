@@ -34,11 +34,11 @@ def library() -> ctypes.CDLL:
 
 def find_compiler() -> str:
     """The path of a C++ compiler: $CXX, or the first of COMPILERS that is installed."""
-    wished = os.environ.get("CXX")
-    for name in (wished,) if wished else COMPILERS:
+    chosen = os.environ.get("CXX")
+    for name in (chosen,) if chosen else COMPILERS:
         if found := shutil.which(name):
             return found
-    what = f"CXX={wished} is no program" if wished else f"none of {', '.join(COMPILERS)} is installed"
+    what = f"CXX={chosen} is no program" if chosen else f"none of {', '.join(COMPILERS)} is installed"
     raise MissingExtraError(
         f"running GPU kernels on the processor needs a C++ compiler, and {what}: {INSTALL_FIX}"
     )
@@ -67,7 +67,7 @@ def built(compiler: str) -> Path:
     with locked(path):
         if not _whole(path):
             content = compile_unit(compiler, host_unit())
-            # A loader does not mind what follows a library's last section.
+            # Loaders ignore what follows a library's last section.
             write_cached(path, content + hashlib.sha256(content).digest())
     return path
 

@@ -1,8 +1,7 @@
-"""The device contract kept by the processor: NumPy memory, and the CUDA kernels run through the host shim.
+"""`HostDevice`: the processor as a `Device`, with NumPy memory and the CUDA kernels run through the shim.
 
-It is there for tests and for machines without a GPU, and stricter than a GPU where that finds mistakes: work
-runs at `wait` and no earlier, so whoever reads a result too soon reads none; memory has guards on both sides,
-and a kernel that wrote over them is told of.
+It is stricter than a GPU where that finds mistakes. Work runs at `wait` and no earlier, so a result that is
+read too soon is missing. Memory has guards on both sides, and a kernel that wrote over them is an error.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ class HostDeviceArray:
             before[:] = behind[:] = _GUARD_VALUE
             raise GpuError(
                 f"something was written outside the device memory {self.dtype} {list(self.shape)}: "
-                "its size does not fit what the kernel was told"
+                "its size does not fit the kernel's parameters"
             )
 
 

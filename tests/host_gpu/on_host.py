@@ -64,7 +64,6 @@ class HostRunner:
 class HostRuntime:
     """The networks on one core; read from the cache once, or made. Errors as of `network_bytes`."""
 
-    name = "ONNX Runtime on the processor"
     one_thread = False
 
     def __init__(self, model: MorphableModel) -> None:
