@@ -29,7 +29,7 @@ def encoded(encoder: str, width: int, height: int, **options: str) -> list[tuple
 
 
 @pytest.mark.parametrize("encoder", CODECS)
-def test_keyframes_are_told_from_the_others(encoder: str) -> None:
+def test_keyframes_are_distinguished(encoder: str) -> None:
     # x264 would take every noisy picture for a new scene.
     options = {"sc_threshold": "0"} if encoder == "libx264" else {}
     frames = encoded(encoder, 320, 240, **options)

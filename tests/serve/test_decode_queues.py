@@ -1,4 +1,4 @@
-"""The bounded queues around the decoder: what they leave out, when they ask, and how they end."""
+"""The bounded queues around the decoder: what they drop, when they request a keyframe, and how they end."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ def delta(time: int) -> JitterFrame:
 
 
 class Bench:
-    """A video queue with a clock by hand, and what it asked for."""
+    """A video queue with a clock by hand, and the keyframes it requested."""
 
     def __init__(self, limit: int = 4) -> None:
         self.now_s = 0.0
-        self.asked: list[float] = []
+        self.requests: list[float] = []
         self.too_large: list[tuple[int, int]] = []
         gate = SizeGate(1920, 1920, lambda width, height: self.too_large.append((width, height)))
-        self.queue = VideoDecodeQueue(limit, gate, lambda: self.asked.append(self.now_s), lambda: self.now_s)
+        self.queue = VideoDecodeQueue(
+            limit, gate, lambda: self.requests.append(self.now_s), lambda: self.now_s
+        )
 
     def put(self, *frames: JitterFrame) -> None:
         for frame in frames:
@@ -55,14 +57,14 @@ def test_a_decoder_that_keeps_up_gets_everything() -> None:
     assert bench.waiting() == [0, 1, 2, 3]
     bench.put(delta(4))
     assert bench.waiting() == [4]
-    assert bench.asked == []
+    assert bench.requests == []
     assert bench.queue.dropped == 0
 
 
 def test_a_decoder_that_falls_behind_starts_again_at_a_keyframe() -> None:
     bench = Bench()
     bench.put(key(0), delta(1), delta(2), delta(3), delta(4), delta(5))
-    assert bench.asked == [0.0]
+    assert bench.requests == [0.0]
     assert bench.waiting() == []
     assert bench.queue.dropped == 6
     bench.put(key(6), delta(7))
@@ -91,7 +93,7 @@ def test_it_asks_again_and_goes_on_in_the_end() -> None:
         bench.now_s = step / 10
         bench.put(delta(step))
     assert bench.waiting() == []
-    assert len(bench.asked) in (5, 6)
+    assert len(bench.requests) in (5, 6)
     bench.now_s = 3.1
     bench.put(delta(31))
     assert bench.waiting() == [31], "a sender that makes no keyframe on request is shown all the same"
@@ -103,10 +105,10 @@ def test_a_loss_leaves_out_what_builds_on_it() -> None:
     bench.queue.want_keyframe()
     bench.put(delta(1), key(2), delta(3))
     assert bench.waiting() == [0, 2, 3]
-    assert bench.asked == [0.0]
+    assert bench.requests == [0.0]
 
 
-def test_a_picture_too_large_is_not_decoded_and_told_of_once() -> None:
+def test_a_picture_too_large_is_not_decoded_and_reported_once() -> None:
     bench = Bench()
     bench.put(key(0, 4000, 3000), delta(1), key(2, 4000, 3000))
     assert bench.waiting() == []
@@ -139,7 +141,7 @@ def decoded(pts: int, width: int = 64, height: int = 48) -> av.VideoFrame:
 
 
 @pytest.mark.parametrize(("keep", "expected"), [(1, [4]), (3, [2, 3, 4])])
-def test_who_reads_late_gets_the_newest(keep: int, expected: list[int]) -> None:
+def test_a_late_reader_gets_the_newest(keep: int, expected: list[int]) -> None:
     async def read() -> list[int | None]:
         queue = DecodedQueue(keep)
         for pts in range(5):
@@ -169,14 +171,14 @@ def test_a_reader_that_waits_is_served() -> None:
     assert asyncio.run(read()) == [2, 3]
 
 
-def test_a_decoded_picture_too_large_goes_to_nobody() -> None:
-    told: list[tuple[int, int]] = []
-    queue = DecodedQueue(1, SizeGate(64, 64, lambda width, height: told.append((width, height))))
+def test_a_decoded_picture_too_large_is_dropped() -> None:
+    too_large: list[tuple[int, int]] = []
+    queue = DecodedQueue(1, SizeGate(64, 64, lambda width, height: too_large.append((width, height))))
     queue.put_nowait(decoded(1, 64, 48))
     queue.put_nowait(decoded(2, 66, 48))
     queue.put_nowait(decoded(3, 64, 66))
     newest = queue.get_nowait()
     assert newest is not None
     assert newest.pts == 1
-    assert told == [(66, 48)]
+    assert too_large == [(66, 48)]
     assert queue.dropped == 2

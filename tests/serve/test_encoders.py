@@ -103,8 +103,8 @@ def test_it_starts_at_the_configured_rate_and_keeps_to_it(make: Make, codec: str
 @BOTH
 def test_the_rate_stays_between_floor_and_ceiling(make: Make, codec: str) -> None:
     encoder = make()
-    for asked, got in ((10, FLOOR_BPS), (600_000, 600_000), (9_000_000, RATE_BPS)):
-        encoder.target_bitrate = asked
+    for rate, got in ((10, FLOOR_BPS), (600_000, 600_000), (9_000_000, RATE_BPS)):
+        encoder.target_bitrate = rate
         assert encoder.target_bitrate == got
     modest = make(200_000)
     modest.target_bitrate = 10

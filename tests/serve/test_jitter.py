@@ -18,7 +18,7 @@ VIDEO = ["VP8", "H264"]
 
 
 class Clock:
-    """A clock that stands still unless told."""
+    """A clock that is set by hand."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
@@ -116,15 +116,15 @@ def test_a_packet_that_never_comes_is_given_up_in_time(codec: str) -> None:
     assert ends[2] - ends[1] > 1
     clock, losses = Clock(), []
     buffer = MarkerJitterBuffer(on_loss=lambda: losses.append(clock.now_s), now=clock)
-    asked, out = [], []
+    requests, out = [], []
     for index, entry in enumerate(packets):
         clock.now_s = 100.0 + (entry.timestamp - packets[0].timestamp) % (1 << 32) / 90000
         if index != lost:
             ask, frame = buffer.add(entry)
-            asked += [clock.now_s] * ask
+            requests += [clock.now_s] * ask
             out += [] if frame is None else frames_of(frame)
     # The gap shows with the fourth picture, 100 ms in, and is noticed to be old with a later packet.
-    assert asked == losses == pytest.approx([100.0 + 11 / 30], abs=0.04)
+    assert requests == losses == pytest.approx([100.0 + 11 / 30], abs=0.04)
     # Neither the picture with the gap, nor the one behind it, whose beginning may be lost as well.
     whole = pictures_of(packets)
     assert [(one.timestamp % (1 << 32), one.data) for one in out] == whole[:2] + whole[4:]
@@ -148,8 +148,8 @@ def test_silence_of_the_sender_is_no_gap() -> None:
     buffer = MarkerJitterBuffer(now=clock)
     buffer.add(packet(1, 0, b"a"))
     clock.now_s += 60.0
-    asked, frame = buffer.add(packet(2, 0, b"b", marker=True))
-    assert not asked
+    requests, frame = buffer.add(packet(2, 0, b"b", marker=True))
+    assert not requests
     assert frame is not None
     assert frame.data == b"ab"
 
@@ -164,7 +164,7 @@ def test_a_marker_on_every_packet_is_found_out(codec: str) -> None:
     assert lost == [True]
     whole = pictures_of(packets)
     split = next(i for i, (time, data) in enumerate(whole) if (time, data) not in [e[1:] for e in got])
-    # From the picture after the one that told, all are whole, as the change of the time stamp has it.
+    # From the picture after the one that showed it, all are whole, as the change of the time stamp has it.
     assert [entry[1:] for entry in got][split + 1 :] == whole[split + 1 : -1]
 
 
@@ -207,8 +207,8 @@ def test_a_stream_that_starts_anew_is_followed() -> None:
     after = [packet(500 + n, 900000 + n * TICKS, b"y", marker=True) for n in range(5)]
     buffer = ours()
     assert len(released(buffer, before)) == 10
-    asked, frame = buffer.add(after[0])
-    assert asked
+    requests, frame = buffer.add(after[0])
+    assert requests
     assert frame is not None
     assert frame.data == b"y"
     assert len(released(buffer, after[1:])) == 4

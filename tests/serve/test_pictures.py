@@ -29,7 +29,7 @@ def same_planes(one: av.VideoFrame, other: av.VideoFrame) -> bool:
 
 
 def filtered(
-    pool: FilterPool, wish: Controls, pictures: list[av.VideoFrame], paused: bool = False
+    pool: FilterPool, controls: Controls, pictures: list[av.VideoFrame], paused: bool = False
 ) -> list[Filtered]:
     """What a pipeline makes of `pictures`, given one after the other."""
     results: list[Filtered] = []
@@ -44,7 +44,7 @@ def filtered(
         errors.append(error)
         ready.set()
 
-    pipeline = FilterPipeline(pool, LiveControls(wish), deliver, failed, CARD)
+    pipeline = FilterPipeline(pool, LiveControls(controls), deliver, failed, CARD)
     pipeline.paused = paused
     for picture in pictures:
         ready.clear()
@@ -58,8 +58,8 @@ def filtered(
 def test_an_untouched_picture_is_the_very_same() -> None:
     picture = grey_picture(pts=1234)
     before = copy_of(picture)
-    for wish in (Controls(), Controls(emotions={"happy": 1.0}, bypass=True)):
-        result = filtered(FilterPool(PaintingFilter), wish, [picture])[0]
+    for controls in (Controls(), Controls(emotions={"happy": 1.0}, bypass=True)):
+        result = filtered(FilterPool(PaintingFilter), controls, [picture])[0]
         assert result.picture is picture
         assert same_planes(result.picture, before)
 
@@ -118,8 +118,8 @@ def test_a_picture_without_a_time_is_ignored() -> None:
 def test_a_silent_stream_lends_its_filter_until_its_next_picture() -> None:
     pool = FilterPool(PaintingFilter)
     results: queue.Queue[Filtered] = queue.Queue()
-    wish = LiveControls(Controls(emotions={"happy": 1}))
-    pipeline = FilterPipeline(pool, wish, results.put, lambda _: None, CARD, silent_s=0.05)
+    controls = LiveControls(Controls(emotions={"happy": 1}))
+    pipeline = FilterPipeline(pool, controls, results.put, lambda _: None, CARD, silent_s=0.05)
     for pts in (1, 2):
         picture = grey_picture(pts=pts)
         pipeline.submit(picture)

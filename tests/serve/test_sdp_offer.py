@@ -134,9 +134,9 @@ def test_h264_of_every_profile_is_taken_and_answered_as_it_was_offered(parameter
     if parameters:
         offer += f"a=fmtp:106 {parameters}\r\n"
     answer = asyncio.run(answer_to(checked(offer, "whip")))
-    (said,) = re.findall(r"a=fmtp:106 (.*)\r\n", answer)
+    (answered,) = re.findall(r"a=fmtp:106 (.*)\r\n", answer)
     wanted = {part for part in parameters.split(";") if part.startswith(("profile", "packet"))}
-    assert set(said.split(";")) == {"level-asymmetry-allowed=1", *wanted}
+    assert set(answered.split(";")) == {"level-asymmetry-allowed=1", *wanted}
 
 
 def test_a_watcher_is_sent_baseline_as_long_as_it_takes_it() -> None:
@@ -178,7 +178,7 @@ OPTIONAL = {
     "a weak fingerprint beside": ("a=mid:0", "a=mid:0\r\na=fingerprint:sha-1 AA\r\na=fingerprint:x"),
     "two directions": ("a=sendrecv", "a=recvonly\r\na=sendrecv"),
     "two bundles": ("a=msid-semantic", "a=group:BUNDLE\r\na=msid-semantic"),
-    "a bundle of nobody": ("BUNDLE 0", "BUNDLE 9 0 0"),
+    "a bundle without its section": ("BUNDLE 0", "BUNDLE 9 0 0"),
 }
 
 
@@ -282,13 +282,13 @@ HOSTILE: dict[str, tuple[Callable[[str], str], int, str]] = {
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_offer_gets_its_status_and_one_line(case: str) -> None:
-    change, status, said = HOSTILE[case]
+    change, status, reason = HOSTILE[case]
     offer = recorded("chromium")
     with pytest.raises(RefusedError) as refused:
         check(change(offer))
     message = str(refused.value)
     assert refused.value.status == status, message
-    assert said in message
+    assert reason in message
     assert message.isprintable()
     assert len(message) < 200
 

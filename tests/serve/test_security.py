@@ -202,14 +202,14 @@ def test_only_the_servers_own_pages_and_the_permitted_may(origin: str, status: i
 
 def test_a_preflight_is_answered_to_the_permitted_only() -> None:
     async def scenario(server: Running) -> None:
-        asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
-        good = {**asked, "Origin": "https://app.example"}
+        preflight = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
+        good = {**preflight, "Origin": "https://app.example"}
         status, headers, _ = await server.answer("OPTIONS", "/api/info", headers=good)
         assert status == 204
         assert headers["Access-Control-Allow-Origin"] == "https://app.example"
         assert "PATCH" in headers["Access-Control-Allow-Methods"]
         assert "Authorization" in headers["Access-Control-Allow-Headers"]
-        evil = {**asked, "Origin": "https://evil.example"}
+        evil = {**preflight, "Origin": "https://evil.example"}
         status, headers, _ = await server.answer("OPTIONS", "/api/info", headers=evil)
         assert status == 403
         assert "Access-Control-Allow-Origin" not in headers

@@ -39,15 +39,15 @@ def test_without_tls_there_is_no_context() -> None:
     assert ssl_context(ServeOptions(token=TOKEN)) is None
 
 
-def test_a_made_certificate_serves_the_fingerprint_that_was_told_and_leaves_nothing() -> None:
-    said: list[str] = []
+def test_a_made_certificate_serves_the_fingerprint_that_was_printed_and_leaves_nothing() -> None:
+    lines: list[str] = []
     folder = Path(tempfile.gettempdir())
     before = set(folder.glob("rtfilter-*"))
-    context = ssl_context(ServeOptions(token=TOKEN, tls=True), said.append)
+    context = ssl_context(ServeOptions(token=TOKEN, tls=True), lines.append)
     assert context is not None
     assert set(folder.glob("rtfilter-*")) <= before
     match = re.fullmatch(
-        r"certificate \(made for this run\), SHA-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})", said[0]
+        r"certificate \(made for this run\), SHA-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})", lines[0]
     )
     assert match is not None
     digest = bytes.fromhex(match[1].replace(":", ""))
@@ -93,13 +93,13 @@ def test_old_tls_is_refused() -> None:
 
 
 def test_the_users_own_certificate_is_loaded(pair: tuple[Path, Path]) -> None:
-    said: list[str] = []
-    assert ssl_context(with_files(*pair), said.append) is not None
-    assert fingerprint(pair[0].read_bytes()) in said[0]
+    lines: list[str] = []
+    assert ssl_context(with_files(*pair), lines.append) is not None
+    assert fingerprint(pair[0].read_bytes()) in lines[0]
 
 
 @pytest.mark.parametrize(
-    ("which", "content", "said"),
+    ("which", "content", "reason"),
     [
         ("certificate", None, "cannot read the certificate"),
         ("key", None, "cannot read the key"),
@@ -110,19 +110,19 @@ def test_the_users_own_certificate_is_loaded(pair: tuple[Path, Path]) -> None:
     ],
 )
 def test_files_that_will_not_do_are_named(
-    pair: tuple[Path, Path], which: str, content: bytes | None, said: str
+    pair: tuple[Path, Path], which: str, content: bytes | None, reason: str
 ) -> None:
     path = pair[0] if which == "certificate" else pair[1]
     path.unlink()
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UsageError, match=said) as refused:
+    with pytest.raises(UsageError, match=reason) as refused:
         ssl_context(with_files(*pair))
     assert str(path) in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_an_encrypted_key_is_refused_rather_than_asked_for(pair: tuple[Path, Path]) -> None:
+def test_an_encrypted_key_is_refused_without_a_prompt(pair: tuple[Path, Path]) -> None:
     key = serialization.load_pem_private_key(pair[1].read_bytes(), None)
     pair[1].write_bytes(
         key.private_bytes(

@@ -74,7 +74,7 @@ async def guarded(
     client = await offering()
     offer = checked_offer(client.localDescription.sdp, "whip", Limits(), networks).sdp
     server = await answering(change(offer), networks)
-    # aioice takes checks before it knows the peer's name, and follows them only then.
+    # aioice queues checks until it has the peer's user fragment, and follows them only then.
     await until(lambda: connection_of(server).remote_username is not None)
     try:
         yield client, server
@@ -83,15 +83,15 @@ async def guarded(
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> list[str]:
-    """What the event loop had to say of errors that nobody caught."""
-    said: list[str] = []
+    """The errors that the event loop reports as uncaught."""
+    errors: list[str] = []
 
     async def whole() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(str(context)))
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(str(context)))
         await scenario()
 
     asyncio.run(whole())
-    return said
+    return errors
 
 
 async def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -112,7 +112,7 @@ def without_candidates(sdp: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "change", [str, without_candidates], ids=["with candidates", "told by its checks alone"]
+    "change", [str, without_candidates], ids=["with candidates", "found by its checks alone"]
 )
 def test_a_guarded_peer_connects(change: Callable[[str], str]) -> None:
     async def scenario() -> None:

@@ -117,16 +117,16 @@ def test_sound_gets_the_prompt_buffer() -> None:
     assert isinstance(asyncio.run(run()), PromptAudioBuffer)
 
 
-def test_a_picture_larger_than_the_limit_reaches_nobody() -> None:
+def test_a_picture_larger_than_the_limit_is_dropped() -> None:
     async def run() -> tuple[int, int]:
-        told: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+        refused_size: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
         async with joined(
             NumberedTrack(),
             tune_receiving=lambda it: tune_receiver(
-                it.receiver, width_px=319, on_too_large=lambda *size: told.set_result(size)
+                it.receiver, width_px=319, on_too_large=lambda *size: refused_size.set_result(size)
             ),
         ) as (_, receiver):
-            size = await asyncio.wait_for(told, 20)
+            size = await asyncio.wait_for(refused_size, 20)
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(receiver.track.recv(), 0.5)
             return size
