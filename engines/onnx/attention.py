@@ -13,15 +13,13 @@ bits wide.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rtfilter.engines.onnx.convert import Conversion, Writer, Writers
+from rtfilter.engines.onnx import operators, shapes
+from rtfilter.engines.onnx.convert import Conversion, Writer
 from rtfilter.engines.onnx.groups import Group
-from rtfilter.engines.onnx.lanes import STOCK_LANES
-from rtfilter.engines.onnx.operators import STOCK, Array
-from rtfilter.engines.onnx.reader import Operator
 
 _MATRIX_SHAPE = (1, 4, 4)
 
@@ -51,7 +49,7 @@ def landmarks_to_affines(at: Conversion, group: Group) -> None:
     shift = graph.add(
         "ReduceSum", [graph.add("Mul", [upright, corner]), graph.constant([2], np.int64)], keepdims=1
     )
-    _define(at, group, graph.add("Concat", [linear, shift], axis=2))
+    at.output(group, graph.add("Concat", [linear, shift], axis=2))
 
 
 def _chosen(at: Conversion, flat: str, lanes: Sequence[Sequence[int]], count: int) -> str:
@@ -80,19 +78,6 @@ def _upright(at: Conversion, ends: str, lanes: int, target_rad: float) -> str:
     return graph.reshape(turned, [0, lanes, 2, 2])
 
 
-def scale_affines(at: Conversion, group: Group) -> None:
-    """MUL of matrices by constants: from pixels of the feature map to pixels of the picture."""
-    factors = [np.broadcast_to(at.array(operator.inputs[1]), _MATRIX_SHAPE) for operator in group]
-    affines = np.stack([_affine(factor[0]) for factor in factors])
-    value = at.graph.add("Mul", [_affines(at, group, 0), at.graph.constant(affines)])
-    _define(at, group, value)
-
-
-def _affine(matrix: Array) -> Array:
-    """The six numbers of [4, 4] that count, as [3, 2]."""
-    return matrix[:2, [0, 1, 3]].T
-
-
 def samples(at: Conversion, group: Group) -> None:
     """Bilinear reading of a feature map where the affines say; 0 beyond the centres of its outer pixels."""
     data, options = group[0].inputs[0], group[0].options
@@ -106,10 +91,10 @@ def samples(at: Conversion, group: Group) -> None:
     y, x = np.mgrid[:rows, :columns] + 0.5
     pixels = np.stack([x, y, np.ones_like(x)], axis=-1).reshape(1, 1, rows * columns, 3)
     # Pixel centres lie at integer + 0.5 on both sides; reading counts them from 0.
-    places = graph.add("MatMul", [graph.constant(pixels), _affines(at, group, 1)])
+    places = graph.add("MatMul", [graph.constant(pixels), at.input(group, 1)[0]])
     places = graph.add("Sub", [places, graph.constant(0.5)])
     value = at.style.sample(graph, at.name(data), (channels, height, width), places, len(group))
-    _define(at, group, graph.reshape(value, [0, len(group) * channels, rows, columns]), channels)
+    at.output(group, graph.reshape(value, [0, len(group) * channels, rows, columns]), channels)
 
 
 def transform_landmarks(at: Conversion, group: Group) -> None:
@@ -120,44 +105,32 @@ def transform_landmarks(at: Conversion, group: Group) -> None:
             f"expected version 2, and landmarks [1, n, 2], got {[at.tensor(i).shape for i in points]}"
         )
     graph = at.graph
+    value, width = at.input(group, 0)
     if len(group) == 1:
-        value, width = graph.reshape(at.name(points[0]), [0, 1, -1, 2]), 0
-    else:
-        value, width = at.lanes(points)
-    affines = _affines(at, group, 1)
+        value = graph.reshape(value, [0, 1, -1, 2])
+    affines = at.input(group, 1)[0]
     value = graph.add("MatMul", [value, graph.slice(affines, 2, 0, 2)])
     value = graph.add("Add", [value, graph.slice(affines, 2, 2, 3)])
-    _define(at, group, value if len(group) > 1 else graph.reshape(value, [0, -1, 2]), width)
+    at.output(group, value if len(group) > 1 else graph.reshape(value, [0, -1, 2]), width)
 
 
-def _affines(at: Conversion, group: Group, argument: int) -> str:
-    """[B, lanes, 3, 2]"""
-    indices = [operator.inputs[argument] for operator in group]
-    return at.name(indices[0]) if len(group) == 1 else at.lanes(indices)[0]
+def _multiplication(at: Conversion, group: Group) -> None:
+    """MUL of values; or of matrices by constants, from the feature map's pixels to the picture's."""
+    if at.tensor(group[0].inputs[0]).shape != _MATRIX_SHAPE:
+        operators.WRITERS["MUL"](at, group)
+        return
+    factors = [np.broadcast_to(at.array(operator.inputs[1]), _MATRIX_SHAPE)[0] for operator in group]
+    # The six numbers of [4, 4] that count, as [3, 2].
+    affines = np.stack([factor[:2, [0, 1, 3]].T for factor in factors])
+    affine, _ = at.input(group, 0)
+    at.output(group, at.graph.add("Mul", [affine, at.graph.constant(affines)]))
 
 
-def _define(at: Conversion, group: Group, value: str, width: int = 1) -> None:
-    if len(group) == 1:
-        at.define(group[0].outputs[0], value)
-    else:
-        at.define_lanes([operator.outputs[0] for operator in group], value, width)
-
-
-def _multiplication(at: Conversion, operator: Operator) -> None:
-    matrix = at.tensor(operator.inputs[0]).shape == _MATRIX_SHAPE
-    scale_affines(at, (operator,)) if matrix else STOCK["MUL"](at, operator)
-
-
-_LANES = {
+WRITERS: Mapping[str, Writer] = {
+    **operators.WRITERS,
+    **shapes.WRITERS,
     "Landmarks2TransformMatrix": landmarks_to_affines,
+    "MUL": _multiplication,
     "TransformLandmarks": transform_landmarks,
     "TransformTensorBilinear": samples,
 }
-
-
-def _alone(kind: str) -> Writer:
-    return lambda at, operator: _LANES[kind](at, (operator,))
-
-
-ONE_BY_ONE = Writers({**STOCK, **{kind: _alone(kind) for kind in _LANES}, "MUL": _multiplication})
-IN_LANES = Writers(ONE_BY_ONE.single, {**STOCK_LANES, **_LANES, "MUL": scale_affines})

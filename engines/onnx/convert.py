@@ -4,15 +4,16 @@ TFLite keeps pictures as [batch, row, column, channel], ONNX as [batch, channel,
 with four axes is written in ONNX's order from the start, so no transposition is left between convolutions;
 values with fewer axes keep their order. The first axis of every value, 1 in the file, is the batch.
 
-Tensors that groups.py put side by side are one ONNX value: a picture's channels lie lane after lane, other
-values have an axis for the lanes behind that of the batch. Lanes that are narrower than the widest end in
-zeros.
+Tensors that groups.py puts side by side are one ONNX value: a picture's channels lie lane after lane, other
+values have an axis for the lanes behind that of the batch. Lanes narrower than the widest end in zeros.
+
+Called by `onnx.face_graphs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,11 @@ import numpy.typing as npt
 
 from rtfilter.engines.onnx.graph import OnnxGraph
 from rtfilter.engines.onnx.groups import Group, side_by_side, without_repeats
-from rtfilter.engines.onnx.reader import Model, Operator, Tensor
+from rtfilter.engines.onnx.reader import Model, Tensor
 from rtfilter.engines.onnx.style import Style
 from rtfilter.errors import InputError
+
+Array = npt.NDArray[Any]
 
 ONNX_FROM_TFLITE = (0, 3, 1, 2)
 TFLITE_FROM_ONNX = (0, 2, 3, 1)
@@ -48,18 +51,15 @@ class Conversion:
         self._names: dict[int, str] = {}
         self._lanes: dict[int, Lane] = {}
         self._chosen: dict[tuple[str, tuple[int, ...]], str] = {}
-        self._constants: dict[int, npt.NDArray[Any]] = {
+        self._constants: dict[int, Array] = {
             i: tensor.data for i, tensor in enumerate(model.tensors) if tensor.data is not None
         }
 
     def tensor(self, index: int) -> Tensor:
         return self.model.tensors[index]
 
-    def is_constant(self, index: int) -> bool:
-        return index in self._constants
-
-    def array(self, index: int) -> npt.NDArray[Any]:
-        """A constant's array, in TFLite's axes; ValueError for a value that is computed."""
+    def array(self, index: int) -> Array:
+        """A constant's array, in TFLite's axes. Raises ValueError for a value that is computed."""
         if index not in self._constants:
             raise ValueError(f"tensor {self.tensor(index).name} must be a constant")
         return self._constants[index]
@@ -75,25 +75,11 @@ class Conversion:
             self._names[index] = self.graph.constant(array, array.dtype)
         return self._names[index]
 
-    def define(self, index: int, name: str) -> None:
-        """`name` is the ONNX value of the tensor."""
-        self._names[index] = name
-
-    def define_constant(self, index: int, array: npt.NDArray[Any]) -> None:
-        """The tensor is a constant after all."""
-        self._constants[index] = array
-
-    def define_lanes(self, indices: Sequence[int], name: str, width: int) -> None:
-        """`name` is the ONNX value of these tensors, side by side."""
-        for number, index in enumerate(indices):
-            self._lanes[index] = Lane(name, number, len(indices), width)
-
-    def lane(self, index: int) -> Lane:
-        """Where a tensor lies, one in lanes or not; the width of one that is not is left open, 0."""
-        return self._lanes.get(index) or Lane(self.name(index), 0, 1, 0)
-
-    def lanes(self, indices: Sequence[int]) -> tuple[str, int]:
-        """The ONNX value that has exactly these tensors as lanes, in this order; and their width."""
+    def input(self, group: Group, argument: int) -> tuple[str, int]:
+        """The ONNX value of one argument of a group, and its lanes' width; 0 for a group of one."""
+        indices = [operator.inputs[argument] for operator in group]
+        if len(group) == 1:
+            return self.name(indices[0]), 0
         lanes = [self._lanes[index] for index in indices]
         value, width = lanes[0].value, lanes[0].width
         if any(lane.value != value for lane in lanes):
@@ -109,43 +95,57 @@ class Conversion:
             self._chosen[value, numbers] = self.graph.add("Gather", [value, places_name], axis=1)
         return self._chosen[value, numbers], width
 
+    def define(self, index: int, name: str) -> None:
+        """`name` is the ONNX value of the tensor."""
+        self._names[index] = name
 
-Writer = Callable[[Conversion, Operator], None]
-GroupWriter = Callable[[Conversion, Group], None]
+    def define_constant(self, index: int, array: Array) -> None:
+        """The tensor is a constant of that array."""
+        self._constants[index] = array
+
+    def output(self, group: Group, value: str, width: int = 1) -> None:
+        """`value` is what the group makes; several operators' outputs lie in it side by side."""
+        indices = [operator.outputs[0] for operator in group]
+        if len(group) == 1:
+            self.define(indices[0], value)
+            return
+        for number, index in enumerate(indices):
+            self._lanes[index] = Lane(value, number, len(indices), width)
+
+    def lane(self, index: int) -> Lane:
+        """Where a tensor lies, in lanes or not; the width of one that is not is left open, 0."""
+        return self._lanes.get(index) or Lane(self.name(index), 0, 1, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Writers:
-    """By operator kind: how one is written, and how several are, side by side."""
-
-    single: Mapping[str, Writer]
-    group: Mapping[str, GroupWriter] = field(default_factory=dict)
+# Writes operators of one kind, side by side.
+Writer = Callable[[Conversion, Group], None]
 
 
 def convert(
-    model: Model, graph: OnnxGraph, inputs: Sequence[str], writers: Writers, style: Style
+    model: Model, graph: OnnxGraph, inputs: Sequence[str], writers: Mapping[str, Writer], style: Style
 ) -> list[Lane]:
-    """Write all operators of `model` into `graph`; where the model's outputs lie.
+    """Write all operators of `model` into `graph`.
 
-    inputs: the ONNX names of the model's inputs, with axes in ONNX's order. Operators are put side by side
-    where `writers` can write them so. InputError for an operator that is not known, or options that are not.
+    Args:
+        inputs: the ONNX names of the model's inputs, with axes in ONNX's order.
+        writers: by operator kind.
+
+    Returns:
+        Where the model's outputs lie.
+
+    Raises:
+        InputError: an operator without a writer, or with options that its writer does not know.
     """
     model = without_repeats(model)
     conversion = Conversion(model, graph, style)
     for index, name in zip(model.inputs, inputs, strict=True):
         conversion.define(index, name)
-    groups = side_by_side(model) if writers.group else [(operator,) for operator in model.operators]
-    for group in groups:
+    for group in side_by_side(model):
         kind = group[0].kind
-        if kind not in writers.single:
-            raise InputError(
-                f"the TFLite operator {kind} is not known; known: {', '.join(sorted(writers.single))}"
-            )
+        if kind not in writers:
+            raise InputError(f"the TFLite operator {kind} is not known; known: {', '.join(sorted(writers))}")
         try:
-            if len(group) > 1:
-                writers.group[kind](conversion, group)
-            else:
-                writers.single[kind](conversion, group[0])
+            writers[kind](conversion, group)
         except Exception as error:  # a model whose operators do not fit can raise nearly anything
             made = conversion.tensor(group[0].outputs[0]).name
             raise InputError(f"the TFLite operator {kind} that makes {made}: {error}") from error

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH, LANDMARKS
-from rtfilter.engines.onnx.attention import IN_LANES
-from rtfilter.engines.onnx.convert import Lane, Writers, convert
+from rtfilter.engines.onnx.attention import WRITERS
+from rtfilter.engines.onnx.convert import Lane, convert
 from rtfilter.engines.onnx.graph import OnnxGraph
-from rtfilter.engines.onnx.operators import STOCK
 from rtfilter.engines.onnx.reader import Model, read_model
 from rtfilter.engines.onnx.refinement import IRIS_DEPTHS, MESH_LANDMARKS, PARTS, sources
 from rtfilter.engines.onnx.style import Plain, Style
@@ -25,13 +24,13 @@ def face_detector(tflite: bytes, name: str, style: Style | None = None) -> bytes
     model = read_model(tflite, name)
     _expect_outputs(model, name, ("regressors", "classificators"))
     graph = OnnxGraph()
-    boxes, scores = convert(model, graph, ["pixels"], Writers(STOCK), style or Plain())
+    boxes, scores = convert(model, graph, ["pixels"], WRITERS, style or Plain())
     graph.add("Identity", [boxes.value], "boxes")
     graph.reshape(scores.value, [0, model.tensors[model.outputs[1]].shape[1]], "scores")
     return _finished(graph, FACE_DETECTOR, name)
 
 
-def face_mesh(tflite: bytes, name: str, style: Style | None = None, writers: Writers = IN_LANES) -> bytes:
+def face_mesh(tflite: bytes, name: str, style: Style | None = None) -> bytes:
     """FACE_MESH from face_landmark_with_attention.tflite. InputError for any other model.
 
     Lips, eyes and irises replace what the mesh says of them, as in MediaPipe's LandmarksRefinementCalculator:
@@ -41,7 +40,7 @@ def face_mesh(tflite: bytes, name: str, style: Style | None = None, writers: Wri
     outputs = ("output_mesh_identity", *(f"output_{part}" for part in PARTS), "conv_faceflag")
     _expect_outputs(model, name, outputs)
     graph = OnnxGraph()
-    mesh, *parts, flag = convert(model, graph, ["pixels"], writers, style or Plain())
+    mesh, *parts, flag = convert(model, graph, ["pixels"], WRITERS, style or Plain())
 
     points = graph.reshape(mesh.value, [0, MESH_LANDMARKS, 3])
     z = graph.slice(points, 2, 2, 3)

@@ -53,6 +53,8 @@ def side_by_side(model: Model) -> list[Group]:
     In a group the lanes' inputs come, argument by argument, from one value that they share, or from one
     earlier group; of that they may take other lanes than their own, and one lane twice.
     """
+    if not any(operator.kind in _BEGINNINGS for operator in model.operators):
+        return [(operator,) for operator in model.operators]
     group_of: dict[int, int] = {}  # by tensor: the number of the group that makes it
     made = {i for i, tensor in enumerate(model.tensors) if tensor.data is not None} | set(model.inputs)
     waiting = list(model.operators)

@@ -12,8 +12,7 @@ import onnx
 import pytest
 
 from rtfilter.engines.networks import DETECTOR_SIDE_PX, FACE_DETECTOR, FACE_MESH
-from rtfilter.engines.onnx import refinement
-from rtfilter.engines.onnx.attention import ONE_BY_ONE
+from rtfilter.engines.onnx import convert, refinement
 from rtfilter.engines.onnx.face_graphs import face_detector, face_mesh
 from rtfilter.engines.onnx.style import ForProcessor, Plain, Style
 from rtfilter.engines.ort.cpu import OnnxRunner
@@ -23,6 +22,7 @@ from rtfilter.errors import InputError
 from rtfilter.sources.portrait import Portrait
 from rtfilter.system.arrays import U8
 from tests.engines.mediapipe_streams import MediaPipeStreams, crop, in_picture
+from tests.engines.test_tflite_lanes import one_by_one
 from tests.engines.tflite_files import run_tflite
 
 OUTER_EYE_CORNERS = (33, 263)
@@ -130,13 +130,12 @@ def noise(batch: int, *shape: int, low: float) -> F32:
 
 
 @pytest.mark.parametrize("style", [Plain(), ForProcessor()])
-def test_side_by_side_is_what_one_by_one_is(style: Style) -> None:
+def test_side_by_side_is_what_one_by_one_is(style: Style, monkeypatch: pytest.MonkeyPatch) -> None:
     tflite = tflite_model(MESH, print)
     pixels = noise(2, *FACE_MESH.inputs[0].at(1)[1:], low=0)
     together = OnnxRunner(face_mesh(tflite, MESH.name, style), FACE_MESH, batch=2).run(pixels=pixels)
-    alone = OnnxRunner(face_mesh(tflite, MESH.name, Plain(), ONE_BY_ONE), FACE_MESH, batch=2).run(
-        pixels=pixels
-    )
+    monkeypatch.setattr(convert, "side_by_side", one_by_one)
+    alone = OnnxRunner(face_mesh(tflite, MESH.name), FACE_MESH, batch=2).run(pixels=pixels)
     np.testing.assert_allclose(together["landmarks"], alone["landmarks"], rtol=0, atol=ROUNDING_PX)
     np.testing.assert_allclose(together["presence"], alone["presence"], rtol=0, atol=1e-5)
 

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.engines.onnx.attention import ONE_BY_ONE
-from rtfilter.engines.onnx.convert import Writers
 from rtfilter.engines.onnx.style import ForProcessor, Plain, Style
 from rtfilter.engines.spec import F32
 from rtfilter.errors import InputError
@@ -110,7 +108,7 @@ def test_operators_follow_their_formulas(spread: float, centre: float, target: f
     """Inside, across the border, and far outside of the picture."""
     inputs, options = scene(spread, centre), {**WHERE, "target_rotation_radians": target}
     factor = RNG.uniform(0.5, 4, (1, 4, 4)).astype(np.float32)
-    read, back = run(attention_file(options, factor), style, ONE_BY_ONE, **inputs)
+    read, back = run(attention_file(options, factor), style, **inputs)
     wanted = matrix(inputs["landmarks"][0], options)
     exact = read_at(inputs["picture"][0], wanted, READ)
     # Beside the outer pixels' centres the rounding of a place decides between a value and nothing.
@@ -125,10 +123,10 @@ def test_both_styles_read_the_same_and_a_batch_as_its_parts() -> None:
     content = attention_file(WHERE)
     scenes = [scene(), scene(0.5, 2.0), scene(6.0)]
     together = {name: np.concatenate([one[name] for one in scenes]) for name in scenes[0]}
-    batch = run(content, Plain(), ONE_BY_ONE, **together)
-    single = [run(content, Plain(), ONE_BY_ONE, **one) for one in scenes]
+    batch = run(content, Plain(), **together)
+    single = [run(content, Plain(), **one) for one in scenes]
     joined = [np.concatenate(parts) for parts in zip(*single, strict=True)]
-    for results in (joined, run(content, ForProcessor(), ONE_BY_ONE, **together)):
+    for results in (joined, run(content, ForProcessor(), **together)):
         for came, wanted in zip(results, batch, strict=True):
             np.testing.assert_allclose(came, wanted, rtol=0, atol=5e-5)
 
@@ -138,16 +136,16 @@ def test_landmarks_in_one_point_read_that_point(style: Style) -> None:
     """No extent, and no line to turn upright: the mark of a network that saw nothing."""
     inputs = scene()
     inputs["landmarks"][:] = 3.5
-    read, back = run(attention_file(WHERE), style, ONE_BY_ONE, **inputs)
+    read, back = run(attention_file(WHERE), style, **inputs)
     np.testing.assert_allclose(read[0], np.broadcast_to(inputs["picture"][0, 3, 3], read[0].shape), atol=1e-5)
     np.testing.assert_allclose(back, 3.5, atol=1e-5)
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_places_far_away_read_zeros_not_rubbish(style: Style) -> None:
-    read, _ = run(attention_file(WHERE), style, ONE_BY_ONE, **scene(centre=1e6))
+    read, _ = run(attention_file(WHERE), style, **scene(centre=1e6))
     assert not read.any()
-    read, _ = run(attention_file(WHERE), style, ONE_BY_ONE, **scene(centre=-1e6))
+    read, _ = run(attention_file(WHERE), style, **scene(centre=-1e6))
     assert not read.any()
 
 
@@ -163,14 +161,14 @@ def test_places_far_away_read_zeros_not_rubbish(style: Style) -> None:
 def test_options_that_make_no_sense_are_refused(change: dict[str, Any], said: str) -> None:
     options = {name: value for name, value in {**WHERE, **change}.items() if value is not None}
     with pytest.raises(InputError, match=said):
-        converted(attention_file(options), Plain(), ONE_BY_ONE)
+        converted(attention_file(options), Plain())
 
 
 def test_another_version_of_an_operator_is_refused() -> None:
     step = Step("TransformLandmarks", ["p", "m"], "y", [1, 4, 2], version=1)
     with pytest.raises(InputError, match="expected version 2"):
-        converted(tflite_file({"p": [1, 4, 2], "m": [1, 4, 4]}, {}, [step]), Plain(), ONE_BY_ONE)
+        converted(tflite_file({"p": [1, 4, 2], "m": [1, 4, 4]}, {}, [step]), Plain())
 
 
-def run(content: bytes, style: Style, writers: Writers, **inputs: F32) -> list[Array]:
-    return list(run_onnx(content, inputs, style, writers).values())
+def run(content: bytes, style: Style, **inputs: F32) -> list[Array]:
+    return list(run_onnx(content, inputs, style).values())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtfilter.engines.onnx.attention import IN_LANES, ONE_BY_ONE
-from rtfilter.engines.onnx.convert import Writers
-from rtfilter.engines.onnx.groups import side_by_side, without_repeats
-from rtfilter.engines.onnx.reader import read_model
+from rtfilter.engines.onnx import convert
+from rtfilter.engines.onnx.groups import Group, side_by_side, without_repeats
+from rtfilter.engines.onnx.reader import Model, read_model
 from rtfilter.engines.onnx.style import ForProcessor, Plain, Style
 from rtfilter.engines.spec import F32
 from tests.engines.tflite_files import Array, Step, run_onnx, tflite_file, window_options
@@ -17,6 +16,10 @@ LANDMARKS, SIDE, CHANNELS = 12, 14, 4
 WIDE = 2 * CHANNELS
 STYLES = [Plain(), ForProcessor()]
 RNG = np.random.default_rng(8)
+
+
+def one_by_one(model: Model) -> list[Group]:
+    return [(operator,) for operator in model.operators]
 
 
 class Branches:
@@ -104,9 +107,13 @@ def scenes(*spreads: float) -> dict[str, F32]:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_lanes_compute_what_the_operators_compute_one_by_one(style: Style) -> None:
+def test_lanes_compute_what_the_operators_compute_one_by_one(
+    style: Style, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content, inputs = Branches().file(), scenes(3.0, 1.0)
-    alone, together = (run(content, style, writers, **inputs) for writers in (ONE_BY_ONE, IN_LANES))
+    together = run(content, style, **inputs)
+    monkeypatch.setattr(convert, "side_by_side", one_by_one)
+    alone = run(content, style, **inputs)
     assert len(alone) == 5
     for came, wanted in zip(together, alone, strict=True):
         np.testing.assert_allclose(came, wanted, rtol=0, atol=2e-5)
@@ -133,9 +140,9 @@ def test_what_is_computed_twice_is_computed_once() -> None:
         "ADD",
     ]
     x = RNG.normal(0, 1, (1, 2, 2, 3)).astype(np.float32)
-    (y,) = run(content, Plain(), ONE_BY_ONE, x=x)
+    (y,) = run(content, Plain(), x=x)
     np.testing.assert_allclose(y, 2 * np.maximum(x, 0))
 
 
-def run(content: bytes, style: Style, writers: Writers, **inputs: F32) -> list[Array]:
-    return list(run_onnx(content, inputs, style, writers).values())
+def run(content: bytes, style: Style, **inputs: F32) -> list[Array]:
+    return list(run_onnx(content, inputs, style).values())

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.engines.onnx.convert import Writers
-from rtfilter.engines.onnx.operators import STOCK
 from rtfilter.engines.onnx.style import ForProcessor, Plain
 from rtfilter.engines.spec import F32
 from rtfilter.errors import InputError
@@ -29,7 +27,6 @@ NONE, RELU, RELU_N1_TO_1, RELU6, TANH = range(5)
 # Sums of up to some hundred products of numbers about 1, in another order: measured 4e-6 at most.
 TOLERANCE = 2e-5
 RNG = np.random.default_rng(4)
-STOCK_ALONE = Writers(STOCK)
 
 
 def noise(*shape: int) -> F32:
@@ -46,12 +43,12 @@ def check(
     for one in fed:
         wanted.append(run_tflite(content, one))
         for style in (Plain(), ForProcessor()):
-            came = run_onnx(content, one, style, STOCK_ALONE)
+            came = run_onnx(content, one, style)
             for name, array in wanted[-1].items():
                 assert came[name].shape == array.shape
                 np.testing.assert_allclose(came[name], array, rtol=0, atol=TOLERANCE)
     together = {name: np.concatenate([one[name] for one in fed]) for name in inputs}
-    for name, array in run_onnx(content, together, Plain(), STOCK_ALONE).items():
+    for name, array in run_onnx(content, together, Plain()).items():
         expected = np.concatenate([one[name] for one in wanted])
         np.testing.assert_allclose(array, expected, rtol=0, atol=TOLERANCE)
     return wanted[0]
@@ -214,4 +211,4 @@ def test_product_with_a_constant(shape: list[int]) -> None:
 def test_what_cannot_be_written_is_refused(step: Step, said: str) -> None:
     content = tflite_file({"x": [1, 4, 4, 3]}, {"full": noise(4, 4, 5), "b": noise(3)}, [step])
     with pytest.raises(InputError, match=said):
-        converted(content, Plain(), STOCK_ALONE)
+        converted(content, Plain())

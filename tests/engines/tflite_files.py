@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pytest
 from flatbuffers import flexbuffers
 
-from rtfilter.engines.onnx.convert import ONNX_FROM_TFLITE, TFLITE_FROM_ONNX, Lane, Writers, convert
+from rtfilter.engines.onnx.attention import WRITERS
+from rtfilter.engines.onnx.convert import ONNX_FROM_TFLITE, TFLITE_FROM_ONNX, Lane, convert
 from rtfilter.engines.onnx.graph import OnnxGraph
 from rtfilter.engines.onnx.reader import read_model
 from rtfilter.engines.onnx.style import Style
@@ -146,13 +147,13 @@ def run_tflite(content: bytes, inputs: Mapping[str, Array]) -> dict[str, Array]:
     return {detail["name"]: runtime.get_tensor(detail["index"]) for detail in runtime.get_output_details()}
 
 
-def converted(content: bytes, style: Style, writers: Writers) -> tuple[Any, list[str]]:
+def converted(content: bytes, style: Style) -> tuple[Any, list[str]]:
     """A session of the file's ONNX form, which names inputs as the file does; and the outputs' names."""
     model = read_model(content, "test")
     graph = OnnxGraph()
     names = [model.tensors[i].name for i in model.inputs]
     outputs = [model.tensors[i].name for i in model.outputs]
-    lanes = convert(model, graph, names, writers, style)
+    lanes = convert(model, graph, names, WRITERS, style)
     for lane, index in zip(lanes, model.outputs, strict=True):
         _take_out(graph, lane, model.tensors[index].shape, f"{model.tensors[index].name}_out")
 
@@ -183,9 +184,9 @@ def _take_out(graph: OnnxGraph, lane: Lane, shape: Sequence[int], name: str) -> 
     graph.add("Identity", [graph.slice(points, 1, 0, shape[3])], name)
 
 
-def run_onnx(content: bytes, inputs: Mapping[str, Array], style: Style, writers: Writers) -> dict[str, Array]:
+def run_onnx(content: bytes, inputs: Mapping[str, Array], style: Style) -> dict[str, Array]:
     """What the file's ONNX form computes, by output name; all in TFLite's axes."""
-    session, names = converted(content, style, writers)
+    session, names = converted(content, style)
     fed = {name: a.transpose(ONNX_FROM_TFLITE) if a.ndim == 4 else a for name, a in inputs.items()}
     results = session.run([f"{name}_out" for name in names], fed)
     return {
