@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from rtfilter.errors import DeviceError, RtfilterError
 from rtfilter.frame import Frame
-from rtfilter.media.info import SourceInfo
 from rtfilter.sources.base import Source
 from rtfilter.sources.capture import device_path
 from rtfilter.sources.paced import Paced
@@ -62,7 +61,10 @@ class CamSource:
         self.choice = choice
         self.given_from: Source | None = None
         self.problem = ""
-        self._current = _live(first)
+        live = _live(first)
+        self.info = live.info
+        # None while the camera is off, or being opened anew.
+        self._current: Source | None = live
         self._open_camera = open_camera
         self._resting = resting
         self._replacing = threading.Lock()
@@ -75,10 +77,6 @@ class CamSource:
         self._wanted_ns = self._tried_ns = monotonic_ns()
         self._waking: threading.Thread | None = None
 
-    @property
-    def info(self) -> SourceInfo:
-        return self._current.info
-
     def read(self, timeout_s: float = 5.0) -> Frame | None:
         """The next frame, however long it takes; None at the end of the current source or after `close`.
 
@@ -88,6 +86,8 @@ class CamSource:
         while not self._closed.is_set():
             source = self._current
             try:
+                if source is None:
+                    raise DeviceError(f"{self.info.name} is being opened anew")
                 frame = source.read(READ_S)
             except DeviceError as error:
                 if source is self._current:
@@ -109,14 +109,15 @@ class CamSource:
         with self._replacing:
             self._closed.set()
             current = self._current
-        current.close()
+        if current is not None:
+            current.close()
 
     def switch(self, choice: CameraChoice) -> None:
         """See `CamJob.switch_camera`."""
         with self._switching:
             same = choice.is_same_device(self.choice)
             if same:
-                self._leave()
+                self._replace(None)
             try:
                 source = self._opened(choice)
             except RtfilterError:
@@ -139,7 +140,7 @@ class CamSource:
             return
         if resting and not self._is_off and now_ns - self._wanted_ns >= REST_NS:
             with self._switching:
-                self._leave()
+                self._replace(None)
                 self._is_off = True
             self._tried_ns = now_ns - RETRY_NS
         elif self._is_off and not resting and now_ns - self._tried_ns >= RETRY_NS:
@@ -165,37 +166,22 @@ class CamSource:
     def _opened(self, choice: CameraChoice) -> Source:
         return _live(self._open_camera(choice.device, choice.width, choice.height, choice.fps))
 
-    def _leave(self) -> None:
-        """Close the current source: the same device can't be open twice."""
-        self._replace(_Between(self.info))
-
-    def _replace(self, source: Source) -> None:
+    def _replace(self, source: Source | None) -> None:
         """Take frames from `source`, and close the one before, which may take a second."""
         with self._replacing:
             before, self._current = self._current, source
-            closed = self._closed.is_set()
-        before.close()
-        if closed:
-            source.close()
+            if source is not None:
+                self.info = source.info
+            leave = [before, source] if self._closed.is_set() else [before]
+        for left in leave:
+            if left is not None:
+                left.close()
 
     def _numbered(self, source: Source, frame: Frame) -> Frame:
         runs_on = self._last_seq is not None and source is self.given_from
         self._seq += frame.seq - (self._last_seq or 0) if runs_on else 1
         self._last_seq, self.given_from = frame.seq, source
         return replace(frame, seq=self._seq)
-
-
-class _Between:
-    """In place of a camera that was closed so that it can be opened anew."""
-
-    def __init__(self, info: SourceInfo) -> None:
-        self.info = info
-
-    def read(self, timeout_s: float = 5.0) -> Frame | None:
-        raise DeviceError(f"{self.info.name} is being opened anew")
-
-    def close(self) -> None:
-        pass
 
 
 def _live(source: Source) -> Source:

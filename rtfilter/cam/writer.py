@@ -1,4 +1,4 @@
-"""The thread that owns a live sink. Called by `cam.loop`, `cam.display`, `cli.run` and `cli.cam`.
+"""The thread that owns a live sink. Called by `cam.loop`, `cam.job`, `cli.run` and `cli.cam`.
 
 `SinkWriter` writes each frame as it comes, `SteadyWriter` in the even rhythm of a webcam. The newest frame
 wins; frames count as written, with their age, once the sink took them.

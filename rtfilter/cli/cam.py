@@ -45,8 +45,7 @@ def cam(arguments: argparse.Namespace) -> int:
 
 def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) -> None:
     from rtfilter.cam.camera import CameraChoice
-    from rtfilter.cam.display import starting_card
-    from rtfilter.cam.job import CamJob
+    from rtfilter.cam.job import CamJob, card
     from rtfilter.cam.watchers import watched
     from rtfilter.cam.writer import SteadyWriter
     from rtfilter.sinks.compare import beside_original
@@ -58,7 +57,7 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
     # The virtual camera first: a device that another program holds is told before the camera's light goes on.
     virtual = VirtualCameraSink(width, height, fps, job.values.get("device"))
     writer = SteadyWriter(virtual, fps, beside_original if job.compare else None)
-    writer.hold(starting_card(width, height))
+    writer.hold(card("starting", width, height))
     try:
         source = open_source(job.input, job.values, live=True, duration_s=None)
     except BaseException:

@@ -1,17 +1,15 @@
-"""`Paced`: a file or the demo, released in real time as if a camera had taken it."""
+"""`Paced`: a file or the demo, released in real time. Called by `cam.loop` and `cam.camera`."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
 from rtfilter.errors import DeviceError
 from rtfilter.frame import NANOSECONDS, Frame
-from rtfilter.media.info import SourceInfo
 from rtfilter.sources.base import Source
-from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
+from rtfilter.system.clock import NS_PER_S, monotonic_ns
 from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, start_thread
 
@@ -27,17 +25,12 @@ class Paced:
 
     The clock starts at the first `read`. A frame is given out once its pts has come and carries that
     moment as `captured_ns`; `seq` counts every frame of the source, so that a gap shows the drops.
-    With `reopen`, which returns the source anew, the frames repeat for ever, pts running on.
     """
 
-    def __init__(
-        self, source: Source, *, reopen: Callable[[], Source] | None = None, clock: Clock = monotonic_ns
-    ) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
-        self._reopen = reopen
-        self._clock = clock
-        count = None if reopen else source.info.frame_count
-        self._info = replace(source.info, live=True, frame_count=count)
+        self.info = replace(source.info, live=True)
+        self._seq = 0
         self._interval_ns = int(1 / max(source.info.fps, Fraction(1)) / NANOSECONDS)
         self._slot: Latest[Frame] = Latest()
         self._stopping = threading.Event()
@@ -45,10 +38,6 @@ class Paced:
         self._thread: threading.Thread | None = None
         self._anchor_ns: int | None = None
         self._released_ns = 0
-
-    @property
-    def info(self) -> SourceInfo:
-        return self._info
 
     def read(self, timeout_s: float = 5.0) -> Frame | None:
         """The newest frame that is due and was not read yet, or None at the end or after `close`.
@@ -62,8 +51,8 @@ class Paced:
             return self._slot.get(timeout_s)
         except TimeoutError as error:
             raise DeviceError(
-                f"{self._info.name}: no frame for {timeout_s:g} s,"
-                f" expected {float(self._info.fps):g} a second: is the disk or the decoder stuck?"
+                f"{self.info.name}: no frame for {timeout_s:g} s,"
+                f" expected {float(self.info.fps):g} a second: is the disk or the decoder stuck?"
             ) from error
 
     def close(self) -> None:
@@ -87,35 +76,20 @@ class Paced:
         self._slot.close()
 
     def _release_all(self) -> None:
-        seq = 0
-        shift_ns = 0
-        while not self._stopping.is_set():
-            next_ns = shift_ns
-            frame = self._source.read()
-            while frame is not None and not self._stopping.is_set():
-                next_ns = shift_ns + frame.pts_ns + self._interval_ns
-                self._release(frame, seq, shift_ns)
-                seq += 1
-                frame = self._source.read()
-            # A source without a single frame would be reopened for ever.
-            if self._reopen is None or next_ns == shift_ns or self._stopping.is_set():
-                return
-            shift_ns = next_ns
-            self._source.close()
-            self._source = self._reopen()
+        while not self._stopping.is_set() and (frame := self._source.read()) is not None:
+            self._release(replace(frame, seq=self._seq))
+            self._seq += 1
 
-    def _release(self, frame: Frame, seq: int, shift_ns: int) -> None:
-        now_ns = self._clock()
-        pts_ns = frame.pts_ns + shift_ns
-        due_ns = pts_ns + self._anchor_ns if self._anchor_ns is not None else now_ns
+    def _release(self, frame: Frame) -> None:
+        now_ns = monotonic_ns()
+        due_ns = now_ns if self._anchor_ns is None else frame.pts_ns + self._anchor_ns
         ahead_ns = due_ns - now_ns
         if ahead_ns < -self._interval_ns and now_ns - self._released_ns < STALL_NS:
             return
         if self._anchor_ns is None or ahead_ns > LONGEST_GAP_NS or ahead_ns < -self._interval_ns:
-            self._anchor_ns = now_ns - pts_ns
+            self._anchor_ns = now_ns - frame.pts_ns
             due_ns = now_ns
         elif ahead_ns > 0 and self._stopping.wait(ahead_ns / NS_PER_S):
             return
-        self._released_ns = self._clock()
-        pts = frame.pts + round(shift_ns * NANOSECONDS / frame.time_base)
-        self._slot.put(replace(frame, pts=pts, captured_ns=due_ns, seq=seq))
+        self._released_ns = monotonic_ns()
+        self._slot.put(replace(frame, captured_ns=due_ns))

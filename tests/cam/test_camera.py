@@ -36,6 +36,14 @@ def test_numbers_run_on_with_the_cameras_own_gaps() -> None:
     assert source.read() is None
 
 
+def test_what_is_not_live_is_paced_once() -> None:
+    demo = cam(ListSource([frame(0)]), ListSource([frame(0)]))
+    assert demo.info.live
+    demo.switch(OTHER)
+    assert demo.info.live
+    demo.close()
+
+
 def test_a_silent_camera_raises_nothing_and_has_a_problem() -> None:
     silent = DeviceError("camera:0 is gone; plug it in again")
     source = cam(ListSource([frame(0), silent, silent, frame(1)], live=True))

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from rtfilter.cam import camera as cam_camera
-from rtfilter.cam import display as cam_display
 from rtfilter.cam import job as cam_job
 from rtfilter.cam.camera import CameraChoice
 from rtfilter.cam.job import CamJob
@@ -118,8 +117,8 @@ def running(source: Source, **options: Any) -> Iterator[Rig]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds become tenths."""
-    monkeypatch.setattr(cam_display, "SILENT_NS", cam_display.SILENT_NS // 10)
-    monkeypatch.setattr(cam_display, "UNWATCHED_NS", cam_display.UNWATCHED_NS // 10)
+    monkeypatch.setattr(cam_job, "SILENT_NS", cam_job.SILENT_NS // 10)
+    monkeypatch.setattr(cam_job, "UNWATCHED_NS", cam_job.UNWATCHED_NS // 10)
     monkeypatch.setattr(cam_job, "LOOK_NS", cam_job.LOOK_NS // 10)
     monkeypatch.setattr(cam_job, "LOOK_IDLE_NS", cam_job.LOOK_IDLE_NS // 10)
     monkeypatch.setattr(cam_job, "TICK_S", 0.02)

@@ -11,6 +11,7 @@ import pytest
 
 from rtfilter.errors import DeviceError, InputError
 from rtfilter.frame import Frame
+from rtfilter.sources import paced
 from rtfilter.sources.paced import Paced
 from rtfilter.system.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from tests.fakes.live import GUARD_S, HangingSource, ListSource, eventually, own_threads
@@ -97,7 +98,7 @@ class Stepped:
         return self.now_ns
 
 
-def paced_with(delays_ms: dict[int, int], count: int) -> list[Frame]:
+def paced_with(monkeypatch: pytest.MonkeyPatch, delays_ms: dict[int, int], count: int) -> list[Frame]:
     """What is released of `count` frames at 100 a second when frame n takes `delays_ms[n]` (else 10) ms."""
     clock = Stepped()
     released: list[Frame] = []
@@ -108,24 +109,25 @@ def paced_with(delays_ms: dict[int, int], count: int) -> list[Frame]:
             yield at(n, n)
 
     class Watched(Paced):
-        def _release(self, frame: Frame, seq: int, shift_ns: int) -> None:
-            super()._release(frame, seq, shift_ns)
+        def _release(self, frame: Frame) -> None:
+            super()._release(frame)
             with suppress(TimeoutError):
                 released.extend(filter(None, [self._slot.get(0)]))
 
-    source = Watched(ListSource(decoded()), clock=clock)
+    source = Watched(ListSource(decoded()))
+    monkeypatch.setattr(paced, "monotonic_ns", clock)
     source._release_all()
     source.close()
     return released
 
 
-def test_late_frames_are_dropped_until_it_has_caught_up() -> None:
-    released = paced_with({5: 60, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0}, 15)
+def test_late_frames_are_dropped_until_it_has_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = paced_with(monkeypatch, {5: 60, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0}, 15)
     assert [frame.seq for frame in released] == [0, 1, 2, 3, 4, 9, 10, 11, 12, 13, 14]
 
 
-def test_decoding_slower_than_real_time_still_shows_something() -> None:
-    released = paced_with(dict.fromkeys(range(200), 40), 200)
+def test_decoding_slower_than_real_time_still_shows_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = paced_with(monkeypatch, dict.fromkeys(range(200), 40), 200)
     stamps_ns = [frame.captured_ns for frame in released]
     gaps_ns = np.diff(stamps_ns)
     assert len(released) >= 10
@@ -135,33 +137,6 @@ def test_decoding_slower_than_real_time_still_shows_something() -> None:
 def test_a_hole_in_the_timestamps_is_not_waited_for() -> None:
     source = Paced(ListSource([at(0), at(1), at(3600 * RATE), at(3600 * RATE + 1)]))
     assert read_all(source)[-1].pts == 3600 * RATE + 1
-    source.close()
-
-
-def test_it_repeats_with_pts_and_seq_running_on() -> None:
-    lap = 5
-    opened: list[ListSource] = []
-
-    def reopen() -> ListSource:
-        opened.append(ListSource(at(n, n) for n in range(lap)))
-        return opened[-1]
-
-    source = Paced(reopen(), reopen=reopen)
-    assert source.info.frame_count is None
-    frames = []
-    while len(opened) < 4:
-        frame = source.read(GUARD_S)
-        assert frame is not None
-        frames.append(frame)
-    source.close()
-    assert [frame.pts for frame in frames] == [frame.seq for frame in frames]
-    assert frames[-1].seq >= 2 * lap
-    assert eventually(lambda: all(inner.closed.is_set() for inner in opened))
-
-
-def test_an_empty_source_does_not_repeat_for_ever() -> None:
-    source = Paced(ListSource([]), reopen=lambda: ListSource([]))
-    assert source.read(GUARD_S) is None
     source.close()
 
 

@@ -81,9 +81,9 @@ def write_stamps(said: str, device: str, width: int, height: int, fps: int, idle
         watched=watched(device) if idle else None,
         open_camera=lambda _, *wanted: StampSource(wanted[0], wanted[1], round(wanted[2])),
     )
-    display = logging.getLogger("rtfilter.cam.display")
-    display.setLevel(logging.INFO)
-    display.addHandler(StatePrinter())
+    states = logging.getLogger("rtfilter.cam.job")
+    states.setLevel(logging.INFO)
+    states.addHandler(StatePrinter())
     with stop_on_signals(job.stop):
         report = job.run()
     print(f"wrote {report.written} of {report.captured}, {report.timings}", flush=True)
