@@ -40,19 +40,14 @@ class Settings:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def config_dir() -> Path:
-    """The user's folder of settings; it need not exist."""
-    return user_config()
-
-
 def config_path() -> Path:
     """The settings file; it need not exist."""
-    return config_dir() / "config.toml"
+    return user_config() / "config.toml"
 
 
 def presets_dir() -> Path:
     """The folder of the user's presets; it need not exist."""
-    return config_dir() / "presets"
+    return user_config() / "presets"
 
 
 def parse_target(text: str, presets_folder: Path | None = None) -> dict[str, Target]:

@@ -6,8 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from rtfilter.cli.config_keys import explained
-from rtfilter.cli.editor import edited
+from rtfilter.cli.config import edited, explained
 from rtfilter.cli.settings import settings_for
 from rtfilter.config import presets_dir
 from rtfilter.controls import TABLES, Controls

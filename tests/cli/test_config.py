@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.cli.config_keys import KEYS_EXPLAINED, template
+from rtfilter.cli.config import KEYS_EXPLAINED, template
 from rtfilter.cli.main import main
 from rtfilter.config import KEYS, settings_from_file
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.cli import doctor
+from rtfilter.cli import doctor, doctor_software
 from rtfilter.cli.main import main
 
 
@@ -63,14 +63,14 @@ def test_only_a_failure_of_the_main_job_fails(
 def test_bad_settings_are_found(config_home: Path) -> None:
     (config_home / "rtfilter").mkdir()
     (config_home / "rtfilter" / "config.toml").write_text("moth = 1\n")
-    (check,) = doctor.check_config()
+    (check,) = doctor_software.check_config()
     assert check.status == "fail"
     assert "config.toml:1" in check.detail
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "NEEDED", {"no-such-thing": "no_such_thing"})
-    (check,) = doctor.check_packages()
+    monkeypatch.setattr(doctor_software, "NEEDED", {"no-such-thing": "no_such_thing"})
+    (check,) = doctor_software.check_packages()
     assert check.status == "fail"
     assert "no_such_thing" in check.detail
     assert "pip install" in check.fix
@@ -81,8 +81,8 @@ def test_a_missing_system_library_names_the_packages(tmp_path: Path, monkeypatch
         "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(doctor, "NEEDED", {"half-there": "half_there"})
-    (check,) = doctor.check_packages()
+    monkeypatch.setattr(doctor_software, "NEEDED", {"half-there": "half_there"})
+    (check,) = doctor_software.check_packages()
     assert check.status == "fail"
     assert "libGL.so.1" in check.detail
     assert "libgl1" in check.fix

@@ -145,7 +145,7 @@ def test_where_numba_is_told_to_keep_kernels_and_cannot(tmp_path: Path) -> None:
 
 def test_the_folder_for_kernels_that_doctor_advises(tmp_path: Path) -> None:
     advised = "export NUMBA_CACHE_DIR=/a/folder/you/may/write"
-    assert advised in (ROOT / "rtfilter" / "cli" / "doctor_cache.py").read_text()
+    assert advised in (ROOT / "rtfilter" / "cli" / "doctor_software.py").read_text()
     _, found = findings({"HOME": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "kernels")})
     assert found["kernel cache"]["status"] == "ok"
     assert found["kernel cache"]["detail"].startswith(str(tmp_path / "kernels"))

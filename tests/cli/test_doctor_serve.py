@@ -6,8 +6,7 @@ import importlib.util
 
 import pytest
 
-from rtfilter.cli.check import OK, WARN
-from rtfilter.cli.doctor_serve import check_server
+from rtfilter.cli.doctor_software import OK, WARN, check_server
 from rtfilter.serve.gate import transports
 from rtfilter.system.installation import install_extra
 

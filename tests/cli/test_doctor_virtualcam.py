@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rtfilter.cli.check import Check
-from rtfilter.cli.doctor_virtualcam import check_loopback
+from rtfilter.cli.doctor_devices import check_loopback
+from rtfilter.cli.doctor_software import Check
 from rtfilter.sinks.v4l2loopback import CID_KEEP_FORMAT, loopback_state
 from tests.fakes.kernel import CAPTURE, OUTPUT, FakeKernel, FakeNode
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.cli.check import OK, WARN
-from rtfilter.cli.doctor_install import check_installation
+from rtfilter.cli.doctor_software import OK, WARN, check_installation
 from rtfilter.system import installation
 from rtfilter.system.installation import DISTRIBUTION, install_extra, install_packages, reinstall, uninstall
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtfilter.cli.doctor_virtualcam import check_virtual_camera
+from rtfilter.cli.doctor_devices import check_virtual_camera
 from rtfilter.system.v4l2 import query_node
 from tests.vm import readers
 from tests.vm.readers import DEVICE, Seen

@@ -1,7 +1,7 @@
 """ICE and DTLS of a peer connection: sockets that only permitted addresses can use, and the DTLS role.
 
 The guard replaces parts of aioice, which has no setting for any of it; `check_versions` names the releases
-that this was tested with. Called by `app.peer`; `app.server` and `cli.doctor_serve` check the releases.
+that this was tested with. Called by `app.peer`; `app.server` and `cli.doctor_software` check the releases.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rtfilter.cli import doctor_gpu
-from rtfilter.cli.check import Check
-from rtfilter.cli.doctor_gpu import check_gpu
+from rtfilter.cli import doctor_devices
+from rtfilter.cli.doctor_devices import check_gpu
+from rtfilter.cli.doctor_software import Check
 from rtfilter.engines.driver import Gpu, NoGpuError
 from rtfilter.engines.trt.flavour import RTX, Flavour
 from rtfilter.engines.trt.plans import PlanCache, plan_key
@@ -35,8 +35,8 @@ def none() -> list[Gpu]:
 
 
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_gpu, "package_version", lambda name: None)
-    monkeypatch.setattr(doctor_gpu, "installed_flavours", list)
+    monkeypatch.setattr(doctor_devices, "package_version", lambda name: None)
+    monkeypatch.setattr(doctor_devices, "installed_flavours", list)
 
 
 def test_without_a_gpu_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_a_driver_that_does_not_work() -> None:
 
 
 def test_a_tensorrt_that_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_gpu, "installed_flavours", lambda: [Flavour("tensorrt_gone", "1", 12)])
+    monkeypatch.setattr(doctor_devices, "installed_flavours", lambda: [Flavour("tensorrt_gone", "1", 12)])
     check = checks(none)["tensorrt"]
     assert check.status == "warn"
     assert "does not load" in check.detail
@@ -101,7 +101,7 @@ def test_a_tensorrt_that_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_two_builds_of_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_gpu, "installed_flavours", lambda: [Flavour(RTX, "1.7", None)])
+    monkeypatch.setattr(doctor_devices, "installed_flavours", lambda: [Flavour(RTX, "1.7", None)])
     monkeypatch.setattr("rtfilter.engines.trt.flavour.package_version", lambda wheel: "1.7")
     check = checks(none)["tensorrt"]
     assert check.status == "warn"
