@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rtfilter.errors import GpuError
 from rtfilter.kernels import source
 from rtfilter.kernels.nvrtc import Nvrtc, installed
 from rtfilter.system.cache import CacheFile, cache_folder
 
 OPTIONS = ("-std=c++17",)
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """image: a cubin, or PTX with a final zero, as the driver loads it. target: `sm_89`, or `compute_90`."""
-
-    image: bytes
-    target: str
-    nvrtc: tuple[int, int]
 
 
 def target_of(capability: tuple[int, int], architectures: tuple[int, ...]) -> str | None:
@@ -35,8 +24,10 @@ def target_of(capability: tuple[int, int], architectures: tuple[int, ...]) -> st
     return f"sm_{best}" if best // 10 == capability[0] else f"compute_{best}"
 
 
-def compiled_for(capability: tuple[int, int]) -> Compiled:
+def compiled_for(capability: tuple[int, int]) -> bytes:
     """The kernels for GPUs of this compute capability; from the cache, else compiled within a second.
+
+    A cubin, or PTX with a final zero, as the driver loads them.
 
     Raises:
         GpuError: no NVRTC is installed, or none compiles for such a GPU.
@@ -45,8 +36,7 @@ def compiled_for(capability: tuple[int, int]) -> Compiled:
     options = (f"--gpu-architecture={target}", *OPTIONS)
     key = source.digest(*options, *map(str, nvrtc.version))
     file = CacheFile(cache_folder() / "kernels" / f"{target}-{key}.kernels", {"target": target})
-    image = file.get(lambda: nvrtc.compile(source.translation_unit(), "kernels.cu", options)[0])
-    return Compiled(image, target, nvrtc.version)
+    return file.get(lambda: nvrtc.compile(source.translation_unit(), "kernels.cu", options)[0])
 
 
 def _choice(capability: tuple[int, int]) -> tuple[Nvrtc, str]:

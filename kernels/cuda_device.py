@@ -20,17 +20,8 @@ from rtfilter.kernels import source
 from rtfilter.kernels.compile import compiled_for
 from rtfilter.kernels.cuda_stream import CudaStream, GpuState, gpu_errors
 from rtfilter.kernels.device import DeviceArray, HostArray, Shape
-from rtfilter.kernels.memory import (
-    check_no_capture,
-    checked_shape,
-    part_of,
-    size_of,
-    unsafe_in_capture,
-)
-from rtfilter.system.cuda_errors import CPU_FIX
+from rtfilter.kernels.memory import check_no_capture, checked_shape, part_of, size_of, unsafe_in_capture
 from rtfilter.system.installation import install_extra
-
-LEAST_CAPABILITY = (7, 5)
 
 
 class _Block:
@@ -77,33 +68,20 @@ class CudaDevice:
         with gpu_errors(doing):
             cupy.cuda.runtime.getDeviceCount()
             found = cupy.cuda.runtime.getDeviceProperties(index)
-        self.capability = int(found["major"]), int(found["minor"])
-        name = found["name"]
-        card = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-        self.name = f"{card} (sm_{self.capability[0]}{self.capability[1]})"
-        if self.capability < LEAST_CAPABILITY:
-            raise GpuError(
-                f"{card} has compute capability {self.capability[0]}.{self.capability[1]}; needed is 7.5 "
-                f"(GTX 16, RTX 20, T4) or newer, {CPU_FIX}"
-            )
-        compiled = compiled_for(self.capability)
+        image = compiled_for((int(found["major"]), int(found["minor"])))
         self.index = index
         self._state = GpuState(cupy.cuda.Device(index))
         self._pool = cupy.cuda.MemoryPool()
         with unsafe_in_capture, gpu_errors(doing), self._state.native:
             self._clearing = cupy.cuda.Stream(non_blocking=True)
             module = cupy.cuda.function.Module()
-            module.load(compiled.image)
+            module.load(image)
             functions = {name: module.get_function(name) for name in source.kernel_names()}
             driver = cupy.cuda.driver
             for function in functions.values():
                 # Loads it: drivers load a kernel at its first use, which must not be in a recording.
                 driver.funcGetAttribute(driver.CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, function.ptr)
             self._state.functions = functions
-
-    def used_bytes(self) -> int:
-        """Device memory that this device holds at the moment."""
-        return int(self._pool.total_bytes())
 
     def empty(self, shape: Shape, dtype: npt.DTypeLike) -> CudaArray:
         from cupy.cuda import runtime

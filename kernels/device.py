@@ -112,11 +112,6 @@ class Device(Protocol):
     """One machine to compute on. Everything made by it is freed by `close`, which may be called twice."""
 
     @property
-    def name(self) -> str:
-        """For reports: `NVIDIA GeForce RTX 4070 (sm_89)`, `host (g++ 12.2.0)`."""
-        ...
-
-    @property
     def index(self) -> int:
         """Which of the machine's, as CUDA counts."""
         ...

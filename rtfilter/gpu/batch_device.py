@@ -58,16 +58,13 @@ class BatchDevice:
         open_device: Callable[[], Device],
         runtime: Runtime,
         mesh: RingedMesh,
-        streams: int = 1,
-        frames_max: int = FRAMES_MAX,
+        streams: int,
     ) -> None:
         """Errors of runtime and device; all that was opened is then closed.
 
-        Args:
-            streams: each has two rows of the state table.
-            frames_max: rounded down to a power of two, and to `streams`.
+        streams: each has two rows of the state table.
         """
-        self.frames_max = 1 << (min(frames_max, streams, FRAMES_MAX).bit_length() - 1)
+        self.frames_max = 1 << (min(streams, FRAMES_MAX).bit_length() - 1)
         self.launched: tuple[BatchGraph, Format, int] | None = None
         self.streams = streams
         self._frames: list[Work] = []

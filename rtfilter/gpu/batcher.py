@@ -12,7 +12,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 
 from rtfilter.errors import GpuError, UsageError
-from rtfilter.gpu.batch_device import FRAMES_MAX, BatchDevice, Runtime
+from rtfilter.gpu.batch_device import BatchDevice, Runtime
 from rtfilter.gpu.work import Work
 from rtfilter.kernels.device import Device
 from rtfilter.render.mesh import RingedMesh
@@ -32,10 +32,9 @@ class Batcher:
         runtime: Runtime,
         mesh: RingedMesh,
         streams: int = 1,
-        frames_max: int = FRAMES_MAX,
     ) -> None:
         """See `BatchDevice`."""
-        self.device = BatchDevice(open_device, runtime, mesh, streams, frames_max)
+        self.device = BatchDevice(open_device, runtime, mesh, streams)
         self.failed: GpuError | None = None
         self._streams = streams
         self._free_rows = [2 * number for number in reversed(range(streams))]

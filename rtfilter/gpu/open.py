@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from rtfilter.engines.expression.layout import model_key
@@ -35,7 +34,7 @@ class EngineRuntime:
         return make_runner(self._choice, spec, batch, device, self._notify, self._model)
 
 
-def open_batcher(choice: EngineChoice, model: MorphableModel, notify: Say, streams: int = 1) -> Batcher:
+def _open_batcher(choice: EngineChoice, model: MorphableModel, notify: Say, streams: int) -> Batcher:
     """A GPU for so many streams, loaded; networks and plans are made where they are missing."""
     mesh = RingedMesh(model.triangles, model.holes)
     runtime = EngineRuntime(choice, model, notify)
@@ -48,7 +47,6 @@ def open_cuda(
     fade_s: float,
     notify: Say,
     streams: int = 1,
-    open_device: Callable[[EngineChoice, MorphableModel, Say, int], Batcher] = open_batcher,
 ) -> CudaLane:
     """The CUDA lane, loaded.
 
@@ -59,7 +57,6 @@ def open_cuda(
         notify: see `EngineRuntime`.
         streams: lanes of this process that share one batcher, opened with the first and closed with the last;
             1: the lane has its own.
-        open_device: makes the batcher.
 
     Raises:
         GpuError: GPU or software fails, or has no room.
@@ -67,12 +64,12 @@ def open_cuda(
         UsageError: one stream too many.
     """
     if streams == 1:
-        return CudaLane(open_device(choice, model, notify, 1), model, fade_s, choice.why)
+        return CudaLane(_open_batcher(choice, model, notify, 1), model, fade_s, choice.why)
     key = (choice.gpu.index, choice.target, str(choice.flavour), model_key(model), streams)
     with _opening:
         if (batcher := _shared.get(key)) is not None:
             # One that failed, or is being closed, stays with its own lanes.
             with contextlib.suppress(GpuError):
                 return CudaLane(batcher, model, fade_s, choice.why)
-        batcher = _shared[key] = open_device(choice, model, notify, streams)
+        batcher = _shared[key] = _open_batcher(choice, model, notify, streams)
         return CudaLane(batcher, model, fade_s, choice.why)

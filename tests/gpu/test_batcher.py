@@ -48,10 +48,10 @@ def watch() -> Watch:
 def make_batcher(runtime: HostRuntime, watch: Watch) -> Iterator[MakeBatcher]:
     made: list[Batcher] = []
 
-    def make(streams: int = 5, most: int = 64) -> Batcher:
+    def make(streams: int = 5) -> Batcher:
         model = builtin()
         mesh = RingedMesh(model.triangles, model.holes)
-        made.append(Batcher(watch.open, runtime, mesh, streams, most))
+        made.append(Batcher(watch.open, runtime, mesh, streams))
         return made[-1]
 
     yield make
@@ -89,14 +89,19 @@ def in_threads(work: list[Callable[[], None]]) -> None:
 
 @pytest.mark.parametrize("most", [64, 2])
 def test_each_stream_is_as_it_would_be_alone(
-    on_host: MakeLane, make_batcher: MakeBatcher, clips: list[list[Frame]], most: int
+    on_host: MakeLane,
+    make_batcher: MakeBatcher,
+    clips: list[list[Frame]],
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """To the last bit, whatever the others do, and whichever batch a frame is in."""
     alone = []
     for clip, controls in zip(clips, WISHES, strict=True):
         lane = on_host(0.1)
         alone.append([lane.step(frame, controls)[0] for frame in clip])
-    one = make_batcher(most=most)
+    monkeypatch.setattr("rtfilter.gpu.batch_device.FRAMES_MAX", most)
+    one = make_batcher()
     got: list[list[Frame]] = [[] for _ in clips]
 
     def stream(number: int) -> None:
@@ -272,18 +277,20 @@ def test_a_failure_is_everybodys_and_the_cpu_lane_takes_over_where_allowed(
 
 
 def test_lanes_of_one_process_share_a_device_until_the_last_leaves(
-    make_batcher: MakeBatcher, clips: list[list[Frame]]
+    make_batcher: MakeBatcher, clips: list[list[Frame]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gpu = Gpu(0, "NVIDIA Test 4090", (8, 9), 24 << 30, (12, 4))
     choice = EngineChoice(gpu, None, "sm89", "a test")
     opened: list[Batcher] = []
 
-    def open_device(*asked: object) -> Batcher:
+    def open_batcher(*_: object) -> Batcher:
         opened.append(make_batcher(streams=2))
         return opened[-1]
 
+    monkeypatch.setattr("rtfilter.gpu.open._open_batcher", open_batcher)
+
     def lane(model: MorphableModel = builtin()) -> CudaLane:  # noqa: B008
-        return open_cuda(choice, model, 0.0, lambda line: None, 2, open_device)
+        return open_cuda(choice, model, 0.0, lambda line: None, 2)
 
     one, other = lane(), lane()
     assert len(opened) == 1

@@ -119,10 +119,10 @@ def test_it_does_what_it_does_on_the_host_device(
         assert ours.changed is not None
         assert same(ours, theirs)
         assert report.landmarks is not None
-    assert opened[0].used_bytes() > 4 << 20
+    assert opened[0]._pool.total_bytes() > 4 << 20
     lane.close()
     del lane
-    assert [device.used_bytes() for device in opened] == [0]
+    assert [device._pool.total_bytes() for device in opened] == [0]
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -177,7 +177,7 @@ def test_too_little_memory_is_told_and_the_rest_freed(gpu: Any, runtime: HostRun
 
     with pytest.raises(GpuMemoryError, match="the GPU is out of memory"):
         lane_on(small, runtime)
-    assert opened[0].used_bytes() == 0
+    assert opened[0]._pool.total_bytes() == 0
 
 
 @pytest.mark.parametrize("one_thread", [False, True])

@@ -172,8 +172,7 @@ class HostDevice:
         self._backwards = backwards
         self._open = True
         self.pins = Pinned()
-        compiler = host_build.describe(host_build.find_compiler())
-        self.name = f"host ({compiler})"
+        host_build.find_compiler()
 
     def check_open(self) -> None:
         if not self._open:

@@ -34,7 +34,7 @@ class ReadableDevice:
     """Any device, with readable memory."""
 
     def __init__(self, inner: Device) -> None:
-        self._inner, self.name, self.index = inner, inner.name, inner.index
+        self._inner, self.index = inner, inner.index
         self._stream = inner.stream()
 
     def fetched(self, memory: DeviceArray) -> npt.NDArray[Any]:

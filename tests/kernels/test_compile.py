@@ -86,9 +86,9 @@ def test_what_a_gpu_gets(capability: tuple[int, int], target: str | None) -> Non
 
 def test_a_gpu_newer_than_the_compiler_gets_ptx(cache: Path) -> None:
     made = kernels.compiled_for((99, 0))
-    assert made.target == f"compute_{made.nvrtc and max(INSTALLED[0].architectures)}"
-    assert b".visible .entry crop(" in made.image
-    assert made.image.endswith(b"\0"), "the driver takes a C string"
+    assert list(cache.glob(f"compute_{max(INSTALLED[0].architectures)}-*.kernels"))
+    assert b".visible .entry crop(" in made
+    assert made.endswith(b"\0"), "the driver takes a C string"
 
 
 def test_a_gpu_that_no_compiler_knows_is_named() -> None:
