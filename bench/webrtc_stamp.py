@@ -1,7 +1,8 @@
 """A number and a time as black and white blocks in a picture: drawn, and read back at the far end.
 
-What is read was in the pixels: it went through every encoder, network, filter and queue that the picture
-went through, and no clock of another machine or process is needed to know how old the picture is.
+The stamp is in the pixels, so it passes every encoder, network, filter and queue with the picture, and its
+reader needs no clock of another process to compute the picture's age. Called by `bench.webrtc_camera` and
+`bench.webrtc_client`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from rtfilter.colour import planes_of
 from rtfilter.errors import UsageError
 from rtfilter.system.arrays import U8
 
-# VP8 and H.264 code 16 x 16 px: a block of its own quantises without its neighbours. Through what is not
-# compressed 8 px are enough.
+# VP8 and H.264 code 16 x 16 px: such a block is quantised without its neighbours.
 BLOCK_PX = 16
 # Nominal black and white of limited range, so that no conversion clips them.
 BLACK, WHITE = 16, 235
@@ -25,7 +25,7 @@ _MIDDLE = (BLACK + WHITE) // 2
 _NEUTRAL = 128
 _VALUE_BYTES, _CHECK_BYTES = 8, 2
 _BITS = 8 * (_VALUE_BYTES + _CHECK_BYTES)
-# Not 0: a wholly black strip would then be a good stamp.
+# Not 0: a wholly black strip would then be a valid stamp.
 _CHECK_START = 0xFFFF
 _TIME_BITS = 40
 
@@ -38,26 +38,25 @@ class Stamp(NamedTuple):
 
 
 class StampArea:
-    """Where the stamp lies in a picture of one size: at its lower edge, in whole blocks.
+    """The blocks of a stamp at the lower edge of pictures of one size.
 
-    80 blocks (64 bits, most significant first, and CRC-16/CCITT of them) in as few rows as the width has
-    place for; at 1280 px exactly one row of 16 px. Raises UsageError when the picture is too small.
+    80 blocks (64 bits, most significant first, and their CRC-16/CCITT) in as few rows as the width permits:
+    one row of 16 px at 1280 px. Raises UsageError if the picture is too small.
     """
 
-    def __init__(self, width: int, height: int, block_px: int = BLOCK_PX) -> None:
-        self._block = block_px
-        self._columns = min(width // block_px, _BITS)
+    def __init__(self, width: int, height: int) -> None:
+        self._columns = min(width // BLOCK_PX, _BITS)
         self._rows = -(-_BITS // max(self._columns, 1))
-        bottom = height // block_px * block_px
-        top = bottom - self._rows * block_px
+        bottom = height // BLOCK_PX * BLOCK_PX
+        top = bottom - self._rows * BLOCK_PX
         if self._columns < 1 or top < 0:
             raise UsageError(
-                f"a stamp of {_BITS} blocks of {block_px} px does not fit into {width}x{height}:"
+                f"a stamp of {_BITS} blocks of {BLOCK_PX} px does not fit into {width}x{height}:"
                 " take a larger picture"
             )
-        self.luma = np.s_[top:bottom, : self._columns * block_px]
+        self.luma = np.s_[top:bottom, : self._columns * BLOCK_PX]
         """Its rows and columns in the luma plane."""
-        self._chroma = np.s_[top // 2 : bottom // 2, : self._columns * block_px // 2]
+        self._chroma = np.s_[top // 2 : bottom // 2, : self._columns * BLOCK_PX // 2]
 
     def draw(self, picture: av.VideoFrame, stamp: Stamp) -> None:
         """Draw `stamp` into a 4:2:0 picture, in place. Raises UsageError when it is out of range."""
@@ -80,17 +79,17 @@ class StampArea:
         levels = np.full(self._rows * self._columns, BLACK, np.uint8)
         levels[:_BITS][np.unpackbits(np.frombuffer(data, np.uint8)) != 0] = WHITE
         blocks = levels.reshape(self._rows, self._columns)
-        luma[self.luma] = blocks.repeat(self._block, axis=0).repeat(self._block, axis=1)
+        luma[self.luma] = blocks.repeat(BLOCK_PX, axis=0).repeat(BLOCK_PX, axis=1)
 
     def read_value(self, luma: U8) -> int | None:
         """The 64 bits in a luma plane, each by the mean of its block's middle; None: checksum fails.
 
-        One picture in 65536 without a stamp is taken for a stamped one.
+        One picture in 65536 without a stamp passes the check.
         """
-        block, quarter = self._block, self._block // 4
-        middle = np.s_[:, quarter : block - quarter, :, quarter : block - quarter]
+        quarter = BLOCK_PX // 4
+        middle = np.s_[:, quarter:-quarter, :, quarter:-quarter]
         strip = np.ascontiguousarray(luma[self.luma])
-        blocks = strip.reshape(self._rows, block, self._columns, block)[middle]
+        blocks = strip.reshape(self._rows, BLOCK_PX, self._columns, BLOCK_PX)[middle]
         bits = blocks.mean(axis=(1, 3), dtype=np.float32).ravel()[:_BITS] > _MIDDLE
         data = np.packbits(bits).tobytes()
         value, check = data[:_VALUE_BYTES], data[_VALUE_BYTES:]

@@ -202,7 +202,10 @@ def test_only_the_servers_own_pages_and_the_permitted_may(origin: str, status: i
 
 def test_a_preflight_is_answered_to_the_permitted_only() -> None:
     async def scenario(server: Running) -> None:
-        preflight = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
+        preflight = {
+            "Access-Control-Request-Method": "PATCH",
+            "Access-Control-Request-Headers": "authorization",
+        }
         good = {**preflight, "Origin": "https://app.example"}
         status, headers, _ = await server.answer("OPTIONS", "/api/info", headers=good)
         assert status == 204

@@ -1,1 +1,1 @@
-"""What may come in: hosts, tokens, TLS, limits, and the rules for SDP and candidates."""
+"""What a server accepts: hosts, tokens, TLS, limits, SDP, ICE candidates and the sockets of media."""

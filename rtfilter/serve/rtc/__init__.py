@@ -1,1 +1,1 @@
-"""What is changed of aiortc: jitter buffer, encoders, queues and tuning."""
+"""aiortc at low delay: jitter buffers, decode queues, encoders and tracks, and how they are installed."""
