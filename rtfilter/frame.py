@@ -46,7 +46,7 @@ class Frame:
     time_base: Fraction = NANOSECONDS
     captured_ns: int = 0
     seq: int = 0
-    native: Any = None
+    native: av.VideoFrame | None = None
     original: Frame | None = None
     changed: Box | None = None
     duration: int = 0

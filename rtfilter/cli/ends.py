@@ -105,7 +105,7 @@ def _open_fitting(
     """As `_open_plain`; a codec of the settings gives way where it is of no use."""
     if values.get("codec") is None or values.get("codec_asked", True):
         return _open_plain(name, values, source, info, force)
-    from rtfilter.sinks.containers import Quality, codec_of_settings
+    from rtfilter.sinks.codecs import Quality, codec_of_settings
     from rtfilter.sinks.file import FileSink
 
     codec, told = None, None
@@ -132,7 +132,7 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
 
         width, height = values.get("width", WIDTH_PX), values.get("height", HEIGHT_PX)
         return VirtualCameraSink(width, height, float(info.fps), values.get("device"))
-    from rtfilter.sinks.containers import VIDEO_SUFFIXES, Quality
+    from rtfilter.sinks.codecs import VIDEO_SUFFIXES, Quality
     from rtfilter.sinks.file import FileSink
     from rtfilter.sources.file import FileSource
 

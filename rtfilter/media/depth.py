@@ -92,6 +92,11 @@ def sample_bits(picture: av.VideoFrame) -> int:
     return max(component.bits for component in picture.format.components)
 
 
+def has_alpha(picture: av.VideoFrame) -> bool:
+    """Whether the pixel format has transparency."""
+    return any(component.is_alpha for component in picture.format.components)
+
+
 def words_of(picture: av.VideoFrame) -> list[U16]:
     """Views, one per plane, of a picture in one of `DEEP_FORMATS`: uint16 [h, w], without row padding.
 

@@ -1,4 +1,4 @@
-"""What a decoder attaches to a picture (orientation, mastering, EXIF, ...), read by name, one at a time."""
+"""Side data of a decoded picture (orientation, mastering, EXIF), by name. Called by `media` and `sinks`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any, cast
 
 import av
 from av.buffer import Buffer
-from av.filter import Graph
 from av.sidedata.sidedata import Type
 
 _EXIF = 31  # AV_FRAME_DATA_EXIF, which PyAV has no name for
+# FFmpeg's PNG decoder gives an ICC profile's name beside it. PyAV (18.1) frees such names a second time in
+# `side_data`: a segmentation fault. So pictures of these decoders go through this filter first.
+PROFILE_NAMED_BY = ("png", "apng")
+WITHOUT_PROFILE = ("sidedata", "mode=delete:type=ICC_PROFILE")
 
 
 def side_data(picture: av.VideoFrame, name: str) -> bytes | None:
@@ -24,7 +27,7 @@ def side_data(picture: av.VideoFrame, name: str) -> bytes | None:
 
 
 def has_exif(picture: av.VideoFrame) -> bool:
-    """Whether a camera's notes on the picture (time, place, lens) came with it."""
+    """Whether the picture has EXIF: a camera's notes of time, place and lens."""
     table: Any = _table(picture)
     return any(table[place].type.value == _EXIF for place in range(len(table)))
 
@@ -37,37 +40,6 @@ def _table(picture: av.VideoFrame) -> object:
         # (18.1 ends at 27; FFmpeg 8's views of a stereo film are 29, EXIF is 31).
         Type._missing_ = classmethod(_unnamed)  # type: ignore[method-assign, assignment]
         return picture.side_data
-
-
-class WithoutProfile:
-    """Takes the ICC profile off the pictures of FFmpeg's PNG decoder, without which they cannot be looked at.
-
-    That decoder gives the profile's name beside it. PyAV (18.1) takes such names for its own in `side_data`
-    and frees them a second time: the process ends with a segmentation fault.
-    """
-
-    CODECS = ("png", "apng")
-
-    def __init__(self) -> None:
-        self._graph: Graph | None = None
-        self._key: tuple[object, ...] = ()
-
-    def picture(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """The same picture, with everything else that is attached to it."""
-        key = (picture.format.name, picture.width, picture.height, picture.time_base)
-        if self._graph is None or key != self._key:
-            graph = self._graph = Graph()
-            buffer = graph.add_buffer(
-                width=picture.width,
-                height=picture.height,
-                format=picture.format,
-                time_base=picture.time_base,
-            )
-            dropper = graph.add("sidedata", "mode=delete:type=ICC_PROFILE")
-            graph.link_nodes(buffer, dropper, graph.add("buffersink")).configure()
-            self._key = key
-        self._graph.vpush(picture)
-        return self._graph.vpull()
 
 
 def _unnamed(cls: type[Type], value: Any) -> Type:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import av
 import numpy as np
 
 from rtfilter.errors import UsageError
@@ -26,15 +25,9 @@ def compared_info(info: SourceInfo) -> SourceInfo:
 
 def beside_original(frame: Frame) -> Frame:
     """The original (left) beside `frame` (right), with its timing; without an original, `frame` twice."""
-    both = np.concatenate([_original(frame).rgb, frame.rgb], axis=1)
+    both = np.concatenate([frame.source.rgb, frame.rgb], axis=1)
     # Without the native picture: it is half as wide, and this one has been composed.
     return replace(frame, pixels=both, native=None, original=None, changed=None)
-
-
-def _original(frame: Frame) -> Frame:
-    while frame.original is not None:
-        frame = frame.original
-    return frame
 
 
 class CompareSink:
@@ -52,8 +45,8 @@ class CompareSink:
 
     def write(self, frame: Frame) -> None:
         """See `beside_original`. Raises what `inner` raises."""
-        native = _original(frame).native
-        if isinstance(native, av.VideoFrame):
+        native = frame.source.native
+        if native is not None:
             self._bits = max(self._bits, sample_bits(native))
         self._inner.write(beside_original(frame))
 

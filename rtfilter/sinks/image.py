@@ -68,8 +68,7 @@ class ImageSink:
         """Encode the frame. Raises OutputError for a second one."""
         if self._encoded is not None:
             raise OutputError(f"{self.path} holds one picture, and there are more: name it like clip.mp4")
-        native = frame.source.native
-        picture = native if isinstance(native, av.VideoFrame) else None
+        picture = frame.source.native
         alpha = None if picture is None else _alpha_of(picture, frame)
         if alpha is not None and self._place.suffix in (".jpg", ".jpeg"):
             self._lacks("transparency")

@@ -1,4 +1,4 @@
-"""`PipeSink`: bare pictures at a constant rate into a pipe, as Y4M or as raw RGB."""
+"""`PipeSink`: bare pictures at a constant rate into a pipe, as Y4M or raw RGB. Called by `cli.ends`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from rtfilter.colour import YuvSpec, rgb_to_yuv, spec_for_size
+from rtfilter.colour import YuvSpec, spec_for_size
 from rtfilter.errors import OutputError
 from rtfilter.frame import Frame
-from rtfilter.media.depth import DEEP_FORMATS, DeepFormat, opaque_name, sample_bits
-from rtfilter.media.filters import chain
+from rtfilter.media.depth import DEEP_FORMATS, DeepFormat, has_alpha, opaque_name, sample_bits
 from rtfilter.media.info import SourceInfo
-from rtfilter.sinks.deep import deep_samples
+from rtfilter.media.pixels import bottom_first
+from rtfilter.sinks.samples import deep_samples, yuv_samples
+from rtfilter.sinks.timing import ConstantRate
 from rtfilter.system.arrays import U8, U16
 
 NAME = "stdout"
 # Y4M's names for how chroma is shared, by the shift of columns and rows.
 _Y4M_CHROMA = {(1, 1): "420jpeg", (1, 0): "422", (0, 0): "444"}
-# A longer hole in the times is a fault of the source, and is not filled with pictures.
-_LONGEST_HOLE_S = 10
 
 
 class PipeSink:
@@ -48,7 +47,7 @@ class PipeSink:
     ) -> None:
         self._descriptor, self._raw = descriptor, raw
         self._fps, self._aspect = info.fps.limit_denominator(100_000), sample_aspect_ratio
-        self._steady = _ConstantRate(self._fps)
+        self._steady = ConstantRate(self._fps)
         self._spec: YuvSpec | None = None
         self._shift = (1, 1)
         self._deep: DeepFormat | None = None
@@ -89,21 +88,17 @@ class PipeSink:
         if self._deep is not None:
             samples = deep_samples(frame, self._deep, self._spec)
             return [memoryview(b"FRAME\n"), *(_bytes_of(words.astype("<u2")) for words in samples)]
-        planes = frame.to_planes()
-        if planes is not None and planes.spec == self._spec and planes.shift == self._shift:
-            return [memoryview(b"FRAME\n"), *map(_bytes_of, planes.all)]
         assert self._spec is not None
-        return [memoryview(b"FRAME\n"), *map(_bytes_of, rgb_to_yuv(frame.rgb, self._spec, *self._shift))]
+        return [memoryview(b"FRAME\n"), *map(_bytes_of, yuv_samples(frame, self._spec, self._shift))]
 
     def _begin(self, frame: Frame) -> None:
         self._size = width, height = frame.width, frame.height
-        native = frame.source.native
-        picture = native if isinstance(native, av.VideoFrame) else None
+        picture = frame.source.native
         planes = frame.to_planes()
         if picture is not None and planes is not None and not self._raw:
             self._deep = DEEP_FORMATS.get(opaque_name(picture.format.name))
         if picture is not None:
-            self._tell_losses(picture)
+            self._note_losses(picture)
         if self._raw:
             return
         self._spec = spec_for_size(width, height) if planes is None else planes.spec
@@ -111,7 +106,8 @@ class PipeSink:
         chroma = _Y4M_CHROMA[self._shift]
         if self._deep is not None:
             chroma = f"{chroma[:3]}p{self._deep.bits} XYSCSS={chroma[:3]}P{self._deep.bits}"
-        fields = "p" if picture is None else _field_order(picture)
+        # Progressive, or interlaced with the bottom or the top field first.
+        fields = "p" if picture is None or not picture.interlaced_frame else "tb"[bottom_first(picture)]
         words = [
             f"YUV4MPEG2 W{width} H{height} F{self._fps.numerator}:{self._fps.denominator} I{fields}",
             f"A{self._aspect.numerator}:{self._aspect.denominator} C{chroma}",
@@ -119,11 +115,11 @@ class PipeSink:
         ]
         self._send([memoryview(" ".join(words).encode())])
 
-    def _tell_losses(self, native: av.VideoFrame) -> None:
+    def _note_losses(self, native: av.VideoFrame) -> None:
         bits, lost = sample_bits(native), []
         if bits > 8 and self._deep is None:
             lost.append(f"{bits} bits a sample become 8 (--format mkv --codec ffv1 keeps them)")
-        if any(component.is_alpha for component in native.format.components):
+        if has_alpha(native):
             lost.append("transparency is left out")
         if lost:
             note = f"{NAME}: {'; '.join(lost)}"
@@ -141,49 +137,6 @@ class PipeSink:
             raise
         except OSError as error:
             raise OutputError(f"{NAME} cannot be written further ({error.strerror})") from error
-
-
-class _ConstantRate:
-    """Puts frames of any times on the ticks of a constant rate. repeated, left_out: counts so far."""
-
-    def __init__(self, fps: Fraction) -> None:
-        self._fps = fps
-        self._zero_s: Fraction | None = None
-        self._next = 0
-        self.repeated = self.left_out = 0
-
-    def place(self, time_s: Fraction) -> tuple[int, bool]:
-        """How often the frame before is repeated first, and whether this one is shown at all."""
-        if self._zero_s is None:
-            self._zero_s = time_s
-        tick = round((time_s - self._zero_s) * self._fps)
-        if tick - self._next > _LONGEST_HOLE_S * self._fps:
-            self._zero_s = time_s - self._next / self._fps
-            tick = self._next
-        if tick < self._next:
-            self.left_out += 1
-            return 0, False
-        repeats = tick - self._next
-        self.repeated += repeats
-        self._next = tick + 1
-        return repeats, True
-
-
-def _field_order(picture: av.VideoFrame) -> str:
-    """Y4M's letter: p progressive, t and b interlaced, by the field that is shown first, top or bottom."""
-    if not picture.interlaced_frame:
-        return "p"
-    # PyAV does not tell which; FFmpeg's own filter gives the first one first.
-    graph = chain(picture, ("separatefields", ""))
-    graph.vpush(picture)
-    first = _luma_rows(graph.vpull())
-    return "t" if np.array_equal(first, _luma_rows(picture)[: 2 * len(first) : 2]) else "b"
-
-
-def _luma_rows(picture: av.VideoFrame) -> U8:
-    plane = picture.planes[0]
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-    return rows[:, : plane.width]
 
 
 def _bytes_of(samples: U8 | U16) -> memoryview:

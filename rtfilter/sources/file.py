@@ -1,10 +1,9 @@
-"""`FileSource`: every frame of a video file, in order, with its own timestamps."""
+"""`FileSource`: every frame of a video file, in order, with its own time. Called by `cli` and `quality`."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,38 +23,39 @@ from rtfilter.media.container import (
     video_stream,
 )
 from rtfilter.media.contents import labels_in_words, other_tracks
-from rtfilter.media.continuous import Continuous
 from rtfilter.media.info import SourceInfo
-from rtfilter.media.pixels import PixelReader, Uprighter
-from rtfilter.media.side_data import WithoutProfile
-from rtfilter.sources.conform import Conformer
+from rtfilter.media.pixels import Conformer, FilterChain, PixelReader
+from rtfilter.media.side_data import PROFILE_NAMED_BY, WITHOUT_PROFILE
 from rtfilter.sources.cut import lacks_end, stated_bytes
-from rtfilter.sources.timeline import timed
+from rtfilter.sources.decoder import Decoder, timed
 from rtfilter.system.process import MadeHere
 
 _LOG = logging.getLogger(__name__)
 
 
 class FileSource:
-    """Decodes one video stream of any container that FFmpeg reads, upright, frame by frame.
+    """A reader of one video stream of any container that FFmpeg reads: upright, frame by frame.
 
     `Frame.native` is the decoded picture, upright, in its own pixel format (above 8 bits: the planar one with
-    its samples) and colour tags.
-    `Frame.pts` is in the stream's time base. Where timestamps start anew (joined files) they go on, see
-    `Continuous`; missing ones and those that do not rise are mended, see `timed`. All frames have the size of
-    the first, see `Conformer`.
+    its samples) and colour tags. `Frame.pts` is in the stream's time base and rises, see `Continuous` and
+    `timed`. All frames have the size of the first, see `Conformer`.
 
-    damage: None, or, once the end was read, one line on what could not be decoded, for the caller to
-        show. What could be decoded has been given.
-    sample_aspect_ratio: width / height of a pixel of the upright picture.
-    steady_fps: the constant rate that most of its frames have, where a gap does not count.
-    fine_fps: a constant rate on whose ticks all its frames lie, or nearly.
-    origin_s: when the first picture begins, where the file states it. start_s: what is earlier is not needed.
-    opened: a container that was opened otherwise, as a pipe's or an address's; `path` is then its name.
-    rereadable: whether `path` can be opened once more, for its other tracks.
-    other_tracks, labels: what is beside the pictures (tracks; tags and chapters), in words.
+    Args:
+        path: the file; the name in messages where `opened` is given.
+        opened: a container that is open already, such as a pipe's or an address's.
+        start_s: frames before it may be left out.
 
-    Raises InputError when not one frame can be had: missing, empty, no video in it, over 16384 px a side.
+    Attributes:
+        damage: None, or, once the end was read, one line on what could not be decoded.
+        sample_aspect_ratio: width / height of a pixel of the upright picture.
+        steady_fps: the constant rate that most frames have, gaps not counted.
+        fine_fps: a constant rate on whose ticks all frames lie, or nearly.
+        origin_s: when the first picture begins, where the file states it.
+        rereadable: whether `path` can be opened once more, for its other tracks.
+        other_tracks, labels: tracks, and tags and chapters, beside the pictures, in words.
+
+    Raises:
+        InputError: not one frame can be decoded: missing, empty, no video in it, over 16384 px a side.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class FileSource:
             self.origin_s = None if start is None or base is None else float(start * base)
             if start_s and self.rereadable:
                 seek_before(self._container, self._stream, start_s)
-            self._decoder = _Decoder(self._container, self._stream)
+            self._decoder = Decoder(self._container, self._stream)
             self._pictures = timed(self._decoder, self._fps)
-            unsafe = self._stream.codec_context.name in WithoutProfile.CODECS
-            self._safe = WithoutProfile() if unsafe else None
-            self._uprighter, self._conformer, self._reader = Uprighter(), Conformer(), PixelReader()
+            unsafe = self._stream.codec_context.name in PROFILE_NAMED_BY
+            self._unprofiled = FilterChain() if unsafe else None
+            self._conformer, self._reader = Conformer(), PixelReader()
             self._seq = 0
             # One frame ahead: only a decoded picture tells the size that it is shown at.
             first = self._pending = self._next_frame()
@@ -99,16 +99,14 @@ class FileSource:
             raise InputError(f"{self.name}: not one frame could be decoded ({why}): {advice}")
         self.other_tracks = other_tracks(self._container, self._stream)
         self.labels = labels_in_words(self._container, self._stream)
-        self.steady_fps, self.fine_fps = (
-            steady_fps(self._stream, self._fps),
-            fine_fps(self._stream, self._fps),
-        )
+        self.steady_fps = steady_fps(self._stream, self._fps)
+        self.fine_fps = fine_fps(self._stream, self._fps)
         # FFmpeg's readers of picture files, which state no length.
         self._still = self.rereadable and self._format.endswith(("_pipe", "image2"))
         count = 1 if self._still else frame_count(self._stream)
         self._info = SourceInfo(self.name, first.width, first.height, self._fps, False, count)
         ratio = self._stream.sample_aspect_ratio or Fraction(1)
-        self.sample_aspect_ratio = 1 / ratio if self._uprighter.sideways else ratio
+        self.sample_aspect_ratio = 1 / ratio if self._reader.sideways else ratio
 
     @property
     def info(self) -> SourceInfo:
@@ -159,11 +157,11 @@ class FileSource:
                 f"{self.name} is {picture.width}x{picture.height}, expected at most {MAX_SIDE_PX} px a side: "
                 "scale it down first"
             )
-        if self._safe is not None:
-            picture = self._safe.picture(picture)
+        if self._unprofiled is not None:
+            picture = self._unprofiled.run(picture, WITHOUT_PROFILE)
         time_base = picture.time_base or NANOSECONDS
         try:
-            native = self._conformer.conformed(self._uprighter.turned(self._reader.planar(picture)))
+            native = self._conformer.conformed(self._reader.upright(self._reader.planar(picture)))
             pixels = self._reader.pixels(native)
         except av.FFmpegError as error:
             raise InputError(
@@ -200,46 +198,3 @@ class FileSource:
         if wrongs:
             self.damage = f"{self.name}: {', '.join(wrongs)}; used what could be decoded"
             _LOG.info("%s", self.damage)
-
-
-class _Decoder:
-    """Iterates over every picture that can be had; what can't is counted and read past.
-
-    corrupt: damaged places so far. error: the first complaint, "" when there was none.
-    """
-
-    def __init__(self, container: InputContainer, stream: av.VideoStream) -> None:
-        self._packets, self._stream = Continuous(container, [stream]), stream
-        self.corrupt = 0
-        self.error = ""
-
-    @property
-    def joins(self) -> int:
-        """How often the file's timestamps have started anew so far."""
-        return self._packets.joins
-
-    def __iter__(self) -> Iterator[av.VideoFrame]:
-        packets = iter(self._packets)
-        flushing = False
-        while not flushing:
-            try:
-                packet = next(packets, None)
-            except (av.FFmpegError, OSError) as error:
-                self.error = self.error or reason(error)
-                packet = None
-            # The demuxer hands out an empty packet at a sound end, and nothing after an error.
-            flushing = packet is None or packet.size == 0
-            if packet is not None and not flushing:
-                self.corrupt += packet.is_corrupt
-            try:
-                for picture in self._stream.decode(packet):
-                    self.corrupt += picture.is_corrupt
-                    if picture.time_base is None and self._stream.time_base is not None:
-                        picture.time_base = self._stream.time_base  # PyAV takes it from a packet
-                    yield picture
-            except av.EOFError:
-                return
-            except av.FFmpegError as error:
-                # A cut packet is flagged by the demuxer and then refused here: count it once.
-                self.corrupt += not (packet is not None and packet.is_corrupt)
-                self.error = self.error or reason(error)

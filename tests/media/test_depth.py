@@ -14,8 +14,8 @@ from rtfilter.cli.main import main
 from rtfilter.errors import OutputError
 from rtfilter.frame import Frame
 from rtfilter.media.depth import DEEP_FORMATS, words_of
-from rtfilter.media.filters import chain
 from rtfilter.media.info import SourceInfo
+from rtfilter.media.pixels import FilterChain
 from rtfilter.planes import Planes
 from rtfilter.sinks.compare import CompareSink, compared_info
 from rtfilter.sinks.file import FileSink
@@ -382,9 +382,7 @@ def interlaced_clip(path: Path, codec: str, field: str) -> None:
 
 def first_field(picture: av.VideoFrame) -> float:
     """The mean luma of the field that is shown first."""
-    graph = chain(picture, ("separatefields", ""))
-    graph.vpush(picture)
-    return float(graph.vpull().to_ndarray(format="gray").mean())
+    return float(FilterChain().run(picture, ("separatefields", "")).to_ndarray(format="gray").mean())
 
 
 @pytest.mark.parametrize("field", ["tff", "bff"])

@@ -11,7 +11,7 @@ import pytest
 
 from rtfilter.frame import Frame
 from rtfilter.media.info import SourceInfo
-from rtfilter.sinks.containers import Quality
+from rtfilter.sinks.codecs import Quality
 from rtfilter.sinks.file import FileSink
 from tests.clips import picture_rgb
 

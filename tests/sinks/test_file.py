@@ -15,7 +15,7 @@ import pytest
 from rtfilter.errors import InputError, OutputError, RtfilterError, UsageError
 from rtfilter.frame import Frame
 from rtfilter.media.info import SourceInfo
-from rtfilter.sinks.containers import Quality
+from rtfilter.sinks.codecs import Quality
 from rtfilter.sinks.file import FileSink
 from rtfilter.sources.file import FileSource
 from rtfilter.system.arrays import Box

@@ -45,7 +45,8 @@ def frame_of(picture: av.VideoFrame, captured_ns: int, seq: int) -> Frame:
 
 def picture_of(frame: Frame) -> av.VideoFrame:
     """The picture of a filtered frame: the native one, or a new one with its timing and colour tags."""
-    native: av.VideoFrame = frame.native
+    native = frame.native
+    assert native is not None
     planes = frame.to_planes() if frame.changed is not None else None
     return native if planes is None else _like(native, planes.all)
 

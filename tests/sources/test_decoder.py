@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import pytest
 
-from rtfilter.sources.timeline import timed
+from rtfilter.sources.decoder import timed
 
 MS = Fraction(1, 1000)
 
