@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.errors import OutputError, RtfilterError
+from rtfilter.errors import RtfilterError
 from rtfilter.frame import NANOSECONDS, Frame
 from rtfilter.system.clock import NS_PER_MS, NS_PER_S
 from rtfilter.system.files import write_text_atomically
@@ -80,9 +80,8 @@ def interleaved(
 ) -> dict[str, list[dict[str, int]]]:
     """Nanoseconds by stage of every frame after the first WARM_UP_FRAMES, by contender; `total` is the call.
 
-    Every frame is shown to all contenders. Their order changes with each frame and runs through all
-    permutations, so that each follows each other one equally often: caches and threads that one leaves
-    behind are shared out fairly.
+    All contenders get every frame. Their order changes with each frame and runs through all permutations, so
+    that each follows each other one equally often: caches and threads left behind burden all alike.
     """
     kept: dict[str, list[dict[str, int]]] = {name: [] for name in contenders}
     orders = list(permutations(contenders))
@@ -194,13 +193,10 @@ def count(text: str) -> int:
 
 
 def save_plot(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG. Raises OutputError."""
+    """Write a figure as PNG."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
-    try:
-        figure.savefig(path, format="png")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}): name another folder") from error
+    figure.savefig(path, format="png")
 
 
 def notify(line: str) -> None:
@@ -221,19 +217,14 @@ def publish(
     """
     folder: Path = arguments.output
     try:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"{folder}: cannot be made a folder ({error.strerror}): name another"
-            ) from error
+        folder.mkdir(parents=True, exist_ok=True)
         document = {**provenance(), **measure(arguments)}
         write_text_atomically(folder / f"{name}.json", json.dumps(document, indent=2) + "\n")
         if plot is not None:
             save_plot(plot(document), folder / f"{name}.png")
-    except RtfilterError as error:
+    except (RtfilterError, OSError) as error:
         notify(f"bench: {error}")
-        return error.exit_code
+        return 1
     except KeyboardInterrupt:
         notify("bench: interrupted, nothing was written")
         return 128 + signal.SIGINT

@@ -13,72 +13,59 @@ from collections.abc import Callable
 from typing import Any
 
 FRAMES = 30  # until the edit has faded in and memory has settled
-# Notes the time under a name.
-Mark = Callable[[str], None]
 # An RGB picture and its number to what the contender returns for it.
 Step = Callable[[Any, int], object]
 
 
 def main(picture: str, contender: str, started_ns: int) -> None:
-    """Print seconds since `started_ns` for each mark, and resident memory in MiB."""
-    at: dict[str, float | None] = {}
+    """Print the seconds to the first frame and to the first changed one, and resident memory in MiB."""
+    at: dict[str, float | None] = {"first_frame_s": None, "first_changed_s": None}
 
     def mark(what: str) -> None:
-        at[what] = (time.monotonic_ns() - started_ns) / 1e9
+        if at[what] is None:
+            at[what] = (time.monotonic_ns() - started_ns) / 1e9
 
     import numpy as np
 
     rgb = np.load(picture)
-    step = OPEN[contender](mark)
-    at["first_changed_s"] = None
+    step = OPEN[contender]()
     for number in range(FRAMES):
-        changed = getattr(step(rgb, number), "changed", None) is not None  # of a Frame
-        if number == 0:
-            mark("first_frame_s")
-        if changed and at["first_changed_s"] is None:
+        result = step(rgb, number)
+        mark("first_frame_s")
+        if getattr(result, "changed", None) is not None:  # of a Frame
             mark("first_changed_s")
 
     # Last: it is no part of the product.
     import psutil
 
-    at["rss_mib"] = psutil.Process().memory_info().rss / 2**20
-    print(json.dumps(at))
+    print(json.dumps({**at, "rss_mib": psutil.Process().memory_info().rss / 2**20}))
 
 
-def _rtfilter(mark: Mark) -> Step:
+def _rtfilter() -> Step:
     from rtfilter import Controls, FaceFilter
 
-    mark("imported_s")
     face_filter, controls = FaceFilter(), Controls(emotions={"happy": 1.0})
-    mark("ready_s")
     return lambda rgb, number: face_filter.step(_frame(rgb, number), controls).frame
 
 
-def _facemesh(mark: Mark) -> Step:
+def _facemesh() -> Step:
     from rtfilter.learn.face_mesh import open_face_mesh
 
-    mark("imported_s")
     mesh = open_face_mesh()
-    mark("ready_s")
     return lambda rgb, number: mesh.process(rgb)
 
 
-def _engine(mark: Mark) -> Step:
+def _engine() -> Step:
     from rtfilter.tracking.engine import EngineTracker
 
-    return _tracker(mark, EngineTracker)
+    tracker = EngineTracker()
+    return lambda rgb, number: tracker.track(_frame(rgb, number))
 
 
-def _mediapipe(mark: Mark) -> Step:
+def _mediapipe() -> Step:
     from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
 
-    return _tracker(mark, MediaPipeTracker)
-
-
-def _tracker(mark: Mark, make: Callable[[], Any]) -> Step:
-    mark("imported_s")
-    tracker = make()
-    mark("ready_s")
+    tracker = MediaPipeTracker()
     return lambda rgb, number: tracker.track(_frame(rgb, number))
 
 

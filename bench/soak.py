@@ -22,7 +22,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from rtfilter.bench import common
 from rtfilter.bench.webrtc_camera import StampedCamera, demo_pictures
-from rtfilter.bench.webrtc_servers import FILTER_SERVER, Server, running
+from rtfilter.bench.webrtc_turns import FILTER_SERVER, Server, running
 from rtfilter.errors import DeviceError
 
 SIZE = (640, 360)

@@ -18,13 +18,14 @@ from rtfilter.bench import common
 from rtfilter.bench.webrtc_camera import RTP_HZ, demo_pictures
 from rtfilter.bench.webrtc_record import ClientSpec
 from rtfilter.bench.webrtc_report import limits, webrtc_markdown, webrtc_plot
-from rtfilter.bench.webrtc_servers import FILTER_SERVER, busy
 from rtfilter.bench.webrtc_turns import (
     BYPASS,
     CONTENDERS,
+    FILTER_SERVER,
     FILTERED,
     STOCK,
     Servers,
+    busy,
     change_controls,
     endure,
     take_turns,

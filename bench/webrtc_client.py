@@ -1,7 +1,7 @@
 """`python -m rtfilter.bench.webrtc_client SPEC`: a client in a process of its own; prints a record as JSON.
 
 It sends stamped pictures and reads the stamps of those that return, so one clock serves both ends. It shares
-no interpreter lock with the server, as no user's client does. Run by `bench.webrtc_servers`.
+no interpreter lock with the server, as no user's client does. Run by `bench.webrtc_turns`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from rtfilter.bench.webrtc_camera import StampedCamera, demo_pictures
-from rtfilter.bench.webrtc_reaction import reactions, thumb_of
+from rtfilter.bench.webrtc_camera import StampArea, StampedCamera, demo_pictures
+from rtfilter.bench.webrtc_figures import reactions, thumb_of
 from rtfilter.bench.webrtc_record import Change, ClientRecord, ClientSpec, Row, spec_from_json, to_json
-from rtfilter.bench.webrtc_stamp import StampArea
 from rtfilter.colour import planes_of
 from rtfilter.errors import DeviceError
 from rtfilter.serve.rtc.tuning import tune_receiver

@@ -1,7 +1,7 @@
 """`python -m rtfilter.bench.webrtc_echo`: stock aiortc that sends back what it gets, as its examples do.
 
 The contender without a filter; nothing is tuned. `POST /api/sessions` as the product's server has it. Run by
-`bench.webrtc_servers`.
+`bench.webrtc_turns`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _SERVERS = """
 import time
 from rtfilter.bench.common import run_as_program
 from rtfilter.bench.webrtc import servers_for
-from rtfilter.bench.webrtc_servers import busy
+from rtfilter.bench.webrtc_turns import busy
 
 def main():
     with servers_for("vp8") as servers, busy(1):

@@ -7,8 +7,7 @@ import asyncio
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
-from rtfilter.bench.webrtc_camera import StampedCamera, demo_pictures
-from rtfilter.bench.webrtc_stamp import Stamp, StampArea
+from rtfilter.bench.webrtc_camera import Stamp, StampArea, StampedCamera, demo_pictures
 from rtfilter.system.clock import NS_PER_MS
 
 SIZE = (320, 180)

@@ -13,13 +13,16 @@ from rtfilter.bench.webrtc_record import (
     spec_from_json,
     to_json,
 )
-from rtfilter.bench.webrtc_servers import Server, busy, run_client, running
 from rtfilter.bench.webrtc_turns import (
     CONTENDERS,
     FILTERED,
     STOCK,
+    Server,
     Servers,
+    busy,
     change_controls,
+    run_client,
+    running,
     spec_of,
     take_turns,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtfilter.bench.webrtc_reaction import reactions, thumb_of
+from rtfilter.bench.webrtc_figures import reactions, thumb_of
 from rtfilter.bench.webrtc_record import Change, Row
 from rtfilter.system.arrays import U8
 

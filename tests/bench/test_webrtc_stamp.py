@@ -9,11 +9,10 @@ from time import perf_counter
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.bench.webrtc_camera import demo_pictures
-from rtfilter.bench.webrtc_stamp import BLACK, WHITE, Stamp, StampArea
+from rtfilter.bench.webrtc_camera import BLACK, WHITE, Stamp, StampArea, demo_pictures
 from rtfilter.colour import planes_of
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
@@ -42,6 +41,7 @@ def test_every_value_comes_back(value: int, size: tuple[int, int]) -> None:
     noise=st.integers(0, 40),
     seed=st.integers(0, 2**32 - 1),
 )
+@settings(deadline=None)
 def test_a_value_outlasts_noise_and_lost_contrast(value: int, gain: float, noise: int, seed: int) -> None:
     area = StampArea(1280, 720)
     luma = np.zeros((720, 1280), np.uint8)
@@ -76,12 +76,6 @@ def test_a_stamp_touches_its_own_strip_only() -> None:
         assert np.array_equal(before[:rows], after[:rows])
     for plane in planes_of(stamped)[1:]:
         assert np.all(plane[352:] == 128)
-
-
-@pytest.mark.parametrize("stamp", [Stamp(-1, 0), Stamp(1 << 24, 0), Stamp(0, 1 << 40), Stamp(0, -1)])
-def test_a_stamp_out_of_range_is_refused(stamp: Stamp) -> None:
-    with pytest.raises(UsageError, match="below 2"):
-        StampArea(1280, 720).draw(av.VideoFrame(1280, 720, "yuv420p"), stamp)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (64, 64), (1280, 15)])

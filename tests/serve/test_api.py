@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamTrack
 
-from rtfilter.bench.webrtc_camera import StampedCamera
-from rtfilter.bench.webrtc_stamp import StampArea
+from rtfilter.bench.webrtc_camera import StampArea, StampedCamera
 from rtfilter.controls import Controls
 from rtfilter.serve.app.pipeline import FilterPool
 from rtfilter.serve.gate.options import Limits, ServeOptions

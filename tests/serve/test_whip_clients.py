@@ -13,8 +13,7 @@ import pytest
 from aiortc import RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 
-from rtfilter.bench.webrtc_camera import demo_pictures
-from rtfilter.bench.webrtc_stamp import Stamp, StampArea
+from rtfilter.bench.webrtc_camera import Stamp, StampArea, demo_pictures
 from rtfilter.controls import Controls
 from rtfilter.serve.app.pipeline import FilterPool
 from rtfilter.serve.gate.options import Limits, ServeOptions
