@@ -89,7 +89,7 @@ class FaceFilter:
 
         The result has the same pixels where, or when, nothing is to be changed. Frames come in presentation
         order; a step back in time or a pause of half a second starts smoothing anew. Time that stands still,
-        such as numbers of frames taken for nanoseconds, shows no edit; one warning says so.
+        such as numbers of frames taken for nanoseconds, shows no edit, with one warning.
 
         Raises:
             FrameError: `frame` is no `Frame`.

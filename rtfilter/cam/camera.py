@@ -80,7 +80,7 @@ class CamSource:
     def read(self, timeout_s: float = 5.0) -> Frame | None:
         """The next frame, however long it takes; None at the end of the current source or after `close`.
 
-        A camera that is silent raises nothing here: `problem` tells. `seq` runs on over replacements and
+        A silent camera raises nothing here; `problem` has the reason. `seq` runs on over replacements and
         rests, with a gap only for frames that the camera dropped in between.
         """
         while not self._closed.is_set():

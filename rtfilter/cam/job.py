@@ -193,7 +193,7 @@ class CamJob:
             if state == "live":
                 self._show(None)
             elif state != "no_video":
-                # What was seen before says nothing about the time after.
+                # A picture from before a rest is no sign of a live camera.
                 self._seen_ns = None
                 self._show(state)
             elif before == "live" or now_ns - self._since_ns >= SILENT_NS:

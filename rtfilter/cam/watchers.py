@@ -1,4 +1,4 @@
-"""Whether anybody watches a v4l2loopback device: asked of the driver, or else of /proc."""
+"""Whether a program reads a v4l2loopback device, by its driver or by /proc. Called by `cli.cam`."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ CLIENT_USAGE = 0x10E00001
 _SEND_INITIAL = 1
 # inotify(7): IN_OPEN; IN_CLOSE_WRITE and IN_CLOSE_NOWRITE.
 _OPENED, _CLOSED = 0x20, 0x18
-# So many questions in a row are answered without looking when nothing seems to have happened.
+# So many calls in a row are answered without a look at /proc when no open or close was seen.
 _TRUSTED = 10
 
-# Whether somebody watches now; cheap enough to be asked twice a second.
+# Whether a program reads the device now; cheap enough to be called twice a second.
 Watched = Callable[[], bool]
 
 
 def watched(device: str, ioctl: Ioctl = kernel_ioctl, proc: Path = PROC) -> Watched | None:
-    """How to tell whether somebody reads `device`, /dev/videoN; None where it can't be told.
+    """A check for readers of `device`, /dev/videoN; None where there is no way to check.
 
-    From v4l2loopback 0.13 on the driver itself tells who streams. Before, whoever has the device open
-    counts, other than this process; those of other users can't be seen.
+    From v4l2loopback 0.13 on the driver reports its streams. Before, every other process that has the
+    device open counts; those of other users can't be seen.
     """
     path = Path(device)
     if sys.platform != "linux" or node_index(path) < 0 or not query_node(path, ioctl=ioctl).is_loopback:
         return None
     if _streaming(path, ioctl) is not None:
-        # A driver that stops answering is no reason to stop the picture.
+        # A driver that reports no more is no reason to stop the picture.
         return lambda: _streaming(path, ioctl) is not False
     return _Holders(path, proc)
 
@@ -82,7 +82,7 @@ def _changes_of(path: Path) -> FileIO | None:
 
 
 def _streaming(path: Path, ioctl: Ioctl) -> bool | None:
-    """What the driver says; None when it has no such event.
+    """Whether the driver reports a stream; None when it has no such event.
 
     Subscribed anew each time: the first event is then the state itself, and no later one can be missed.
     """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def cam(arguments: argparse.Namespace) -> int:
-    """Do it, or print the unit that does it at every login."""
+    """Show a camera until Ctrl-C, or print the systemd unit that does so at every login."""
     settings = settings_for(arguments)
     chosen = arguments.input or settings.values.get("input")
     if chosen is not None and not (is_camera(chosen) or chosen == DEMO):
@@ -54,7 +54,7 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
 
     panel = make_panel(arguments, controls) if arguments.panel else None
     width, height, fps = _shape(job.values)
-    # The virtual camera first: a device that another program holds is told before the camera's light goes on.
+    # The virtual camera first: if another program holds it, the camera's light stays off.
     virtual = VirtualCameraSink(width, height, fps, job.values.get("device"))
     writer = SteadyWriter(virtual, fps, beside_original if job.compare else None)
     writer.hold(card("starting", width, height))
@@ -109,7 +109,7 @@ def _open(
 
 
 def _shape(values: Mapping[str, Any]) -> tuple[int, int, float]:
-    """Width, height and rate, of the virtual camera and as wished from the real one."""
+    """Width, height and rate, of the virtual camera and as requested from the real one."""
     width, height = values.get("width", WIDTH_PX), values.get("height", HEIGHT_PX)
     return width, height, float(values.get("fps", FPS))
 
@@ -126,7 +126,7 @@ def _first_camera() -> str:
 
 
 def _device(name: str) -> str:
-    """What an input's name says of the camera: "0" or "/dev/video2"; "demo" stays."""
+    """The camera in an input's name: "0" or "/dev/video2"; "demo" stays."""
     return name if name == DEMO else name.removeprefix("camera").removeprefix(":") or "0"
 
 
@@ -140,7 +140,7 @@ def _open_camera(virtual: VirtualCameraSink, device: str, width: int, height: in
 
 
 def _name(virtual: VirtualCameraSink) -> str:
-    """How other programs call it."""
+    """Its name in other programs."""
     from rtfilter.system.v4l2 import node_index, query_node
 
     path = Path(virtual.device)

@@ -88,7 +88,7 @@ def filter_video(job: Job) -> int:
 
 
 def _part_of(source: Source, job: Job, sink: Sink) -> Source:
-    """The part of the source that was asked for; without one the sink is closed, and the error raised."""
+    """The requested part of the source. Where there is none the sink is closed, and UsageError raised."""
     if "part_s" not in job.values:
         return source
     from rtfilter.sources.part import PartSource

@@ -38,7 +38,7 @@ class _Ring:
 class StageTimings:
     """Durations by stage name in rings of fixed size: memory and cost do not grow with time.
 
-    One thread records a stage; any thread may ask for the summary meanwhile.
+    One thread records a stage; any thread may call `summary` meanwhile.
     """
 
     def __init__(self, capacity: int = 4096) -> None:

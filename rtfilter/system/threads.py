@@ -27,7 +27,7 @@ class _Catcher:
 def caught(action: Callable[[], object]) -> BaseException | None:
     """Run `action`; whatever it raises is returned, to be raised again in the thread that cares.
 
-    An error in a thread that nobody hears of is a hang: threads begin with this.
+    Threads begin with this: an error that stays in a thread looks like a hang.
     """
     catcher = _Catcher()
     with catcher:
@@ -55,7 +55,7 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     """While inside, the first Ctrl-C (SIGINT), SIGTERM or SIGHUP (a terminal that closes) calls `stop`
     instead of ending the program. SIGHUP that is ignored, as under nohup, stays ignored.
 
-    The second one acts as it did before: whoever insists gets out. `stop` runs between two bytecodes of
+    The second one acts as it did before, which ends the program at once. `stop` runs between two bytecodes of
     the main thread, so it must take no lock (`LiveLoop.stop` takes none). Outside the main thread, where
     Python permits no handlers, nothing is changed.
     """
