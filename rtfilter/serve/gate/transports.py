@@ -83,8 +83,8 @@ def guard_ice(connection: RTCPeerConnection, networks: AllowedNetworks) -> None:
     answer, none are sent to them, and candidates added later are filtered. No STUN or TURN server is
     contacted, whatever the connection was configured with.
 
-    Call it after `setRemoteDescription` (on the offering side, after the transceivers are added) and before
-    `setLocalDescription`, which opens the sockets; again when transports were added.
+    Call it once, after `setRemoteDescription` (on the offering side, after the transceivers are added) and
+    before `setLocalDescription`, which opens the sockets.
 
     Raises:
         RuntimeError: The sockets are open already.
@@ -94,8 +94,6 @@ def guard_ice(connection: RTCPeerConnection, networks: AllowedNetworks) -> None:
 
 
 def _guard(connection: Connection, networks: AllowedNetworks) -> None:
-    if hasattr(connection, "rtfilter_networks"):
-        return
     if connection._protocols or connection._local_candidates_start:
         raise RuntimeError("guard_ice: the sockets are open already; call it before setLocalDescription")
 
@@ -111,11 +109,11 @@ def _guard(connection: Connection, networks: AllowedNetworks) -> None:
     async def add_remote_candidate(remote_candidate: Candidate | None) -> None:
         # The end of candidates is kept from aioice: with all of them filtered it would give up before the
         # peer's own checks arrive. The server's deadline for ICE ends what never connects.
-        if remote_candidate is None:
-            return
-        if len(connection._remote_candidates) >= MOST_REMOTE_CANDIDATES:
-            _log.debug("one candidate more than %d left out", MOST_REMOTE_CANDIDATES)
-        elif is_permitted(remote_candidate):
+        if (
+            remote_candidate is not None
+            and len(connection._remote_candidates) < MOST_REMOTE_CANDIDATES
+            and is_permitted(remote_candidate)
+        ):
             await add_any(remote_candidate)
 
     def is_permitted(each: Candidate) -> bool:
@@ -124,12 +122,8 @@ def _guard(connection: Connection, networks: AllowedNetworks) -> None:
     connection._remote_candidates[:] = filter(is_permitted, connection._remote_candidates)
     connection._remote_candidates_end = False
     # By name: the methods of one instance are replaced, which type checkers object to.
-    for name, value in (
-        ("get_component_candidates", get_component_candidates),
-        ("add_remote_candidate", add_remote_candidate),
-        ("rtfilter_networks", networks),
-    ):
-        setattr(connection, name, value)
+    for method in (get_component_candidates, add_remote_candidate):
+        setattr(connection, method.__name__, method)
 
 
 async def _open_sockets(

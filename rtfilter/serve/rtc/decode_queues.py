@@ -49,7 +49,6 @@ class _DecodeQueue(queue.Queue["Task | None"]):
 
     def __init__(self, limit: int) -> None:
         super().__init__()
-        self.dropped = 0
         self._limit = limit
 
     def put(self, item: Task | None, block: bool = True, timeout: float | None = None) -> None:
@@ -73,7 +72,6 @@ class _DecodeQueue(queue.Queue["Task | None"]):
                 self.get_nowait()
             except queue.Empty:
                 return
-            self.dropped += 1
 
 
 class AudioDecodeQueue(_DecodeQueue):
@@ -119,9 +117,7 @@ class VideoDecodeQueue(_DecodeQueue):
         if (waiting := self.qsize()) >= self._limit:
             self._drop(waiting)
             self.want_keyframe()
-        admitted = [frame for frame in frames if self._is_wanted(codec.name, frame.data)]
-        self.dropped += len(frames) - len(admitted)
-        return admitted
+        return [frame for frame in frames if self._is_wanted(codec.name, frame.data)]
 
     def _is_wanted(self, codec: str, data: bytes) -> bool:
         size = coded_size(codec, data)
@@ -146,16 +142,13 @@ class DecodedQueue(asyncio.Queue["Frame | None"]):
 
     def __init__(self, keep: int, gate: SizeGate | None = None) -> None:
         super().__init__()
-        self.dropped = 0
         self._keep = keep
         self._gate = gate
 
     def put_nowait(self, item: Frame | None) -> None:
         """Add a decoded frame, or the end, which displaces no frame. On the event loop; `put` calls it."""
         if isinstance(item, VideoFrame) and self._gate and not self._gate.admits(item.width, item.height):
-            self.dropped += 1
             return
         while item is not None and self.qsize() >= self._keep:
             self.get_nowait()
-            self.dropped += 1
         super().put_nowait(item)
