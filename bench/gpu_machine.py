@@ -32,7 +32,6 @@ from rtfilter.kernels.cuda_device import CudaDevice
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
 from rtfilter.planes import Planes
 from rtfilter.render.mesh import RingedMesh
-from rtfilter.system.machine import machine_facts, versions
 from rtfilter.system.version import package_version
 
 CUDA = "cuda"
@@ -167,8 +166,8 @@ def facts(machine: Machine) -> dict[str, Any]:
     """Machine, versions, and what the networks run on."""
     found: dict[str, Any] = {
         "device": machine.device,
-        "machine": machine_facts(),
-        "versions": {**versions(), **{name: package_version(name) for name in PACKAGES}},
+        **common.provenance(),
+        "packages": {name: package_version(name) for name in PACKAGES},
         "driver": driver_version(),
     }
     if machine.device == CUDA:

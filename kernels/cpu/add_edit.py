@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from rtfilter.kernels.cpu import CACHE
-from rtfilter.kernels.cpu.resample import CHUNK_ROWS, MARGIN_PX, resample_rows
+from rtfilter.kernels.cpu.resample import MARGIN_PX, claimed_rows, resample_rows
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -102,22 +102,14 @@ def paint_planes_shared(
     progress: I32,
     from_top: bool,
 ) -> None:
-    """`resample_shared`, and what it changes in `after` added to planes: rows while they are in the cache.
+    """`resample_shared`, and its change in `after` added to planes: rows while they are in the cache.
 
     rgbx to still_px: of `resample_rows`, which paints into `after`. box, planes, after, yuv_from_rgb, shift
-    and out: of `add_edit_rows`. progress, from_top: of `resample_shared`.
+    and out: of `add_edit_rows`. progress, from_top: of `claimed_rows`.
     """
     before = rgbx.view(np.uint32)
     while progress[0] < progress[1]:
-        if from_top:
-            first = progress[0]
-            last = min(first + CHUNK_ROWS, progress[1])
-            progress[0] = last
-        else:
-            last = progress[1]
-            # A chunk begins with a chroma block, also below a picture's odd last row.
-            first = max((last - 1) // CHUNK_ROWS * CHUNK_ROWS, progress[0])
-            progress[1] = first
+        first, last = claimed_rows(progress, from_top)
         resample_rows(rgbx, flow, origin, weights, lanes, still_px, box, after, first, last)
         add_edit_rows(*planes, before, after, yuv_from_rgb, shift, box, *out, first, last)
 

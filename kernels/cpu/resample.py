@@ -135,6 +135,29 @@ def resample_rows(
 
 
 @njit(cache=CACHE, nogil=True)
+def claimed_rows(progress: I32, from_top: bool) -> tuple[int, int]:
+    """The rows that one of two workers does next, first and end.
+
+    A worker that starts late does less. Both may claim the rows where they meet; they then write the same
+    bytes.
+
+    Args:
+        progress: int32 [2], shared: the first unclaimed row, and the one after the last; at first the box's.
+        from_top: whether this worker claims rows from the top.
+    """
+    if from_top:
+        first = progress[0]
+        last = min(first + CHUNK_ROWS, progress[1])
+        progress[0] = last
+    else:
+        last = progress[1]
+        # A chunk begins with a chroma block, also below a picture's odd last row.
+        first = max((last - 1) // CHUNK_ROWS * CHUNK_ROWS, progress[0])
+        progress[1] = first
+    return first, last
+
+
+@njit(cache=CACHE, nogil=True)
 def resample_shared(
     rgbx: U8,
     flow: F32,
@@ -149,20 +172,8 @@ def resample_shared(
 ) -> None:
     """`resample_rows` of the whole box by two workers, one from the top and one from the bottom.
 
-    A worker that starts late does less. Both may claim the rows where they meet; they then write the same
-    bytes.
-
-    Args:
-        progress: int32 [2], shared: the first unclaimed row, and the one after the last; at first the box's.
-        from_top: whether this worker claims rows from the top.
+    rgbx to out: of `resample_rows`. progress, from_top: of `claimed_rows`.
     """
     while progress[0] < progress[1]:
-        if from_top:
-            first = progress[0]
-            last = min(first + CHUNK_ROWS, progress[1])
-            progress[0] = last
-        else:
-            last = progress[1]
-            first = max(last - CHUNK_ROWS, progress[0])
-            progress[1] = first
+        first, last = claimed_rows(progress, from_top)
         resample_rows(rgbx, flow, origin, weights, lanes, still_px, box, out, first, last)

@@ -92,7 +92,7 @@ class CudaLane:
         self.batcher = batcher
         self._first_row: int | None = batcher.join()
         self._identity_count = len(model.identity_scale)
-        self._wish = WishWriter(fade_s)
+        self._target = WishWriter(fade_s)
         self._times = StreamTimes()
         self._follower = Follower()
         self.reset()
@@ -177,7 +177,7 @@ class CudaLane:
         assert first is not None, "this lane is closed"
         self.last = work = Work(step.upload(region), roi)
         work.rows = (-1 if self._is_new else first + self._row, first + 1 - self._row)
-        self._wish.write(work.wish, step.controls, self._times, step.time_s, frame.width, frame.height)
+        self._target.write(work.target, step.controls, self._times, step.time_s, frame.width, frame.height)
         if self._follower.look_next and step.faces is None:
             work.look = frame.pixels
         self.batcher.run(work, step.copy if step.changes else None)

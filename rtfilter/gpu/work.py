@@ -27,10 +27,11 @@ class Work:
         upload: the region of the frame; None for a detection alone.
         roi: the mesh network's square; None where there is no face.
         rows: of the state table, read and written; -1 reads zeros, a new stream.
-        wish: float32 [WISH.size].
+        target: of the emotion, float32 [WISH.size].
         look: the frame's pixels, where its faces are to be detected.
         results: see `BatchGraph`, of this frame: [1, ...]. The stream's next step may overwrite them.
-        box: the changed box; None where nothing changed. wanted: see `wanted_box`.
+        box: the changed box; None where nothing changed.
+        wanted: see `wanted_box`.
         changed: what lies in the box, see `RgbUpload.changed`.
         found: the detected faces, highest score first.
         started_ns: of the launch, or of the request where that had to wait.
@@ -41,7 +42,7 @@ class Work:
     upload: Upload | None = None
     roi: Roi | None = None
     rows: tuple[int, int] = (-1, 0)
-    wish: F32 = field(default_factory=WISH.zeros)
+    target: F32 = field(default_factory=WISH.zeros)
     look: U8 | Planes | None = None
     results: dict[str, F32] = field(default_factory=dict)
     box: Box | None = None
@@ -63,7 +64,7 @@ class Work:
         """Write the frame into a slot of a batch."""
         self.frame.put(graph.slot(number, slot_bytes), self.roi)
         graph.parameters["carry"][number] = self.rows
-        graph.parameters["wish"][number] = self.wish
+        graph.parameters["wish"][number] = self.target
 
     def take(self, graph: BatchGraph, number: int, slot_bytes: int, *, copied: bool) -> None:
         """Read the frame's results; copied: where another stream's launch may follow, else views."""
@@ -84,10 +85,10 @@ class Work:
 
 def empty_work(kind: Format, row: int) -> Work:
     """For an unused slot of a batch: one pixel without a face, and a row that no stream reads."""
-    wish = WISH.zeros()
+    target = WISH.zeros()
     for name in ("offset_cutoff_hz", "width_px", "height_px"):
-        wish[WISH[name].slice] = 1.0
-    return Work(_ONE_PIXEL[kind], rows=(-1, row), wish=wish)
+        target[WISH[name].slice] = 1.0
+    return Work(_ONE_PIXEL[kind], rows=(-1, row), target=target)
 
 
 _PIXEL, _BOX = np.zeros((1, 1), np.uint8), Box(0, 0, 1, 1)
