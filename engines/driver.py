@@ -1,4 +1,7 @@
-"""The NVIDIA driver and its GPUs, asked through the driver's own library: no CUDA software is needed."""
+"""The NVIDIA driver and its GPUs, read through the driver's own library: no CUDA software is needed.
+
+Called by `gpu.choose`, `engines.prepare.choose` and `rtfilter doctor`.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ _ATTRIBUTE_MAJOR, _ATTRIBUTE_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPAB
 
 
 class NoGpuError(GpuError):
-    """There is no NVIDIA GPU, or no driver for one: nothing that its owner would miss."""
+    """There is no NVIDIA GPU, or no driver for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Gpu:
     """One GPU.
 
     index: as CUDA counts, with CUDA_VISIBLE_DEVICES applied. cuda: the newest CUDA that its driver serves.
-    free_bytes: memory that nobody uses at the moment; None where it is not told.
+    free_bytes: unused memory; None where it is not known.
     """
 
     index: int
@@ -50,12 +53,12 @@ class Gpu:
 
     @property
     def target(self) -> str:
-        """What plans for it are called: `sm89` for compute capability 8.9."""
+        """The target of plans for it: `sm89` for compute capability 8.9."""
         return "sm{}{}".format(*self.capability)
 
     @property
     def problem(self) -> str:
-        """What it lacks for the CUDA lane, and what to do; "" when it will do."""
+        """What it lacks for the CUDA lane, and what to do; "" for nothing."""
         return self.driver_problem(OLDEST_CUDA[0]) or self._age_problem() or self._memory_problem()
 
     def driver_problem(self, cuda_major: int) -> str:
@@ -92,9 +95,14 @@ class Gpu:
 def find_gpus(library: str | None = None, nvml: str | None = None) -> list[Gpu]:
     """The GPUs that CUDA programs of this process may use, in CUDA's order; at least one.
 
-    No context is made, so no memory of a GPU is taken. library, nvml: the driver's library and its
-    management library; default the system's. NoGpuError where there is none, GpuError where the driver does
-    not work: what is wrong and what to do, in one line.
+    No context is made, so no memory of a GPU is taken.
+
+    Args:
+        library, nvml: the driver's library and its management library; default the system's.
+
+    Raises:
+        NoGpuError: there is none.
+        GpuError: the driver does not work; what is wrong and what to do, in one line.
     """
     cuda = _load(library)
     code = int(_function(cuda, "cuInit")(0))
@@ -145,7 +153,7 @@ def _function(cuda: Any, name: str) -> Any:
 
 
 def _caller(cuda: Any) -> _Call:
-    """Calls by name whose failure is a GpuError."""
+    """A function that calls the library by name, and raises GpuError where a call fails."""
 
     def call(name: str, *arguments: object) -> None:
         code = int(_function(cuda, name)(*arguments))

@@ -1,4 +1,7 @@
-"""What only the driver's management library tells: the driver's version, and how much memory is free."""
+"""NVIDIA's management library (NVML): the driver's version, and how much memory is free.
+
+Called by `engines.driver` and `rtfilter doctor`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class _Memory(ctypes.Structure):
 
 
 def driver_version(library: str | None = None) -> str | None:
-    """The driver's version, such as `580.95.05`; None where it is not told."""
+    """The driver's version, such as `580.95.05`; None where it is not known."""
     version = ctypes.create_string_buffer(_VERSION_BYTES)
     with _nvml(library) as nvml:
         if nvml is not None and nvml.nvmlSystemGetDriverVersion(version, _VERSION_BYTES) == 0:
@@ -28,7 +31,7 @@ def driver_version(library: str | None = None) -> str | None:
 
 
 def free_memory_bytes(pci_bus: bytes, library: str | None = None) -> int | None:
-    """Memory that nobody uses of the GPU on that bus; None where it is not told."""
+    """Unused memory of the GPU on that bus; None where it is not known."""
     device, memory = ctypes.c_void_p(), _Memory()
     with _nvml(library) as nvml:
         if (

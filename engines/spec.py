@@ -1,4 +1,4 @@
-"""What a network takes and gives: names, shapes, types and meanings, apart from how it is run."""
+"""The interface of a network: names, shapes, types and meanings of its tensors; not how it is run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtfilter.errors import UsageError
 
 F32 = npt.NDArray[np.float32]
 
-BATCH_NAME = "batch"  # what the first axis is called inside the ONNX files
+BATCH_NAME = "batch"  # the name of the first axis inside the ONNX files
 
 
 @dataclass(frozen=True, slots=True)

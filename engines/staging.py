@@ -1,4 +1,7 @@
-"""Host arrays in and out of a network on a device: for checks and rare calls, not for every frame."""
+"""Host arrays in and out of a network on a device: for checks and rare calls, not for every frame.
+
+Called by `engines.trt.runner` and `engines.ort.cuda`.
+"""
 
 from __future__ import annotations
 

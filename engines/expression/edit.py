@@ -1,4 +1,7 @@
-"""The edit of one face as a graph: `rtfilter.face.edit.FaceEditor` for a batch."""
+"""The edit of a face as a graph: `rtfilter.face.edit.FaceEditor` for a batch.
+
+Called by `expression.graph`.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,14 @@ _COUNTS = (BLENDSHAPE_COUNT, VIEW_COUNT)
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """One-Euro's value and slope, [B, 58] each: the wished offset and the rotation's first two rows."""
+    """One-Euro's value and slope, [B, 58] each: the target offset and the rotation's first two rows."""
 
     value: Value
     slope: Value
 
 
-def wished(rising: Value, falling: Value, direct: Value, expression: Value) -> Value:
-    """`emotion.Target.offset`: the wished offset [B, 52] on top of `expression` [B, 52]."""
+def target_offset(rising: Value, falling: Value, direct: Value, expression: Value) -> Value:
+    """`emotion.Target.offset`: the target offset [B, 52] on top of `expression` [B, 52]."""
     room = emotion.LIMIT - expression
     more = rising * (1.0 - emotion.ALREADY * expression)
     most = (emotion.DIRECT_ROOM[None] - expression * emotion.IS_BLINK[None]).at_least(0.0)
@@ -68,14 +71,14 @@ def _share(cycles: Value) -> Value:
     return reach / (reach + 1.0)
 
 
-def guarded(guard: MouthGuard, wish: Value, shape_iod: Value, mouth_weight: Value) -> Value:
-    """`MouthGuard.solve`: the permitted offset [B, 52]. wish: [B, 52]; shape_iod: [B, 1434].
+def guarded(guard: MouthGuard, offset: Value, shape_iod: Value, mouth_weight: Value) -> Value:
+    """`MouthGuard.solve`: the permitted offset [B, 52]. offset: [B, 52]; shape_iod: [B, 1434].
 
     What the offset does to the lip gaps is carried along with it: each row of `[offset, change of gaps]`.
     """
     modes = len(guard.power)
     seen: F64 = np.concatenate([np.eye(BLENDSHAPE_COUNT), guard.gap_rows.T, guard.to_modes.T], axis=1)
-    state, speech = (wish @ seen).split(BLENDSHAPE_COUNT + PAIRS, modes)
+    state, speech = (offset @ seen).split(BLENDSHAPE_COUNT + PAIRS, modes)
     share = mouth_weight / (mouth_weight * guard.power[None] + 1.0)
     taken: F64 = np.concatenate([guard.from_modes.T, (guard.gap_rows @ guard.from_modes).T], axis=1)
     state = state - (speech * share) @ taken

@@ -1,4 +1,7 @@
-"""Landmarks to expression and identity as a graph: `rtfilter.face.fit.FaceFit` for a batch."""
+"""Landmarks to expression and identity as a graph: `rtfilter.face.fit.FaceFit` for a batch.
+
+Called by `expression.graph`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.engines.expression.pose import PoseValues
-from rtfilter.engines.expression.values import Formula, Value
+from rtfilter.engines.expression.values import Value
 from rtfilter.face import fit as reference
 from rtfilter.face.fit import FitConstants
 from rtfilter.face.landmarks import LANDMARK_COUNT, SURFACE_COUNT
@@ -20,13 +23,13 @@ NUMBERS = 3 * LANDMARK_COUNT
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What is known of the person: weight [B, 1], off_mean_iod [B, 1434], the neutral less the mean face."""
+    """The person's state: weight [B, 1] and off_mean_iod [B, 1434], the neutral less the mean face."""
 
     weight: Value
     off_mean_iod: Value
 
 
-def neutral(f: Formula, known: FitConstants, person: Learned, seeding: Value) -> tuple[Value, Value]:
+def neutral(known: FitConstants, person: Learned, seeding: Value) -> tuple[Value, Value]:
     """The person's neutral [B, 478, 3] and its identity coefficients [B, I]; the mean face when seeding."""
     off_mean = person.off_mean_iod * (1.0 - seeding)
     shrunk = (known.identity_basis * known.identity_shrink[:, None]).T
@@ -37,7 +40,7 @@ def neutral(f: Formula, known: FitConstants, person: Learned, seeding: Value) ->
     return flat.reshape(-1, LANDMARK_COUNT, 3), identity
 
 
-def expression(f: Formula, known: FitConstants, difference: Value) -> Value:
+def expression(known: FitConstants, difference: Value) -> Value:
     """The coefficients [B, 52] that explain `difference` [B, 1434]: ADMM as in `FaceFit._solve`.
 
     With z the value before clipping, c = clip(z), rho the penalty, r the relaxation and S = (G + rho I)^-1,
@@ -92,7 +95,7 @@ def learn(
     count = quiet * (1.0 - reference.LEAST_SHARE) + reference.LEAST_SHARE
     gain = evidence * count * frontal / surprise
     weight = person.weight + gain
-    # Without a person yet, and without evidence, nothing is worth nothing.
+    # Before any evidence both are 0.
     share = (gain / weight.at_least(1e-12)).at_least(seeding) * face
     kept = weight.at_most(reference.FULL_WEIGHT) * (1.0 - seeding) + seeding
     weight = kept * face + person.weight * (1.0 - face)

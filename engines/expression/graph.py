@@ -1,7 +1,7 @@
-"""The expression graph whole: landmarks, wish and state in; what is shown, and the next state, out.
+"""The expression network: landmarks, target and state in; shown landmarks, offsets and the next state out.
 
-It is what `rtfilter.filter.CpuLane` does between tracker and renderer, for a batch of faces at once,
-without branches: what is not to happen is multiplied by 0, or not selected.
+It computes what `filter.CpuLane` does between tracker and renderer, for a batch of faces. There are no
+branches: what does not apply is multiplied by 0, or not selected. Called by `engines.prepare.files`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import MouthGuard
 
 _STAND_IN_PX = 100.0
-_NOTHING = 1e-6  # of the strength: what rounding leaves of a fade that is over
+_NOTHING = 1e-6  # strength that rounding leaves of a fade that is over
 _HELD = ("held_iod_px", "motion_value", "motion_slope", "held_points_px", "held_offset_px")
 
 
@@ -40,7 +40,7 @@ def expression_graph(model: MorphableModel) -> bytes:
 
 
 class _Whole:
-    """The parts in order; a value of one frame is an attribute where several parts need it."""
+    """The parts of the graph, in order."""
 
     def __init__(self, f: Formula, model: MorphableModel) -> None:
         self._f = f
@@ -52,13 +52,13 @@ class _Whole:
         seeding = wish["seeding"]
         face, points = self._checked()
         person = fit.Learned(state["weight"], state["off_mean_iod"])
-        neutral, identity = fit.neutral(f, self._known, person, seeding)
+        neutral, identity = fit.neutral(self._known, person, seeding)
         pose = align(f, neutral, points, self._known.rigidity)
         difference = (pose.turned_iod - pose.neutral_iod).reshape(-1, fit.NUMBERS)
-        coefficients = fit.expression(f, self._known, difference)
+        coefficients = fit.expression(self._known, difference)
         shape = (pose.turned_iod + pose.neutral_mean_iod).reshape(-1, fit.NUMBERS)
         motion, offset = self._edited(coefficients, pose.rotation, shape)
-        # One reading of the basis for both.
+        # One product with the basis for both.
         both = f.joined(coefficients, offset).reshape(-1, 2, BLENDSHAPE_COUNT) @ self._known.basis
         moved, edited = both.reshape(-1, 2 * fit.NUMBERS).split(fit.NUMBERS, fit.NUMBERS)
 
@@ -95,7 +95,7 @@ class _Whole:
         f.joined(face, held, strength, body * face).called("report")
 
     def _checked(self) -> tuple[Value, Value]:
-        """1 or 0 [B, 1], whether there is a face, and its landmarks, or a stand-in's: never NaN."""
+        """Whether there is a face, 1 or 0 [B, 1], and its landmarks, or stand-ins: never NaN."""
         f = self._f
         points, present = f.input("points_px"), f.input("present").reshape(-1, 1)
         limit = self._wish["width_px"].at_least(self._wish["height_px"]) * FARTHEST_SIDES
@@ -115,7 +115,7 @@ class _Whole:
         """The smoothed motion, and the offset [B, 52] before fading."""
         wish, state = self._wish, self._state
         sample = self._f.joined(
-            edit.wished(wish["rising"], wish["falling"], wish["direct"], coefficients),
+            edit.target_offset(wish["rising"], wish["falling"], wish["direct"], coefficients),
             rotation.part(0, VIEW_COUNT),
         )
         motion = edit.smoothed(
@@ -129,8 +129,9 @@ class _Whole:
         return motion, edit.guarded(self._guard, wanted, shape, wish["mouth_weight"])
 
     def _shown(self, now: Value, face: Value, visible: Value) -> tuple[Value, Value, Value]:
-        """held and strength, [B, 1] each, and the fields _HELD: this frame's, or those of a lost face while
-        it fades, or nothing. When seeding, all as it was.
+        """held and strength, [B, 1] each, and the fields _HELD.
+
+        These are this frame's, or those of a lost face while its edit fades, or 0. When seeding, unchanged.
         """
         f, wish, state = self._f, self._wish, self._state
         seeding, held, strength = wish["seeding"], state["held"], state["strength"]

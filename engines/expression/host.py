@@ -1,4 +1,7 @@
-"""The host's side of the expression graph for one stream: when what happened, the wish's row, the report."""
+"""The host's side of the expression network for one stream: times of the state, input row, report.
+
+Called by `gpu.cuda_lane`.
+"""
 
 from __future__ import annotations
 
@@ -22,24 +25,24 @@ F64 = npt.NDArray[np.float64]
 class StreamTimes:
     """When the stream's state last changed, in seconds of presentation time.
 
-    seeding: whether the next frame with a face has to be run twice: once only to seed the state of a new
-    person, then, with that state, as every other frame.
+    seeding: whether the next frame with a face is to be run twice: first to make the state of a new person,
+    then, with that state, like every other frame.
     """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """As if the stream started anew; its state row is to be set to zero."""
+        """Start a new stream; the caller sets its state row to zero."""
         self.seeding = True
         self._face_s = self._edit_s = self._fit_s = 0.0
 
     def since(self, time_s: float) -> tuple[float, float, float]:
-        """Seconds since the last frame that taught, that had a face, and that showed an edit."""
+        """Seconds since the last frame that updated the person, that had a face, and that showed an edit."""
         return time_s - self._fit_s, time_s - self._face_s, time_s - self._edit_s
 
     def ran(self, time_s: float, present: bool) -> None:
-        """To be told after every run, of the frame's time and the report's `present`."""
+        """Record a run: the frame's time and the report's `present`."""
         if self.seeding:
             if present:
                 self.seeding, self._fit_s = False, time_s
@@ -50,20 +53,20 @@ class StreamTimes:
 
 
 class WishWriter:
-    """Fills the row WISH. fade_s: how long the edit takes to come and go."""
+    """Writer of the row WISH. fade_s: how long the edit takes to appear and to fade."""
 
     def __init__(self, fade_s: float) -> None:
         self._fade_s = fade_s
         self._controls: Controls | None = None
-        self._asked = WISH.zeros()
+        self._constant = WISH.zeros()
 
     def write(
         self, row: F32, controls: Controls, times: StreamTimes, time_s: float, width_px: int, height_px: int
     ) -> None:
         """Into `row`, float32 [WISH.size], for the frame at `time_s` of that size."""
         if controls is not self._controls:
-            self._controls, self._asked = controls, _asked(controls, self._fade_s)
-        row[:] = self._asked
+            self._controls, self._constant = controls, _constant(controls, self._fade_s)
+        row[:] = self._constant
         since_fit_s, since_face_s, since_edit_s = times.since(time_s)
         row[WISH["since_fit_s"].start] = since_fit_s
         row[WISH["since_motion_s"].start] = _beyond(since_face_s, OneEuro().gap_s)
@@ -73,12 +76,12 @@ class WishWriter:
         row[WISH["seeding"].start] = times.seeding
 
 
-def _asked(controls: Controls, fade_s: float) -> F32:
-    """A row with all that depends on the user alone."""
-    row, wish = WISH.zeros(), emotion.Target.of_controls(controls)
-    WISH.of(row, "rising")[:] = wish.rising
-    WISH.of(row, "falling")[:] = wish.falling
-    WISH.of(row, "direct")[:] = wish.direct
+def _constant(controls: Controls, fade_s: float) -> F32:
+    """A row with the fields that depend on the controls alone."""
+    row, target = WISH.zeros(), emotion.Target.of_controls(controls)
+    WISH.of(row, "rising")[:] = target.rising
+    WISH.of(row, "falling")[:] = target.falling
+    WISH.of(row, "direct")[:] = target.direct
     WISH.of(row, "mouth_weight")[:] = mouth_weight(controls.mouth)
     WISH.of(row, "offset_cutoff_hz")[:] = offset_cutoff_hz(controls)
     WISH.of(row, "fade_s")[:] = fade_s
@@ -86,7 +89,7 @@ def _asked(controls: Controls, fade_s: float) -> F32:
 
 
 def _beyond(interval_s: float, limit_s: float) -> np.float32:
-    """In float32, and still on the same side of the limit: half a second of lost frames lies right on it."""
+    """As float32, on the same side of the limit: half a second of lost frames lies right on it."""
     rounded = np.float32(interval_s)
     if interval_s > limit_s >= float(rounded):
         return np.float32(np.nextafter(np.float32(limit_s), np.float32(np.inf)))
@@ -94,9 +97,9 @@ def _beyond(interval_s: float, limit_s: float) -> np.float32:
 
 
 def face_state(row: F32, identity_count: int) -> FaceState:
-    """What the report [REPORT.size] says of the face; only of a frame that had one (`present`).
+    """The face in a report [REPORT.size] of a frame that had one (`present`).
 
-    identity_count: I, of the face model.
+    identity_count: number of identity coefficients of the face model.
     """
 
     def field(name: str, *shape: int) -> F64:

@@ -1,4 +1,4 @@
-"""The expression network's tensors and packed rows: which number means what, and where it lies.
+"""The expression network's tensors and packed rows: meaning and place of every number.
 
 A row is float32 [size] for one face, [batch, size] for several; `Row.of` gives a field of either, as a view.
 """
@@ -21,10 +21,10 @@ from rtfilter.face.model import MorphableModel
 
 F32 = npt.NDArray[np.float32]
 
-# Counts what changes the file that is made of the same face model: this folder, and `rtfilter.face`.
+# Counts changes to the file that is made of the same face model, in this folder and in `rtfilter.face`.
 BUILDER_VERSION = 2
 
-# Room for a face model's identity coefficients; unused ones are 0.
+# Number of a face model's identity coefficients at most; unused ones are 0.
 IDENTITY_ROOM: Final = 64
 MOTION_COUNT: Final = BLENDSHAPE_COUNT + 6  # and two rows of the rotation
 
@@ -44,7 +44,7 @@ class Field:
 
 
 class Row:
-    """Named fields, one after another without gaps."""
+    """A packed row of named fields, one after another without gaps."""
 
     def __init__(self, name: str, *fields: tuple[str, int, str]) -> None:
         """fields: name, size and meaning of each."""
@@ -59,7 +59,7 @@ class Row:
         return iter(self._fields.values())
 
     def __getitem__(self, field: str) -> Field:
-        """UsageError that names the nearest field where there is none of this name."""
+        """The field of that name. Raises UsageError, which names the nearest one."""
         if field not in self._fields:
             raise UsageError(f"no field {field!r} in {self.name}.{nearest(field, list(self._fields))}")
         return self._fields[field]
@@ -151,7 +151,7 @@ EXPRESSION = NetworkSpec(
 
 
 def model_key(model: MorphableModel) -> str:
-    """Names the builder and all of the face model that the graph holds."""
+    """A name for all that the file of the expression network depends on, known without making it."""
     digest = hashlib.sha256()
     for array in (
         model.mean_iod,

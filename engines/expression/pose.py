@@ -69,7 +69,7 @@ def nearest_rotation(f: Formula, matrix: Value) -> Value:
     length = matrix.reduce("ReduceL2", [1]).at_least(1e-20)
     # Of a matrix of length 1, all eigenvalues lie within +-sqrt(3), and the largest is 1 at least (0.5 where
     # it mirrors). Raised by 1 and halved, it lies within 0.7..1.4: its 64th power needs no scaling.
-    squared = (matrix / length).linear(0.5 * _HORN, 0.5 * np.eye(4).reshape(1, 16)).reshape(-1, 4, 4)
+    squared = ((matrix / length) @ (0.5 * _HORN) + 0.5 * np.eye(4).reshape(1, 16)).reshape(-1, 4, 4)
     for _ in range(SQUARINGS):
         squared = squared @ squared
     rotation, trace = (squared.reshape(-1, 16) @ _ROTATION_AND_TRACE).split(9, 1)

@@ -1,4 +1,7 @@
-"""Formulas as an ONNX graph: values that are added and multiplied as arrays are."""
+"""Arithmetic that builds an ONNX graph: values that are added and multiplied as arrays are.
+
+Called by the other files of this folder.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class Value:
     """
 
     __slots__ = ("_formula", "name")
-    __array_ufunc__ = None  # an array on the left of an operator leaves it to the value
+    __array_ufunc__ = None  # with an array on the left, Python calls the value's operator
 
     def __init__(self, formula: Formula, name: str) -> None:
         self._formula = formula
@@ -70,16 +73,12 @@ class Value:
         return self._op("Greater", other)
 
     def both(self, other: Value) -> Value:
-        """Where this truth and the other hold."""
+        """Logical and."""
         return self._op("And", other)
 
     def number(self) -> Value:
-        """1.0 where a truth holds, 0.0 elsewhere."""
+        """Truth values as 1.0 and 0.0."""
         return self._op("Cast", to=TensorProto.FLOAT)
-
-    def linear(self, matrix: Floats, plus: Operand) -> Value:
-        """`self @ matrix + plus`."""
-        return self @ matrix + plus
 
     def at_least(self, *others: Operand) -> Value:
         return self._op("Max", *others)
@@ -128,12 +127,12 @@ class Value:
         return Value(self._formula, names[0])
 
     def called(self, name: str) -> None:
-        """Make it an output of the graph."""
+        """Make it the graph's output of that name."""
         self._formula.graph.add("Identity", [self.name], name)
 
 
 class Formula:
-    """Makes values from a graph's inputs and from constants."""
+    """Maker of values: from a graph's inputs, and from constants."""
 
     def __init__(self, graph: OnnxGraph) -> None:
         self.graph = graph

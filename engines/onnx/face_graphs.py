@@ -77,8 +77,8 @@ def _finished(graph: OnnxGraph, spec: NetworkSpec, name: str) -> bytes:
     try:
         return graph.finish(spec, _COMMENT.format(name=name))
     except Exception as error:  # ONNX's own types share no other base
-        said = " ".join(str(error).split())[:200]
-        raise InputError(f"{name}: the model's operators do not fit each other: {said}") from error
+        message = " ".join(str(error).split())[:200]
+        raise InputError(f"{name}: the model's operators do not fit each other: {message}") from error
 
 
 def _expect_outputs(model: Model, name: str, wanted: tuple[str, ...]) -> None:

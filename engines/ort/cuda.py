@@ -34,22 +34,25 @@ _NO_GRAPH = -1  # ONNX Runtime's own number for a run that is neither captured n
 
 
 def install() -> str:
-    """The command that puts ONNX Runtime's build for GPUs in the other's place; they share files."""
+    """The command that replaces ONNX Runtime by its build for GPUs; both install the same files."""
     return f"{uninstall('onnxruntime')} && {install_packages('onnxruntime-gpu[cuda,cudnn]')}"
 
 
 def has_cuda() -> bool:
-    """Whether the ONNX Runtime that is installed was built for GPUs; says nothing of driver and libraries."""
+    """Whether the installed ONNX Runtime was built for GPUs; driver and libraries are not checked."""
     return PROVIDER in onnxruntime.get_available_providers()
 
 
 class OrtCudaRunner:
     """One network on the device's GPU, for a fixed batch.
 
-    ONNX Runtime captures a graph of its own, which cannot become part of another; so this one is not
-    `capturable`. It belongs to the stream on which it is first run: a session computes on one stream, in
-    memory that it hands on in that stream's order. So filters do not share sessions, as they do engines.
-    provider, place: for tests on the CPU.
+    Not `capturable`: ONNX Runtime captures a CUDA graph of its own, which cannot be part of another. A
+    session computes on one stream, the first that it is run on, and reuses memory in that stream's order; so
+    sessions are not shared between filters, as TensorRT's engines are.
+
+    Args:
+        onnx: the ONNX file's bytes.
+        provider, place: for tests on the CPU.
     """
 
     capturable = False
@@ -73,7 +76,7 @@ class OrtCudaRunner:
         self._bound: Mapping[str, DeviceArray] = {}
         self._binding: Any = None
         self._graphs = 0
-        self._recorded: set[tuple[int, int]] = set()  # thread and graph: each thread has graphs of its own
+        self._recorded: set[tuple[int, int]] = set()  # thread and graph: graphs are per thread
 
     def run(self, **inputs: F32) -> dict[str, F32]:
         """See `Runner.run`."""
@@ -123,7 +126,7 @@ class OrtCudaRunner:
             try:
                 return self._open({**settings, "enable_cuda_graph": "1"})
             except InputError as problem:
-                # It refuses where any node would run on the processor.
+                # It raises where any node would run on the processor.
                 _log.warning("ONNX Runtime runs %s without a CUDA graph: %s", self.spec.name, problem)
         return self._open(settings)
 
@@ -141,12 +144,12 @@ class OrtCudaRunner:
             )
         except Exception as error:  # ONNX Runtime's own types share no other base
             if names_cuda(str(error)):
-                raise reported_error(f"ONNX Runtime cannot load {self.spec.name}", _said(error)) from error
+                raise reported_error(f"ONNX Runtime cannot load {self.spec.name}", _message(error)) from error
             raise InputError(
-                f"ONNX Runtime cannot load the network {self.spec.name}: {_said(error)}"
+                f"ONNX Runtime cannot load the network {self.spec.name}: {_message(error)}"
             ) from error
         if session.get_providers()[0] != self._provider:
-            # It says why in its own log only, and would go on on the processor.
+            # The reason is in its own log only, and it would continue on the processor.
             raise GpuError(
                 f"ONNX Runtime {onnxruntime.__version__} cannot use the GPU: its CUDA and cuDNN libraries "
                 f"do not load; install them: {install()}"
@@ -170,11 +173,11 @@ class OrtCudaRunner:
 
     def _run(self, binding: Any, graph: int) -> None:
         options = onnxruntime.RunOptions()
-        # Else every run would end by waiting for the GPU.
+        # Without it every run ends by waiting for the GPU.
         options.add_run_config_entry("disable_synchronize_execution_providers", "1")
         options.add_run_config_entry("gpu_graph_id", str(graph))
         mine = (threading.get_ident(), graph)
-        # It makes its memory and its graph when it is first run.
+        # The first run makes memory and a graph.
         first = contextlib.nullcontext() if mine in self._recorded else unsafe_in_capture
         try:
             with first, self._device.current():
@@ -182,25 +185,26 @@ class OrtCudaRunner:
         except GpuError:
             raise
         except Exception as error:  # as above
-            raise reported_error(f"ONNX Runtime cannot run {self.spec.name}", _said(error)) from error
+            raise reported_error(f"ONNX Runtime cannot run {self.spec.name}", _message(error)) from error
         self._recorded.add(mine)
 
 
 @cache
 def _load_libraries() -> None:
-    """CUDA and cuDNN out of NVIDIA's wheels, where ONNX Runtime does not look by itself."""
+    """Load CUDA and cuDNN from NVIDIA's wheels, which ONNX Runtime does not search by itself."""
     preload = getattr(onnxruntime, "preload_dlls", None)
     if preload is None:
         return
-    # Its warnings about other ways to load a provider, and cuDNN's about plans that it tries and leaves, come
-    # to the terminal at every session; whatever fails is raised too.
+    # Warnings about providers and cuDNN's plans would be printed at every session; failures are raised too.
     onnxruntime.set_default_logger_severity(_FATAL)
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):  # it prints what it misses; what matters is said when it is used
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(
+        printed
+    ):  # it prints what it misses; what matters is printed when it is used
         preload()
-    if said.getvalue().strip():
-        _log.info("ONNX Runtime: %s", " ".join(said.getvalue().split()))
+    if printed.getvalue().strip():
+        _log.info("ONNX Runtime: %s", " ".join(printed.getvalue().split()))
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,7 +1,7 @@
-"""ONNX Runtime with its telemetry off: the one place that imports it.
+"""ONNX Runtime with its telemetry off. All of rtfilter imports it from here.
 
-From 1.31 on, its packages write a device id and a database below `~/.cache/Microsoft` when they are imported,
-and send events to Microsoft. Only an environment variable stops that, and only before the import.
+From 1.31 on, importing it writes a device id and a database below `~/.cache/Microsoft`, and it sends events
+to Microsoft. Only an environment variable that is set before the import prevents that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TELEMETRY_SINCE = (1, 31)
 
 _came_before_us = "onnxruntime" in sys.modules
 _unset = not os.environ.get(OFF)
-# A value of the user's own stays. The variable stays too, for child processes.
+# A value of the user's is kept. The variable remains set, for child processes.
 if _unset:
     os.environ[OFF] = "1"
 

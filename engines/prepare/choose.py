@@ -25,7 +25,7 @@ from rtfilter.system.version import package_version
 
 _log = logging.getLogger(__name__)
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +83,20 @@ def make_runner(
     spec: NetworkSpec,
     batch: int,
     device: Device,
-    say: Say = _log.info,
+    notify: Notify = _log.info,
     model: MorphableModel | None = None,
 ) -> Runner:
     """A network ready on the chosen GPU; its ONNX file and plan are made where they are missing.
 
     Args:
-        say: called with one line for each step that takes long.
+        notify: called with one line for each step that takes long.
         model: the face model of the `expression` network; default the built-in one.
 
     Raises:
         GpuError: the GPU or its software fails.
         InputError: a model cannot be had. (A cache that cannot be used only costs time.)
     """
-    data = network_bytes(spec, say, model=model)
+    data = network_bytes(spec, notify, model=model)
     if choice.flavour is None:
         from rtfilter.engines.ort.cuda import OrtCudaRunner
 
@@ -108,14 +108,14 @@ def make_runner(
     key = plan_key(data, spec, batch, None, choice.target, flavour)
 
     def load() -> Runner:
-        plan = built(cache, key, data, spec, flavour, say, required=False)
+        plan = built(cache, key, data, spec, flavour, notify, required=False)
         return TensorRtRunner(plan, spec, batch, flavour, device, cache.runtime(key, choice.gpu.name))
 
     try:
         return load()
     except PlanRejectedError as rejected:
         cache.discard(key)
-        say(f"{rejected}; it is built anew")
+        notify(f"{rejected}; it is built anew")
     try:
         return load()
     except PlanRejectedError as rejected:
@@ -135,7 +135,7 @@ def built(
     data: bytes,
     spec: NetworkSpec,
     flavour: Flavour,
-    say: Say = _log.info,
+    notify: Notify = _log.info,
     *,
     required: bool = True,
 ) -> bytes:
@@ -144,7 +144,7 @@ def built(
     def build() -> bytes:
         from rtfilter.engines.trt.builder import build_plan
 
-        say(f"building {key.network} ({key.precision}, batch {key.batch}) for {key.target}")
+        notify(f"building {key.network} ({key.precision}, batch {key.batch}) for {key.target}")
         return build_plan(data, spec, key.batch, key.precision, key.target, flavour)
 
     return cache.plan(key).get(build, required=required)

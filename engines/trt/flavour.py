@@ -1,7 +1,7 @@
-"""TensorRT in either flavour: `tensorrt_rtx` (GeForce and RTX cards) or `tensorrt` (all of NVIDIA's).
+"""The two flavours of TensorRT: `tensorrt_rtx` (GeForce and RTX cards) and `tensorrt` (all of NVIDIA's).
 
-Their Python modules are nearly the same. What differs is told here, so that builder and runner have one code
-path. Nothing is loaded before `Flavour.module` is called: that takes a second and 200 MB.
+Their Python modules are nearly the same; the differences are handled here, so builder and runner have one
+code path. Only `Flavour.module` loads one (a second, 200 MB). Called by `engines.prepare.choose`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KEPT_MESSAGES = 20
 
 @dataclass(frozen=True, slots=True)
 class Flavour:
-    """One installed TensorRT. name: its module's. cuda_major: of the CUDA inside it; None where unknown."""
+    """One installed TensorRT. name: of its module. cuda_major: of the CUDA inside it; None where unknown."""
 
     name: str
     version: str
@@ -38,7 +38,7 @@ class Flavour:
 
     @property
     def ahead_of_time(self) -> bool:
-        """Whether it builds for GPUs that are not there; the GPU's own code is then made at loading."""
+        """Whether it builds for GPUs that are not there; GPU code is made when a plan first runs."""
         return self.name == RTX
 
     def module(self) -> Any:
@@ -46,9 +46,9 @@ class Flavour:
         try:
             return importlib.import_module(self.name)
         except (ImportError, OSError, AttributeError) as error:
-            said = " ".join(str(error).split())
+            message = " ".join(str(error).split())
             raise GpuError(
-                f"{self.name} {self.version} does not load ({said}); install it anew: {reinstall(self)}"
+                f"{self.name} {self.version} does not load ({message}); install it anew: {reinstall(self)}"
             ) from error
 
     def __str__(self) -> str:
@@ -57,21 +57,16 @@ class Flavour:
 
 
 def installed_flavours() -> list[Flavour]:
-    """What is installed, not loaded; the one for GeForce first, as it also builds without a GPU."""
+    """The installed flavours, not loaded; first the one for GeForce, which builds without a GPU."""
     return [found for name in (RTX, FULL) if (found := _installed(name)) is not None]
 
 
-def find_flavour(name: str | None = None) -> Flavour:
-    """The TensorRT to use, or the one of that name.
-
-    MissingExtraError with the command that installs one when there is none.
-    """
+def find_flavour() -> Flavour:
+    """The TensorRT that builds plans. Raises MissingExtraError, with the command that installs one."""
     for flavour in installed_flavours():
-        if name in (None, flavour.name):
-            return flavour
+        return flavour
     raise MissingExtraError(
-        f"{name or 'TensorRT'} is not installed, which makes networks into plans for a GPU: "
-        f"{install_extra('gpu')}"
+        f"TensorRT is not installed, which makes networks into plans for a GPU: {install_extra('gpu')}"
     )
 
 
@@ -89,9 +84,9 @@ def reinstall(flavour: Flavour) -> str:
 
 @cache
 def log_of(module: Any) -> Any:
-    """The logger for all that a TensorRT module makes in this process: it wants the same for everything.
+    """The logger of a TensorRT module, which requires one logger for a whole process.
 
-    `said` gives the last errors of this thread's calls as one line, oldest first; `forget` begins anew.
+    `message` is the last errors of this thread's calls as one line, oldest first; `forget` clears them.
     """
     levels = module.ILogger.Severity
 
@@ -99,7 +94,7 @@ def log_of(module: Any) -> Any:
         def __init__(self) -> None:
             module.ILogger.__init__(self)
             self._messages: deque[tuple[object, str]] = deque(maxlen=_KEPT_MESSAGES)
-            # Not by the threads' numbers, which those that come later are given again.
+            # An object for each thread, since Python reuses the numbers of threads.
             self._mine = threading.local()
             self._lock = threading.Lock()
 
@@ -118,15 +113,15 @@ def log_of(module: Any) -> Any:
                     self._messages.extend(others)
 
         @property
-        def said(self) -> str:
+        def message(self) -> str:
             with self._lock:
-                # A thread that calls nothing, TensorRT's own, may have spoken for this one.
+                # With those of threads that never call `forget`: TensorRT's own, which may work for this one.
                 mine = [text for caller, text in self._messages if caller in (None, self._caller())]
-            # One cause is often reported by every layer that it passes.
+            # One cause is often logged by several layers.
             return "; ".join(dict.fromkeys(mine)) or "it does not say why"
 
         def _caller(self) -> object:
-            """Stands for this thread once it has called `forget`; None before."""
+            """A mark of this thread; None before its first `forget`."""
             return getattr(self._mine, "caller", None)
 
     return Log()
@@ -136,6 +131,6 @@ def _installed(name: str) -> Flavour | None:
     if importlib.util.find_spec(name) is None:
         return None
     wheels = [(version, cuda) for wheel, cuda in _WHEELS[name].items() if (version := package_version(wheel))]
-    # Of two, either may have written its files last; a look at the module itself would load it.
+    # Of two wheels, either may have written its files last; the module itself is not loaded here.
     version, cuda_major = wheels[0] if len(wheels) == 1 else (package_version(name) or "", None)
     return Flavour(name, version or (wheels[0][0] if wheels else "unknown"), cuda_major)

@@ -78,8 +78,8 @@ class TensorRtRunner:
         for _ in range(_WARM_UPS):
             self._execute(stream)
         stream.wait()
-        ask = getattr(self._context, "is_stream_capturable", None)
-        self.capturable = True if ask is None else bool(ask(stream.pointer))
+        capturable = getattr(self._context, "is_stream_capturable", None)
+        self.capturable = True if capturable is None else bool(capturable(stream.pointer))
         self._shared.save_code()
 
     def enqueue(self, stream: Stream) -> None:
@@ -125,7 +125,7 @@ class TensorRtRunner:
                 raise self._failure("cannot run")
 
     def _failure(self, what: str) -> GpuError:
-        return reported_error(f"{self._flavour} {what} {self.spec.name}", self._shared.log.said)
+        return reported_error(f"{self._flavour} {what} {self.spec.name}", self._shared.log.message)
 
     @property
     def _shared(self) -> Engine:

@@ -1,4 +1,7 @@
-"""Which GPU a plan is for: one compute capability, or every GPU from Ampere on."""
+"""The GPUs that a plan can be for: one compute capability, or every one from 8.0 on.
+
+Called by `engines.prepare.choose`, `engines.trt.builder` and `rtfilter engines`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _OLDEST_PORTABLE: Version = (8, 0)
 
 
 def known_targets(flavour: Flavour) -> tuple[str, ...]:
-    """What that TensorRT builds for without the GPU: `sm75`, ...; empty for one that needs the GPU."""
+    """The targets that need no GPU to build for, such as `sm75`; empty for a flavour that needs one."""
     if not flavour.ahead_of_time:
         return ()
     members = flavour.module().ComputeCapability.__members__
@@ -25,9 +28,9 @@ def known_targets(flavour: Flavour) -> tuple[str, ...]:
 
 
 def check_target(target: str, flavour: Flavour, present: str | None) -> str:
-    """The target as it is, once it is known that a plan for it can be built here.
+    """`target`, where a plan for it can be built here; else UsageError, which lists the others.
 
-    present: the target of the GPU that is there; None without one. UsageError that lists what can be built.
+    present: the target of this machine's GPU; None without one.
     """
     known = set(known_targets(flavour)) | ({present} if present is not None else set())
     if target in known:
@@ -41,10 +44,7 @@ def check_target(target: str, flavour: Flavour, present: str | None) -> str:
 
 
 def target_for(capability: Version, flavour: Flavour) -> str:
-    """The target of the plans that a GPU of that compute capability runs.
-
-    GpuError for a GPU that this flavour cannot serve.
-    """
+    """The target of the plans for a GPU of that compute capability. Raises GpuError where there is none."""
     own = "sm{}{}".format(*capability)
     if flavour.name != RTX:
         return own
@@ -60,7 +60,7 @@ def target_for(capability: Version, flavour: Flavour) -> str:
 
 
 def set_target(config: Any, target: str, module: Any, flavour: Flavour) -> None:
-    """Make a builder's configuration build for that target."""
+    """Set the target of a builder's configuration."""
     if flavour.ahead_of_time and target != PORTABLE:
         config.num_compute_capabilities = 1
         config.set_compute_capability(getattr(module.ComputeCapability, target.upper()), 0)

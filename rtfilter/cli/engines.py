@@ -21,7 +21,7 @@ from rtfilter.engines.trt.targets import check_target, known_targets
 from rtfilter.errors import GpuError, UsageError
 from rtfilter.system.cache import cache_folder
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 def engines(arguments: argparse.Namespace) -> int:
@@ -45,10 +45,10 @@ def _prepare(arguments: argparse.Namespace) -> int:
     from rtfilter.engines.prepare.files import prepare
     from rtfilter.engines.prepare.models import keep_models_of
 
-    say = _say(arguments.quiet)
+    notify = _notifier(arguments.quiet)
     if arguments.wheel is not None:
         keep_models_of(Path(arguments.wheel))
-    for name, path in prepare(say).items():
+    for name, path in prepare(notify).items():
         print(f"{name:<14} {_megabytes(path.stat().st_size)}  {path}")
     try:
         choice = choose_engine(find_gpus()[0])
@@ -57,7 +57,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         return 0
     print(choice.why)
     if choice.flavour is not None:
-        _build_all(NETWORKS, [choice.target], [1], None, choice.flavour, say)
+        _build_all(NETWORKS, [choice.target], [1], None, choice.flavour, notify)
     return 0
 
 
@@ -66,13 +66,13 @@ def _build(arguments: argparse.Namespace) -> int:
     flavour, targets = _flavour_and_targets(arguments.target)
     batches = list(dict.fromkeys(arguments.batch or [1]))
     if arguments.precision == "fp16" and not arguments.network:
-        # Said of all: those that must not have it keep their own.
+        # Of all networks: those that must not have it keep their own.
         kept = ", ".join(spec.name for spec in specs if not spec.half)
         print(f"fp32 for {kept}, which must not have fp16")
         exact = [spec for spec in specs if not spec.half]
-        _build_all(exact, targets, batches, None, flavour, _say(arguments.quiet))
+        _build_all(exact, targets, batches, None, flavour, _notifier(arguments.quiet))
         specs = [spec for spec in specs if spec.half]
-    _build_all(specs, targets, batches, arguments.precision, flavour, _say(arguments.quiet))
+    _build_all(specs, targets, batches, arguments.precision, flavour, _notifier(arguments.quiet))
     return 0
 
 
@@ -102,19 +102,19 @@ def _build_all(
     batches: list[int],
     precision: str | None,
     flavour: Flavour,
-    say: Say,
+    notify: Notify,
 ) -> None:
     for spec in specs:  # before anything is built
         precision_for(spec, precision)
     cache = PlanCache()
     for spec in specs:
-        data = recipe_for(spec).content(say, required=True)
+        data = recipe_for(spec).content(notify, required=True)
         for target in targets:
             for batch in batches:
                 key = plan_key(data, spec, batch, precision, target, flavour)
                 began_s = time.monotonic()
                 there = cache.plan(key).read() is not None
-                size = len(built(cache, key, data, spec, flavour, say))
+                size = len(built(cache, key, data, spec, flavour, notify))
                 what = "was there" if there else f"built in {time.monotonic() - began_s:.1f} s"
                 print(f"{_named(key)} {_megabytes(size)}  {what}", flush=True)
     print(f"kept in {cache.folder}")
@@ -160,12 +160,12 @@ def _as_dict(entry: PlanEntry) -> dict[str, Any]:
     return {"path": str(entry.path), "bytes": entry.nbytes, "problem": entry.problem or None, "key": key}
 
 
-def _say(quiet: bool) -> Say:
-    def say(line: str) -> None:
+def _notifier(quiet: bool) -> Notify:
+    def notify(line: str) -> None:
         if not quiet:
             print(f"rtfilter: {line} ...", file=sys.stderr, flush=True)
 
-    return say
+    return notify
 
 
 def _megabytes(nbytes: int) -> str:

@@ -7,7 +7,7 @@ import threading
 from weakref import WeakValueDictionary
 
 from rtfilter.engines.expression.layout import model_key
-from rtfilter.engines.prepare.choose import EngineChoice, Say, make_runner
+from rtfilter.engines.prepare.choose import EngineChoice, Notify, make_runner
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import GpuError
@@ -26,7 +26,7 @@ _opening = threading.Lock()
 class EngineRuntime:
     """See `batch_device.Runtime`. notify: one line for what takes a while, such as building a plan."""
 
-    def __init__(self, choice: EngineChoice, model: MorphableModel, notify: Say) -> None:
+    def __init__(self, choice: EngineChoice, model: MorphableModel, notify: Notify) -> None:
         self._choice, self._model, self._notify = choice, model, notify
         self.one_thread = choice.flavour is None
 
@@ -34,7 +34,7 @@ class EngineRuntime:
         return make_runner(self._choice, spec, batch, device, self._notify, self._model)
 
 
-def _open_batcher(choice: EngineChoice, model: MorphableModel, notify: Say, streams: int) -> Batcher:
+def _open_batcher(choice: EngineChoice, model: MorphableModel, notify: Notify, streams: int) -> Batcher:
     """A GPU for so many streams, loaded; networks and plans are made where they are missing."""
     mesh = RingedMesh(model.triangles, model.holes)
     runtime = EngineRuntime(choice, model, notify)
@@ -45,7 +45,7 @@ def open_cuda(
     choice: EngineChoice,
     model: MorphableModel,
     fade_s: float,
-    notify: Say,
+    notify: Notify,
     streams: int = 1,
 ) -> CudaLane:
     """The CUDA lane, loaded.

@@ -146,18 +146,18 @@ def _installer() -> str:
 def _source() -> tuple[str, bool]:
     """What an installer is given to find rtfilter again, and whether that is a checkout in place."""
     try:
-        said = metadata.distribution(DISTRIBUTION).read_text("direct_url.json")
+        text = metadata.distribution(DISTRIBUTION).read_text("direct_url.json")
     except metadata.PackageNotFoundError:
         # Imported from a folder: a checkout, or an unpacked archive.
         folder = Path(__file__).resolve().parents[2]
         return (str(folder), True) if (folder / "pyproject.toml").is_file() else (DISTRIBUTION, False)
-    return _source_of(said)
+    return _source_of(text)
 
 
-def _source_of(said: str | None) -> tuple[str, bool]:
-    if not said:  # it came from a package index
+def _source_of(text: str | None) -> tuple[str, bool]:
+    if not text:  # it came from a package index
         return DISTRIBUTION, False
-    origin: dict[str, Any] = json.loads(said)
+    origin: dict[str, Any] = json.loads(text)
     url = str(origin["url"])
     if version_control := origin.get("vcs_info"):
         commit = version_control.get("requested_revision") or version_control["commit_id"]

@@ -54,8 +54,8 @@ def cpu_name() -> str:
 
 def gpus() -> list[str]:
     """NVIDIA cards as `name, driver version, memory`; empty without a card or without its driver."""
-    said = output_of("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
-    return [line.strip() for line in (said or "").splitlines() if line.strip()]
+    listed = output_of("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
+    return [line.strip() for line in (listed or "").splitlines() if line.strip()]
 
 
 def commit() -> str | None:

@@ -42,9 +42,9 @@ def cache(networks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 @pytest.fixture
 def rtx() -> Flavour:
     pytest.importorskip("tensorrt_rtx", reason="needs TensorRT for RTX: pip install tensorrt-rtx-cu12")
-    from rtfilter.engines.trt.flavour import RTX, find_flavour
+    from rtfilter.engines.trt.flavour import find_flavour
 
-    return find_flavour(RTX)
+    return find_flavour()
 
 
 def test_a_wheel_that_is_not_there_is_said(cache: Path, capsys: Capture) -> None:

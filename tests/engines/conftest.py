@@ -34,4 +34,4 @@ def rtx() -> Flavour:
     """TensorRT for RTX, which builds without a GPU."""
     if importlib.util.find_spec(RTX) is None:
         pytest.skip("needs TensorRT for RTX, which is missing: pip install tensorrt-rtx-cu12")
-    return find_flavour(RTX)
+    return find_flavour()

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from rtfilter.engines.trt import flavour
-from rtfilter.engines.trt.flavour import FULL, RTX, Flavour, find_flavour, installed_flavours, log_of
+from rtfilter.engines.trt.flavour import FULL, RTX, Flavour, installed_flavours, log_of
 from rtfilter.engines.trt.targets import PORTABLE, check_target, known_targets, target_for
-from rtfilter.errors import GpuError, MissingExtraError, UsageError
+from rtfilter.errors import GpuError, UsageError
 from rtfilter.system.installation import install_extra
 from tests.engines.small import COMMON
 
@@ -101,11 +101,6 @@ def test_where_there_is_none_the_command_is_named(root: Path) -> None:
     assert install_extra("gpu") in done.stdout
 
 
-def test_a_named_one_that_is_missing() -> None:
-    with pytest.raises(MissingExtraError, match="tensorrt_of_tomorrow is not installed"):
-        find_flavour("tensorrt_of_tomorrow")
-
-
 def test_one_that_does_not_load_says_how_to_install_it_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +121,7 @@ def test_wheels_that_overwrite_each_other_are_told(monkeypatch: pytest.MonkeyPat
 def test_the_log_keeps_errors_as_one_line(rtx: Flavour) -> None:
     log = log_of(rtx.module())
     log.forget()
-    assert log.said == "it does not say why"
+    assert log.message == "it does not say why"
     levels = rtx.module().ILogger.Severity
     for severity, message in (
         (levels.ERROR, "broken\n  here"),
@@ -135,7 +130,7 @@ def test_the_log_keeps_errors_as_one_line(rtx: Flavour) -> None:
         (levels.ERROR, "broken here"),
     ):
         log.log(severity, message)
-    assert log.said == "broken here; deep"
+    assert log.message == "broken here; deep"
     assert log_of(rtx.module()) is log
 
 
@@ -147,9 +142,9 @@ def test_threads_that_share_the_log_read_what_their_own_calls_said(rtx: Flavour)
 
     def another() -> None:
         log.forget()
-        heard.append(log.said)
+        heard.append(log.message)
         log.log(error, "theirs")
-        heard.append(log.said)
+        heard.append(log.message)
 
     def of_tensorrt() -> None:
         log.log(error, "from within")
@@ -159,6 +154,6 @@ def test_threads_that_share_the_log_read_what_their_own_calls_said(rtx: Flavour)
         thread.start()
         thread.join()
     assert heard == ["it does not say why", "theirs"]
-    assert log.said == "mine; from within"
+    assert log.message == "mine; from within"
     log.forget()
-    assert log.said == "it does not say why"
+    assert log.message == "it does not say why"
