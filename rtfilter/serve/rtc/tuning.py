@@ -1,8 +1,7 @@
-"""Low-delay receivers and senders of aiortc: rtfilter's jitter buffers, queues and encoders for its own.
+"""Low-delay tuning of aiortc's receivers and senders: their jitter buffer, queues and encoder are replaced.
 
-They are private attributes of aiortc, replaced on one instance before it starts; others in the process keep
-aiortc's. `gate.transports.check_versions` holds aiortc to the release whose attributes these are. Called by
-`app.peer`.
+These are private attributes, replaced on one instance before it starts; others in the process keep aiortc's.
+`gate.transports.check_versions` accepts only releases of aiortc that have them. Called by `app.peer`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
 from rtfilter.errors import UsageError
+from rtfilter.serve.gate.transports import PROVEN
 from rtfilter.serve.rtc.decode_queues import (
     AudioDecodeQueue,
     DecodedQueue,
@@ -27,6 +27,7 @@ from rtfilter.serve.rtc.decode_queues import (
 )
 from rtfilter.serve.rtc.encoders import PictureEncoder, PromptH264Encoder, PromptVp8Encoder
 from rtfilter.serve.rtc.jitter import MarkerJitterBuffer, PromptAudioBuffer
+from rtfilter.system.installation import install_packages
 
 # Queue lengths, in frames: encoded and decoded video, encoded and decoded sound.
 _VIDEO_WAITING, _VIDEO_KEPT = 4, 1
@@ -37,11 +38,14 @@ Part = TypeVar("Part")
 
 def _private(holder: object, owner: type, name: str, kind: type[Part]) -> Part:
     """The attribute that class `owner` writes as `self.__name`. Raises UsageError unless it is a `kind`."""
-    value = getattr(holder, f"_{owner.__name__}__{name}", None)
-    if not isinstance(value, kind):
+    mangled = f"_{owner.__name__}__{name}"
+    value = getattr(holder, mangled, None)
+    if not hasattr(holder, mangled) or not isinstance(value, kind):
+        fix = install_packages(f"aiortc=={PROVEN['aiortc']}*")
+        found = f"is a {type(value).__name__}" if hasattr(holder, mangled) else "is not there"
         raise UsageError(
-            f"this aiortc is another than rtfilter is made for: {owner.__name__}.__{name} is a"
-            f" {type(value).__name__}, expected a {kind.__name__}"
+            f"this aiortc is another than rtfilter is made for: {owner.__name__}.__{name} {found}, expected a"
+            f" {kind.__name__}; {fix}"
         )
     return value
 
@@ -111,6 +115,7 @@ def tune_sender(sender: RTCRtpSender, *, bitrate_bps: int, fps: float) -> None:
         raise UsageError(f"tune_sender: expected a video sender, got one for {sender.kind}")
     if _private(sender, RTCRtpSender, "started", bool):
         raise UsageError("tune_sender: this sender has started; call it before setLocalDescription")
+    _private(sender, RTCRtpSender, "encoder", object)
     start = sender.send
     made: list[PictureEncoder] = []
 
