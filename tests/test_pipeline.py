@@ -20,8 +20,8 @@ from rtfilter.errors import InputError, OutputError
 from rtfilter.frame import Frame
 from rtfilter.media.info import SourceInfo
 from rtfilter.pipeline import TranscodeReport, transcode
+from rtfilter.sinks.base import NullSink
 from rtfilter.sinks.file import FileSink
-from rtfilter.sinks.null import NullSink
 from rtfilter.sources.file import FileSource
 from rtfilter.system.arrays import Box
 from tests.clips import audio_packets, clip, opencv_frames, video_times

@@ -117,7 +117,7 @@ def _shape(values: Mapping[str, Any]) -> tuple[int, int, float]:
 def _first_camera() -> str:
     """The first real camera: where v4l2loopback was loaded early, camera:0 is the virtual one."""
     if sys.platform == "linux":
-        from rtfilter.sources.cameras import list_cameras
+        from rtfilter.sources.capture import list_cameras
 
         for camera in list_cameras():
             if not camera.virtual:

@@ -14,8 +14,7 @@ from rtfilter.cli.output import PIPE, refuse_existing, shown_name, stdin_descrip
 from rtfilter.errors import OutputError, UsageError
 from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.base import Sink
-from rtfilter.sources.address import is_address, is_live
-from rtfilter.sources.base import Source
+from rtfilter.sources.base import Source, is_address, is_live
 
 if TYPE_CHECKING:
     from rtfilter.sinks.file import FileSink
@@ -124,7 +123,7 @@ def _open_plain(name: str, values: Mapping[str, Any], source: Source, info: Sour
     if not name:
         raise UsageError("the output has no name; expected a file, virtualcam, null, or - for stdout")
     if name == NOTHING:
-        from rtfilter.sinks.null import NullSink
+        from rtfilter.sinks.base import NullSink
 
         return NullSink()
     if name == VIRTUAL_CAMERA:

@@ -21,7 +21,7 @@ from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice
 from rtfilter.media.info import SourceInfo
 from rtfilter.sinks.base import Sink
-from rtfilter.sources.address import is_address, shown_address
+from rtfilter.sources.base import is_address, shown_address
 from rtfilter.system.clock import StageTimings
 from rtfilter.system.machine import machine_facts, versions
 

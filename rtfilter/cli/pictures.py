@@ -16,8 +16,8 @@ from rtfilter.cli.terminal import InterruptedJob, ProgressBar, notify, report_in
 from rtfilter.errors import InputError, OutputError, RtfilterError, UsageError
 from rtfilter.media.container import reason
 from rtfilter.media.info import SourceInfo
+from rtfilter.sinks.base import NullSink
 from rtfilter.sinks.codecs import VIDEO_SUFFIXES
-from rtfilter.sinks.null import NullSink
 from rtfilter.sources.file import FileSource
 
 READ_SUFFIXES = (*IMAGE_SUFFIXES, ".bmp", ".tif", ".tiff")

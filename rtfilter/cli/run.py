@@ -24,8 +24,7 @@ from rtfilter.cli.settings import controls_for, settings_for
 from rtfilter.cli.terminal import InterruptedJob, LiveLine, ProgressBar, notify, report_interruption
 from rtfilter.errors import UsageError
 from rtfilter.sinks.base import Sink
-from rtfilter.sources.address import is_live, shown_address
-from rtfilter.sources.base import Source
+from rtfilter.sources.base import Source, is_live, shown_address
 
 
 def run(arguments: argparse.Namespace) -> int:

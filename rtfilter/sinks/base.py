@@ -1,4 +1,4 @@
-"""What every sink is: something that takes frames and is closed once, complete or not."""
+"""`Sink`, the contract of all that takes frames, and `NullSink`. Called by `pipeline`, `cam` and `cli`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,29 @@ from rtfilter.frame import Frame
 
 
 class Sink(Protocol):
-    """A destination. Only the thread that writes calls it."""
+    """A destination of frames, used by one thread."""
 
     def write(self, frame: Frame) -> None:
         """Take one frame. Raises OutputError or DeviceError."""
         ...
 
     def close(self, complete: bool) -> None:
-        """Finish. With `complete` False nothing may be left that looks like a whole result."""
+        """Finish. With `complete` False nothing is left that looks like a whole result."""
         ...
+
+
+class NullSink:
+    """A sink that counts frames and keeps none, for measurements and dry runs.
+
+    complete: None until closed, then whether the run was whole.
+    """
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.complete: bool | None = None
+
+    def write(self, frame: Frame) -> None:
+        self.frames += 1
+
+    def close(self, complete: bool) -> None:
+        self.complete = complete

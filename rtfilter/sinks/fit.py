@@ -20,9 +20,8 @@ from av.video.stream import VideoStream
 
 from rtfilter.errors import OutputError
 from rtfilter.media.container import open_input, video_stream
-from rtfilter.media.contents import describe, has_alpha_beside, made_by_muxer, written
+from rtfilter.media.contents import Labels, describe, has_alpha_beside, made_by_muxer, written
 from rtfilter.sinks.convert import AnyPacket, route
-from rtfilter.sinks.labels import Labels
 
 # What sound and subtitles become where a container cannot hold them as they are: what it is usually given.
 _SOUND = {"mp4": "aac", "mov": "aac", "matroska": "flac", "webm": "libopus", "avi": "libmp3lame"}

@@ -11,8 +11,7 @@ from functools import partial
 from rtfilter.errors import DeviceError, UsageError
 from rtfilter.frame import MAX_SIDE_PX, Frame
 from rtfilter.media.info import SourceInfo
-from rtfilter.sources.cameras import camera_name
-from rtfilter.sources.capture import Capture, OpenCapture, Picture, open_camera
+from rtfilter.sources.capture import Capture, OpenCapture, Picture, camera_name, open_camera
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, start_thread

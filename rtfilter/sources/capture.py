@@ -1,22 +1,32 @@
-"""One opened camera: what `CameraSource` needs of it, and OpenCV's way of giving that."""
+"""Cameras: which there are, and one opened by OpenCV. Called by `sources.camera`, `cli.cam` and `serve`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 
 from rtfilter.errors import DeviceError
-from rtfilter.sources.cameras import camera_name, known_cameras
-from rtfilter.sources.quiet import silence_opencv
 from rtfilter.system.arrays import U8
 from rtfilter.system.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
-from rtfilter.system.v4l2 import DEVICES, Ioctl, holders, kernel_ioctl, node_index, query_node
+from rtfilter.system.v4l2 import (
+    DEVICES,
+    SYSFS,
+    Ioctl,
+    holders,
+    kernel_ioctl,
+    node_index,
+    query_node,
+    video_nodes,
+)
 
+# Elsewhere than on Linux a camera is found by opening it, so few are tried.
+PROBED_INDICES = 4
 # Two buffers: the driver fills one while the other is decoded. With one it has nowhere to put the frame
 # that arrives meanwhile, and the rate halves; the default of four can hold frames that are old.
 DRIVER_BUFFERS = 2
@@ -27,8 +37,76 @@ DAMAGED_IN_A_ROW = 30
 OLDEST_STAMP_NS = NS_PER_S
 
 
+@dataclass(frozen=True, slots=True)
+class CameraInfo:
+    """A camera, `camera:INDEX` on the command line.
+
+    problem: why it cannot be opened, "" when it can. virtual: a loopback device that a program writes to.
+    """
+
+    index: int
+    path: str
+    name: str
+    problem: str = ""
+    virtual: bool = False
+
+
+def list_cameras(
+    devices: Path = DEVICES, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl
+) -> list[CameraInfo]:
+    """All cameras, by index.
+
+    On Linux no camera is switched on for this. Nodes that give no pictures (metadata, encoders, outputs)
+    are left out; a node that may not be opened is listed with its problem.
+    """
+    if sys.platform != "linux":
+        return _probed()
+    return [
+        CameraInfo(node.index, str(node.path), node.name, node.problem, node.is_loopback)
+        for node in video_nodes(devices, sysfs, ioctl)
+        if node.can_capture or node.problem
+    ]
+
+
+def camera_name(target: int | str) -> str:
+    """The name in messages of the camera with this index or path."""
+    return f"camera:{target}"
+
+
+def known_cameras() -> str:
+    """The cameras in words, as the end of a message."""
+    found = list_cameras()
+    if not found:
+        return "no camera was found; plug one in, or try the input 'demo'"
+    described = ", ".join(
+        f"camera:{camera.index} ({camera.name}{': ' + camera.problem if camera.problem else ''})"
+        for camera in found
+    )
+    return f"there are: {described}"
+
+
+def _probed() -> list[CameraInfo]:
+    silence_opencv()
+    found = []
+    for index in range(PROBED_INDICES):
+        video = cv2.VideoCapture(index)
+        if video.isOpened():
+            found.append(CameraInfo(index, str(index), f"camera {index}"))
+        video.release()
+    return found
+
+
+def silence_opencv() -> None:
+    """Turn OpenCV's log on standard error off in this process; rtfilter reports in its own lines."""
+    library: Any = cv2
+    if hasattr(library, "setLogLevel"):
+        library.setLogLevel(0)
+    else:  # from 4.12 on
+        library.utils.logging.setLogLevel(library.utils.logging.LOG_LEVEL_SILENT)
+
+
 class Picture(NamedTuple):
-    """uint8 [H, W, 3] RGB, and when the camera took it on the monotonic clock."""
+    """A picture of a camera: uint8 [H, W, 3] RGB, and its capture time on the monotonic clock."""
 
     rgb: U8
     captured_ns: int
@@ -39,12 +117,12 @@ class Capture(Protocol):
 
     @property
     def fps(self) -> float:
-        """Frames per second that the camera promises, 0 when it does not say."""
+        """Frames per second that the camera announces, 0 where unknown."""
         ...
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels that the camera promises; a picture may differ."""
+        """Width and height in pixels that the camera announces; a picture may differ."""
         ...
 
     def read(self) -> Picture | None:
@@ -101,11 +179,10 @@ class OpenCvCapture:
 
 
 def open_camera(target: int | str, width: int, height: int, fps: float) -> Capture:
-    """Open a camera by index or path (`/dev/video0`, `/dev/v4l/by-id/...`) at about this size and rate.
+    """A camera opened by index or path (`/dev/video0`, `/dev/v4l/by-id/...`) at about this size and rate.
 
-    Raises DeviceError, saying why and what to do: absent, no permission, in use, not a camera.
+    Raises DeviceError, with the cause and what to do: absent, no permission, in use, not a camera.
     """
-    # OpenCV tells its troubles on stderr in its own words; ours follow.
     silence_opencv()
     if sys.platform == "linux":
         path = device_path(target)

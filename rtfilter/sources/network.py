@@ -15,7 +15,7 @@ from rtfilter.errors import DeviceError, InputError, UsageError
 from rtfilter.frame import Frame
 from rtfilter.media.container import reason, refuse_text
 from rtfilter.media.info import SourceInfo
-from rtfilter.sources.address import LIVE_SCHEMES, SCHEMES, shown_address
+from rtfilter.sources.base import LIVE_SCHEMES, SCHEMES, shown_address
 from rtfilter.sources.file import FileSource
 from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, start_thread

@@ -18,7 +18,7 @@ import pytest
 
 from rtfilter.cli.main import main
 from rtfilter.errors import InputError
-from rtfilter.sources.address import shown_address
+from rtfilter.sources.base import shown_address
 from rtfilter.sources.network import LiveStreamSource, WebSource
 from tests import films
 from tests.clips import clip

@@ -19,7 +19,7 @@ from rtfilter.cli.main import main
 from rtfilter.cli.systemd_unit import cam_command, unit_text
 from rtfilter.errors import DeviceError
 from rtfilter.sinks.virtualcam import VirtualCameraSink
-from rtfilter.sources.cameras import CameraInfo
+from rtfilter.sources.capture import CameraInfo
 
 pyvirtualcam: Any = pytest.importorskip("pyvirtualcam", reason="needs pyvirtualcam (extra 'virtualcam')")
 
@@ -124,7 +124,7 @@ def test_the_first_real_camera_is_the_default(
     cameras: list[CameraInfo], first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setattr("rtfilter.sources.cameras.list_cameras", lambda: cameras)
+    monkeypatch.setattr("rtfilter.sources.capture.list_cameras", lambda: cameras)
     assert cam_module._first_camera() == f"camera:{first}"
 
 

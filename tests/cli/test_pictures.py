@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from rtfilter.cli.main import main
-from rtfilter.sinks.icc import LARGEST_PROFILE, profile_of_png
-from rtfilter.sinks.image import ImageSink
+from rtfilter.sinks.image import LARGEST_PROFILE, ImageSink, profile_of_png
 from rtfilter.sources.demo import DemoSource
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is missing, which reads pictures here")

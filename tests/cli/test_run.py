@@ -22,7 +22,7 @@ from rtfilter.cli.main import main
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
 from rtfilter.media.info import SourceInfo
-from rtfilter.sinks.null import NullSink
+from rtfilter.sinks.base import NullSink
 from rtfilter.sources.portrait import Portrait
 from tests import films
 from tests.films import Film, Sound

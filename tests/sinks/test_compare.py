@@ -11,9 +11,9 @@ import pytest
 from rtfilter.errors import UsageError
 from rtfilter.frame import Frame
 from rtfilter.media.info import SourceInfo
+from rtfilter.sinks.base import NullSink
 from rtfilter.sinks.compare import CompareSink, compared_info
 from rtfilter.sinks.file import FileSink
-from rtfilter.sinks.null import NullSink
 from rtfilter.sources.file import FileSource
 from rtfilter.system.arrays import Box
 from tests.clips import audio_packets, clip, video_times

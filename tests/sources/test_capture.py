@@ -13,8 +13,15 @@ import numpy.typing as npt
 import pytest
 
 from rtfilter.errors import DeviceError
-from rtfilter.sources.cameras import CameraInfo, known_cameras, list_cameras
-from rtfilter.sources.capture import OpenCvCapture, device_path, open_camera, refuse_unusable
+from rtfilter.sources.capture import (
+    CameraInfo,
+    OpenCvCapture,
+    device_path,
+    known_cameras,
+    list_cameras,
+    open_camera,
+    refuse_unusable,
+)
 from rtfilter.system.clock import NS_PER_MS, NS_PER_S
 from tests.fakes.kernel import CAPTURE, META_CAPTURE, OUTPUT, FakeKernel, FakeNode
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rtfilter.sources.quiet import silence_opencv
+from rtfilter.sources.capture import silence_opencv
 from tests.vm import stamps
 
 DEVICE = "/dev/video0"

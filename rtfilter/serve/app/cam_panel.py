@@ -28,7 +28,7 @@ from rtfilter.serve.app.server import Server, make_app
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
-from rtfilter.sources.cameras import list_cameras
+from rtfilter.sources.capture import list_cameras
 from rtfilter.system.clock import monotonic_ns
 from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, start_thread
