@@ -18,7 +18,7 @@ import numpy as np
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.bench.common import demo_frames
-from rtfilter.colour import planes_of, rgb_to_i420
+from rtfilter.colour import YuvSpec, planes_of, rgb_to_yuv
 from rtfilter.errors import UsageError
 from rtfilter.serve.rtc.pictures import copy_of
 from rtfilter.system.arrays import U8
@@ -158,9 +158,7 @@ def _picture(rgb: U8, number: int) -> av.VideoFrame:
     picture = av.VideoFrame(width, height, "yuv420p")
     picture.pts, picture.time_base = number, Fraction(1, 30)
     # What a browser's camera sends has no colour tags and means BT.601.
-    flat = rgb_to_i420(rgb, "bt601")
-    start = 0
-    for plane in planes_of(picture):
-        plane[...] = flat[start : start + plane.size].reshape(plane.shape)
-        start += plane.size
+    samples = rgb_to_yuv(rgb, YuvSpec("bt601", full_range=False), 1, 1)
+    for plane, made in zip(planes_of(picture), samples, strict=True):
+        plane[...] = made
     return picture

@@ -1,4 +1,4 @@
-"""YUV and RGB: which matrix a decoded picture means, and the arithmetic of both directions.
+"""YUV and RGB: the matrix of a decoded picture, and the arithmetic of both directions.
 
 Only 8-bit samples. Source of the matrices: ITU-R BT.601-7, BT.709-6 and BT.2020-2 (their luma weights
 kr and kb fix everything else), range scaling as in BT.709-6 section 4 (limited) or JFIF (full).
@@ -88,8 +88,8 @@ class YuvSpec:
 
 @lru_cache
 def _matrices(spec: YuvSpec) -> tuple[F64, F64]:
-    """Both directions. Once a spec and not once a picture: LAPACK, asked for an inverse as small as this,
-    wakes OpenBLAS's threads, which then spin on a processor for longer than a picture lasts."""
+    """Both directions, kept for each spec: LAPACK's inverse, small as it is, wakes OpenBLAS's threads, which
+    spin on a processor for longer than a picture lasts."""
     forward = spec._yuv_from_rgb()
     inverse = np.linalg.inv(forward[:, :3])
     backward = np.hstack([inverse, -inverse @ forward[:, 3:]])
@@ -162,16 +162,6 @@ def rgb_to_yuv(rgb: U8, spec: YuvSpec, shift_x: int, shift_y: int) -> list[U8]:
         np.asarray(luma, np.uint8),
         *(np.asarray(block_mean(plane, shift_x, shift_y), np.uint8) for plane in (cb, cr)),
     ]
-
-
-def rgb_to_i420(rgb: U8, matrix: str = "bt709", full_range: bool = False) -> U8:
-    """A whole picture as I420: flat uint8 [H * W + 2 * ceil(H / 2) * ceil(W / 2)], Y then U then V.
-
-    matrix: "bt601", "bt709" or "bt2020". Raises UsageError for another name.
-    """
-    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
-        raise UsageError(f"expected uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
-    return np.concatenate([plane.ravel() for plane in rgb_to_yuv(rgb, YuvSpec(matrix, full_range), 1, 1)])
 
 
 def block_mean(plane: Samples, shift_x: int, shift_y: int) -> Samples:

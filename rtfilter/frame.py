@@ -37,8 +37,8 @@ class Frame:
     original: the frame that this one was filtered from; None for a frame out of a source.
     changed: an even-aligned box holding every sample of `pixels` that differs from `original`; None
         when they are `original.pixels`, bit for bit (or when there is no original).
-    duration: how long it is to be shown, in units of `time_base`; 0 where only the next frame tells. Of the
-        last frame of a file it is all that tells.
+    duration: how long it is shown, in units of `time_base`; 0 where the next frame ends it. The last frame
+        of a file has no other end.
     """
 
     pixels: U8 | Planes
@@ -53,7 +53,7 @@ class Frame:
 
     @property
     def rgb(self) -> U8:
-        """uint8 [H, W, 3]; made of the planes once, when first asked for. Read-only."""
+        """uint8 [H, W, 3]; made of the planes at the first access. Read-only."""
         return self.pixels if isinstance(self.pixels, np.ndarray) else self.pixels.rgb
 
     @property
@@ -210,7 +210,7 @@ def _timing(pts: int | None, fps: float | Fraction | None) -> tuple[int, Fractio
 
 
 def checked_rgb(rgb: npt.NDArray[Any], order: str = "RGB") -> U8:
-    """`rgb` as a C-contiguous uint8 [H, W, 3] array, or a FrameError that says how to convert.
+    """`rgb` as a C-contiguous uint8 [H, W, 3] array, or a FrameError with how to convert it.
 
     order: of the colours, for the message.
     """

@@ -1,7 +1,7 @@
-"""`Planes`: a picture as the 8-bit YUV planes that a decoder gave, RGB only where, and when, it is needed.
+"""`Planes`: a picture as the 8-bit YUV planes of a decoder, with RGB of parts. Called by stages and sinks.
 
-Turning a whole picture into RGB takes half as long as filtering the face in it, and turning it back moves a
-good part of all bytes by a level. So what is not edited stays in its planes; the face's part is converted.
+Converting a whole picture to RGB takes half as long as filtering the face in it, and converting it back moves
+many bytes by a level. So only the face's part is converted.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Part:
 
 
 class Planes:
-    """Y, Cb and Cr of one picture; read-only, for they may be shared, and the decoder's own.
+    """Y, Cb and Cr of one picture. Read-only: they may be shared, and the decoder's own.
 
     luma: uint8 [H, W]. cb, cr: uint8 [h, w], sides divided by 2**shift, rounded up. Rows may be padded.
     shift: log2 of the chroma subsampling (x, y): (1, 1) is 4:2:0. spec: what the numbers mean.
@@ -71,23 +71,17 @@ class Planes:
 
     @property
     def rgb(self) -> U8:
-        """The whole picture as RGB, uint8 [H, W, 3], read-only; converted when first asked for, and kept."""
+        """The whole picture as RGB, uint8 [H, W, 3], read-only; converted at the first access, and kept."""
         if self._rgb is None:
             height, width = self.shape
             rgb = np.empty((height, width, 3), np.uint8)
             rows = max(_STRIP_PX // width, 8) & ~1
             for top in range(0, height, rows):
-                rgb[top : top + rows] = self.rgb_in(Box(0, top, width, min(top + rows, height)))
+                bottom = min(top + rows, height)
+                part = self.around(Box(0, top, width, bottom))
+                rgb[top:bottom] = part.rgb[top - part.corner[1] : bottom - part.corner[1]]
             self._rgb = rgb
         return self._rgb
-
-    def rgb_in(self, box: Box) -> U8:
-        """RGB of a part of the picture, uint8 [h, w, 3]: the same bytes as there in `rgb`."""
-        if self._rgb is not None:
-            return self._rgb[box.y0 : box.y1, box.x0 : box.x1]
-        part = self.around(box)
-        x0, y0 = part.corner
-        return part.rgb[box.y0 - y0 : box.y1 - y0, box.x0 - x0 : box.x1 - x0]
 
     def around(self, box: Box) -> Part:
         """A part of the picture that holds `box`, and around it what its RGB is made of; newly made."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.colour import YuvSpec, rgb_to_i420, rgb_to_yuv, yuv_to_rgb
+from rtfilter.colour import YuvSpec, rgb_to_yuv, yuv_to_rgb
 from rtfilter.errors import UsageError
 from rtfilter.frame import Frame
 from rtfilter.planes import Planes
@@ -216,27 +216,25 @@ def test_boxes_outside_the_picture_change_nothing(box: Box) -> None:
 
 
 @pytest.mark.parametrize("size", [(48, 64), (47, 63), (1, 1)], ids=str)
-def test_i420_is_y_then_u_then_v(size: tuple[int, int]) -> None:
+def test_red_in_yuv_at_any_size(size: tuple[int, int]) -> None:
     height, width = size
     rgb = np.full((height, width, 3), (255, 0, 0), np.uint8)
-    flat = rgb_to_i420(rgb, "bt709")
-    chroma = ((height + 1) // 2) * ((width + 1) // 2)
-    assert flat.shape == (height * width + 2 * chroma,)
-    assert set(flat[: height * width]) == {63}
-    assert set(flat[height * width : height * width + chroma]) == {102}
-    assert set(flat[-chroma:]) == {240}
+    luma, cb, cr = rgb_to_yuv(rgb, YuvSpec("bt709", False), 1, 1)
+    assert luma.shape == size
+    assert cb.shape == cr.shape == ((height + 1) // 2, (width + 1) // 2)
+    assert (set(luma.ravel()), set(cb.ravel()), set(cr.ravel())) == ({63}, {102}, {240})
 
 
-def test_i420_agrees_with_opencv_for_bt601() -> None:
-    rgb = yuv_to_rgb(camera_planes(96, 128, YuvSpec("bt601", False), (1, 1)), YuvSpec("bt601", False))
+def test_yuv_agrees_with_opencv_for_bt601() -> None:
+    spec = YuvSpec("bt601", False)
+    rgb = yuv_to_rgb(camera_planes(96, 128, spec, (1, 1)), spec)
     theirs = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).ravel()
-    error = np.abs(rgb_to_i420(rgb, "bt601").astype(int) - theirs)
+    ours = np.concatenate([plane.ravel() for plane in rgb_to_yuv(rgb, spec, 1, 1)])
+    error = np.abs(ours.astype(int) - theirs)
     assert error[: 96 * 128].max() <= 1
     assert error[96 * 128 :].mean() < 2.5  # it takes the chroma of one pixel of four
 
 
-def test_i420_refuses_what_is_no_picture() -> None:
-    with pytest.raises(UsageError, match="float32"):
-        rgb_to_i420(np.zeros((4, 4, 3), np.float32))
+def test_an_unknown_matrix_is_refused() -> None:
     with pytest.raises(UsageError, match="bt601"):
-        rgb_to_i420(np.zeros((4, 4, 3), np.uint8), matrix="bt60")
+        YuvSpec("bt60", False)

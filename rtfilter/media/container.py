@@ -1,4 +1,4 @@
-"""Media files on disk: opening them with errors a person understands, and the facts they state."""
+"""Media files on disk: opened with errors for users; their rates and lengths. For `sources` and `sinks`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from rtfilter.errors import InputError
 
 DEFAULT_FPS = Fraction(25)
-# Files may name others (playlists, external references): only local ones are ever opened.
+# Files may name others (playlists, external references): only local ones are opened.
 _OPEN_OPTIONS = {"protocol_whitelist": "file"}
 # FFmpeg draws any text file that has one of their suffixes, or escape codes, as a terminal would show it.
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
@@ -28,7 +28,7 @@ _FRAME_THREADS_ABOVE_PX = 1920 * 1088
 
 
 def reason(error: Exception) -> str:
-    """What FFmpeg or the system says, in one line and without its numbers."""
+    """The message of FFmpeg or the system, in one line and without its numbers."""
     if isinstance(error, av.error.ExitError):
         return "no data came in time"
     return str(getattr(error, "strerror", None) or error).splitlines()[0]
@@ -86,7 +86,7 @@ def video_stream(container: InputContainer, path: Path | str) -> VideoStream:
 
 
 def nominal_fps(stream: VideoStream) -> Fraction:
-    """Frames a second as the file states them; 25 where it says nothing sensible."""
+    """Frames a second as the file states them; 25 where it states none within 0..1000."""
     for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
         if rate is not None and 0 < rate <= 1000:
             return Fraction(rate)

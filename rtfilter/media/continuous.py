@@ -2,7 +2,7 @@
 
 `cat a.ts b.ts`, joined segments and recorders that were reset write times that jump back. All streams of what
 comes after the jump move by one amount, so that it begins where everything before it has ended: nothing is
-lost, and picture and sound stay in step.
+lost, and picture and sound stay in step. Called by `sources.decoder` and `sinks.tracks`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Continuous:
     def __init__(self, container: InputContainer, wanted: Sequence[Stream]) -> None:
         self._packets = container.demux()
         self._wanted = {stream.index for stream in wanted}
-        # The streams that tell a jump.
+        # The streams by which a jump is found.
         self._timed = {
             stream.index
             for stream in container.streams

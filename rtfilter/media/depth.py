@@ -1,10 +1,10 @@
-"""Pictures with more than 8 bits a sample: an 8-bit view to work on, and the edit added back at their scale.
+"""Pictures with more than 8 bits a sample: an 8-bit view, and the edit added back at their scale.
 
 The edit is a difference, so the samples keep what the view leaves out:
 
     Y' = Y + (after - before) scale        scale = 2^(bits - 8), or (2^bits - 1) / 255 in full range
 
-No difference, no change, bit for bit.
+No difference, no change, bit for bit. Called by `media.pixels` and `sinks`.
 """
 
 from __future__ import annotations

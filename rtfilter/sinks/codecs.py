@@ -1,4 +1,4 @@
-"""Containers, the codecs that they take, and the options of the encoders. For `FileSink` and `cli.ends`."""
+"""Containers, their codecs and the options of encoders. Called by `FileSink`, `cli.ends`, `cli.pictures`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Quality:
     bitrate: int | None = None
 
     def settings(self, codec: str) -> dict[str, str]:
-        """Options of the encoder. Raises UsageError for what `codec` does not know."""
+        """Options of the encoder. Raises UsageError where `codec` has no such option."""
         if self.crf is None and self.bitrate is None:
             return {"crf": str(_CRF[codec][2])} if codec in _CRF else {}
         option = "--crf" if self.crf is not None else "--bitrate"
@@ -82,9 +82,9 @@ DEFAULT_QUALITY = Quality()
 
 
 def codec_of_settings(suffix: str, codec: str, quality: Quality, name: str) -> tuple[str | None, str | None]:
-    """The codec that the settings name, for one file: itself, or None and a line on what it gives way to.
+    """The codec of the user's settings for one file, or None and a message where its container has another.
 
-    name: of the output, for the line. What nothing can be made of is left to `chosen_codec`.
+    name: of the output, for the message. Unknown names are left to `chosen_codec`.
     """
     if suffix not in _CONTAINERS or codec not in ENCODERS:
         return codec, None
@@ -101,7 +101,7 @@ def codec_of_settings(suffix: str, codec: str, quality: Quality, name: str) -> t
 def chosen_codec(suffix: str, codec: str | None, name: str) -> tuple[str, str]:
     """FFmpeg's muxer and the codec for a suffix; its default for None. name: of the output, for messages.
 
-    Raises UsageError for what is not known or does not fit, or cannot be encoded here.
+    Raises UsageError for a suffix or codec that is unknown, does not fit, or has no encoder here.
     """
     if codec is not None and codec not in ENCODERS:
         raise UsageError(f"unknown codec {codec!r}:{nearest(codec, ENCODERS)}")

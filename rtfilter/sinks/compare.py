@@ -1,4 +1,4 @@
-"""`CompareSink`: the original beside the result, as one picture of twice the width."""
+"""`CompareSink`: the original beside the result, of twice the width. Called by `cli.ends` and `cli.cam`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def beside_original(frame: Frame) -> Frame:
 
 
 class CompareSink:
-    """Hands `inner` the original (left) beside the filtered picture (right), with the same timing."""
+    """A sink that gives `inner` the original (left) beside the filtered picture (right)."""
 
     def __init__(self, inner: Sink) -> None:
         self._inner = inner
@@ -39,7 +39,7 @@ class CompareSink:
 
     @property
     def notes(self) -> list[str]:
-        """What `inner` has to tell the user; and where the comparison has fewer bits than the source."""
+        """Messages of `inner`, and one where the comparison has fewer bits than the source."""
         deep = [f"a comparison has 8 bits a sample, the source {self._bits}"] if self._bits > 8 else []
         return [*deep, *getattr(self._inner, "notes", ())]
 

@@ -1,4 +1,4 @@
-"""What of a file's tracks and labels another container takes: found out by writing a file of them to memory.
+"""Which tracks and labels of a file another container takes, by a trial file in memory. Called by `FileSink`.
 
 FFmpeg's tables list codecs that its muxers refuse: some at the header, some at a packet, some at the trailer.
 So a track counts as fitting only after the first packet of every track was written with it.
@@ -124,7 +124,7 @@ class _Fitting:
         if lost is not None:
             return replace(wanted, timecode=False), [*lost, "the timecode"]
         if not wanted.encoders:
-            return wanted, []  # not the tracks' fault: the writing itself will tell
+            return wanted, []  # not because of the tracks: the writing itself will fail
         *others, last = wanted.encoders
         name, suffix = describe(self._source.streams[last], self._source), self._target.suffix
         self._notes.append(f"left out: {name}: {suffix} files cannot hold it beside the other tracks")

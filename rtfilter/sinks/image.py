@@ -41,13 +41,13 @@ _HEAD_BYTES = LARGEST_PROFILE + (1 << 20)
 
 
 class ImageSink:
-    """Writes the one frame of a picture. PNG is lossless; JPEG and WebP have quality 95 of 100.
+    """A writer of the one frame of a picture. PNG is lossless; JPEG and WebP have quality 95 of 100.
 
     Colour profile and, but for JPEG, transparency are those of the source.
 
     path: .jpg, .jpeg, .png or .webp. info: of the source, which must have one frame.
     made_from: the source's own file, for EXIF and a PNG's colour profile.
-    notes: what the picture does not have of its source, for the caller to show. strict: refuse that instead.
+    notes: what of the source is lost, one line each. strict: refuse a loss instead.
 
     Raises UsageError for a source that is no single picture, OutputError for a target that exists, cannot be
     written, or (strict) cannot keep all of the source.
@@ -95,7 +95,7 @@ class ImageSink:
         if not done:
             raise OutputError(f"{self.path}: the picture could not be encoded: use .png")
         data = encoded.tobytes()
-        # Of a PNG from the file: the decoder's own is taken off, see `WithoutProfile`.
+        # Of a PNG from the file: the decoder's own is taken off, see `WITHOUT_PROFILE`.
         profile = profile_of_png(self._head(_HEAD_BYTES)) if head.startswith(_PNG_MARK) else None
         if profile is None and picture is not None:
             profile = side_data(picture, "ICC_PROFILE")
@@ -154,7 +154,7 @@ def _alpha_of(picture: av.VideoFrame, frame: Frame) -> U8 | None:
 
 
 def _with_profile(encoded: bytes, suffix: str, profile: bytes, size: tuple[int, int], alpha: bool) -> bytes:
-    """`encoded` (JPEG, PNG or WebP, as the suffix says) with the ICC profile in it.
+    """`encoded` (JPEG, PNG or WebP, by the suffix) with the ICC profile in it.
 
     profile: at most `LARGEST_PROFILE` bytes.
     size: width and height in pixels. alpha: whether it is transparent; both matter to WebP only.

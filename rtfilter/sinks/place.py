@@ -1,4 +1,4 @@
-"""Where a media file goes: a name in a folder, which appears when the file is whole, or an open pipe."""
+"""Destinations of a media file: a name that appears when the file is whole, or an open pipe. For sinks."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Place(Protocol):
 
     @property
     def suffix(self) -> str:
-        """What tells the container, with its dot, in lower case."""
+        """The suffix that names the container, with its dot, in lower case."""
         ...
 
     def open(self) -> str:
-        """Make ready, and the address for FFmpeg. Raises OSError."""
+        """The address for FFmpeg, made ready. Raises OSError."""
         ...
 
     def publish(self) -> None:
-        """The file is whole. Raises OutputError."""
+        """Give the whole file its name. Raises OutputError."""
         ...
 
     def discard(self) -> None:

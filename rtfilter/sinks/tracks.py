@@ -1,4 +1,4 @@
-"""Sound, subtitles, covers and labels of one file on their way into another, beside its filtered pictures."""
+"""`TrackCopy`: sound, subtitles, covers and labels beside the filtered pictures. Called by `FileSink`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from rtfilter.sinks.fit import Fit, labels_of, picture_of
 
 
 class TrackCopy:
-    """The tracks of `path` that `fit` has placed, to be fed into `output` a little ahead of its pictures.
+    """The tracks of `path` that `fit` has placed, fed into `output` a little ahead of its pictures.
 
-    `output` has its picture track already, and nothing is written yet. What can be copied keeps its bytes,
-    and its times where they rise; the rest is converted on the way.
+    `output` has its picture track already, and nothing is written yet. Copied packets keep their bytes,
+    and their times where they rise.
 
     part_s: the longest that the output can be, where it is a part of the file; None for the whole.
-
     broken_off: why the tracks end before the file does; None where they don't.
 
     Raises InputError when `path` cannot be opened.
@@ -55,7 +54,7 @@ class TrackCopy:
 
     @property
     def notes(self) -> list[str]:
-        """What of the tracks could not be read, one line each; complete at the end."""
+        """Tracks that could not be read whole, one line each; complete at the end."""
         notes = [f"{self.path}: {lost}" for lost in map(self._lost, self._routes) if lost]
         if self.broken_off is not None:
             notes.append(f"{self.path}: its tracks break off ({self.broken_off}); kept what there was")
@@ -75,7 +74,7 @@ class TrackCopy:
         return None if self._next is None else float((self._next.dts or 0) * self._next.time_base)
 
     def move(self, output: OutputContainer, moved_s: float) -> None:
-        """Add so many seconds to all times, as the caller did to the pictures; before the first `feed`."""
+        """Add `moved_s` to all times, as to the pictures'; before the first `feed`."""
         self._moved_s = moved_s
         self._labels.write_chapters(output, moved_s, self._part_s)
 

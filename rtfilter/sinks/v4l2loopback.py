@@ -1,4 +1,4 @@
-"""The state of Linux's v4l2loopback module, and the mending of its reopening trap."""
+"""Linux's v4l2loopback module: its state, and devices that offer no output. For `virtualcam` and `doctor`."""
 
 from __future__ import annotations
 
@@ -36,10 +36,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoopbackState:
-    """What is there. `exclusive_caps` has one value for each of `nodes`.
+    """The module and its devices, `nodes`; `exclusive_caps` has one value for each.
 
-    version: as the module gives it, else the one that DKMS built; "" when neither tells.
-    nodes: the devices of the module.
+    version: as the module gives it, else the one that DKMS built; "" where unknown.
     """
 
     installed: bool
@@ -105,8 +104,7 @@ def revive(
 ) -> list[Path]:
     """Bring back loopback devices that offer neither output nor capture, and return them.
 
-    With `device` only that one is looked at. Devices that cannot be opened are left alone: the camera's
-    own error will tell.
+    With `device`, that one alone. Devices that cannot be opened are left to the camera's own error.
     """
     nodes = [query_node(Path(device), sysfs, ioctl)] if device else video_nodes(devices, sysfs, ioctl)
     stuck = [node for node in nodes if node.is_loopback and not (node.can_output or node.can_capture)]
@@ -117,9 +115,9 @@ def offer_output(path: Path, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl) -
     """Make a loopback device that has no writer offer output again; whether it does now.
 
     With exclusive_caps=1, v4l2loopback before 0.14 stops offering output at the first write(), and offers
-    it again only when a writer closes; but it takes for a writer only who called VIDIOC_STREAMON, which
-    pyvirtualcam does not. So a writer that did comes and goes. Where output is offered nothing is done.
-    Must not be called on a device that another program writes to: it would seem free.
+    it again only when a writer closes that has called VIDIOC_STREAMON, which pyvirtualcam does not. So such a
+    writer is opened and closed here. Where output is offered nothing is done. Must not be called on a device
+    that another program writes to: it would seem free.
     """
     if query_node(path, sysfs, ioctl).can_output:
         return True
@@ -136,13 +134,13 @@ def offer_output(path: Path, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl) -
 
 
 def _built_version(dkms: Path) -> str:
-    """The only version below DKMS's folder: Debian's 0.12.7 does not tell its own."""
+    """The only version below DKMS's folder: Debian's 0.12.7 does not state its own."""
     found = [path.name for path in dkms.glob("[0-9]*")]
     return found[0] if len(found) == 1 else ""
 
 
 def _is_ours(node: VideoNode, sysfs: Path) -> bool:
-    # A node that may not be opened can't be asked for its driver; loopback nodes are virtual devices.
+    # The driver of a node that may not be opened is unknown; loopback nodes are virtual devices.
     if node.problem:
         return "/devices/virtual/" in str((sysfs / node.path.name).resolve())
     return node.is_loopback

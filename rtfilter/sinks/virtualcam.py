@@ -1,4 +1,4 @@
-"""The virtual camera: what conferencing programs see as a webcam."""
+"""The virtual camera, which conferencing programs see as a webcam. Called by `cli.cam` and `cli.ends`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Camera(Protocol):
 
 
 class VirtualCameraSink:
-    """Shows frames on a virtual camera of fixed size; other sizes are fitted in, with black bars.
+    """A virtual camera of fixed size; frames of other sizes are fitted in, with black bars.
 
     width, height: of the camera, even, 2..16384 px; 1280x720 suits most conferencing programs.
     fps: what the camera announces. Frames are sent as they come: the source sets the pace.
@@ -96,13 +96,13 @@ class VirtualCameraSink:
             ) from error
 
     def close(self, complete: bool) -> None:
-        """Give the camera free; readers then see no signal. May be called twice."""
+        """Release the camera; readers then see no signal. May be called twice."""
         if self._camera is None:
             return
         self._camera.close()
         self._camera = None
         node = Path(self.device)
-        # While somebody still watches, the device would otherwise seem to have a writer until they leave.
+        # While a program still reads, the device would otherwise seem to have a writer until it ends.
         if node_index(node) >= 0 and query_node(node).is_loopback:
             offer_output(node)
 

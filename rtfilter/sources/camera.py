@@ -1,4 +1,4 @@
-"""`CameraSource`: a webcam, always its newest frame, through unplugging and back."""
+"""`CameraSource`: a webcam, always its newest frame, through unplugging and back. Called by `cli.ends`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 from rtfilter.errors import DeviceError, UsageError
 from rtfilter.frame import MAX_SIDE_PX, Frame
 from rtfilter.media.info import SourceInfo
-from rtfilter.sources.capture import Capture, OpenCapture, Picture, camera_name, open_camera
+from rtfilter.sources.capture import Capture, OpenCapture, camera_name, open_camera
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, start_thread
@@ -27,14 +27,16 @@ _log = logging.getLogger(__name__)
 class CameraSource:
     """A live source. A thread of its own takes every picture off the camera; `read` gives the newest.
 
-    index_or_path: 0, "0", "/dev/video2", "/dev/v4l/by-id/...".
-    width, height, fps: wishes; the camera picks the nearest it has, and `info` tells. A camera that
-        changes its size later simply gives frames of the new size.
-    on_event: told in one line, from the camera's thread, when the camera is lost and when it is back;
-        the same lines go to the log.
-    first_retry_s: pause before the first attempt to open a lost camera again; doubles up to 2 s.
+    The log has one line when the camera is lost and one when it is back.
 
-    Raises DeviceError when there is no such camera or it is in use, saying what to do.
+    Args:
+        index_or_path: 0, "0", "/dev/video2", "/dev/v4l/by-id/...".
+        width, height, fps: the camera takes the nearest that it has, see `info`. Where it changes its size
+            later, frames have the new size.
+        first_retry_s: pause before the first attempt to open a lost camera again; doubles up to 2 s.
+
+    Raises:
+        DeviceError: there is no such camera, or it is in use; with what to do.
     """
 
     def __init__(
@@ -45,7 +47,6 @@ class CameraSource:
         fps: float = 30.0,
         *,
         open_capture: OpenCapture = open_camera,
-        on_event: Callable[[str], None] | None = None,
         first_retry_s: float = FIRST_RETRY_S,
         clock: Clock = monotonic_ns,
     ) -> None:
@@ -57,7 +58,6 @@ class CameraSource:
         target = int(index_or_path) if digits else index_or_path
         self._name = camera_name(target)
         self._open: Callable[[], Capture] = partial(open_capture, target, width, height, fps)
-        self._on_event = on_event
         self._first_retry_s = first_retry_s
         self._clock = clock
         self._slot: Latest[Frame] = Latest()
@@ -67,7 +67,7 @@ class CameraSource:
         self._alive_ns = clock()
         capture = self._open()
         given_width, given_height = capture.size
-        self._info = SourceInfo(
+        self.info = SourceInfo(
             name=self._name,
             width=given_width or width,
             height=given_height or height,
@@ -77,19 +77,15 @@ class CameraSource:
         self._thread = start_thread("camera", lambda: self._run(capture))
 
     @property
-    def info(self) -> SourceInfo:
-        return self._info
-
-    @property
     def dropped(self) -> int:
-        """Pictures that were replaced by a newer one before anybody read them."""
+        """Pictures that were replaced by a newer one before they were read."""
         return self._slot.overwritten
 
     def read(self, timeout_s: float = 5.0) -> Frame | None:
         """The newest picture not yet read, its pts the monotonic capture time in ns; None after `close`.
 
-        Raises DeviceError when none came within `timeout_s`: the camera is frozen or gone. It goes on
-        being tried, so that a later `read` may well succeed.
+        Raises DeviceError when none came within `timeout_s`: the camera is frozen or gone. Later reads may
+        succeed, as it is tried again.
         """
         try:
             frame = self._slot.get(timeout_s)
@@ -128,14 +124,11 @@ class CameraSource:
                 return
             if self._lost:
                 self._lost = False
-                self._announce(f"{self._name} is back, {picture.rgb.shape[1]}x{picture.rgb.shape[0]}")
-            self._leave(picture)
-
-    def _leave(self, picture: Picture) -> None:
-        self._alive_ns = self._clock()
-        frame = Frame(picture.rgb, picture.captured_ns, captured_ns=picture.captured_ns, seq=self._seq)
-        self._seq += 1
-        self._slot.put(frame)
+                _log.warning("%s is back, %dx%d", self._name, picture.rgb.shape[1], picture.rgb.shape[0])
+            self._alive_ns = self._clock()
+            frame = Frame(picture.rgb, picture.captured_ns, captured_ns=picture.captured_ns, seq=self._seq)
+            self._seq += 1
+            self._slot.put(frame)
 
     def _reopened(self) -> Capture | None:
         """The camera opened again, however long that takes; None when it is closed meanwhile."""
@@ -143,7 +136,7 @@ class CameraSource:
         while not self._stopping.is_set():
             if not self._lost:
                 self._lost = True
-                self._announce(f"{self._name} gives no more pictures; waiting for it to come back")
+                _log.warning("%s gives no more pictures; waiting for it to come back", self._name)
             if self._stopping.wait(retry_s):
                 break
             retry_s = min(2 * retry_s, LONGEST_RETRY_S)
@@ -152,8 +145,3 @@ class CameraSource:
             except DeviceError as error:
                 _log.debug("%s", error)
         return None
-
-    def _announce(self, event: str) -> None:
-        _log.warning("%s", event)
-        if self._on_event is not None:
-            self._on_event(event)

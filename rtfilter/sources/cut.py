@@ -1,4 +1,4 @@
-"""Whether a media file is cut off by its own account: bytes stated beyond its end, or the end missing."""
+"""Media files that are cut off: bytes stated beyond the end, or no end mark. Called by `FileSource`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 _EBML, _SEGMENT, _VOID = 0x1A45DFA3, 0x18538067, 0xEC
-# Written as the length of a chunk whose end the writer did not know.
+# Written as the length of a chunk of unknown end.
 _RIFF_UNKNOWN = 0xFFFF_FFF0
-# What holds pictures and sound. Other boxes, and what some cameras append, are no loss.
+# Boxes with pictures and sound. Others, and what some cameras append, are no loss.
 _MEDIA_BOXES = {b"mdat", b"moof"}
 
 

@@ -1,8 +1,7 @@
-"""The built-in demo: a public-domain portrait, talking, blinking and swaying, with its ground truth.
+"""`DemoSource`: a public-domain portrait, talking, blinking and swaying, with its ground truth.
 
-The portrait is Eileen Collins (NASA, public domain; docs/model-cards/demo-portrait.md). Our own renderer
-moves it by a track of blendshape coefficients; a virtual camera sways in front of it. It needs no camera, no
-download, loops without a seam, and knows what it shows to the last landmark.
+The portrait is Eileen Collins (NASA, public domain; docs/model-cards/demo-portrait.md). The CPU renderer
+moves it by a track of blendshape coefficients; a virtual camera sways in front of it. Called by `cli.ends`.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ class DemoTruth:
 
 
 class DemoSource:
-    """A person talking, for ever or for `frame_count` frames. `live` only says how it likes to be used.
+    """A person talking, endlessly or for `frame_count` frames, in a loop without a seam.
 
     zoom: 1 shows the whole portrait's width, with a face of a fifth of it; more comes nearer.
     """
@@ -83,7 +82,6 @@ class DemoSource:
         width: int = 1280,
         height: int = 720,
         fps: int = 30,
-        live: bool = False,
         frame_count: int | None = None,
         zoom: float = 1.0,
     ) -> None:
@@ -93,7 +91,7 @@ class DemoSource:
             )
         if frame_count is not None and frame_count < 1:
             raise UsageError(f"demo: frame_count is {frame_count}, expected at least 1")
-        self._info = SourceInfo("demo", width, height, Fraction(fps), live, frame_count)
+        self.info = SourceInfo("demo", width, height, Fraction(fps), False, frame_count)
         self._model = MorphableModel.builtin()
         self._renderer = CpuRenderer(RingedMesh(self._model.triangles, self._model.holes))
         self._portrait = Portrait.builtin()
@@ -101,13 +99,9 @@ class DemoSource:
         self._seq = 0
         self._closed = False
 
-    @property
-    def info(self) -> SourceInfo:
-        return self._info
-
     def read(self, timeout_s: float = 5.0) -> Frame | None:
         """The next frame; the wait is never longer than drawing it takes."""
-        if self._closed or (self._info.frame_count is not None and self._seq >= self._info.frame_count):
+        if self._closed or (self.info.frame_count is not None and self._seq >= self.info.frame_count):
             return None
         frame = self.frame(self._seq)
         self._seq += 1
@@ -120,9 +114,9 @@ class DemoSource:
 
     def frame(self, seq: int) -> Frame:
         """Frame number `seq`, whatever was read before."""
-        time_s = seq / float(self._info.fps)
+        time_s = seq / float(self.info.fps)
         view = self._view(time_s)
-        size = (self._info.width, self._info.height)
+        size = (self.info.width, self.info.height)
         canvas = cv2.warpAffine(
             self._portrait.rgb,
             for_pixel_indices(view),
@@ -131,7 +125,7 @@ class DemoSource:
             borderMode=cv2.BORDER_REFLECT_101,
         )
         still = Frame(
-            np.asarray(canvas, np.uint8), seq, Fraction(1, int(self._info.fps)), round(time_s * 1e9), seq
+            np.asarray(canvas, np.uint8), seq, Fraction(1, int(self.info.fps)), round(time_s * 1e9), seq
         )
         points, pose = self._posed(view)
         offset_px = pose.project_vectors(self._model.displacement_iod(expression_at(time_s)))
@@ -145,7 +139,7 @@ class DemoSource:
 
     def truth(self, seq: int) -> DemoTruth:
         """What frame number `seq` shows."""
-        time_s = seq / float(self._info.fps)
+        time_s = seq / float(self.info.fps)
         points, pose = self._posed(self._view(time_s))
         expression = expression_at(time_s)
         moved = points.copy()
@@ -162,13 +156,13 @@ class DemoSource:
     def _view(self, time_s: float) -> F64:
         """The virtual camera: picture_from_portrait [2, 3], in pixels. Whole cycles a loop, so no seam."""
         turn = 2 * np.pi * time_s / LOOP_S
-        zoom = self._zoom * self._info.width / VIEW_WIDTH_PX * (1.0 + 0.03 * np.sin(2 * turn + 0.5))
+        zoom = self._zoom * self.info.width / VIEW_WIDTH_PX * (1.0 + 0.03 * np.sin(2 * turn + 0.5))
         angle = np.radians(3.0) * np.sin(3 * turn)
         cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
         centre = np.array(FACE_CENTRE_PX)
         linear = np.array([[cos, -sin], [sin, cos]])
-        aim = np.array([self._info.width * 0.5, self._info.height * 0.46])
-        aim += self._info.width * np.array([0.02 * np.sin(turn), 0.008 * np.sin(2 * turn + 1.0)])
+        aim = np.array([self.info.width * 0.5, self.info.height * 0.46])
+        aim += self.info.width * np.array([0.02 * np.sin(turn), 0.008 * np.sin(2 * turn + 1.0)])
         return np.concatenate([linear, (aim - linear @ centre)[:, None]], axis=1)
 
 

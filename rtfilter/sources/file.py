@@ -81,7 +81,7 @@ class FileSource:
             self._unprofiled = FilterChain() if unsafe else None
             self._conformer, self._reader = Conformer(), PixelReader()
             self._seq = 0
-            # One frame ahead: only a decoded picture tells the size that it is shown at.
+            # One frame ahead: the size that it is shown at is known from a decoded picture alone.
             first = self._pending = self._next_frame()
         except BaseException:
             self.close()
@@ -90,7 +90,7 @@ class FileSource:
             self.close()
             advice = "copy or record it again"
             if not self.rereadable and self._format.startswith("mov"):
-                # Its index is found, and what that points at has gone by.
+                # Its index came last, and the data that it points at has passed.
                 advice = (
                     "an MP4 or MOV with its index at the end is read from a file only: name the file "
                     "(of an address: download it first), or send MKV or MPEG-TS"
@@ -104,17 +104,13 @@ class FileSource:
         # FFmpeg's readers of picture files, which state no length.
         self._still = self.rereadable and self._format.endswith(("_pipe", "image2"))
         count = 1 if self._still else frame_count(self._stream)
-        self._info = SourceInfo(self.name, first.width, first.height, self._fps, False, count)
+        self.info = SourceInfo(self.name, first.width, first.height, self._fps, False, count)
         ratio = self._stream.sample_aspect_ratio or Fraction(1)
         self.sample_aspect_ratio = 1 / ratio if self._reader.sideways else ratio
 
     @property
-    def info(self) -> SourceInfo:
-        return self._info
-
-    @property
     def notes(self) -> list[str]:
-        """What was done that the user should know, one line each; complete at the end."""
+        """Messages for the user on what was changed, one line each; complete at the end."""
         notes, joins = [], self._decoder.joins
         if joins:
             often = "once" if joins == 1 else f"{joins} times"

@@ -1,4 +1,4 @@
-"""Video from an address: HTTP(S) as a file, every frame in order; RTSP live, newest frame first."""
+"""Video from an address: HTTP(S) as a file, every frame; RTSP live, the newest. Called by `cli.ends`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from av.container import InputContainer
 from rtfilter.errors import DeviceError, InputError, UsageError
 from rtfilter.frame import Frame
 from rtfilter.media.container import reason, refuse_text
-from rtfilter.media.info import SourceInfo
 from rtfilter.sources.base import LIVE_SCHEMES, SCHEMES, shown_address
 from rtfilter.sources.file import FileSource
 from rtfilter.system.latest import Latest
@@ -23,9 +22,9 @@ from rtfilter.system.threads import caught, start_thread
 # How long an answer, and then each piece of data, may take.
 TIMEOUT_S = 10.0
 _CLOSE_S = 2.0
-# What a playlist or a redirection may lead to: never a file of this machine.
+# Protocols that a playlist or a redirection may lead to: never a file of this machine.
 _WEB = {"protocol_whitelist": "http,https,httpproxy,tcp,tls,crypto"}
-# TCP, which passes firewalls and loses nothing; and no buffer that a late reader would see the past in.
+# TCP, which passes firewalls and loses nothing; and no buffer, which would add delay.
 _LIVE = {
     "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls,crypto",
     "rtsp_transport": "tcp",
@@ -50,17 +49,13 @@ class LiveStreamSource:
 
     def __init__(self, address: str, timeout_s: float = TIMEOUT_S) -> None:
         self._stream = FileSource(shown_address(address), opened=_opened(address, timeout_s))
-        # No labels: what a camera calls its session is not about what it shows.
+        # No labels: a camera's name of its session does not describe the pictures.
         self.other_tracks = self._stream.other_tracks
         self.sample_aspect_ratio = self._stream.sample_aspect_ratio
-        self._info = replace(self._stream.info, live=True, frame_count=None)
+        self.info = replace(self._stream.info, live=True, frame_count=None)
         self._slot: Latest[Frame] = Latest()
         self._stopping = threading.Event()
         self._thread = start_thread("stream", self._run)
-
-    @property
-    def info(self) -> SourceInfo:
-        return self._info
 
     @property
     def damage(self) -> str | None:
@@ -75,19 +70,17 @@ class LiveStreamSource:
         try:
             return self._slot.get(timeout_s)
         except TimeoutError as error:
-            raise DeviceError(
-                f"{self._info.name}: no frame for {timeout_s:g} s: is the camera on?"
-            ) from error
+            raise DeviceError(f"{self.info.name}: no frame for {timeout_s:g} s: is the camera on?") from error
 
     def close(self) -> None:
-        """Hang up. May be called twice and from another thread."""
+        """End the connection. May be called twice and from another thread."""
         self._stopping.set()
         self._slot.close()
         self._thread.join(_CLOSE_S)
 
     def _run(self) -> None:
         error = caught(self._read_all)
-        # Here: FFmpeg may be waiting for the network, and is not to be closed under its own read.
+        # In this thread: FFmpeg must not be closed while it reads.
         error = caught(self._stream.close) or error
         if error is not None:
             self._slot.fail(error)

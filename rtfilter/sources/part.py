@@ -1,4 +1,4 @@
-"""`PartSource`: the part of a video from one moment to another."""
+"""`PartSource`: the part of a video from one moment to another. Called by `cli.run`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from rtfilter.errors import UsageError
 from rtfilter.frame import Frame
-from rtfilter.media.info import SourceInfo
 from rtfilter.sources.base import Source
 from rtfilter.sources.file import FileSource
 
@@ -45,12 +44,8 @@ class PartSource:
         if all_frames is not None:
             rest = max(1, all_frames - round(start_s * float(source.info.fps)))
             count = rest if count is None else min(count, rest)
-        self._info = replace(source.info, frame_count=count)
+        self.info = replace(source.info, frame_count=count)
         self._ended = False
-
-    @property
-    def info(self) -> SourceInfo:
-        return self._info
 
     def read(self, timeout_s: float = 5.0) -> Frame | None:
         """The next frame of the part; None after its last."""

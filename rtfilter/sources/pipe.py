@@ -1,4 +1,4 @@
-"""`PipeSource`: video that another program writes into a pipe, such as stdin."""
+"""`PipeSource`: video that another program writes into a pipe, such as stdin. Called by `cli.ends`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rtfilter.sources.file import FileSource
 from rtfilter.system.threads import caught
 
 NAME = "stdin"
-# What comes through a pipe may name nothing else to open.
+# A video from a pipe must not open anything else.
 _OPEN_OPTIONS = {"protocol_whitelist": "none"}
 _BUFFER_BYTES = 1 << 18
 
@@ -34,10 +34,11 @@ class RawVideo:
 class PipeSource(FileSource):
     """Every frame of what comes through `descriptor`, in any container that needs no going back.
 
-    raw: packed RGB of this form; None where FFmpeg is to find out (Y4M, Matroska, MPEG-TS, ...).
+    A read waits as long as the other program does; `finish` or `close` ends it.
 
-    A read waits as long as the other program does; `finish` or `close` ends it. Raises InputError when
-    what comes is no video.
+    raw: packed RGB of this form; None where FFmpeg finds the container (Y4M, Matroska, MPEG-TS, ...).
+
+    Raises InputError when the data is no video.
     """
 
     def __init__(self, descriptor: int, raw: RawVideo | None = None) -> None:
@@ -57,7 +58,7 @@ class PipeSource(FileSource):
         return frame
 
     def finish(self) -> None:
-        """What came until now is all. From any thread or a signal handler: it takes no lock."""
+        """End the video here. From any thread or a signal handler: it takes no lock."""
         self._pipe.wake()
 
     def close(self) -> None:
@@ -101,7 +102,7 @@ class _PipeReader:
     def read(self, size: int) -> bytes:
         """Up to `size` bytes as soon as there are some; b"" at the end and after `wake`."""
         got: list[bytes] = []
-        # FFmpeg calls this: an error, or Ctrl-C, must come out where Python goes on.
+        # FFmpeg calls this: an error, or Ctrl-C, is raised where Python continues.
         error = caught(lambda: got.append(self._read(size)))
         self._error = self._error or error
         return got[0] if got else b""
@@ -115,7 +116,7 @@ class _PipeReader:
         return got
 
     def raise_error(self) -> None:
-        """Raise what went wrong inside `read`, once."""
+        """Raise the error of `read`, once."""
         error, self._error = self._error, None
         if isinstance(error, OSError):
             raise InputError(f"{NAME} cannot be read ({reason(error)})") from error

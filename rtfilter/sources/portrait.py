@@ -1,7 +1,7 @@
-"""`Portrait`: the demo's person at rest, with what a warp of the skin cannot show: mouth and lids.
+"""`Portrait`: the demo's person at rest, and the inside of mouth and lids, which a warp cannot show.
 
-A mouth that opens shows teeth that belong to the skull and a cavity behind them; a lid that closes shows
-skin that the open eye hides. Both are painted after the skin has moved.
+An opening mouth shows teeth, which belong to the skull, and a cavity behind them; a closing lid shows
+skin that the open eye hides. Both are painted after the warp. Called by `sources.demo`.
 """
 
 from __future__ import annotations
