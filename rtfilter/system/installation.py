@@ -1,8 +1,8 @@
-"""How this copy of rtfilter was installed, and the commands that add to it.
+"""How this copy of rtfilter was installed, and the commands that add to it or replace it.
 
-A hint is only of use where it works for *this* installation: a checkout, a wheel, a tool of uv or pipx, an
-environment without pip. `direct_url.json` (PEP 610) says from where a distribution came; uv and pipx leave
-a file of their own at the root of the environments that they make.
+A command fits *this* installation: a checkout, a wheel, a tool of uv or pipx, an environment without pip.
+`direct_url.json` (PEP 610) names the origin of a distribution; uv and pipx write a file of their own at the
+root of the environments that they make. Called wherever a message names a missing package.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def has_pip() -> bool:
 
 @cache
 def _installer() -> str:
-    """The start of a command that installs into this environment."""
+    """The start of the command that installs into this environment."""
     if _is_pipx():
         return f"pipx inject {_quoted(Path(sys.prefix).name)}"
     python = _quoted(sys.executable)
@@ -144,7 +144,7 @@ def _installer() -> str:
 
 @cache
 def _source() -> tuple[str, bool]:
-    """What an installer is given to find rtfilter again, and whether that is a checkout in place."""
+    """The requirement by which an installer finds rtfilter, and whether it is an editable checkout."""
     try:
         text = metadata.distribution(DISTRIBUTION).read_text("direct_url.json")
     except metadata.PackageNotFoundError:

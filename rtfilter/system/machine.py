@@ -1,4 +1,4 @@
-"""Facts about this machine and its software, for reports; nothing heavy is loaded for them."""
+"""Facts about this machine and its software, for reports and `rtfilter doctor`. Loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def commit() -> str | None:
 
 
 def output_of(program: str, *arguments: str) -> str | None:
-    """Standard output of a program that answers at once; None when it is missing, fails or hangs."""
+    """Standard output of a quick program; None when it is missing, fails or hangs."""
     path = shutil.which(program)
     if path is None:
         return None

@@ -1,4 +1,4 @@
-"""The process in which a thing was made, for things that do not survive `fork`."""
+"""A check for objects that do not survive `fork`. Called by `FaceFilter` and the file source."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from rtfilter.errors import UsageError
 
 
 class MadeHere:
-    """Remembers this process, and refuses another that inherited the thing by `fork`.
+    """The process that made an object; `check` fails in one that inherited it by `fork`.
 
-    `fork` copies memory and no threads: a decoder's or tracker's own threads are gone, and the first call
-    that waits for one hangs. The same holds for a GPU's context.
+    `fork` copies memory and no threads: a decoder's own threads are gone, and the first call that waits for
+    one hangs. A GPU's context is lost too.
 
-    what: for the message, such as "this FileSource".
+    what: the object, for the message, such as "this FileSource".
     """
 
     def __init__(self, what: str) -> None:
@@ -25,7 +25,7 @@ class MadeHere:
         return os.getpid() != self._process
 
     def check(self) -> None:
-        """Raises UsageError in another process than the one that made the thing."""
+        """Raise UsageError in another process than the one that made the object."""
         if self.inherited:
             raise UsageError(
                 f"{self._what} was made in process {self._process}, before a fork, and does not work in "

@@ -1,4 +1,7 @@
-"""Small helpers for threads that must neither hang the program nor lose an error."""
+"""Threads that neither hang the program nor lose an error, and stopping on signals.
+
+Called by the live sources, `cam.loop` and the command line.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
-
-
-class _Catcher:
-    """Keeps whatever the `with` block raised. The one place that catches everything."""
-
-    error: BaseException | None = None
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
-    ) -> bool:
-        self.error = error
-        return True
+from types import FrameType
 
 
 def caught(action: Callable[[], object]) -> BaseException | None:
@@ -29,21 +17,22 @@ def caught(action: Callable[[], object]) -> BaseException | None:
 
     Threads begin with this: an error that stays in a thread looks like a hang.
     """
-    catcher = _Catcher()
-    with catcher:
+    try:
         action()
-    return catcher.error
+    except BaseException as error:  # noqa: BLE001 (of any kind: it is raised again elsewhere)
+        return error
+    return None
 
 
 def start_thread(name: str, target: Callable[[], object]) -> threading.Thread:
-    """A started daemon thread: one that hangs in a device driver must not keep the process alive."""
+    """A started daemon thread, which does not keep the process alive where it hangs in a device driver."""
     thread = threading.Thread(target=target, name=f"rtfilter-{name}", daemon=True)
     thread.start()
     return thread
 
 
 def run_bounded(name: str, action: Callable[[], object], timeout_s: float) -> BaseException | None:
-    """Run `action` in a thread for at most `timeout_s`: its error, a TimeoutError, or None."""
+    """Run `action` in a thread for at most `timeout_s`; its error, a TimeoutError, or None."""
     errors: list[BaseException | None] = []
     thread = start_thread(name, lambda: errors.append(caught(action)))
     thread.join(timeout_s)

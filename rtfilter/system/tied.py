@@ -1,7 +1,7 @@
-"""Processes that end when the one that started them does, however it ends.
+"""Child processes that end with their parent, however it ends. Called by the benchmarks.
 
 They run under `python -m rtfilter.system.tied`, whose standard input is a pipe that only the parent holds
-open: its end is the parent's end, on every system, and for `kill -9` too.
+open: the pipe ends with the parent, on every system, and after `kill -9` too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TiedProcess(subprocess.Popen[str]):
         super().__init__(
             [sys.executable, "-m", _NAME, *arguments], stdin=subprocess.PIPE, text=True, **options
         )
-        # Out of the sight of `communicate`, which would close it.
+        # Hidden from `communicate`, which would close it.
         self._lifeline, self.stdin = self.stdin, None
 
     def stop(self) -> None:
@@ -58,14 +58,14 @@ class TiedProcess(subprocess.Popen[str]):
 def run_tied(
     arguments: Sequence[str], timeout_s: float | None = None, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """What Python with `arguments` did and said. Raises `subprocess.TimeoutExpired`; it has ended then."""
+    """The result of Python with `arguments`. Raises `subprocess.TimeoutExpired`, after it has ended."""
     with TiedProcess(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
         out, err = process.communicate(timeout=timeout_s)
         return subprocess.CompletedProcess(process.args, process.wait(), out, err)
 
 
 def _end_with_the_parent() -> None:
-    """Wait for the end of standard input; then end politely, and after STOP_S anyway."""
+    """Wait for the end of standard input; then end by SIGTERM, and after STOP_S at once."""
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
@@ -74,7 +74,7 @@ def _end_with_the_parent() -> None:
 
 
 def main() -> None:
-    """Run what the arguments name, as Python itself would."""
+    """Run the module or code in the arguments, as Python itself would."""
     threading.Thread(target=_end_with_the_parent, name="tied", daemon=True).start()
     del sys.argv[0]
     how, what = sys.argv[:2]

@@ -1,4 +1,7 @@
-"""TOML files of the user's: read with errors that name the file and the line, written whole or not at all."""
+"""TOML files: read with errors that name file and line, written whole or not at all.
+
+Called by `config` and `presets`.
+"""
 
 from __future__ import annotations
 

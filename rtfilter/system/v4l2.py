@@ -1,4 +1,7 @@
-"""What Linux tells about its video nodes, asked of the kernel itself (V4L2 uAPI, linux/videodev2.h)."""
+"""Linux video nodes, queried through the kernel's V4L2 interface (uAPI, linux/videodev2.h).
+
+Called by the camera, the virtual camera, `cam.watchers` and `rtfilter doctor`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import errno
 import os
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +45,7 @@ def kernel_ioctl(fd: int, request: int, buffer: bytearray) -> None:
 
 @dataclass(frozen=True, slots=True)
 class VideoNode:
-    """One /dev/videoN. `problem` says why it could not be asked; then it has no capabilities."""
+    """One /dev/videoN. problem: why it could not be queried; then it has no capabilities."""
 
     path: Path
     name: str
@@ -73,15 +77,12 @@ def video_nodes(devices: Path = DEVICES, sysfs: Path = SYSFS, ioctl: Ioctl = ker
 
 
 def query_node(path: Path, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl) -> VideoNode:
-    """Ask one node what it is and can do. What fails is told in `problem`; nothing is raised."""
+    """The name, driver and capabilities of a node. A failure is its `problem`; nothing is raised."""
     name = _name_in_sysfs(path, sysfs)
     buffer = bytearray(_CAPABILITY.size)
     try:
-        fd = _opened(path)
-        try:
+        with _opened(path) as fd:
             ioctl(fd, VIDIOC_QUERYCAP, buffer)
-        finally:
-            os.close(fd)
     except OSError as error:
         return VideoNode(path, name or path.name, problem=_problem(error))
     driver, card, _bus, _version, capabilities, device_caps = _CAPABILITY.unpack(buffer)
@@ -97,44 +98,38 @@ def query_node(path: Path, sysfs: Path = SYSFS, ioctl: Ioctl = kernel_ioctl) -> 
 
 
 def control_value(path: Path, control_id: int, ioctl: Ioctl = kernel_ioctl) -> int | None:
-    """The value of a control of the node; None when it has no such control or can't be asked."""
+    """The value of a control of the node; None when it has no such control, or cannot be queried."""
     buffer = bytearray(_CONTROL.pack(control_id, 0))
     try:
-        fd = _opened(path)
-        try:
+        with _opened(path) as fd:
             ioctl(fd, VIDIOC_G_CTRL, buffer)
-        finally:
-            os.close(fd)
     except OSError:
         return None
     return int(_CONTROL.unpack(buffer)[1])
 
 
 def attach_and_detach_output(path: Path, ioctl: Ioctl = kernel_ioctl) -> None:
-    """Be a writer of the node for a moment: open, VIDIOC_STREAMON and STREAMOFF for output, close.
+    """Attach to the node as a writer, and detach: open, VIDIOC_STREAMON and STREAMOFF for output, close.
 
-    EINVAL, the answer of a node without a format, is ignored: the kernel has noted the writer by then.
+    EINVAL, the result of a node without a format, is ignored: the writer is registered by then.
     """
-    fd = _opened(path)
-    try:
+    with _opened(path) as fd:
         for request in (VIDIOC_STREAMON, VIDIOC_STREAMOFF):
             try:
                 ioctl(fd, request, bytearray(struct.pack("=i", _BUF_TYPE_OUTPUT)))
             except OSError as error:
                 if error.errno != errno.EINVAL:
                     raise
-    finally:
-        os.close(fd)
 
 
 def holders(path: Path, proc: Path = PROC) -> list[str]:
-    """The processes that have `path` open, as `name (pid N)`; those of other users can't be seen."""
+    """The processes that have `path` open, as `name (pid N)`; without those of other users."""
     return [f"{_process_name(pid, proc)} (pid {pid})" for pid in holder_pids(path, proc)]
 
 
 def holder_pids(path: Path, proc: Path = PROC) -> list[int]:
     """The numbers of those processes, in order; none where there is no /proc."""
-    # No Path in here: a desktop has thousands of open files, and this is asked twice a second.
+    # Without Path objects: a desktop has thousands of open files, and this is called twice a second.
     wanted, found = str(path), []
     if not proc.is_dir():
         return []
@@ -163,9 +158,14 @@ def _process_name(pid: int, proc: Path) -> str:
         return "a program"
 
 
-def _opened(path: Path) -> int:
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
     # O_NONBLOCK: some drivers wait in open() for a device that is being reset.
-    return os.open(path, os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
+    fd = os.open(path, os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _name_in_sysfs(path: Path, sysfs: Path) -> str:
