@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtfilter.cli.ends import DEMO, FPS, HEIGHT_PX, VIRTUAL_CAMERA, WIDTH_PX, is_camera, open_source
+from rtfilter.cli.endpoints import DEMO, FPS, HEIGHT_PX, VIRTUAL_CAMERA, WIDTH_PX, is_camera, open_source
 from rtfilter.cli.job import Job, job_for, load_filter, print_summary, write_report
 from rtfilter.cli.serve import make_panel, open_panel
-from rtfilter.cli.settings import controls_for, settings_for
-from rtfilter.cli.systemd_unit import cam_command, unit_text
+from rtfilter.cli.settings import controls_for, settings_for, target_given
 from rtfilter.cli.terminal import LiveLine
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError, UsageError
@@ -23,6 +22,12 @@ if TYPE_CHECKING:
     from rtfilter.cam.writer import SteadyWriter
     from rtfilter.serve.app.cam_panel import CamPanel
     from rtfilter.sinks.virtualcam import VirtualCameraSink
+
+# Options that the service gets, too.
+_VALUES = ("input", "device", "preset", "valence", "arousal", "intensity", "mouth", "smoothing", "width",
+           "height", "fps", "lane")  # fmt: skip
+_OF_PANEL = ("port", "token_file")
+_FLAGS = ("compare", "no_idle", "panel", "allow_cpu")
 
 
 def cam(arguments: argparse.Namespace) -> int:
@@ -145,3 +150,44 @@ def _name(virtual: VirtualCameraSink) -> str:
 
     path = Path(virtual.device)
     return f"{query_node(path).name!r} ({path})" if node_index(path) >= 0 else repr(virtual.device)
+
+
+def unit_text(command: Sequence[str]) -> str:
+    """The unit that runs `command`, whose first word is an absolute path."""
+    return f"""\
+[Unit]
+Description=rtfilter's virtual camera
+# A camera that is plugged in later, or a module that is loaded later, is waited for without end.
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={" ".join(map(_quoted, command))}
+Restart=on-failure
+RestartSec=5
+# A usage mistake does not mend itself.
+RestartPreventExitStatus=2
+TimeoutStopSec=15
+NoNewPrivileges=yes
+
+[Install]
+WantedBy=default.target
+"""
+
+
+def cam_command(python: str, arguments: Mapping[str, Any]) -> list[str]:
+    """The command line that runs `rtfilter cam` with these parsed arguments, without progress."""
+    words = [python, "-m", "rtfilter", "cam", "--quiet"]
+    for name in (*_VALUES, *(_OF_PANEL if arguments.get("panel") else ())):
+        if (value := arguments.get(name)) is not None:
+            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+    target = target_given(arguments)
+    for option, key in (("--emotion", "emotions"), ("--blendshape", "blendshapes")):
+        for name, amount in target.get(key, {}).items():
+            words += [option, f"{name}={amount:g}"]
+    return words + [f"--{name.replace('_', '-')}" for name in _FLAGS if arguments.get(name)]
+
+
+def _quoted(word: str) -> str:
+    """A word of ExecStart. systemd expands % and $, and splits at blanks, outside and inside of quotes."""
+    word = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{word}"' if not word or any(letter in word for letter in " '\t;\"\\") else word

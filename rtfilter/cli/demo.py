@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import replace
 
-from rtfilter.cli.ends import DEMO, VIRTUAL_CAMERA
+from rtfilter.cli.endpoints import DEMO, VIRTUAL_CAMERA
 from rtfilter.cli.job import job_for
 from rtfilter.cli.run import filter_video
 from rtfilter.cli.settings import controls_for, settings_for

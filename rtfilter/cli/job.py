@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtfilter.cli.ends import DEMO, NOTHING, VIRTUAL_CAMERA, is_camera
+from rtfilter.cli.endpoints import DEMO, NOTHING, VIRTUAL_CAMERA, is_camera
 from rtfilter.cli.options import CODECS
 from rtfilter.cli.output import PIPE, refuse_existing, refuse_same, shown_name, write_json
 from rtfilter.cli.settings import chosen_lane

@@ -1,4 +1,4 @@
-"""Files that a verb writes, and stdin and stdout as video (`-`). Called by the verbs and `cli.ends`."""
+"""Files that a verb writes, and stdin and stdout as video (`-`). Called by the verbs and `cli.endpoints`."""
 
 from __future__ import annotations
 

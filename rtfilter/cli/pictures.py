@@ -9,7 +9,7 @@ from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
-from rtfilter.cli.ends import IMAGE_SUFFIXES, NOTHING, VIRTUAL_CAMERA, open_sink
+from rtfilter.cli.endpoints import IMAGE_SUFFIXES, NOTHING, VIRTUAL_CAMERA, open_sink
 from rtfilter.cli.job import Job, RecordedFilter, load_filter, print_notes, print_summary, write_report
 from rtfilter.cli.output import PIPE
 from rtfilter.cli.terminal import InterruptedJob, ProgressBar, notify, report_interruption

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rtfilter.cli.ends import DEMO, NOTHING, VIRTUAL_CAMERA, is_camera, open_sink, open_source
+from rtfilter.cli.endpoints import DEMO, NOTHING, VIRTUAL_CAMERA, is_camera, open_sink, open_source
 from rtfilter.cli.job import (
     Job,
     RecordedFilter,

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pytest
 
 from rtfilter.cli import cam as cam_module
+from rtfilter.cli.cam import cam_command, unit_text
 from rtfilter.cli.main import main
-from rtfilter.cli.systemd_unit import cam_command, unit_text
 from rtfilter.errors import DeviceError
 from rtfilter.sinks.virtualcam import VirtualCameraSink
 from rtfilter.sources.capture import CameraInfo

@@ -378,7 +378,7 @@ def test_bench_gives_percentiles_of_every_stage(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("name", ["0", "1", "12", "camera", "camera:0", "/dev/video2"])
 def test_a_bare_number_is_a_camera(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rtfilter.cli.ends import is_camera
+    from rtfilter.cli.endpoints import is_camera
 
     monkeypatch.chdir(tmp_path)
     assert is_camera(name)
