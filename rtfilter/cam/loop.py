@@ -8,6 +8,7 @@ the rate but never lets the delay grow.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,7 +24,7 @@ from rtfilter.sources.paced import Paced
 from rtfilter.system.clock import NS_PER_S, StageSummary, monotonic_ns
 from rtfilter.system.threads import caught, run_bounded
 
-# How soon a stop is noticed by the thread that called `run`; a frame notices it at once.
+# How soon a stop, the end of the duration and an error of the sink are noticed.
 POLL_S = 0.05
 # A frame that is being waited for when the stop comes gets this long before the source is closed under it.
 GRACE_S = 0.5
@@ -97,7 +98,7 @@ class LiveLoop:
         self._source: Source = source if source.info.live else Paced(source)
         self._step = step
         self._writer = writer
-        self._duration_ns = None if duration_s is None else int(duration_s * NS_PER_S)
+        self._duration_ns = math.inf if duration_s is None else duration_s * NS_PER_S
         self._on_tick = on_tick
         self._tick_ns = int(tick_s * NS_PER_S)
         self._timings = writer.timings
@@ -150,7 +151,7 @@ class LiveLoop:
     def _wait(self) -> None:
         next_tick_ns = monotonic_ns() + self._tick_ns
         while not self._ended.wait(POLL_S):
-            if self._stopping or self._writer.error is not None or self._is_over(GRACE_S):
+            if self._stopping or self._writer.error is not None or self._lasted_ns() >= self._duration_ns:
                 return
             if self._on_tick is not None and monotonic_ns() >= next_tick_ns:
                 next_tick_ns += self._tick_ns
@@ -158,10 +159,6 @@ class LiveLoop:
 
     def _lasted_ns(self) -> int:
         return 0 if self._started_ns is None else monotonic_ns() - self._started_ns
-
-    def _is_over(self, grace_s: float = 0.0) -> bool:
-        """Whether its time is over. With grace, although no frame came to notice it: the source is silent."""
-        return self._duration_ns is not None and self._lasted_ns() >= self._duration_ns + grace_s * NS_PER_S
 
     def _finish(self, worker: FrameWorker[Frame]) -> None:
         self._stopping = True
@@ -180,7 +177,7 @@ class LiveLoop:
             if self._stopping:
                 return None  # it was closed under the read, to end it
             raise
-        return None if self._stopping or self._is_over() else frame
+        return None if self._stopping else frame
 
     def _filter(self, frame: Frame) -> bool:
         started_ns = monotonic_ns()
