@@ -83,7 +83,7 @@ class Api:
         controls = merged(self._options.controls, changes) if changes else None
         address = request.remote or ""
         offer = checked_offer(sdp, "peer", self._options.limits, self._sessions.networks_for(address))
-        session, answer = await self._sessions.open_peer("peer", offer, address, controls)
+        session, _, answer = await self._sessions.open_peer("peer", offer, address, controls)
         return web.json_response(
             {"id": session.id, "sdp": answer, "type": "answer"},
             status=201,

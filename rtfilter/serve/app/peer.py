@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import secrets
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -48,6 +49,8 @@ class Peer:
     """Answers one offer. All calls belong to the event loop's thread.
 
     address: that the request came from. closed: called once, with the reason, when the connection is over.
+    secret: names the connection, so that only its maker can end it. etag: of its only ICE session, quoted.
+    ufrags: of the peer's offer.
     feeds: the stream that its tracks feed, if it sends. shows: the session whose pictures it gets, if it
         watches; with the sound of `sound`, by default of its own stream.
     """
@@ -64,6 +67,9 @@ class Peer:
         sound: Stream | None = None,
     ) -> None:
         self.address = address
+        self.secret = secrets.token_urlsafe(18)
+        self.etag = f'"{secrets.token_urlsafe(9)}"'
+        self.ufrags: frozenset[str] = frozenset()
         self._options = options
         self._networks = networks
         self._closed = closed
@@ -82,6 +88,7 @@ class Peer:
 
     async def answer(self, offer: CheckedOffer) -> str:
         """The answer to `offer`. Raises RefusedError when the connection cannot be made of it."""
+        self.ufrags = offer.ufrags
         try:
             await self.connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
             guard_ice(self.connection, self._networks)

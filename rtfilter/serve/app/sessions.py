@@ -92,8 +92,8 @@ class Sessions:
         address: str,
         controls: Controls | None = None,
         name: str | None = None,
-    ) -> tuple[Session, str]:
-        """A new session fed by the peer behind `offer`, and the answer to it.
+    ) -> tuple[Session, Peer, str]:
+        """A new session, the peer behind `offer` that feeds it, and the answer to that.
 
         Args:
             kind: "peer", which gets its picture back, or "whip".
@@ -123,43 +123,46 @@ class Sessions:
             await self._close_this(session, "the offer could not be answered")
             raise
         _log.info("session %s opened", session_id, extra={"session": session_id, "peer": address})
-        return session, answer
+        return session, peer, answer
 
-    async def open_watcher(self, session_id: str, offer: CheckedOffer, address: str) -> tuple[str, str]:
-        """A watcher of a session: its secret id, and the answer.
+    async def open_watcher(self, session_id: str, offer: CheckedOffer, address: str) -> tuple[Peer, str]:
+        """A watcher of a session, and the answer to its offer.
 
         Raises RefusedError as `open_peer` does, and 404.
         """
         entry = self._entry(session_id)
         self._admit(address, filters=False)
-        watcher_id = secrets.token_urlsafe(18)
+
+        def ended(_: str) -> None:
+            self._spawn(self.close_watcher(session_id, peer.secret))
+
         peer = Peer(
             self._options,
             self.networks_for(address),
             address,
-            lambda _: self._spawn(self.close_watcher(session_id, watcher_id)),
+            ended,
             shows=entry.session,
             sound=entry.stream,
         )
-        entry.watchers[watcher_id] = peer
+        entry.watchers[peer.secret] = peer
         self._metrics.opened("whep")
         try:
-            return watcher_id, await peer.answer(offer)
+            return peer, await peer.answer(offer)
         except BaseException:
-            await self.close_watcher(session_id, watcher_id)
+            await self.close_watcher(session_id, peer.secret)
             raise
 
-    def peer(self, session_id: str, watcher_id: str | None = None) -> Peer | None:
-        """The peer that feeds a session, or one of its watchers; None where there is none."""
+    def peer(self, session_id: str, watcher: str | None = None) -> Peer | None:
+        """The peer that feeds a session, or the watcher with that secret; None where there is none."""
         entry = self._entries.get(session_id)
         if entry is None:
             return None
-        return entry.peer if watcher_id is None else entry.watchers.get(watcher_id)
+        return entry.peer if watcher is None else entry.watchers.get(watcher)
 
-    async def close_watcher(self, session_id: str, watcher_id: str) -> None:
+    async def close_watcher(self, session_id: str, secret: str) -> None:
         """End a watcher's connection, if it is still there."""
         entry = self._entries.get(session_id)
-        peer = entry.watchers.pop(watcher_id, None) if entry is not None else None
+        peer = entry.watchers.pop(secret, None) if entry is not None else None
         if peer is not None:
             await peer.close()
             self._tidy_soon()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -13,8 +11,8 @@ from rtfilter.serve.app.peer import Peer
 from rtfilter.serve.app.sessions import Sessions
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
-from rtfilter.serve.gate.sdp_offer import CheckedOffer, checked_offer
-from rtfilter.serve.gate.sdp_transport import TrickleFragment, checked_candidates
+from rtfilter.serve.gate.sdp_offer import checked_offer
+from rtfilter.serve.gate.sdp_transport import checked_candidates
 
 DEFAULT_NAME = "main"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -24,18 +22,6 @@ FRAGMENT = "application/trickle-ice-sdpfrag"
 RETRY_AFTER_S = 2
 # A publisher that sends nothing for so long may be replaced by one of its name; a live one may not.
 SILENT_S = 3.0
-GONE = "no such stream: it ended, or the server was started anew; POST again"
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """The result of one POST. etag: of its only ICE session, quoted. ufrags: of the peer's offer."""
-
-    protocol: str
-    name: str
-    peer: Peer
-    etag: str
-    ufrags: frozenset[str]
 
 
 class Whip:
@@ -45,7 +31,6 @@ class Whip:
         self._options = options
         self._sessions = sessions
         self._mode = mode
-        self._resources: dict[str, Resource] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """OPTIONS is not among them: the middleware answers it for every path."""
@@ -69,9 +54,8 @@ class Whip:
         networks = self._sessions.networks_for(address)
         offer = checked_offer(await _text(request, SDP), "whip", self._options.limits, networks)
         await self._replace_silent(name)
-        session, answer = await self._sessions.open_peer("whip", offer, address, name=name)
-        peer = self._sessions.peer(session.id)
-        return self._created(secrets.token_urlsafe(18), "whip", name, peer, offer, answer)
+        _, peer, answer = await self._sessions.open_peer("whip", offer, address, name=name)
+        return _created("whip", name, peer, answer)
 
     async def _replace_silent(self, name: str) -> None:
         """End a session of that name that gets no pictures: its publisher crashed, and is now back."""
@@ -91,56 +75,52 @@ class Whip:
         address = request.remote or ""
         networks = self._sessions.networks_for(address)
         offer = checked_offer(await _text(request, SDP), "whep", self._options.limits, networks)
-        secret, answer = await self._sessions.open_watcher(name, offer, address)
-        return self._created(secret, "whep", name, self._sessions.peer(name, secret), offer, answer)
+        peer, answer = await self._sessions.open_watcher(name, offer, address)
+        return _created("whep", name, peer, answer)
 
     async def trickle(self, request: web.Request) -> web.Response:
         """Add the peer's candidates. An ICE restart is refused with 422: aiortc has none."""
-        resource = self._resource(request)
+        peer = self._peer(request)
         text = await _text(request, FRAGMENT)
-        _match_etag(request, resource.etag)
+        _match_etag(request, peer.etag)
         networks = self._sessions.networks_for(request.remote or "")
         fragment = checked_candidates(text, self._options.limits, networks)
-        _refuse_restart(fragment, resource)
+        if not fragment.ufrags <= peer.ufrags:
+            # RFC 9725, section 4.3.1: for what PATCH is not supported for; the stream goes on.
+            raise RefusedError(422, "ICE restarts are not supported: DELETE this stream and POST a new offer")
         for candidate in fragment.candidates:
-            await resource.peer.connection.addIceCandidate(candidate)
-        return web.Response(status=204, headers={"ETag": resource.etag})
+            await peer.connection.addIceCandidate(candidate)
+        return web.Response(status=204, headers={"ETag": peer.etag})
 
     async def end(self, request: web.Request) -> web.Response:
-        """End a stream, and with a publisher's its watchers."""
-        resource = self._resource(request)
-        secret = request.match_info["secret"]
-        del self._resources[secret]
-        if resource.protocol == "whip":
-            await self._sessions.close(resource.name, "ended by its publisher")
+        """End a watcher's connection; a publisher's with its session and watchers."""
+        peer, name = self._peer(request), request.match_info["name"]
+        if _is_whip(request):
+            await self._sessions.close(name, "ended by its publisher")
         else:
-            await self._sessions.close_watcher(resource.name, secret)
+            await self._sessions.close_watcher(name, peer.secret)
         return web.Response(status=200)
 
-    def _created(
-        self, secret: str, protocol: str, name: str, peer: Peer | None, offer: CheckedOffer, answer: str
-    ) -> web.Response:
-        if peer is None:
-            raise RefusedError(404, GONE)
-        # Resources that ended otherwise are removed here, so that there are never more than peers.
-        self._resources = {key: each for key, each in self._resources.items() if self._is_there(key, each)}
-        etag = f'"{secrets.token_urlsafe(9)}"'
-        self._resources[secret] = Resource(protocol, name, peer, etag, offer.ufrags)
-        headers = {"Location": f"/{protocol}/{name}/{secret}", "ETag": etag, "Accept-Patch": FRAGMENT}
-        return web.Response(status=201, text=answer, content_type=SDP, headers=headers)
+    def _peer(self, request: web.Request) -> Peer:
+        """The peer of the path. Raises RefusedError 404, also for one that ended."""
+        name, secret = request.match_info["name"], request.match_info["secret"]
+        peer = self._sessions.peer(name, None if _is_whip(request) else secret)
+        if peer is None or peer.secret != secret:
+            raise RefusedError(404, "no such stream: it ended, or the server was started anew; POST again")
+        return peer
 
-    def _is_there(self, secret: str, resource: Resource) -> bool:
-        watcher_id = secret if resource.protocol == "whep" else None
-        return self._sessions.peer(resource.name, watcher_id) is resource.peer
 
-    def _resource(self, request: web.Request) -> Resource:
-        """The resource of the path. Raises RefusedError 404, also for one that ended."""
-        secret = request.match_info["secret"]
-        resource = self._resources.get(secret)
-        expected = None if resource is None else f"/{resource.protocol}/{resource.name}/{secret}"
-        if resource is None or request.path != expected or not self._is_there(secret, resource):
-            raise RefusedError(404, GONE)
-        return resource
+def _created(protocol: str, name: str, peer: Peer, answer: str) -> web.Response:
+    headers = {
+        "Location": f"/{protocol}/{name}/{peer.secret}",
+        "ETag": peer.etag,
+        "Accept-Patch": FRAGMENT,
+    }
+    return web.Response(status=201, text=answer, content_type=SDP, headers=headers)
+
+
+def _is_whip(request: web.Request) -> bool:
+    return request.path.startswith("/whip/")
 
 
 def _name(request: web.Request) -> str:
@@ -166,9 +146,3 @@ def _match_etag(request: web.Request, etag: str) -> None:
         raise RefusedError(428, "PATCH without If-Match: expected the ETag that POST answered with")
     if given.strip() != "*" and etag not in [each.strip() for each in given.split(",")]:
         raise RefusedError(412, "If-Match names another ICE session: expected the ETag of POST's answer")
-
-
-def _refuse_restart(fragment: TrickleFragment, resource: Resource) -> None:
-    """RFC 9725, section 4.3.1: 422 for what PATCH is not supported for; the stream goes on."""
-    if not fragment.ufrags <= resource.ufrags:
-        raise RefusedError(422, "ICE restarts are not supported: DELETE this stream and POST a new offer")
