@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,6 +169,60 @@ def test_a_package_is_imported_only_where_it_belongs(package: str, permitted: se
             continue
         for line, name in imports_of(path):
             assert name.partition(".")[0] != package, f"{path}:{line}: {package} belongs in {permitted}"
+
+
+def folder_of(path: Path) -> str:
+    """The folder of a file, or the file itself where it lies at the root of the package."""
+    inside = path.relative_to(ROOT)
+    return str(inside) if inside.parent == Path("rtfilter") else str(inside.parent)
+
+
+def graph_of_files() -> dict[Path, set[Path]]:
+    """Who imports whom among our files, inside functions and for type checks too."""
+    named = {f"rtfilter.{module_of(path)}".removesuffix("."): path for path in FILES}
+    graph: dict[Path, set[Path]] = {path: set() for path in FILES}
+    for path in FILES:
+        for _, name in imports_of(path):
+            target = named.get(name)
+            if target is not None and target != path:
+                graph[path].add(target)
+    return graph
+
+
+def circles(graph: dict[Any, set[Any]]) -> list[list[Any]]:
+    """Groups of nodes that reach each other; what remains when leaves are taken away, from both sides."""
+    left = {node: set(targets) for node, targets in graph.items()}
+    while True:
+        used = set().union(*left.values()) if left else set()
+        ends = {node for node, targets in left.items() if not targets or node not in used}
+        if not ends:
+            return [[node, *targets] for node, targets in left.items()]
+        left = {node: targets - ends for node, targets in left.items() if node not in ends}
+
+
+def test_no_circle_among_files() -> None:
+    found = circles(graph_of_files())
+    assert not found, "\n".join(" -> ".join(str(path.relative_to(ROOT)) for path in each) for each in found)
+
+
+def test_no_circle_among_folders() -> None:
+    folders: dict[str, set[str]] = {folder_of(path): set() for path in FILES}
+    for path, targets in graph_of_files().items():
+        folders[folder_of(path)] |= {folder_of(target) for target in targets} - {folder_of(path)}
+    found = circles(folders)
+    assert not found, "\n".join(f"{each[0]} -> {each[1:]}" for each in found)
+
+
+@pytest.mark.parametrize(
+    ("arrows", "count"), [({1: {2}, 2: {3}, 3: set()}, 0), ({1: {2}, 2: {3}, 3: {2}, 4: {1}}, 2)]
+)
+def test_circles_are_found(arrows: dict[int, set[int]], count: int) -> None:
+    assert len(circles(arrows)) == count
+
+
+def test_the_root_holds_twelve_files_at_most() -> None:
+    found = sorted(path.name for path in FILES if path.parent == ROOT / "rtfilter")
+    assert len(found) <= 12, found
 
 
 def test_the_face_is_pure_arrays() -> None:
