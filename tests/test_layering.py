@@ -59,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     # Threads.
     "pipeline": BASE | ENDS | {"pipeline"},
     "cam": STAGES | ENDS | {"pipeline", "filter", "cam"},
-    "serve": STAGES | ENDS | {"pipeline", "filter", "presets", "config", "serve", ""},
+    "serve": STAGES | ENDS | {"pipeline", "filter", "presets", "config", "serve"},
     "aiortc": STAGES | {"filter", "serve"},
     "quality": STAGES | ENDS | {"filter", "quality"},
     # All of the product; learn only for MediaPipe's tracker, as a contender.
@@ -117,6 +117,7 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
     for line, name in imports_of(path):
         head, _, rest = name.partition(".")
         assert head not in INSIDE, f"{path}:{line}: import rtfilter.{head}"
+        assert not (part in TOP and rest.startswith("learn")), f"{path}:{line}: the product imports no learn/"
         if head == "rtfilter" and allowed is not None:
             names = rest.split(".")
             reached = {".".join(names[:count]) for count in range(1, len(names) + 1)}

@@ -7,7 +7,6 @@ import json
 
 from aiohttp import WSMsgType, web
 
-import rtfilter
 from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
 from rtfilter.serve.app.messages import LONGEST_MESSAGE, MessageBudget, merged, parse_object
 from rtfilter.serve.app.preset_store import PresetStore
@@ -17,6 +16,7 @@ from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.serve.gate.sdp_offer import checked_offer
 from rtfilter.system.clock import NS_PER_S, monotonic_ns
+from rtfilter.system.version import __version__
 
 OWN_CAMERA = "this server filters its own camera: watch it with POST /whep/cam"
 # On a WebSocket; a data channel gets the timings of every frame.
@@ -53,7 +53,7 @@ class Api:
         limits = self._options.limits
         return web.json_response(
             {
-                "version": rtfilter.__version__,
+                "version": __version__,
                 "mode": self._mode,
                 "emotions": list(EMOTIONS),
                 "intensity_max": INTENSITY_MAX,

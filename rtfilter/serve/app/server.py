@@ -16,7 +16,6 @@ from typing import Any
 
 from aiohttp import web
 
-import rtfilter
 from rtfilter.errors import DeviceError
 from rtfilter.presets import BUILT_IN, Preset
 from rtfilter.serve.app.admission import Processors
@@ -33,6 +32,7 @@ from rtfilter.serve.gate.security import body_limit, protect
 from rtfilter.serve.gate.tls import ssl_context
 from rtfilter.serve.gate.transports import check_versions
 from rtfilter.system.threads import caught
+from rtfilter.system.version import __version__
 
 SAMPLE_EVERY_S = 1.0
 # Threads for encoders, and for filters that are loaded or closed.
@@ -50,7 +50,7 @@ def openapi_document() -> dict[str, Any]:
     """The OpenAPI 3.1 description of the interface: `openapi.json` with the version of this program."""
     file = resources.files("rtfilter.serve.app") / "openapi.json"
     document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    document["info"]["version"] = rtfilter.__version__
+    document["info"]["version"] = __version__
     return document
 
 
