@@ -20,12 +20,14 @@ from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import AUTO, CPU, CUDA, LaneChoice, Notify, choose_lane, lane_name, log_choice
 from rtfilter.gpu.fallback import open_lane
-from rtfilter.gpu.lane import LONGEST_FADE_S, STAGES, StepReport, StepResult
+from rtfilter.gpu.lane import StepReport, StepResult
 from rtfilter.system.clock import TimeWatch
 from rtfilter.system.process import MadeHere
 from rtfilter.tracking.base import Landmarks, Tracker
 
-__all__ = ["STAGES", "CpuLane", "FaceFilter", "StepReport", "StepResult"]
+__all__ = ["CpuLane", "FaceFilter", "StepReport", "StepResult"]
+
+LONGEST_FADE_S = 60.0
 
 
 class FaceFilter:

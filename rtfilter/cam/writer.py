@@ -128,7 +128,7 @@ class SteadyWriter(SinkWriter):
 
     fps: pictures a second. While a card is held, frames are ignored and the card is repeated; after
     `release` it stays until the next frame, so that nothing old flashes up.
-    repeated: pictures that were shown again. Any thread may call anything.
+    Any thread may call anything.
     """
 
     def __init__(
@@ -140,7 +140,6 @@ class SteadyWriter(SinkWriter):
         self._holding = threading.Lock()
         self._held = False
         self._shown: Frame | None = None
-        self.repeated = 0
         super().__init__(sink, compose)
 
     def put(self, frame: Frame) -> bool:
@@ -186,7 +185,6 @@ class SteadyWriter(SinkWriter):
             self._pace.wrote(monotonic_ns(), fresh=not again)
         if again:
             self._repeat()
-            self.repeated += 1
         elif isinstance(frame, _Card):
             self._sink.write(frame)
         else:

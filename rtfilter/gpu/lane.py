@@ -13,11 +13,6 @@ from rtfilter.face.fit import FaceState
 from rtfilter.frame import Frame
 from rtfilter.tracking.base import Landmarks
 
-# The CPU lane's stages are track, fit, edit and render. The CUDA lane's are track (which part of the picture,
-# and copying it), device (the whole graph) and render (the changed pixels put into place).
-STAGES = ("track", "fit", "edit", "device", "render", "total")
-LONGEST_FADE_S = 60.0
-
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
@@ -26,7 +21,9 @@ class StepReport:
     landmarks: float32 [478, 3] in pixels as `landmarks.points_px`, MediaPipe's indices; state: pose,
     expression, identity (`rtfilter.face.fit.FaceState`). Both None when there was no face.
     offset: float64 [52], the edit before fading; None without a face. strength: the fade, 0..1.
-    stage_ns: nanoseconds by stage (STAGES).
+    stage_ns: nanoseconds by stage. The CPU lane has track, fit, edit, render and total; the CUDA lane has
+        track (which part of the picture, and copying it), device (the whole graph), render (the changed
+        pixels put into place) and total.
     """
 
     landmarks: Landmarks | None = None
