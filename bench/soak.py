@@ -12,7 +12,6 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import aiohttp
@@ -33,17 +32,6 @@ WARM_UP_CYCLES = 20
 SETTLE_S = 45.0
 RUDE_EVERY = 10
 ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Resources that the server's process holds."""
-
-    sessions: int
-    tasks: int
-    threads: int
-    files: int
-    rss_mib: float
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,11 +73,11 @@ async def soak(server: Server, minutes: float, cycles: int) -> dict[str, Any]:
         "cycles": len(first_ms),
         "minutes": round(took_s / 60, 1),
         "first_picture": common.percentiles(first_ms),
-        "before": asdict(before),
-        "after": asdict(after),
+        "before": before,
+        "after": after,
         # With visitors still there, or missed for less than half a minute.
-        "rss_mib_minute_by_minute": [now.rss_mib for now in minute_by_minute],
-        "threads_minute_by_minute": [now.threads for now in minute_by_minute],
+        "rss_mib_minute_by_minute": [now["rss_mib"] for now in minute_by_minute],
+        "threads_minute_by_minute": [now["threads"] for now in minute_by_minute],
     }
 
 
@@ -144,24 +132,24 @@ async def hang_up_rudely(connection: RTCPeerConnection) -> None:
         await transceiver.receiver.transport.transport._connection.close()
 
 
-async def held(client: aiohttp.ClientSession, address: str, process: psutil.Process) -> Held:
+async def held(client: aiohttp.ClientSession, address: str, process: psutil.Process) -> dict[str, float]:
     """What the server holds now, by its own metrics and the system's."""
     async with client.get(f"{address}/metrics") as answered:
         text = await answered.text()
     number = {name: float(value) for name, value in re.findall(r"^(rtfilter_\w+) ([\d.e+]+)$", text, re.M)}
-    return Held(
-        sessions=int(number["rtfilter_sessions"]),
-        tasks=int(number["rtfilter_tasks"]),
-        threads=process.num_threads(),
-        files=process.num_fds(),
-        rss_mib=round(process.memory_info().rss / 2**20, 1),
-    )
+    return {
+        "sessions": int(number["rtfilter_sessions"]),
+        "tasks": int(number["rtfilter_tasks"]),
+        "threads": process.num_threads(),
+        "files": process.num_fds(),
+        "rss_mib": round(process.memory_info().rss / 2**20, 1),
+    }
 
 
-async def settled(client: aiohttp.ClientSession, address: str, process: psutil.Process) -> Held:
+async def settled(client: aiohttp.ClientSession, address: str, process: psutil.Process) -> dict[str, float]:
     """What the server holds once all sessions are over."""
     deadline_s = time.monotonic() + SETTLE_S
-    while (await held(client, address, process)).sessions and time.monotonic() < deadline_s:
+    while (await held(client, address, process))["sessions"] and time.monotonic() < deadline_s:
         await asyncio.sleep(1.0)
     await asyncio.sleep(2.0)
     return await held(client, address, process)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -24,7 +23,7 @@ from rtfilter.bench.webrtc_turns import (
     FILTER_SERVER,
     FILTERED,
     STOCK,
-    Servers,
+    both_servers,
     busy,
     change_controls,
     endure,
@@ -87,7 +86,7 @@ def quick_look(
 ) -> dict[str, Any]:
     """The usual contenders in short, and a long run where `minutes` is given. Raises DeviceError."""
     base = ClientSpec("", width=width, height=height, seconds=seconds, controls=controls.as_dict())
-    with Servers(*FILTER_SERVER, "--lane", lane.lane) as servers:
+    with both_servers(*FILTER_SERVER, "--lane", lane.lane) as servers:
         result: dict[str, Any] = {
             "inside": inside(width, height, controls, QUICK_PICTURES, lane=lane),
             "webrtc": take_turns(servers, (STOCK, BYPASS, FILTERED), base, QUICK_ROUNDS),
@@ -101,7 +100,10 @@ def quick_look(
 def part(base: ClientSpec, rounds: int, load: int, minutes: float) -> dict[str, Any]:
     """All contenders in turns, the changes, and a run of `minutes`, beside `load` busy processes."""
     common.notify(f"beside {load} busy processes")
-    with servers_for(base.codec) as servers, busy(load) if load else nullcontext():
+    with (
+        both_servers(*FILTER_SERVER, "--video-codec", base.codec) as servers,
+        busy(load),
+    ):
         return {
             "busy": load,
             "contenders": take_turns(servers, CONTENDERS, base, rounds),
@@ -116,7 +118,7 @@ def bounded(base: ClientSpec) -> dict[str, Any]:
     slow_reader, fast = replace(base, read_delay_s=SLOW_S), replace(base, fps=2 * base.fps)
     ours, later = CONTENDERS[FILTERED].title, f"takes {SLOW_S * 1e3:g} ms longer a picture"
     cases: dict[str, Any] = {}
-    with servers_for(base.codec) as servers:
+    with both_servers(*FILTER_SERVER, "--video-codec", base.codec) as servers:
         for name in (STOCK, FILTERED):
             case = endure(servers, slow_reader, BOUNDED_MIN, name)
             cases[f"slow_client_{name}"] = case | {
@@ -125,15 +127,10 @@ def bounded(base: ClientSpec) -> dict[str, Any]:
         title = f"{fast.fps} pictures a second into {ours}"
         cases["fast_input"] = endure(servers, fast, BOUNDED_MIN) | {"title": title}
     slow = ("-m", "rtfilter.bench.slow_server", "--delay-ms", f"{SLOW_S * 1e3:g}")
-    with Servers(*slow) as servers:
+    with both_servers(*slow) as servers:
         case = endure(servers, base, BOUNDED_MIN)
         cases["slow_filter"] = case | {"title": f"a filter that {later}: {ours}"}
     return cases
-
-
-def servers_for(codec: str) -> Servers:
-    """Both servers; the product's prefers `codec`."""
-    return Servers(*FILTER_SERVER, "--video-codec", codec)
 
 
 def inside(

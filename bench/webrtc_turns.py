@@ -55,6 +55,9 @@ class Server:
     pid: int = 0
 
 
+Servers = Mapping[str, Server]
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
     """A pair of server and client.
@@ -78,39 +81,21 @@ CONTENDERS: Mapping[str, Contender] = {
 }
 
 
-def spec_of(name: str, base: ClientSpec) -> ClientSpec:
-    """`base` for a contender's client."""
+@contextmanager
+def both_servers(*filter_server: str) -> Iterator[Servers]:
+    """Echo and filter for the length of a `with` block; an idle one takes no processor time.
+
+    filter_server: Python's arguments that start the filter. Raises DeviceError when one does not come up.
+    """
+    with running(*ECHO_SERVER) as echo, running(*filter_server) as filtering:
+        yield {ECHO: echo, FILTER: filtering}
+
+
+def one_turn(servers: Servers, name: str, base: ClientSpec) -> ClientRecord:
+    """One client of a contender. Raises DeviceError."""
     contender = CONTENDERS[name]
     controls = {**base.controls, "bypass": contender.bypass}
-    return replace(base, tuned=contender.tuned, controls=controls)
-
-
-class Servers:
-    """The two servers, started on first use and ended with the `with` block; idle ones take no time.
-
-    filter_server: Python's arguments that start the filter.
-    """
-
-    def __init__(self, *filter_server: str) -> None:
-        self._arguments = {ECHO: ECHO_SERVER, FILTER: filter_server or FILTER_SERVER}
-        self._resources = ExitStack()
-        self._up: dict[str, Server] = {}
-
-    def __enter__(self) -> Servers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._resources.close()
-
-    def up(self, name: str) -> Server:
-        """The server `echo` or `filter`. Raises DeviceError when it does not come up."""
-        if name not in self._up:
-            self._up[name] = self._resources.enter_context(running(*self._arguments[name]))
-        return self._up[name]
-
-    def run(self, name: str, base: ClientSpec) -> ClientRecord:
-        """One turn of a contender. Raises DeviceError."""
-        return run_client(self.up(CONTENDERS[name].server), spec_of(name, base))
+    return run_client(servers[contender.server], replace(base, tuned=contender.tuned, controls=controls))
 
 
 @contextmanager
@@ -170,14 +155,14 @@ def take_turns(
     for number in range(rounds):
         for name in order if number % 2 == 0 else reversed(order):
             notify(f"round {number + 1} of {rounds}: {CONTENDERS[name].title}")
-            records[name].append(servers.run(name, base))
+            records[name].append(one_turn(servers, name, base))
     return {name: {"title": CONTENDERS[name].title, **figures(found)} for name, found in records.items()}
 
 
 def endure(servers: Servers, base: ClientSpec, minutes: float, name: str = FILTERED) -> dict[str, Any]:
     """One contender without a break: its figures, the slope of its age, and the course of it."""
     notify(f"{minutes:g} min: {CONTENDERS[name].title}")
-    record = servers.run(name, replace(base, seconds=60.0 * minutes))
+    record = one_turn(servers, name, replace(base, seconds=60.0 * minutes))
     return {
         "title": CONTENDERS[name].title,
         **figures([record]),
@@ -192,4 +177,4 @@ def change_controls(servers: Servers, base: ClientSpec, times: int) -> dict[str,
     notify(f"{len(changes)} changes over the data channel")
     seconds = (len(changes) + 1.5) * base.change_every_s
     spec = replace(base, controls=_BEFORE_CHANGES, still=True, changes=changes, seconds=seconds)
-    return reaction(servers.run(FILTERED, spec).changes)
+    return reaction(one_turn(servers, FILTERED, spec).changes)

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from rtfilter.bench.common import SIZES
 from rtfilter.cli.serve import require_serve_extra
 from rtfilter.cli.settings import chosen_lane, controls_for, settings_for
 from rtfilter.cli.terminal import announce, notify
-from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
-from rtfilter.gpu.choose import LaneChoice
 from rtfilter.system.machine import machine_facts, versions
 
 SHARES = ("p50_ms", "p95_ms", "p99_ms")
@@ -38,10 +37,18 @@ def bench(arguments: argparse.Namespace) -> int:
         controls = controls.with_(emotions={"happy": 0.8 if webrtc else 1.0})
     lane = chosen_lane(arguments, settings.values)
     announce(lane, quiet=arguments.json)
-    measure, text = (_measure_webrtc, webrtc_table) if webrtc else (_measure_filter, stage_table)
+    measure: Callable[..., dict[str, Any]]
+    if webrtc:
+        from rtfilter.bench.webrtc import quick_look
+
+        measure, text = partial(quick_look, minutes=arguments.minutes), webrtc_table
+    else:
+        from rtfilter.bench.latency import measure_filter
+
+        measure, text = partial(measure_filter, say=notify), stage_table
     results = {}
     for size in dict.fromkeys(arguments.size or ("720p",)):
-        results[size] = measure(SIZES[size], controls, arguments, lane)
+        results[size] = measure(*SIZES[size], controls, seconds=arguments.seconds, lane=lane)
         if not arguments.json:
             print(f"{size}{', glass to glass, ms' if webrtc else ''}\n{text(results[size])}", flush=True)
     if arguments.json:
@@ -54,22 +61,6 @@ def bench(arguments: argparse.Namespace) -> int:
         }
         print(json.dumps(document, indent=2))
     return 0
-
-
-def _measure_filter(
-    size: tuple[int, int], controls: Controls, arguments: argparse.Namespace, lane: LaneChoice
-) -> dict[str, Any]:
-    from rtfilter.bench.latency import measure_filter
-
-    return measure_filter(*size, controls, arguments.seconds, lane, notify)
-
-
-def _measure_webrtc(
-    size: tuple[int, int], controls: Controls, arguments: argparse.Namespace, lane: LaneChoice
-) -> dict[str, Any]:
-    from rtfilter.bench.webrtc import quick_look
-
-    return quick_look(*size, controls, arguments.seconds, arguments.minutes, lane)
 
 
 def stage_table(result: Mapping[str, Any]) -> str:

@@ -20,12 +20,10 @@ GUARD_S = 90.0
 _SERVERS = """
 import time
 from rtfilter.bench.common import run_as_program
-from rtfilter.bench.webrtc import servers_for
-from rtfilter.bench.webrtc_turns import busy
+from rtfilter.bench.webrtc_turns import FILTER_SERVER, both_servers, busy
 
 def main():
-    with servers_for("vp8") as servers, busy(1):
-        servers.up("echo"), servers.up("filter")
+    with both_servers(*FILTER_SERVER), busy(1):
         print("up", flush=True)
         time.sleep(600)
 

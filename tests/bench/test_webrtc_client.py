@@ -14,16 +14,16 @@ from rtfilter.bench.webrtc_record import (
     to_json,
 )
 from rtfilter.bench.webrtc_turns import (
-    CONTENDERS,
+    FILTER_SERVER,
     FILTERED,
     STOCK,
     Server,
-    Servers,
+    both_servers,
     busy,
     change_controls,
+    one_turn,
     run_client,
     running,
-    spec_of,
     take_turns,
 )
 from rtfilter.errors import DeviceError
@@ -42,7 +42,7 @@ def test_what_crosses_between_processes_arrives_whole() -> None:
 
 def test_stamps_come_back_from_stock_aiortc_to_either_client() -> None:
     names = [STOCK, "stock_tuned_client"]
-    with Servers() as servers:
+    with both_servers(*FILTER_SERVER) as servers:
         found = take_turns(servers, names, SMALL, rounds=1)
     assert list(found) == names
     for said in found.values():
@@ -52,8 +52,8 @@ def test_stamps_come_back_from_stock_aiortc_to_either_client() -> None:
 
 
 def test_changes_of_controls_show_in_the_pixels_and_stages_are_reported() -> None:
-    with Servers() as servers:
-        record = servers.run(FILTERED, SMALL)
+    with both_servers(*FILTER_SERVER) as servers:
+        record = one_turn(servers, FILTERED, SMALL)
         said = change_controls(servers, SMALL, times=1)
     assert {"unpack", "track", "pack", "total"} <= set(record.stages_ms)
     assert said["sent"] == 6
@@ -79,13 +79,3 @@ def test_load_ends_with_its_block() -> None:
         pass
     with pytest.raises(RuntimeError, match="stop"), busy(1):
         raise RuntimeError("stop")
-
-
-def test_every_contender_has_its_own_spec() -> None:
-    specs = {name: spec_of(name, SMALL) for name in CONTENDERS}
-    assert {name for name, spec in specs.items() if spec.tuned} == {
-        "stock_tuned_client",
-        "bypass",
-        "filtered",
-    }
-    assert [name for name, spec in specs.items() if spec.controls["bypass"]] == ["bypass"]
