@@ -1,8 +1,9 @@
 """Settings from the user's file and environment, and how the layers come together.
 
-Precedence, highest first: command line, environment (`RTFILTER_*`), file, default. Every setting is
-taken from the highest layer that names it. What to express (preset, emotions, valence, arousal) is
-one wish and is taken whole from one layer, so that `--emotion sad=1` is not mixed with yesterday's smile.
+Precedence, highest first: command line, environment (`RTFILTER_*`), file, default. Every setting is taken
+from the highest layer that names it. The target (preset, emotions, valence, arousal, blendshapes) is taken
+whole from one layer, so that `--emotion sad=1` is not mixed with the smile of the settings file. Called by
+`cli.settings`, and by the server for its presets.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from rtfilter.system.tomlfile import place_of, read_toml
 ENVIRONMENT_PREFIX = "RTFILTER_"
 # Variables of that prefix that are read elsewhere, with the same meaning for every verb.
 OTHER_VARIABLES = ("RTFILTER_CACHE",)
-WISH_KEYS = ("emotions", "valence", "arousal", "blendshapes")
+TARGET_KEYS = ("emotions", "valence", "arousal", "blendshapes")
 TEXT_KEYS = ("preset", "input", "output", "codec", "device", "lane")
 COUNT_KEYS = ("width", "height", "fps")
 KEYS = (*CONTROL_KEYS, *TEXT_KEYS, *COUNT_KEYS)
@@ -33,8 +34,11 @@ Target = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One layer, or all of them merged. `controls` holds keyword arguments of `Controls`; `values`
-    the rest: preset, input, output, codec, device, lane as text, width, height, fps as counts."""
+    """One layer, or all of them merged.
+
+    controls: keyword arguments of `Controls`. values: preset, input, output, codec, device and lane as text;
+    width, height and fps as whole numbers.
+    """
 
     controls: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -178,7 +182,7 @@ def settings_from_environment(environ: Mapping[str, str]) -> Settings:
 
 
 def merge(layers: list[Settings], presets_folder: Path) -> Settings:
-    """All layers as one, the first the highest. Presets are opened into their layer, under its own values.
+    """All layers as one; the first is the highest. A preset lies under the other values of its layer.
 
     Raises UsageError for an unknown preset.
     """
@@ -188,17 +192,13 @@ def merge(layers: list[Settings], presets_folder: Path) -> Settings:
         named = dict(layer.controls)
         if preset_name := layer.values.get("preset"):
             preset = find_preset(preset_name, presets_folder)
-            mixed: dict[str, dict[str, float]] = {
-                table: {**getattr(preset.controls, table), **by_name(table, named.get(table, {}))}
-                for table in TABLES
-            }
-            named = {
-                **preset.values,
-                **named,
-                **{t: mix for t, mix in mixed.items() if mix or t == "emotions"},
-            }
-        if any(key in named for key in WISH_KEYS):
-            controls = {key: value for key, value in controls.items() if key not in WISH_KEYS}
+            own, named = named, {**preset.values, **named}
+            for table in TABLES:
+                mix = {**getattr(preset.controls, table), **by_name(table, own.get(table, {}))}
+                if mix or table == "emotions":
+                    named[table] = mix
+        if any(key in named for key in TARGET_KEYS):
+            controls = {key: value for key, value in controls.items() if key not in TARGET_KEYS}
             values.pop("preset", None)
         controls.update(named)
         values.update(layer.values)

@@ -1,4 +1,7 @@
-"""Presets: named wishes, a handful built in and any number as TOML files of the user's."""
+"""Presets: named controls, some built in, the others as TOML files of the user's.
+
+Called by `config`, the command line and the server.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ class UnknownPresetError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named part of `Controls`: only what it names is changed by choosing it.
+    """A named part of `Controls`: what it does not name stays as it is.
 
     values: keyword arguments of `Controls`. path: the user's file, None for a built-in one.
     """
@@ -37,14 +40,14 @@ class Preset:
 
     @property
     def controls(self) -> Controls:
-        """The whole wish, defaults filled in."""
+        """The controls, defaults filled in."""
         return Controls(**self.values)
 
     def as_emotion(self, amount: float) -> dict[str, dict[str, float]]:
-        """`emotions` and `blendshapes` at `amount`, 0..1.5, of the preset's: an emotion of one's own.
+        """The preset's `emotions` and `blendshapes`, scaled by `amount`, 0..1.5.
 
-        Its other values (mouth, smoothing) belong to the whole and stay out. Raises UsageError for a preset
-        on the axes of valence and arousal, which cannot be added up.
+        Its other values (mouth, smoothing) are left out. Raises UsageError for a preset with valence or
+        arousal, which cannot be added up.
         """
         in_range(f"emotion {self.name}", amount, 0.0, INTENSITY_MAX)
         controls = self.controls
@@ -59,31 +62,19 @@ class Preset:
         }
 
 
-def _preset(name: str, description: str, **values: Any) -> Preset:
-    return Preset(name, description, values)
-
-
-# Amounts that stay believable over a whole call: what reads as a mood, not as a grimace.
+# Amounts that read as a mood over a whole call, not as a grimace.
 BUILT_IN: Mapping[str, Preset] = MappingProxyType(
     {
-        preset.name: preset
-        for preset in (
-            _preset("natural", "as you are: every pixel passes through", emotions={}),
-            _preset("friendly", "a light, steady smile", emotions={"happy": 0.4}),
-            _preset("cheerful", "an open smile and lively brows", emotions={"happy": 0.8, "surprised": 0.1}),
-            _preset(
-                "confident", "a hint of a smile over a settled face", emotions={"happy": 0.25, "neutral": 0.4}
-            ),
-            _preset("calm", "draws a tense or tired face to your own neutral", emotions={"neutral": 0.7}),
-            _preset("awake", "lifted brows and open eyes", emotions={"surprised": 0.3, "happy": 0.15}),
-            _preset(
-                "serious", "composed, with slightly gathered brows", emotions={"neutral": 0.5, "angry": 0.15}
-            ),
-            _preset(
-                "sympathetic",
-                "raised inner brows, softened by a faint smile",
-                emotions={"sad": 0.4, "happy": 0.15},
-            ),
+        name: Preset(name, description, {"emotions": emotions})
+        for name, description, emotions in (
+            ("natural", "as you are: every pixel passes through", {}),
+            ("friendly", "a light, steady smile", {"happy": 0.4}),
+            ("cheerful", "an open smile and lively brows", {"happy": 0.8, "surprised": 0.1}),
+            ("confident", "a hint of a smile over a settled face", {"happy": 0.25, "neutral": 0.4}),
+            ("calm", "draws a tense or tired face to your own neutral", {"neutral": 0.7}),
+            ("awake", "lifted brows and open eyes", {"surprised": 0.3, "happy": 0.15}),
+            ("serious", "composed, with slightly gathered brows", {"neutral": 0.5, "angry": 0.15}),
+            ("sympathetic", "raised inner brows, softened by a faint smile", {"sad": 0.4, "happy": 0.15}),
         )
     }
 )
@@ -101,7 +92,7 @@ def load_presets(folder: Path) -> dict[str, Preset]:
 
 
 def find_preset(name: str, folder: Path) -> Preset:
-    """The preset called `name`, in any case; another preset's broken file is no hindrance.
+    """The preset called `name`, in any case. Files of other presets are not read.
 
     Raises UnknownPresetError with the nearest known name.
     """
@@ -141,7 +132,7 @@ def read_preset(path: Path) -> Preset:
 
 
 def check_controls(values: Mapping[str, Any], path: Path) -> None:
-    """Raise UsageError with file and line for the first entry that `Controls` would not take."""
+    """Raise UsageError with file and line for the first entry that `Controls` refuses."""
     for key, value in values.items():
         if key not in CONTROL_KEYS:
             raise UsageError(f"{place_of(path, key)}: unknown key {key!r}:{nearest(key, CONTROL_KEYS)}")
@@ -152,7 +143,7 @@ def check_controls(values: Mapping[str, Any], path: Path) -> None:
 
 
 def _culprit(key: str, value: object) -> str:
-    """The name inside the table that is refused by itself, else the key."""
+    """The name inside the table that `Controls` refuses, else the key."""
     for name, amount in value.items() if isinstance(value, Mapping) else ():
         try:
             check: dict[str, Any] = {key: {name: amount}}

@@ -18,20 +18,19 @@ TOUR = tuple(name for name in EMOTIONS if name != "neutral")
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    """The tour of all emotions, or the one mix that was asked for."""
+    """Show a tour of all emotions, or the mix of the options."""
     settings = settings_for(arguments)
     controls = controls_for(settings)
-    asked = controls.has_target
     values = {**settings.values, "input": DEMO, "output": arguments.output}
     job = job_for(arguments, values, controls)
     duration_s = job.duration_s
-    if duration_s is None and not asked and job.output != VIRTUAL_CAMERA:
+    if duration_s is None and not controls.has_target and job.output != VIRTUAL_CAMERA:
         duration_s = SECONDS_EACH * len(TOUR)
-    described = job.described if asked else {**job.described, "emotions": f"a tour: {', '.join(TOUR)}"}
-    wish = job.controls_at if asked else tour(controls)
-    return filter_video(
-        replace(job, controls_at=wish, described=described, compare=True, duration_s=duration_s)
-    )
+    job = replace(job, compare=True, duration_s=duration_s)
+    if not controls.has_target:
+        described = {**job.described, "emotions": f"a tour: {', '.join(TOUR)}"}
+        job = replace(job, controls_at=tour(controls), described=described)
+    return filter_video(job)
 
 
 def tour(controls: Controls) -> Callable[[Frame], Controls]:
