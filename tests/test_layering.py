@@ -60,6 +60,8 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline": BASE | ENDS | {"pipeline"},
     "cam": STAGES | ENDS | {"pipeline", "filter", "cam"},
     "serve": STAGES | ENDS | {"pipeline", "filter", "presets", "config", "serve"},
+    "serve.gate": LEAVES | {"controls", "serve.gate"},
+    "serve.rtc": LEAVES | PICTURES | {"serve.gate", "serve.rtc"},
     "aiortc": STAGES | {"filter", "serve"},
     "quality": STAGES | ENDS | {"filter", "quality"},
     # All of the product; learn only for MediaPipe's tracker, as a contender.
