@@ -63,14 +63,14 @@ def test_every_step_that_is_measured_ends_in_the_results(
         assert found["streams"][way]["2"]["flat_out"]["frames"] > 2
 
 
-def said(*lines: object) -> str:
+def printed(*lines: object) -> str:
     return "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
 
 
 @pytest.mark.parametrize(
     ("lines", "result"),
     [
-        (("a library's word", {SO_FAR: {"a": 1}}, {"a": 1, "b": 2}), {"a": 1, "b": 2}),
+        (("a library's line", {SO_FAR: {"a": 1}}, {"a": 1, "b": 2}), {"a": 1, "b": 2}),
         (({SO_FAR: {"a": 1}}, {SO_FAR: {"a": 1, "b": 2}}, '{"cut'), {"error": "it ended", "a": 1, "b": 2}),
         (({SO_FAR: {"a": 1}}, {"error": "GpuError: lost"}), {"a": 1, "error": "GpuError: lost"}),
         (("nothing that helps",), {"error": "it ended without a result"}),
@@ -79,7 +79,7 @@ def said(*lines: object) -> str:
 def test_a_step_that_does_not_end_leaves_what_it_had_found(
     lines: tuple[object, ...], result: dict[str, object]
 ) -> None:
-    assert gpu_session._result(said(*lines), "it ended") == result
+    assert gpu_session._result(printed(*lines), "it ended") == result
 
 
 def test_a_step_that_takes_too_long_is_ended_with_all_that_it_started(

@@ -1,4 +1,4 @@
-"""As much of CuPy as kernels/cuda_*.py use, on the processor: what they ask of it can be run without a GPU.
+"""As much of CuPy as kernels/cuda_*.py use, on the processor, so that they run without a GPU.
 
 Memory is the host's, kernels run through the host shim, work happens when a stream is waited for, and
 failures are CuPy's own exceptions. tests/kernels/test_cuda_device.py holds its names against the true CuPy.
@@ -37,7 +37,7 @@ class Gpu:
         self.stuck = 0  # what every call raises once a kernel has failed, also those that only switch GPUs
         self.thread = threading.local()  # each has its own GPU
         self.loaded: bytes = b""
-        self.loads: list[int] = []  # functions that were asked about, which loads them
+        self.loads: list[int] = []  # functions whose attributes were read, which loads them
 
     @property
     def current(self) -> int:

@@ -1,4 +1,4 @@
-"""The host device, watched: what a lane asks of it, in order, and failures where a test wants them."""
+"""The host device with a record of what a lane does on it, in order, and failures where a test sets them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from rtfilter.kernels.device import DeviceArray, Graph, HostArray
 from tests.host_gpu.device import HostDevice, HostStream
 
-# Told every event before it happens; may raise.
+# Called with every event before it happens; may raise.
 Before = Callable[[str], None]
 
 
@@ -25,7 +25,7 @@ class Watch:
         self.open_devices = 0
         self.recording = False
 
-    def tell(self, event: str) -> None:
+    def record(self, event: str) -> None:
         (self.recorded if self.recording else self.events).append(event)
         if self.before is not None:
             self.before(event)
@@ -47,11 +47,11 @@ class WatchedDevice(HostDevice):
         self._counted = 1
 
     def empty(self, shape: Any, dtype: Any) -> Any:
-        self._watch.tell("empty")
+        self._watch.record("empty")
         return super().empty(shape, dtype)
 
     def pinned(self, shape: Any, dtype: Any) -> HostArray:
-        self._watch.tell("pinned")
+        self._watch.record("pinned")
         return super().pinned(shape, dtype)
 
     def stream(self) -> Any:
@@ -68,7 +68,7 @@ class WatchedGraph:
         self._watch, self._inner = watch, inner
 
     def launch(self) -> None:
-        self._watch.tell("graph")
+        self._watch.record("graph")
         self._inner.launch()
 
 
@@ -79,23 +79,23 @@ class WatchedStream:
         self._watch, self._inner = watch, inner
 
     def upload(self, to: DeviceArray, of: HostArray) -> None:
-        self._watch.tell("upload")
+        self._watch.record("upload")
         self._inner.upload(to, of)
 
     def download(self, to: HostArray, of: DeviceArray) -> None:
-        self._watch.tell("download")
+        self._watch.record("download")
         self._inner.download(to, of)
 
     def launch(self, kernel: str, *arguments: Any) -> None:
-        self._watch.tell(f"launch {kernel}")
+        self._watch.record(f"launch {kernel}")
         self._inner.launch(kernel, *arguments)
 
     def call(self, work: Callable[[], None]) -> None:
-        self._watch.tell("call")
+        self._watch.record("call")
         self._inner.call(work)
 
     def capture(self, record: Callable[[], None]) -> WatchedGraph:
-        self._watch.tell("capture")
+        self._watch.record("capture")
         self._watch.recording = True
         try:
             return WatchedGraph(self._watch, self._inner.capture(record))
@@ -106,5 +106,5 @@ class WatchedStream:
         return self._inner.mark()
 
     def wait(self) -> None:
-        self._watch.tell("wait")
+        self._watch.record("wait")
         self._inner.wait()

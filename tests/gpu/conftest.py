@@ -22,7 +22,7 @@ MakeLane = Callable[..., CudaLane]
 
 
 class Echo:
-    """A tracker that answers what it was told: the other lane's landmarks."""
+    """A tracker that gives the other lane's landmarks."""
 
     def __init__(self) -> None:
         self.landmarks: Landmarks | None = None

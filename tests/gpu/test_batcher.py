@@ -29,7 +29,7 @@ from tests.fakes.watched_device import Watch
 from tests.gpu.conftest import MakeLane
 from tests.host_gpu.on_host import HostRuntime
 
-WISHES = [
+TARGETS = [
     Controls({"happy": 1.0}, smoothing=0.0),
     Controls({"surprised": 1.2, "angry": 0.3}, mouth=0.3),
     Controls({"sad": 1.0}),
@@ -67,7 +67,7 @@ def lane_at(one: Batcher, fade_s: float = 0.0) -> CudaLane:
 
 @pytest.fixture(scope="module")
 def clips() -> list[list[Frame]]:
-    """Five streams of different sizes and moments; one of them shows nobody for a while."""
+    """Five streams of different sizes and moments; one of them shows no face for a while."""
     clips = []
     for number, (width, height) in enumerate([(320, 240), (320, 240), (400, 300), (241, 183), (320, 240)]):
         source = DemoSource(width, height)
@@ -97,7 +97,7 @@ def test_each_stream_is_as_it_would_be_alone(
 ) -> None:
     """To the last bit, whatever the others do, and whichever batch a frame is in."""
     alone = []
-    for clip, controls in zip(clips, WISHES, strict=True):
+    for clip, controls in zip(clips, TARGETS, strict=True):
         lane = on_host(0.1)
         alone.append([lane.step(frame, controls)[0] for frame in clip])
     monkeypatch.setattr("rtfilter.gpu.batch_device.FRAMES_MAX", most)
@@ -107,7 +107,7 @@ def test_each_stream_is_as_it_would_be_alone(
     def stream(number: int) -> None:
         lane = lane_at(one, 0.1)
         for frame in clips[number]:
-            got[number].append(lane.step(frame, WISHES[number])[0])
+            got[number].append(lane.step(frame, TARGETS[number])[0])
         lane.close()
 
     in_threads([lambda n=number: stream(n) for number in range(len(clips))])
@@ -116,7 +116,7 @@ def test_each_stream_is_as_it_would_be_alone(
         for ours, theirs in zip(frames, expected, strict=True):
             assert ours.changed == theirs.changed
             assert np.array_equal(ours.rgb, theirs.rgb)
-        assert any(frame.changed for frame in frames) == (number != 3), "the one without a wish is untouched"
+        assert any(frame.changed for frame in frames) == (number != 3), "the one without an edit is untouched"
 
 
 def test_frames_that_wait_are_launched_at_once(
@@ -131,7 +131,7 @@ def test_frames_that_wait_are_launched_at_once(
     def stream(lane: CudaLane) -> None:
         for frame in same:
             barrier.wait(60.0)
-            lane.step(frame, WISHES[0])
+            lane.step(frame, TARGETS[0])
 
     in_threads([lambda lane=lane: stream(lane) for lane in lanes])
     watch.forget()
@@ -148,11 +148,11 @@ def test_a_stream_alone_launches_from_its_own_thread(
     one = make_batcher()
     lane = lane_at(one)
     for frame in clips[0]:
-        lane.step(frame, WISHES[0])
+        lane.step(frame, TARGETS[0])
     watch.forget()
     threads: set[threading.Thread] = set()
     watch.before = lambda event: threads.add(threading.current_thread())
-    lane.step(Frame.from_rgb(clips[0][0].rgb, pts=10**9), WISHES[0])
+    lane.step(Frame.from_rgb(clips[0][0].rgb, pts=10**9), TARGETS[0])
     assert watch.events == ["graph", "wait"]
     assert threads == {threading.current_thread()}
     lane.close()
@@ -166,7 +166,7 @@ def test_streams_that_find_the_device_busy_join_the_next_launch(
     lanes = [lane_at(one) for _ in range(3)]
     for seq in range(3):
         for lane in lanes:
-            lane.step(clips[0][seq], WISHES[0])
+            lane.step(clips[0][seq], TARGETS[0])
     waiting, go_on = threading.Event(), threading.Event()
 
     def hold(event: str) -> None:
@@ -176,10 +176,10 @@ def test_streams_that_find_the_device_busy_join_the_next_launch(
 
     watch.before = hold
     work = Work(look=clips[0][3].rgb)
-    later = [lambda lane=lane: lane.step(clips[0][3], WISHES[0]) for lane in lanes[1:]]
+    later = [lambda lane=lane: lane.step(clips[0][3], TARGETS[0]) for lane in lanes[1:]]
     first, *others = [
         threading.Thread(target=action)
-        for action in (lambda: lanes[0].step(clips[0][3], WISHES[0]), *later, lambda: one.run(work))
+        for action in (lambda: lanes[0].step(clips[0][3], TARGETS[0]), *later, lambda: one.run(work))
     ]
     first.start()
     assert waiting.wait(60.0)
@@ -209,7 +209,7 @@ def test_an_interrupted_frame_leaves_the_device_to_the_next(
     lane, other, expected = lane_at(one), lane_at(one), lane_at(plain)
     for frame in clips[0][:3]:
         for each in (lane, other, expected):
-            each.step(frame, WISHES[0])
+            each.step(frame, TARGETS[0])
 
     def interrupt(happens: str) -> None:
         if happens == event:
@@ -218,10 +218,10 @@ def test_an_interrupted_frame_leaves_the_device_to_the_next(
 
     watch.before = interrupt
     with pytest.raises(KeyboardInterrupt):
-        lane.step(clips[0][3], WISHES[0])
-    want = expected.step(clips[0][3], WISHES[0]).frame
+        lane.step(clips[0][3], TARGETS[0])
+    want = expected.step(clips[0][3], TARGETS[0]).frame
     for each in (other, lane):
-        assert np.array_equal(each.step(clips[0][3], WISHES[0]).frame.rgb, want.rgb)
+        assert np.array_equal(each.step(clips[0][3], TARGETS[0]).frame.rgb, want.rgb)
     for each in (lane, other, expected):
         each.close()
 
@@ -233,31 +233,31 @@ def test_a_place_is_given_to_the_next_stream_without_the_last_ones_state(
     first, other = lane_at(one), lane_at(one)
     with pytest.raises(UsageError, match="its 2"):
         lane_at(one)
-    expected = [first.step(frame, WISHES[1])[0].rgb for frame in clips[0][:4]]
+    expected = [first.step(frame, TARGETS[1])[0].rgb for frame in clips[0][:4]]
     first.close()
     first.close()
     again = lane_at(one)
     assert all(
-        np.array_equal(again.step(frame, WISHES[1])[0].rgb, like)
+        np.array_equal(again.step(frame, TARGETS[1])[0].rgb, like)
         for frame, like in zip(clips[0], expected, strict=False)
     )
     again.close()
     other.close()
 
 
-def test_a_failure_is_everybodys_and_the_cpu_lane_takes_over_where_allowed(
+def test_a_failure_is_every_streams_and_the_cpu_lane_takes_over_where_allowed(
     make_batcher: MakeBatcher, watch: Watch, clips: list[list[Frame]]
 ) -> None:
     one = make_batcher()
-    said: list[str] = []
+    messages: list[str] = []
 
     def on_cpu(why: str) -> CpuLane:
         return CpuLane(ScriptedTracker([face_px()]), builtin(), 0.0, why)
 
-    allowed = FallingBack(lane_at(one), on_cpu, said.append)
+    allowed = FallingBack(lane_at(one), on_cpu, messages.append)
     strict = lane_at(one)
     for lane in (allowed, strict):
-        lane.step(clips[0][0], WISHES[0])
+        lane.step(clips[0][0], TARGETS[0])
 
     def lost(event: str) -> None:
         if event in ("graph", "launch crop"):
@@ -265,13 +265,13 @@ def test_a_failure_is_everybodys_and_the_cpu_lane_takes_over_where_allowed(
 
     watch.before = lost
     with pytest.raises(GpuLostError, match="fell off the bus"):
-        strict.step(clips[0][1], WISHES[0])
-    out, _ = allowed.step(clips[0][1], WISHES[0])
+        strict.step(clips[0][1], TARGETS[0])
+    out, _ = allowed.step(clips[0][1], TARGETS[0])
     assert out.changed is not None
     assert allowed.name == "cpu"
-    assert len(said) == 1
+    assert len(messages) == 1
     with pytest.raises(GpuError):
-        lane_at(one).step(clips[0][1], WISHES[0])
+        lane_at(one).step(clips[0][1], TARGETS[0])
     allowed.close()
     strict.close()
 
@@ -298,10 +298,10 @@ def test_lanes_of_one_process_share_a_device_until_the_last_leaves(
         lane()
     one.close()
     one.close()
-    other.step(clips[0][0], WISHES[0])
+    other.step(clips[0][0], TARGETS[0])
     third = lane()
     other.close()
-    third.step(clips[0][0], WISHES[0])
+    third.step(clips[0][0], TARGETS[0])
     assert len(opened) == 1
     third.close()
     with pytest.raises(GpuError, match="closed"):
@@ -318,7 +318,7 @@ def test_lanes_of_one_process_share_a_device_until_the_last_leaves(
     other_face.close()
 
 
-def test_closing_with_frames_under_way_leaves_nobody_waiting(
+def test_closing_with_frames_under_way_leaves_no_thread_waiting(
     make_batcher: MakeBatcher, clips: list[list[Frame]]
 ) -> None:
     one = make_batcher()
@@ -328,7 +328,7 @@ def test_closing_with_frames_under_way_leaves_nobody_waiting(
         lane = lane_at(one)
         try:
             for seq in range(1000):
-                lane.step(Frame.from_rgb(clips[0][0].rgb, pts=seq * 33_000_000, seq=seq), WISHES[0])
+                lane.step(Frame.from_rgb(clips[0][0].rgb, pts=seq * 33_000_000, seq=seq), TARGETS[0])
             ended.append(None)
         except GpuError as error:
             ended.append(error)

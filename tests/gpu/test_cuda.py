@@ -28,7 +28,7 @@ from tests.host_gpu.on_host import HostRuntime, open_on_host
 
 FPS = 30
 HAPPY = Controls({"happy": 1.0}, smoothing=0.0)
-WISHES = (
+TARGETS = (
     Controls({"happy": 1.0}),
     Controls({"surprised": 1.2, "angry": 0.3}, mouth=0.3, smoothing=0.0),
 )
@@ -58,7 +58,7 @@ def grey(seq: int, width: int = 320, height: int = 240) -> Frame:
     return Frame.from_rgb(np.full((height, width, 3), 90, np.uint8), pts=round(seq * 1e9 / FPS), seq=seq)
 
 
-@pytest.mark.parametrize("controls", WISHES)
+@pytest.mark.parametrize("controls", TARGETS)
 def test_both_lanes_agree_on_the_demo(both: Both, demo: list[Frame], controls: Controls) -> None:
     """Promised: 2 levels on 99.9 % of all pixels. Measured over 40 frames of the demo and three clips, in
     changed boxes alone: 1 level on 0.0036 to 0.0095 % of the pixels, and none farther apart."""
@@ -72,7 +72,7 @@ def test_both_lanes_agree_on_the_demo(both: Both, demo: list[Frame], controls: C
 @pytest.mark.parametrize("name", ["d0.mp4", "s18.mp4"])
 def test_both_lanes_agree_on_real_faces(both: Both, shared: Path, name: str) -> None:
     for frame in footage(shared, name, 8):
-        both.step(in_rgb(frame), WISHES[1])
+        both.step(in_rgb(frame), TARGETS[1])
     assert both.changed >= 7
     assert both.farther_than(2) == 0.0
     assert both.farther_than(0) < 0.001
@@ -84,7 +84,7 @@ def test_both_lanes_agree_on_real_faces_in_planes(both: Both, shared: Path, name
     farther. The RGB that is warped differs by a level here and there: OpenCV's matrix has ten bits."""
     for frame in footage(shared, name, 8):
         assert frame.planes is not None
-        both.step(frame, WISHES[1])
+        both.step(frame, TARGETS[1])
     assert both.changed >= 7
     assert both.farther_than(2) == 0.0
     assert both.farther_than(1) < 0.0005
@@ -103,7 +103,7 @@ def test_without_a_wish_every_frame_is_the_very_same(on_host: MakeLane, demo: li
 
 
 def test_the_edit_of_a_lost_face_fades_where_it_was(both: Both, demo: list[Frame]) -> None:
-    """Into a picture that shows nobody any more, and then in again."""
+    """Into a picture that shows no face any more, and then in again."""
     for seq in range(7):
         both.step(at(demo[seq % 2], seq), HAPPY)
     faded = [both.step(grey(seq), HAPPY)[0] for seq in range(7, 16)]
@@ -117,9 +117,9 @@ def test_the_edit_of_a_lost_face_fades_where_it_was(both: Both, demo: list[Frame
 
 def test_after_a_reset_it_is_as_new(on_host: MakeLane, demo: list[Frame]) -> None:
     lane = on_host(0.1)
-    first = [lane.step(frame, WISHES[0])[0].rgb for frame in demo[:4]]
+    first = [lane.step(frame, TARGETS[0])[0].rgb for frame in demo[:4]]
     lane.reset()
-    again = [lane.step(frame, WISHES[0])[0].rgb for frame in demo[:4]]
+    again = [lane.step(frame, TARGETS[0])[0].rgb for frame in demo[:4]]
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[-1], demo[3].rgb)
 
@@ -196,13 +196,13 @@ def test_a_region_that_turns_out_too_small_is_taken_again(
 
 def test_two_streams_on_one_device_do_as_each_alone(on_host: MakeLane, demo: list[Frame]) -> None:
     alone = []
-    for controls in WISHES:
+    for controls in TARGETS:
         lane = on_host(0.1)
         alone.append([lane.step(frame, controls)[0].rgb for frame in demo[:4]])
     one, other = on_host(0.1), on_host(0.1)
     together: list[list[np.ndarray]] = [[], []]
     for frame in demo[:4]:
-        for lane, controls, into in zip((one, other), WISHES, together, strict=True):
+        for lane, controls, into in zip((one, other), TARGETS, together, strict=True):
             into.append(lane.step(frame, controls)[0].rgb)
     for expected, got in zip(alone, together, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(expected, got, strict=True))
@@ -221,7 +221,7 @@ def test_a_cut_to_another_place_is_followed(both: Both, demo: list[Frame]) -> No
 
 
 class CountedDevice(HostDevice):
-    """Knows what is open, and what memory is alive."""
+    """Counts open devices and live memory."""
 
     open_now = 0
     memory: ClassVar[weakref.WeakSet[object]] = weakref.WeakSet()

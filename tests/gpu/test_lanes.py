@@ -56,7 +56,7 @@ def test_the_lanes_agree_on_whole_frames(
 ) -> None:
     """Promised: at most 2 levels apart on 99.9 % of the pixels (clips are planes: of the samples).
 
-    Measured over 50 frames of nine sources with two wishes: nowhere more than 2 levels apart, and 1 where the
+    Measured over 50 frames of nine sources, two targets: nowhere more than 2 levels apart, and 1 where the
     clips come as RGB; landmarks within 0.0003 % of an IOD, for both lanes read the square by one arithmetic.
     """
     frames = frames_of(name, Path() if name == "demo" else request.getfixturevalue("shared"))

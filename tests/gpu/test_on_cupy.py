@@ -1,4 +1,4 @@
-"""The lane on the true CUDA device, over a pretended CuPy: what a GPU would be asked, end to end.
+"""The lane on the true CUDA device, over a pretended CuPy, end to end.
 
 The networks are ONNX Runtime's, queued in the stream's order as a GPU's would be.
 """
@@ -136,20 +136,20 @@ def test_a_gpu_that_fails_in_the_middle(
     late: bool,
 ) -> None:
     """The CPU lane filters that very frame; closing what is broken is not in its way."""
-    said: list[str] = []
+    messages: list[str] = []
 
     def on_cpu(why: str) -> CpuLane:
         return CpuLane(ScriptedTracker([face_px()]), builtin(), 0.0, why)
 
-    lane = FallingBack(lane_on(open_device, runtime), on_cpu, said.append)
+    lane = FallingBack(lane_on(open_device, runtime), on_cpu, messages.append)
     for frame in demo[:3]:
         lane.step(frame, HAPPY)
     setattr(gpu, "late" if late else "fail", status)
     out, _ = lane.step(demo[3], HAPPY)
     assert out.changed is not None
     assert lane.name == "cpu"
-    assert len(said) == 1
-    assert "\n" not in said[0]
+    assert len(messages) == 1
+    assert "\n" not in messages[0]
     lane.close()
 
 

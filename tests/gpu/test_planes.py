@@ -29,7 +29,7 @@ from tests.gpu.in_planes import in_planes, same
 from tests.host_gpu.on_host import HostRuntime
 
 HAPPY = Controls({"happy": 1.0}, smoothing=0.0)
-WISHES = (HAPPY, Controls({"surprised": 1.2, "angry": 0.3}, mouth=0.3))
+TARGETS = (HAPPY, Controls({"surprised": 1.2, "angry": 0.3}, mouth=0.3))
 SPECS = [YuvSpec(matrix, full) for matrix in ("bt601", "bt709") for full in (False, True)]
 
 
@@ -63,7 +63,7 @@ def test_both_lanes_agree_on_the_demo(both: Both, spec: YuvSpec) -> None:
     """Both with the landmarks of the one. Measured: 1 level on 1 to 3 % of the samples of changed boxes, 2
     on 0.002 %: OpenCV's matrix, which makes the CPU lane's RGB, has ten bits. None farther."""
     for frame in demo_frames(320, 240, 6):
-        both.step(in_planes(frame, spec=spec), WISHES[1])
+        both.step(in_planes(frame, spec=spec), TARGETS[1])
     assert both.changed == 5, "the edit fades in"
     assert both.farther_than(2) == 0.0
     assert both.farther_than(1) < 0.0005
@@ -119,11 +119,11 @@ def test_other_planes_come_back_as_they_are_too(both: Both, shift: tuple[int, in
 
 
 def test_a_stream_may_change_its_format_and_size(both: Both) -> None:
-    """What it knows of the face goes on, as in the CPU lane."""
+    """The state of the face goes on, as in the CPU lane."""
     kinds = ((1, 1), None, (1, 1), (1, 0), (1, 1), None, (0, 0), (1, 1))
     for seq, shift in enumerate(kinds):
         frame = demo_frames(*((320, 240), (321, 243))[seq // 3 % 2], seq + 1)[-1]
-        ours, _ = both.step(frame if shift is None else in_planes(frame, shift), WISHES[1])
+        ours, _ = both.step(frame if shift is None else in_planes(frame, shift), TARGETS[1])
         assert (ours.planes is None) == (shift is None)
     assert both.changed == len(kinds) - 1
     assert both.farther_than(2) == 0.0
@@ -137,12 +137,12 @@ def test_a_frame_is_one_graph_and_one_wait(
     lane = lane_on(watch, runtime)
     copy = Step.copy
 
-    def told(step: Step) -> object:
+    def watched(step: Step) -> object:
         if step._copy is None:
-            watch.tell("picture copied")
+            watch.record("picture copied")
         return copy(step)
 
-    monkeypatch.setattr(Step, "copy", told)
+    monkeypatch.setattr(Step, "copy", watched)
     for seq in range(8):
         watch.forget()
         out, _ = lane.step(replace(demo[0], pts=seq * 33_333_333), HAPPY)
@@ -235,7 +235,7 @@ class TestSeveralStreams:
         alone = []
         for clip in clips:
             lane = on_host(0.1)
-            alone.append([lane.step(frame, WISHES[1])[0] for frame in clip])
+            alone.append([lane.step(frame, TARGETS[1])[0] for frame in clip])
         got: list[list[Frame]] = [[] for _ in clips]
         start = threading.Barrier(len(clips))
 
@@ -243,7 +243,7 @@ class TestSeveralStreams:
             lane = CudaLane(batcher, builtin(), 0.1)
             for frame in clips[number]:
                 start.wait(60.0)
-                got[number].append(lane.step(frame, WISHES[1])[0])
+                got[number].append(lane.step(frame, TARGETS[1])[0])
             lane.close()
 
         threads = [threading.Thread(target=stream, args=(number,)) for number in range(len(clips))]
@@ -274,7 +274,7 @@ def test_the_cpu_lane_takes_over_with_that_very_frame(
     runtime: HostRuntime, demo: list[Frame], event: str
 ) -> None:
     """And planes stay planes."""
-    watch, said = Watch(), list[str]()
+    watch, messages = Watch(), list[str]()
 
     def second(why: str) -> Lane:
         return CpuLane(ScriptedTracker([face_px()]), builtin(), 0.0, why)
@@ -283,7 +283,7 @@ def test_the_cpu_lane_takes_over_with_that_very_frame(
         if happens == event:
             raise GpuLostError("the GPU failed: it fell off the bus")
 
-    lane = FallingBack(lane_on(watch, runtime), second, said.append)
+    lane = FallingBack(lane_on(watch, runtime), second, messages.append)
     watch.before = lost
     for frame in demo:
         out, _ = lane.step(frame, HAPPY)
@@ -291,5 +291,5 @@ def test_the_cpu_lane_takes_over_with_that_very_frame(
         assert out.planes is not None
         assert out.original is frame
     assert lane.name == "cpu"
-    assert len(said) == 1
+    assert len(messages) == 1
     lane.close()

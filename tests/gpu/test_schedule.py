@@ -1,4 +1,4 @@
-"""What the lane asks of its device, and when: one graph a frame, nothing made, one wait; and what fails."""
+"""The lane's calls of its device, in order: one graph a frame, nothing made, one wait; and failures."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def test_a_frame_is_one_graph_and_one_wait(
     """And the picture is copied in between, while the device works."""
     copy = Step.copy
 
-    def told(step: Step) -> U8:
+    def watched(step: Step) -> U8:
         if step._copy is None:
-            watch.tell("picture copied")
+            watch.record("picture copied")
         return copy(step)
 
-    monkeypatch.setattr(Step, "copy", told)
+    monkeypatch.setattr(Step, "copy", watched)
     for frame in demo[4:]:
         watch.forget()
         out, _ = warm.step(frame, HAPPY)
@@ -159,7 +159,7 @@ class Uncapturable:
 
     def enqueue(self, stream):  # type: ignore[no-untyped-def]
         assert not self._watch.recording
-        self._watch.tell(self.spec.name)
+        self._watch.record(self.spec.name)
         self._inner.enqueue(stream)
 
 
@@ -247,11 +247,11 @@ def on_cpu(why: str) -> Lane:
 def test_the_cpu_lane_takes_over_where_it_was_allowed(
     runtime: HostRuntime, event: str, demo: list[Frame]
 ) -> None:
-    """Without a lost frame, with one word about it, and for good."""
+    """Without a lost frame, with one message, and for good."""
     watch = Watch()
-    said: list[str] = []
+    messages: list[str] = []
 
-    lane = FallingBack(lane_on(watch, runtime), on_cpu, said.append)
+    lane = FallingBack(lane_on(watch, runtime), on_cpu, messages.append)
     assert lane.name == "cuda"
     watch.before = failing(event, FAILURES[event])
     for frame in demo:
@@ -259,9 +259,9 @@ def test_the_cpu_lane_takes_over_where_it_was_allowed(
         assert out.original is frame
         assert out.changed is not None, "every frame is filtered, by one or the other"
     assert lane.name == "cpu"
-    assert len(said) == 1
-    assert str(FAILURES[event]) in said[0]
-    assert "CPU lane" in said[0]
+    assert len(messages) == 1
+    assert str(FAILURES[event]) in messages[0]
+    assert "CPU lane" in messages[0]
     assert str(FAILURES[event]) in lane.why
     assert watch.open_devices == 0
     lane.reset()
@@ -289,16 +289,18 @@ def all_of(lane: Lane, frames: list[Frame]) -> None:
 def test_a_gpu_that_cannot_be_opened_is_an_error_or_the_announced_cpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """For real: this machine's CuPy and driver are asked, or say that they are missing."""
+    """For real: with this machine's CuPy and driver, or without."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("RTFILTER_CACHE", str(tmp_path))
     gpu = Gpu(0, "NVIDIA Test 4090", (8, 9), 24 << 30, (12, 4))
     engine = EngineChoice(gpu, None, "sm89", "a test")
     with pytest.raises(GpuError):
         open_lane(LaneChoice("cuda", "a test", True, False, engine), on_cpu, builtin(), 0.0)
-    said: list[str] = []
-    lane = open_lane(LaneChoice("cuda", "a test", True, True, engine), on_cpu, builtin(), 0.0, said.append)
+    messages: list[str] = []
+    lane = open_lane(
+        LaneChoice("cuda", "a test", True, True, engine), on_cpu, builtin(), 0.0, messages.append
+    )
     assert lane.name == "cpu"
     assert "cannot be loaded" in lane.why
-    assert sum("the CPU lane is used" in line for line in said) == 1
+    assert sum("the CPU lane is used" in line for line in messages) == 1
     lane.close()

@@ -107,16 +107,18 @@ class Grids:
             region_width=region.x1 - region.x0,
             region_height=region.y1 - region.y0,
         )
-        told, put, drawn = bench.put(reports), bench.put(vertices), bench.put(flows)
+        heads, put, drawn = bench.put(reports), bench.put(vertices), bench.put(flows)
         triangles = bench.put(corners)
         launch, count = bench.stream.launch, len(corners)
         grid = (-(-count // (RASTER_BLOCK // RASTER_LANES)), 1, batch)
-        launch("rasterise_flow", grid, (RASTER_BLOCK, 1, 1), told, put, triangles, self.keys, np.int32(count))
+        launch(
+            "rasterise_flow", grid, (RASTER_BLOCK, 1, 1), heads, put, triangles, self.keys, np.int32(count)
+        )
         grid, threads = (blocks_of_flow, 1, batch), (FLOW_BLOCK, 1, 1)
         memory = (self.keys, self.flow, self.labels)
-        launch("interpolate_flow", grid, threads, told, put, drawn, triangles, *memory)
+        launch("interpolate_flow", grid, threads, heads, put, drawn, triangles, *memory)
         softens = bench.put(np.repeat(soften, batch))
-        launch("soften_flow", grid, threads, softens, told, self.flow, self.labels, self.soft)
+        launch("soften_flow", grid, threads, softens, heads, self.flow, self.labels, self.soft)
         bench.stream.wait()
         made = []
         for n, one in enumerate(heaps):
@@ -125,5 +127,5 @@ class Grids:
                 grid.array[n, :cells].reshape(*one.grid, 2).copy() for grid in (self.flow, self.soft)
             )
             label = self.labels.array[n, :cells].reshape(one.grid).copy()
-            made.append(Drawn(flow, label, soft, told.array[n].copy(), self.keys.array[n]))
+            made.append(Drawn(flow, label, soft, heads.array[n].copy(), self.keys.array[n]))
         return made

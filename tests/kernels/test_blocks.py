@@ -1,4 +1,4 @@
-"""Python's idea of the kernels (types, constants, block sizes) is that of the compiled .cu files."""
+"""The kernels' types, constants and block sizes in Python are those of the compiled .cu files."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_compiled_structs_lie_as_the_types(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", [launch, warp, resample], ids=lambda module: module.__name__)
-def test_constants_are_named_and_worth_the_same(module: object) -> None:
+def test_constants_have_the_same_names_and_values(module: object) -> None:
     known = constants()
     shared = {name for name in vars(module) if name in known}
     for name in shared:

@@ -1,4 +1,4 @@
-"""Every kernel compiles for every GPU that we name, without one; and what the cache and the user are told."""
+"""Every kernel compiles for every GPU that we name, without one; and the cache, and its messages."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_kernel_compiles_without_a_word(architecture: int) -> None:
     newest = max(INSTALLED, key=lambda found: found.architectures[-1])
     options = (f"--gpu-architecture=sm_{architecture}", *kernels.OPTIONS)
-    image, said = newest.compile(source.translation_unit(), "kernels.cu", options)
-    assert said == ""
+    image, log = newest.compile(source.translation_unit(), "kernels.cu", options)
+    assert log == ""
     assert image.startswith(ELF)
     for name in source.kernel_names():
         assert name.encode() in image
@@ -118,7 +118,7 @@ def test_another_kernel_text_is_compiled_anew(cache: Path, monkeypatch: pytest.M
     assert len(list(cache.glob("*.kernels"))) == 2
 
 
-def test_without_a_cache_they_are_compiled_and_that_is_told(
+def test_without_a_cache_they_are_compiled_with_a_message(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = kernels.compiled_for((8, 9))
@@ -131,7 +131,7 @@ def test_without_a_cache_they_are_compiled_and_that_is_told(
 
 
 @pytest.mark.parametrize(
-    ("text", "options", "said"),
+    ("text", "options", "message"),
     [
         ('#line 7 "crop.cu"\nextern "C" __global__ void k() { int x = ; }', ("--gpu-architecture=sm_89",),
          r"cannot compile kernels.cu: crop\.cu\(7\): error"),
@@ -139,14 +139,14 @@ def test_without_a_cache_they_are_compiled_and_that_is_told(
          "cannot compile kernels.cu: .*arch"),
     ],
 )  # fmt: skip
-def test_a_complaint_is_one_line(text: str, options: tuple[str, ...], said: str) -> None:
-    with pytest.raises(GpuError, match=said) as raised:
+def test_a_complaint_is_one_line(text: str, options: tuple[str, ...], message: str) -> None:
+    with pytest.raises(GpuError, match=message) as raised:
         INSTALLED[0].compile(text, "kernels.cu", options)
     assert "\n" not in str(raised.value)
 
 
 def test_a_missing_compiler_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nvrtc, "_places", lambda major: iter([f"libnvrtc-of-nobody.so.{major}"]))
+    monkeypatch.setattr(nvrtc, "_places", lambda major: iter([f"libnvrtc-of-none.so.{major}"]))
     nvrtc.installed.cache_clear()
     try:
         with pytest.raises(GpuError, match=r"NVRTC, which is not installed: .*pip install"):
@@ -168,7 +168,7 @@ def test_the_compilers_other_half_is_found_without_being_searched_for() -> None:
     maps = Path("/proc/self/maps")
     beside = [found for found in INSTALLED if list(Path(found.path).parent.glob("*nvrtc-builtins*"))]
     if not maps.exists() or not beside:
-        pytest.skip("needs NVRTC's wheel and a Linux that tells what is loaded")
+        pytest.skip("needs NVRTC's wheel and a Linux that lists what is loaded")
     for found in beside:
         loaded = maps.read_text()
         assert any(str(half) in loaded for half in Path(found.path).parent.glob("*nvrtc-builtins.so*"))

@@ -1,4 +1,4 @@
-"""What goes wrong on a GPU is said in one line, with what to do; and a GPU that was lost stays lost."""
+"""Failures of a GPU are errors of one line, with what to do; and a GPU that was lost stays lost."""
 
 from __future__ import annotations
 
@@ -115,6 +115,6 @@ def test_the_true_cupy_without_a_driver() -> None:
         pytest.skip("this machine has an NVIDIA driver")
     with pytest.raises(
         GpuError, match="opening GPU 0: there is no NVIDIA driver, or it is too old: install"
-    ) as said:
+    ) as raised:
         CudaDevice()
-    assert "\n" not in str(said.value)
+    assert "\n" not in str(raised.value)

@@ -57,7 +57,7 @@ def test_parts_share_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset", "shape", "dtype", "said"),
+    ("offset", "shape", "dtype", "message"),
     [
         (60, 2, np.float32, "bytes 60 to 68 are not within memory of 64 bytes"),
         (-4, 1, np.float32, "not within"),
@@ -66,8 +66,8 @@ def test_parts_share_memory() -> None:
         (4, 1, blocks.CROP, "not within"),
     ],
 )
-def test_parts_that_do_not_fit_are_refused(offset: int, shape: int, dtype: np.dtype, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_parts_that_do_not_fit_are_refused(offset: int, shape: int, dtype: np.dtype, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         HostDevice().empty(64, np.uint8).part(offset, shape, dtype)
 
 
@@ -182,7 +182,7 @@ class Parameters(ctypes.Structure):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((), r"expected arguments of \[8, 8, 8, 8, 8, 4\] bytes, got \[\]"),
         ((np.int32(1),) * 6, r"got \[4, 4, 4, 4, 4, 4\]"),
@@ -190,8 +190,8 @@ class Parameters(ctypes.Structure):
         ((1, 2, 3, 4, 5, 6), "NumPy scalars and parameter blocks, got int"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments: tuple, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_wrong_arguments_are_refused(arguments: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Bench().stream.launch("points", (1, 1, 1), (256, 1, 1), *arguments)
 
 

@@ -142,7 +142,7 @@ def test_threads_that_wait_apart_are_refused_and_the_next_launch_works(
     assert sums[0] == 64
 
 
-def test_the_order_is_what_was_asked_for(launch: Launch) -> None:
+def test_the_order_is_as_requested(launch: Launch) -> None:
     for backwards, last in ((False, 31), (True, 0)):
         out = np.zeros(1, np.int32)
         launch("last_writes", (1,), (32,), out, backwards=backwards)
@@ -190,9 +190,9 @@ def test_words_are_taken_apart_as_on_a_gpu(launch: Launch) -> None:
 def test_a_complaint_names_file_and_line() -> None:
     with pytest.raises(
         RtfilterError, match=r"cannot compile the kernels: crop\.cu:3:.*error.*Name another"
-    ) as said:
+    ) as raised:
         host_build.compile_unit(host_build.find_compiler(), '#line 3 "crop.cu"\nint x = ;\n')
-    assert "\n" not in str(said.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_no_compiler_names_the_command_that_installs_one(

@@ -156,7 +156,7 @@ def test_a_scale_of_nothing_does_no_harm(iod_px: float, mesh: RingedMesh) -> Non
 
 
 def test_a_grid_is_never_larger_than_its_memory(renderer: CpuRenderer, mesh: RingedMesh) -> None:
-    """A face a hundred times wider than its own scale says: cells grow, as on the CPU."""
+    """A face a hundred times wider than its own scale: cells grow, as on the CPU."""
     frame, moved = case_of("larger than the picture")
     points = moved.points_px * np.float32([30.0, 11.0, 1.0])
     stretched = Displacement(points, moved.offset_px, 25.0)
