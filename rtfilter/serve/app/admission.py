@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rtfilter.serve.gate.options import Limits
 from rtfilter.serve.gate.refusals import RefusedError
@@ -152,15 +151,7 @@ def give_back_free_memory() -> None:
     a thousand of them the arenas hold hundreds of unused megabytes. Takes some milliseconds, in which other
     threads run.
     """
-    trim = _trim_function()
-    if trim is not None:
-        trim(0)
-
-
-@functools.cache
-def _trim_function() -> Any:
-    """glibc's malloc_trim; None where the C library has none."""
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError, TypeError):  # musl and macOS lack the function, Windows the library
-        return None
+    with suppress(
+        OSError, AttributeError, TypeError
+    ):  # musl and macOS lack the function, Windows the library
+        ctypes.CDLL(None).malloc_trim(0)

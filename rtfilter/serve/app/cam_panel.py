@@ -170,12 +170,7 @@ class CamPanel:
                     for found in cameras
                     if not (found.problem or found.virtual)
                 ],
-                "current": {
-                    "device": camera.device,
-                    "width": camera.width,
-                    "height": camera.height,
-                    "fps": camera.fps,
-                },
+                "current": {name: getattr(camera, name) for name in ("device", "width", "height", "fps")},
             }
         )
 

@@ -41,11 +41,6 @@ WORKERS = 16
 SESSIONS = web.AppKey("sessions", Sessions)
 
 
-def static_folder() -> Path:
-    """Where the control panel's files are installed."""
-    return Path(str(resources.files("rtfilter.serve"))) / "static"
-
-
 def openapi_document() -> dict[str, Any]:
     """The OpenAPI 3.1 description of the interface: `openapi.json` with the version of this program."""
     file = resources.files("rtfilter.serve.app") / "openapi.json"
@@ -118,7 +113,7 @@ async def _sample(processors: Processors) -> None:
 
 
 def _plain_routes(sessions: Sessions, metrics: Metrics) -> list[web.AbstractRouteDef]:
-    folder = static_folder()
+    folder = Path(str(resources.files("rtfilter.serve"))) / "static"
     # By name, so that no path of a request becomes one of the file system.
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     document = openapi_document()
