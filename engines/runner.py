@@ -1,4 +1,7 @@
-"""What all runtimes have in common: made once for one network and batch, bound once, run many times."""
+"""What runs a network: on host arrays, or on a device's memory in the order of a stream.
+
+`Network` is `engines.ort.cpu`; `Runner` is `engines.trt.runner` or `engines.ort.cuda`.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,13 @@ if TYPE_CHECKING:
 
 
 class Network(Protocol):
-    """A network ready to run on host arrays, for a fixed batch. For one thread at a time."""
-
-    @property
-    def spec(self) -> NetworkSpec: ...
-
-    @property
-    def batch(self) -> int: ...
+    """A network on host arrays, for a fixed batch. For one thread at a time."""
 
     def run(self, **inputs: F32) -> dict[str, F32]:
-        """Host arrays in, host arrays out, by name.
+        """The outputs by name.
 
-        The outputs belong to the network and are overwritten by its next run: copy what is to be kept.
-        UsageError for a missing input, or a wrong shape or type.
+        They belong to the network and are overwritten by its next run. Raises UsageError for a missing
+        input, or a wrong shape or type.
         """
         ...
 
@@ -34,14 +31,20 @@ class Network(Protocol):
         ...
 
 
-class Runner(Network, Protocol):
-    """A network that runs on a device's memory, in the order of a stream."""
+class Runner(Protocol):
+    """A network on a device's memory, for a fixed batch. For one thread at a time."""
+
+    @property
+    def spec(self) -> NetworkSpec: ...
+
+    @property
+    def batch(self) -> int: ...
 
     @property
     def capturable(self) -> bool:
-        """Whether `enqueue` may be captured into a graph; known once memory is bound.
+        """Whether `enqueue` may be captured into a graph; else it is called anew for every run.
 
-        Where it may not, it must be called anew for every run.
+        Known once memory is bound.
         """
         ...
 
@@ -51,6 +54,10 @@ class Runner(Network, Protocol):
 
     def enqueue(self, stream: Stream) -> None:
         """Run on what is bound, in the stream's order."""
+        ...
+
+    def close(self) -> None:
+        """Free everything. May be called twice."""
         ...
 
 

@@ -33,10 +33,6 @@ class TensorSpec:
         """The shape for `batch` faces."""
         return tuple(batch if size is None else size for size in self.shape)
 
-    def nbytes(self, batch: int) -> int:
-        """The size in memory for `batch` faces."""
-        return int(np.prod(self.at(batch), dtype=np.int64)) * np.dtype(self.dtype).itemsize
-
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:

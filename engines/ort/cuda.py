@@ -17,8 +17,7 @@ import numpy as np
 
 from rtfilter.engines.ort.load import onnxruntime
 from rtfilter.engines.runner import check_bound
-from rtfilter.engines.spec import BATCH_NAME, F32, NetworkSpec
-from rtfilter.engines.staging import Staging
+from rtfilter.engines.spec import BATCH_NAME, NetworkSpec
 from rtfilter.errors import GpuError, InputError
 from rtfilter.kernels.device import Device, DeviceArray, Stream
 from rtfilter.kernels.memory import unsafe_in_capture
@@ -30,7 +29,6 @@ _log = logging.getLogger(__name__)
 PROVIDER = "CUDAExecutionProvider"
 
 _FATAL = 4
-_NO_GRAPH = -1  # ONNX Runtime's own number for a run that is neither captured nor replayed
 
 
 def install() -> str:
@@ -72,20 +70,10 @@ class OrtCudaRunner:
         self._onnx, self._device, self._provider, self._place = onnx, device, provider, place
         self._stream: Stream | None = None
         self._session: Any = None
-        self._staging: Staging | None = None
         self._bound: Mapping[str, DeviceArray] = {}
         self._binding: Any = None
         self._graphs = 0
         self._recorded: set[tuple[int, int]] = set()  # thread and graph: graphs are per thread
-
-    def run(self, **inputs: F32) -> dict[str, F32]:
-        """See `Runner.run`."""
-        self.spec.check_inputs(inputs, self.batch)
-        stream = self._on(self._stream or self._device.stream())
-        if self._staging is None:
-            self._staging = Staging(self.spec, self.batch, self._device)
-        binding = self._bind_to(self._staging.tensors)
-        return self._staging.run(stream, inputs, lambda: self._run(binding, _NO_GRAPH))
 
     def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
         """See `Runner.bind`."""
@@ -94,24 +82,34 @@ class OrtCudaRunner:
 
     def enqueue(self, stream: Stream) -> None:
         """See `Runner.enqueue`; not while a stream is being captured."""
-        self._on(stream)
-        if self._binding is None:
-            self._binding = self._bind_to(self._bound)
-            self._graphs += 1  # a graph holds addresses, so other memory needs another
-        self._run(self._binding, self._graphs)
-
-    def close(self) -> None:
-        """See `Runner.close`."""
-        with unsafe_in_capture:
-            self._session = self._binding = self._staging = self._stream = None
-        self._bound = {}
-
-    def _on(self, stream: Stream) -> Stream:
         if self._session is None or self._stream is not stream:
             with unsafe_in_capture, self._device.current():
                 self._session, self._stream, self._binding = self._make_session(stream), stream, None
             self._recorded.clear()
-        return stream
+        if self._binding is None:
+            self._binding = self._make_binding()
+            self._graphs += 1  # a graph holds addresses, so other memory needs another
+        options = onnxruntime.RunOptions()
+        # Without it every run ends by waiting for the GPU.
+        options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+        options.add_run_config_entry("gpu_graph_id", str(self._graphs))
+        mine = (threading.get_ident(), self._graphs)
+        # The first run makes memory and a graph.
+        first = contextlib.nullcontext() if mine in self._recorded else unsafe_in_capture
+        try:
+            with first, self._device.current():
+                self._session.run_with_iobinding(self._binding, options)
+        except GpuError:
+            raise
+        except Exception as error:  # ONNX Runtime's own types share no other base
+            raise reported_error(f"ONNX Runtime cannot run {self.spec.name}", _message(error)) from error
+        self._recorded.add(mine)
+
+    def close(self) -> None:
+        """See `Runner.close`."""
+        with unsafe_in_capture:
+            self._session = self._binding = self._stream = None
+        self._bound = {}
 
     def _make_session(self, stream: Stream) -> Any:
         settings: dict[str, str] = {}
@@ -157,36 +155,16 @@ class OrtCudaRunner:
         session.disable_fallback()
         return session
 
-    def _bind_to(self, tensors: Mapping[str, DeviceArray]) -> Any:
-        if not tensors:
+    def _make_binding(self) -> Any:
+        if not self._bound:
             raise ValueError(f"{self.spec.name}: bind its memory before it is run")
         binding = self._session.io_binding()
-        for bind, tensor_specs in (
-            (binding.bind_input, self.spec.inputs),
-            (binding.bind_output, self.spec.outputs),
-        ):
-            for tensor in tensor_specs:
-                array = tensors[tensor.name]
+        for bind, specs in ((binding.bind_input, self.spec.inputs), (binding.bind_output, self.spec.outputs)):
+            for tensor in specs:
+                array = self._bound[tensor.name]
                 shape = list(array.shape)
                 bind(tensor.name, self._place, self._device.index, np.float32, shape, array.pointer)
         return binding
-
-    def _run(self, binding: Any, graph: int) -> None:
-        options = onnxruntime.RunOptions()
-        # Without it every run ends by waiting for the GPU.
-        options.add_run_config_entry("disable_synchronize_execution_providers", "1")
-        options.add_run_config_entry("gpu_graph_id", str(graph))
-        mine = (threading.get_ident(), graph)
-        # The first run makes memory and a graph.
-        first = contextlib.nullcontext() if mine in self._recorded else unsafe_in_capture
-        try:
-            with first, self._device.current():
-                self._session.run_with_iobinding(binding, options)
-        except GpuError:
-            raise
-        except Exception as error:  # as above
-            raise reported_error(f"ONNX Runtime cannot run {self.spec.name}", _message(error)) from error
-        self._recorded.add(mine)
 
 
 @cache

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rtfilter.engines.runner import check_bound
-from rtfilter.engines.spec import F32, NetworkSpec
-from rtfilter.engines.staging import Staging
+from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.engine import Engine, shared_engine
 from rtfilter.engines.trt.flavour import Flavour
 from rtfilter.errors import GpuError
@@ -44,12 +43,9 @@ class TensorRtRunner:
         self.capturable = False  # known once memory is bound
         self._flavour = flavour
         self._device = device
-        self._stream: Stream | None = None
         self._scratch: DeviceArray | None = None
         self._context: Any = None
-        self._staging: Staging | None = None
         self._bound: dict[str, DeviceArray] = {}
-        self._pointed: Mapping[str, DeviceArray] = {}
         with device.current():
             self._engine: Engine | None = shared_engine(plan, spec, batch, flavour, device.index, runtime)
             try:
@@ -58,23 +54,14 @@ class TensorRtRunner:
                 self.close()
                 raise
 
-    def run(self, **inputs: F32) -> dict[str, F32]:
-        """See `Runner.run`."""
-        self.spec.check_inputs(inputs, self.batch)
-        if self._staging is None:
-            self._staging = Staging(self.spec, self.batch, self._device)
-        stream = self._own_stream()
-        self._point_at(self._staging.tensors)
-        outputs = self._staging.run(stream, inputs, lambda: self._execute(stream))
-        self._shared.save_code()
-        return outputs
-
     def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
         """See `Runner.bind`. Runs a few times on what lies there, so the outputs are overwritten."""
         check_bound(self.spec, self.batch, tensors)
+        for name, array in tensors.items():
+            if not self._context.set_tensor_address(name, array.pointer):
+                raise self._failure(f"does not take the memory of {name} in")
         self._bound = dict(tensors)
-        self._point_at(self._bound)
-        stream = self._own_stream()
+        stream = self._device.stream()
         for _ in range(_WARM_UPS):
             self._execute(stream)
         stream.wait()
@@ -84,7 +71,8 @@ class TensorRtRunner:
 
     def enqueue(self, stream: Stream) -> None:
         """See `Runner.enqueue`."""
-        self._point_at(self._bound)
+        if not self._bound:
+            raise ValueError(f"{self.spec.name}: bind its memory before it is run")
         self._execute(stream)
 
     def close(self) -> None:
@@ -94,8 +82,7 @@ class TensorRtRunner:
             return
         with engine.lock:
             self._context = None  # before the engine
-        self._scratch = self._staging = None
-        self._bound, self._pointed = {}, {}
+        self._scratch, self._bound = None, {}
 
     def _make_context(self) -> Any:
         self._shared.log.forget()
@@ -107,16 +94,6 @@ class TensorRtRunner:
         self._scratch = self._device.empty(max(size, 1), "uint8")
         context.set_device_memory(self._scratch.pointer, size)
         return context
-
-    def _point_at(self, tensors: Mapping[str, DeviceArray]) -> None:
-        if self._pointed is tensors and tensors:
-            return
-        for tensor in self.spec.tensors():
-            if tensor.name not in tensors:
-                raise ValueError(f"{self.spec.name}: bind its memory before it is run")
-            if not self._context.set_tensor_address(tensor.name, tensors[tensor.name].pointer):
-                raise self._failure(f"does not take the memory of {tensor.name} in")
-        self._pointed = tensors
 
     def _execute(self, stream: Stream) -> None:
         self._shared.log.forget()
@@ -131,8 +108,3 @@ class TensorRtRunner:
     def _shared(self) -> Engine:
         assert self._engine is not None, "this runner is closed"
         return self._engine
-
-    def _own_stream(self) -> Stream:
-        if self._stream is None:
-            self._stream = self._device.stream()
-        return self._stream

@@ -6,7 +6,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from rtfilter.engines.spec import BATCH_NAME, NetworkSpec, TensorSpec
+from rtfilter.engines.runner import Runner
+from rtfilter.engines.spec import BATCH_NAME, F32, NetworkSpec, TensorSpec
+from tests.fakes.immediate import ImmediateDevice
 
 SIDE_PX = 16
 # The targets of GPUs that people own: Turing, Ampere, Ada, Blackwell.
@@ -54,3 +56,15 @@ def small_onnx(seed: int = 0, scale: float = 1.0) -> bytes:
 def info(name: str, *sizes: int) -> onnx.ValueInfoProto:
     """A float32 value of the graph's edge: the batch, then `sizes`."""
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH_NAME, *sizes])
+
+
+def run_on(device: ImmediateDevice, runner: Runner, **inputs: F32) -> dict[str, F32]:
+    """The outputs of a runner for host arrays, in memory made for this run."""
+    tensors = {
+        tensor.name: device.empty(tensor.at(runner.batch), tensor.dtype) for tensor in runner.spec.tensors()
+    }
+    runner.bind(tensors)
+    for name, array in inputs.items():
+        tensors[name].array[...] = array
+    runner.enqueue(device.stream())
+    return {tensor.name: tensors[tensor.name].array for tensor in runner.spec.outputs}

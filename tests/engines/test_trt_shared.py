@@ -18,7 +18,7 @@ from rtfilter.engines.trt.flavour import Flavour
 from rtfilter.engines.trt.runner import TensorRtRunner
 from rtfilter.errors import GpuError, GpuMemoryError
 from rtfilter.system.cache import CacheFile
-from tests.engines.small import SMALL, small_onnx
+from tests.engines.small import SMALL, run_on, small_onnx
 from tests.engines.test_trt import BATCH, LIKE, expected, memory, pixels, plan
 from tests.fakes.immediate import ImmediateDevice, ImmediateStream
 from tests.fakes.tensorrt_like import SCRATCH_BYTES, TensorRtLike
@@ -57,12 +57,14 @@ def test_runners_of_a_plan_share_its_engine_and_the_last_frees_it(like: TensorRt
     assert len({context.scratch for context in like.contexts}) == 3
     for number, one in enumerate(runners):
         np.testing.assert_allclose(
-            one.run(pixels=pixels(number))["sums"], expected(pixels(number)), atol=1e-5
+            run_on(devices[number], one, pixels=pixels(number))["sums"], expected(pixels(number)), atol=1e-5
         )
     for one in (runners[1], runners[1], runners[0]):
         one.close()
         assert engines_of(like) == 1
-    np.testing.assert_allclose(runners[2].run(pixels=pixels(7))["sums"], expected(pixels(7)), atol=1e-5)
+    np.testing.assert_allclose(
+        run_on(devices[2], runners[2], pixels=pixels(7))["sums"], expected(pixels(7)), atol=1e-5
+    )
     runners[2].close()
     assert engines_of(like) == 0
     runner().close()
@@ -152,7 +154,7 @@ def test_the_gpus_code_that_one_made_serves_all(like: TensorRtLike, tmp_path: Pa
     (tmp_path / "plans").write_text("a file where the folder should be")
     runners = [runner(kept=CacheFile(tmp_path / "plans" / "a.runtime", {})) for _ in range(3)]
     for one in runners:
-        one.run(pixels=pixels())
+        run_on(ImmediateDevice(), one, pixels=pixels())
     assert like.compiled == 1
     for one in runners:
         one.close()
