@@ -213,7 +213,7 @@ def publish(
 ) -> int:
     """Measure, write NAME.json and NAME.png into `--output`, and print the tables; the exit code.
 
-    Interrupted or failed, nothing is written, and one line says why.
+    When it fails or is interrupted, nothing is written and one line on standard error gives the reason.
     """
     folder: Path = arguments.output
     try:

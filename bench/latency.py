@@ -58,12 +58,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_filter(
-    width: int, height: int, controls: Controls, seconds: float, lane: LaneChoice, say: Notify
+    width: int, height: int, controls: Controls, seconds: float, lane: LaneChoice, notify: Notify
 ) -> dict[str, Any]:
     """Milliseconds to the first filtered frame, and percentiles of every stage over `seconds`."""
     pictures = common.demo_frames(width, height)
     started_s = time.perf_counter()
-    contender = Rtfilter(controls, lane, say)
+    contender = Rtfilter(controls, lane, notify)
     try:
         contender.step(pictures[0])
         start_up_ms = 1e3 * (time.perf_counter() - started_s)

@@ -1,8 +1,8 @@
-"""What a competent person would write in a day: a smile by moving least squares, on FaceMesh's landmarks.
+"""A smile by moving least squares on FaceMesh's landmarks: a day's work, the contender of `bench.latency`.
 
 Similarity deformation of Schaefer, McPhail, Warren: Image deformation using moving least squares
 (SIGGRAPH 2006, section 2.2), on a coarse grid over the face, then OpenCV's remap. It moves the corners of
-the mouth and holds the rest; it knows nothing of speech, of the head's turn, or of time.
+the mouth and holds the rest, whatever the speech, the head's turn or the frame before.
 """
 
 from __future__ import annotations

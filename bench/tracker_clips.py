@@ -1,4 +1,7 @@
-"""How near two trackers are, and how much their landmarks shake: on clips, on a still picture, in noise."""
+"""Agreement of two trackers and shake of their landmarks: on clips, on a still picture, in noise.
+
+Called by `bench.tracker`.
+"""
 
 from __future__ import annotations
 
@@ -90,12 +93,12 @@ def points_of(tracker: Tracker, frame: Frame) -> F32 | None:
 
 
 def losses(stream: list[F32 | None]) -> int:
-    """How often a face that was found in one frame is not in the next."""
+    """The number of frames without a face after one with."""
     return sum(before is not None and after is None for before, after in pairwise(stream))
 
 
 def agreement(one: list[F32 | None], other: list[F32 | None]) -> dict[str, float] | None:
-    """How far landmarks lie apart: the median one, and the 99th percentile of the frames' means."""
+    """The distance of landmarks in percent of an IOD: median, and 99th percentile of the frames' means."""
     both = [(a, b) for a, b in zip(one, other, strict=True) if a is not None and b is not None]
     if not both:
         return None

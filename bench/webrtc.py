@@ -1,6 +1,6 @@
 """`python -m bench.webrtc`: glass to glass over WebRTC, idle and under load, for minutes, with a plot.
 
-Everything is measured in one run, in turns; bench/README.md says what is compared and how to read it.
+Everything is measured in one run, in turns; what is compared and how to read it: bench/README.md.
 `rtfilter bench webrtc` calls `quick_look`.
 """
 

@@ -45,7 +45,7 @@ def bench(arguments: argparse.Namespace) -> int:
     else:
         from rtfilter.bench.latency import measure_filter
 
-        measure, text = partial(measure_filter, say=notify), stage_table
+        measure, text = partial(measure_filter, notify=notify), stage_table
     results = {}
     for size in dict.fromkeys(arguments.size or ("720p",)):
         results[size] = measure(*SIZES[size], controls, seconds=arguments.seconds, lane=lane)

@@ -31,7 +31,7 @@ class HelperThread:
         return self._pool.submit(action, *arguments)
 
     def step_aside(self) -> None:
-        """Keep the helper off the processor that the calling thread is on, where the system can say.
+        """Keep the helper off the calling thread's processor, where the system permits.
 
         Linux tends to wake a thread on its waker's processor. A waker that computes on then keeps it waiting
         until no work is left: measured, one frame in three.

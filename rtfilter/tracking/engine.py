@@ -93,7 +93,7 @@ class EngineTracker:
         return None if found is None else seen[-1]
 
     def track_all(self, frame: Frame, limit: int) -> list[Landmarks]:
-        """The landmarks of up to `limit` people, 1..64, longest followed first; `person` tells who is who.
+        """The landmarks of up to `limit` people, 1..64, longest followed first, each with its `person`.
 
         Use either this or `track` on one stream. UsageError for another limit.
         """

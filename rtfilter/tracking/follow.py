@@ -24,7 +24,7 @@ Mesh = Callable[[Roi], tuple[F32 | None, float]]
 
 PRESENCE_MIN = 0.5  # MediaPipe's; less is no face
 REMEMBER_S = 1.0  # a face that comes back within this time is the same one
-# Pictures between two looks at who else is there: when nobody was lately, and when somebody was.
+# Pictures between two detections of all faces: without company lately, and with.
 LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY = 15, 6
 _OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both sides of the face
 
@@ -69,7 +69,7 @@ class Follower:
         return self._place is not None and 0.0 <= time_s - self._seen_s <= REMEMBER_S
 
     def expected(self, time_s: float) -> tuple[float, float] | None:
-        """The face's expected centre: extrapolated when somebody passed, else where it was last seen."""
+        """The face's expected centre: extrapolated when another one passed, else where it was last seen."""
         if self._place is None:
             return None
         return self._crossing.expected(time_s) or (self._place.x, self._place.y)
@@ -124,7 +124,7 @@ class Follower:
             return False
         place = place_of(points_px)
         if not fresh and self._place is not None and not place.is_near(self._place):
-            # The square slid onto somebody else: let go, and detect again where the person was.
+            # The square slid onto another face: let go, and detect again where the person was.
             return False
         around = Roi.of_landmarks(points_px)
         self._roi = around if fresh else roi.followed(around, time_s - self._seen_s)

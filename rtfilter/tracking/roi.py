@@ -26,9 +26,9 @@ MARGIN: Final = 1.5  # side of the square over the longer side of the face's box
 RIGHT_EYE, LEFT_EYE = 33, 263  # outer corners
 _RIGHT_EYE_KEY, _LEFT_EYE_KEY = 0, 1  # of the detector
 SIDE_MIN_PX: Final = 4.0  # less is no face
-# How the square follows, see `Roi.followed`: of its side, its size, and turned. Measured on eight clips: in
-# this way landmarks shake 0.85 times as much as with a square laid anew around each frame's (0.7 times on
-# calm clips), and lie 0.35 % of an IOD from those; with rest as large as reach it is 0.82 times and 0.6 %.
+# Limits of `Roi.followed`: position in sides, logarithm of the size, angle. Measured on eight clips:
+# landmarks shake 0.85 times as much as with a square laid anew around each frame's (0.7 times on calm clips),
+# and lie 0.35 % of an IOD from those; with rest as large as reach it is 0.82 times and 0.6 %.
 REST: Final = (0.002, 0.003, math.radians(0.2))
 REACH: Final = (0.02, 0.03, math.radians(2.0))
 GLIDE_S: Final = 0.06
@@ -61,12 +61,11 @@ class Roi:
         return cls((x0 + x1) / 2, (y0 + y1) / 2, side, angle_rad)
 
     def followed(self, wanted: Roi, elapsed_s: float) -> Roi:
-        """This square on its way to `wanted`, which was laid around landmarks found in it `elapsed_s` later.
+        """This square moved towards `wanted`, which lies around the landmarks found in it `elapsed_s` later.
 
-        Landmarks depend a little on the square that they were found in. A square laid anew around each
-        frame's landmarks hands their noise to the next frame's. This one stands still within REST, glides
-        with the time constant GLIDE_S, and is never farther off than REACH. Its steps have the direction of
-        what is left to go and are never longer, so it cannot overshoot.
+        Landmarks depend a little on their square, so a square laid anew around each frame's landmarks feeds
+        their noise back. This one rests within REST, glides with the time constant GLIDE_S, and is never
+        farther off than REACH. It cannot overshoot.
         """
         share = -math.expm1(-max(elapsed_s, 0.0) / GLIDE_S)
         dx, dy = wanted.x - self.x, wanted.y - self.y
@@ -80,8 +79,8 @@ class Roi:
     def picture_from_crop(self) -> F64:
         """The affine matrix [2, 3] from pixels of the crop (0..192) to pixels of the picture.
 
-        It also says which pixel a crop's pixel is read from, index to index: MediaPipe takes no half pixel
-        into account there, so its landmarks, and ours, lie up to half a *crop's* pixel off.
+        It also maps pixel indices to pixel indices: MediaPipe takes no half pixel into account there, so its
+        landmarks, and ours, lie up to half a *crop's* pixel off.
         """
         scale = self.side / CROP_PX
         a, b = scale * math.cos(self.angle_rad), scale * math.sin(self.angle_rad)
@@ -100,12 +99,11 @@ class Roi:
 
 
 def crop(pixels: U8 | Planes, roi: Roi, out: F32) -> None:
-    """Write the square as the network sees it into `out`, float32 [3, 192, 192], 0..1; bilinear. Beyond the
-    picture its border goes on."""
+    """Write the square into `out`, float32 [3, 192, 192], 0..1; bilinear, the border repeated."""
     sample(pixels, roi.picture_from_crop(), out)
 
 
 def _step(left: float, share: float, which: int) -> float:
-    """How far to go when so much is left; which: of REST and REACH."""
+    """The step when `left` remains; which: index of REST and REACH."""
     size = abs(left)
     return math.copysign(max(share * max(size - REST[which], 0.0), size - REACH[which], 0.0), left)
