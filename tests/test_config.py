@@ -135,7 +135,7 @@ def test_the_highest_layer_wins_key_by_key(tmp_path: Path) -> None:
     assert merged.values == {"codec": "ffv1", "input": "demo"}
 
 
-def test_the_wish_is_taken_whole_from_one_layer(tmp_path: Path) -> None:
+def test_the_target_is_taken_whole_from_one_layer(tmp_path: Path) -> None:
     file = Settings({"emotions": {"happy": 1.0}, "arousal": 0.5, "mouth": 0.3}, {"preset": "calm"})
     merged = merge([Settings({"emotions": {"sad": 0.4}}), file], tmp_path)
     assert merged.controls == {"emotions": {"sad": 0.4}, "mouth": 0.3}

@@ -40,7 +40,7 @@ def test_a_saved_preset_is_read_back(tmp_path: Path) -> None:
     st.dictionaries(st.sampled_from(EMOTIONS), st.floats(0, 1.5)),
     st.floats(0, 1),
 )
-def test_any_wish_survives_its_file(
+def test_any_controls_survive_their_file(
     tmp_path_factory: pytest.TempPathFactory, description: str, emotions: dict[str, float], mouth: float
 ) -> None:
     preset = Preset("x", description, {"emotions": emotions, "mouth": mouth})

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from tests.fakes.rtsp_server import FPS, RtspServer
 from tests.films import Film
 
 FRAMES = 30
+Refused = Callable[[Sequence[str], int], str]
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -177,29 +178,22 @@ def closed_port() -> int:
     ("path", "said"), [("/absent.mp4", "404 Not Found"), ("/text.txt", "cannot be opened|is text")]
 )
 def test_what_is_not_there_is_one_line(
-    site: tuple[str, Path], path: str, said: str, capsys: pytest.CaptureFixture[str]
+    site: tuple[str, Path], path: str, said: str, refused: Refused
 ) -> None:
     address, folder = site
     (folder / "text.txt").write_text("text " * 100)
-    assert main(["run", "-i", address + path, "-o", "null"]) == 1
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
+    err = refused(["run", "-i", address + path, "-o", "null"], 1)
     assert any(part in err for part in said.split("|"))
 
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
-def test_nobody_listening_is_one_line(scheme: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "-i", f"{scheme}://127.0.0.1:{closed_port()}/x", "-o", "null"]) == 1
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
-    assert "refused" in err
+def test_a_closed_port_is_one_line(scheme: str, refused: Refused) -> None:
+    assert "refused" in refused(["run", "-i", f"{scheme}://127.0.0.1:{closed_port()}/x", "-o", "null"], 1)
 
 
 @pytest.mark.parametrize("address", ["http://[::1", "rtsp://[me:hidden@x", "https:///x"])
-def test_an_address_that_is_none_is_one_line(address: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "-i", address, "-o", "null"]) == 2
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
+def test_an_address_that_is_none_is_one_line(address: str, refused: Refused) -> None:
+    err = refused(["run", "-i", address, "-o", "null"], 2)
     assert "this is a bug" not in err
     assert "hidden" not in err
 

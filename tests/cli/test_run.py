@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from rtfilter.sources.portrait import Portrait
 from tests import films
 from tests.films import Film, Sound
 
+Refused = Callable[[Sequence[str], int], str]
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 12
 
@@ -89,12 +91,14 @@ def test_compare_is_twice_as_wide(face_clip: Path, tmp_path: Path) -> None:
     assert np.any(both[:, :400] != both[:, 400:])
 
 
-def test_nobody_in_the_picture_is_told(empty_clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_picture_without_a_face_is_noted(empty_clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "-i", str(empty_clip), "-o", "null", "-e", "happy"]) == 0
     assert "no face was found" in capsys.readouterr().err
 
 
-def test_no_wish_is_told_and_quiet_is_quiet(face_clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_without_controls_is_noted_unless_quiet(
+    face_clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["run", "-i", str(face_clip), "-o", "null"]) == 0
     assert "no emotion was asked for" in capsys.readouterr().err
     assert main(["run", "-i", str(face_clip), "-o", "null", "--quiet"]) == 0
@@ -140,6 +144,18 @@ def test_a_single_picture_is_edited_at_once(tmp_path: Path) -> None:
         (["-i", "", "-o", "null"], 2, "the input has no name"),
         (["-i", "CLIP", "-o", ""], 2, "the output has no name"),
         (["-i", "CLIP", "-o", "a\0b.mp4"], 1, "null "),
+        (["-i", "demo", "-o", "out.jpg"], 2, "holds one picture, and demo is a video"),
+        (["-i", "FOLDER", "-o", "out.mp4"], 2, "a folder of pictures, and out.mp4 a video"),
+        (["-i", "FOLDER", "-o", "FOLDER"], 2, "both input and output"),
+        (["-i", "FOLDER", "-o", "-"], 2, "becomes a folder"),
+        (["-i", "FOLDER", "-o", "no/such/place"], 1, "cannot be made"),
+        (["-i", "FOLDER", "-o", "out", "--start", "1"], 2, "--start is for videos"),
+        (["-i", "FOLDER", "-o", "out", "--duration", "1"], 2, "--duration is for videos"),
+        (["-i", "FOLDER", "-o", "out", "--format", "mkv"], 2, "--format is for stdout"),
+        (["-i", "EMPTY", "-o", "out"], 1, "holds no picture"),
+        (["-i", "STILL", "-o", "out.jpg", "--crf", "3"], 2, "--crf is for video"),
+        (["-i", "STILL", "-o", "STILL"], 2, "both input and output"),
+        (["-i", "STILL", "-o", "out.heic"], 2, "is none of"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -149,19 +165,18 @@ def test_what_cannot_be_done_is_one_line(
     face_clip: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    refused: Refused,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    taken = tmp_path / "taken.mp4"
+    taken, still = tmp_path / "taken.mp4", tmp_path / "folder" / "me.png"
     taken.write_text("mine")
-    still = tmp_path.with_name(f"{tmp_path.name}.png")
+    for folder in ("empty", "folder"):
+        (tmp_path / folder).mkdir()
     still.write_bytes(cv2.imencode(".png", np.zeros((32, 32, 3), np.uint8))[1].tobytes())
     named = {"CLIP": str(face_clip), "TAKEN": str(taken), "STILL": str(still)}
-    assert main(["run", *(named.get(word, word) for word in words)]) == code
-    out, err = capsys.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    assert said in err
-    assert [path.name for path in tmp_path.iterdir()] == ["taken.mp4"]
+    named |= {"FOLDER": "folder", "EMPTY": "empty"}
+    assert said in refused(["run", *(named.get(word, word) for word in words)], code)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "folder", "taken.mp4"]
     assert taken.read_text() == "mine"
 
 
@@ -180,11 +195,11 @@ def test_why_nothing_was_edited(
     assert f"no frame was edited: {said}" in capsys.readouterr().err
 
 
-def test_a_blendshape_alone_is_something_that_was_asked_for() -> None:
-    wish = Controls(blendshapes={"mouthSmileLeft": 0.5}, intensity=0.0).as_dict()
-    assert "no face stayed that long" in why_unchanged(wish)
-    assert why_unchanged({**wish, "bypass": True}) == "bypass is on"
-    assert "is 0" in why_unchanged({**wish, "blendshapes": {"mouthSmileLeft": 0.0}})
+def test_a_blendshape_alone_is_an_edit() -> None:
+    controls = Controls(blendshapes={"mouthSmileLeft": 0.5}, intensity=0.0).as_dict()
+    assert "no face stayed that long" in why_unchanged(controls)
+    assert why_unchanged({**controls, "bypass": True}) == "bypass is on"
+    assert "is 0" in why_unchanged({**controls, "blendshapes": {"mouthSmileLeft": 0.0}})
 
 
 def test_what_cannot_be_kept_is_one_line_each_before_the_work_and_strict_refuses(
