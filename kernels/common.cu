@@ -1,4 +1,4 @@
-// Types and helpers that several kernels share. All .cu files are compiled as one unit, this one first: kernels/source.py.
+// Types and helpers that several kernels share. All .cu files are compiled as one unit, this one first.
 //
 // In all kernels: blockIdx.z counts the pictures of a batch, whose parameter blocks lie one after another;
 // arrays have the batch as their first dimension, pictures lie anywhere in one buffer at a byte offset. Pixel
@@ -45,4 +45,9 @@ static __device__ __forceinline__ float biased_byte(unsigned word, int byte) {
 // 0..255 of a float, rounded to nearest, halves upwards.
 static __device__ __forceinline__ unsigned char to_byte(float value) {
     return (unsigned char)__float2int_rd(clamped(value, 0.0f, 255.0f) + 0.5f);
+}
+
+// A row of an affine matrix [3, 4], applied.
+static __device__ __forceinline__ float row_of(const float* matrix, float a, float b, float c) {
+    return matrix[0] * a + matrix[1] * b + matrix[2] * c + matrix[3];
 }

@@ -110,7 +110,6 @@ class CudaDevice:
             pointer = pinned_memory.PinnedMemoryPointer(memory, 0)
         array = np.frombuffer(pointer, kind, math.prod(dims)).reshape(dims)
         ctypes.memset(pointer.ptr, 0, nbytes)
-        self._state.pins.add(array)
         return array
 
     def mapped(self, shape: Shape, dtype: npt.DTypeLike) -> tuple[HostArray, DeviceArray]:

@@ -11,11 +11,9 @@ import numpy as np
 from rtfilter.errors import GpuError, GpuLostError
 from rtfilter.kernels.device import Argument, DeviceArray, Extent, Graph, HostArray, Mark
 from rtfilter.kernels.memory import (
-    Pinned,
     capturing,
     check_copy,
     check_no_capture,
-    checked_extents,
     packed_arguments,
 )
 from rtfilter.system.cuda_errors import DRIVER_TOO_OLD, OUT_OF_MEMORY, gpu_error
@@ -27,7 +25,6 @@ class GpuState:
     Attributes:
         native: CuPy's device.
         functions: CuPy's kernels by name.
-        pins: host memory that the device made.
         lost: the error after which the GPU can no longer be used.
         is_open: False once the device is closed.
     """
@@ -35,7 +32,6 @@ class GpuState:
     def __init__(self, native: Any) -> None:
         self.native = native
         self.functions: dict[str, Any] = {}
-        self.pins = Pinned()
         self.lost: GpuLostError | None = None
         self.is_open = True
 
@@ -94,13 +90,11 @@ class CudaStream:
 
     def upload(self, to: DeviceArray, of: HostArray) -> None:
         check_copy(to, of)
-        self._state.pins.check(of)
         self._keep(to, of)
         self._copy(to.pointer, of.ctypes.data, of.nbytes, "memcpyHostToDevice")
 
     def download(self, to: HostArray, of: DeviceArray) -> None:
         check_copy(of, to)
-        self._state.pins.check(to)
         self._keep(to, of)
         self._copy(to.ctypes.data, of.pointer, to.nbytes, "memcpyDeviceToHost")
 
@@ -116,7 +110,6 @@ class CudaStream:
             runtime.memcpyAsync(to, of, nbytes, getattr(runtime, kind), self.native.ptr)
 
     def launch(self, kernel: str, grid: Extent, block: Extent, *arguments: Argument) -> None:
-        checked_extents(kernel, grid, block)
         functions = self._state.functions
         if kernel not in functions:
             raise ValueError(f"no kernel {kernel!r}: known are {', '.join(functions)}")

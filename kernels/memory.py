@@ -1,11 +1,10 @@
-"""Checks of shapes, copies, launch sizes and arguments, for every `Device`."""
+"""Checks of shapes, copies and arguments, for every `Device`."""
 
 from __future__ import annotations
 
 import ctypes
 import math
 import threading
-from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,9 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.kernels.device import Argument, DeviceArray, Extent, HostArray, Shape
-
-MOST_THREADS = 1024  # of one block, on every GPU
+from rtfilter.kernels.device import Argument, DeviceArray, HostArray, Shape
 
 # Held while GPU memory is made or freed, and while a library records in CUDA's strictest mode, as ONNX
 # Runtime does: in that mode CUDA refuses such calls of any thread, and ends the recording.
@@ -41,26 +38,6 @@ def check_no_capture(what: str) -> None:
     """ValueError while this thread records a graph."""
     if _capturing.get():
         raise ValueError(f"{what} is not possible while a graph is being recorded: do it before")
-
-
-class Pinned:
-    """The host memory that is pinned: copies of other memory are slow, and never asynchronous."""
-
-    def __init__(self) -> None:
-        self._spans: list[tuple[int, int]] = []
-
-    def add(self, array: HostArray) -> None:
-        first, end = array.ctypes.data, array.ctypes.data + array.nbytes
-        # Memory that overlaps was freed, and its place used again.
-        self._spans = [span for span in self._spans if span[1] <= first or span[0] >= end]
-        insort(self._spans, (first, end))
-
-    def check(self, array: HostArray) -> None:
-        """ValueError unless all of it was made by the device."""
-        first = array.ctypes.data
-        at = bisect_right(self._spans, (first, 1 << 64)) - 1
-        if array.nbytes and (at < 0 or first + array.nbytes > self._spans[at][1]):
-            raise ValueError(f"{array.dtype} {list(array.shape)} is not memory of Device.pinned or mapped")
 
 
 def size_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
@@ -97,14 +74,6 @@ def check_copy(device: DeviceArray, host: HostArray) -> None:
             f"{device.dtype} {list(device.shape)} on the device and {host.dtype} {list(host.shape)}"
             f"{'' if host.flags.c_contiguous else ' (not contiguous)'} on the host"
         )
-
-
-def checked_extents(kernel: str, grid: Extent, block: Extent) -> Any:
-    """Both as six C unsigned ints. ValueError for what no GPU can launch."""
-    threads = math.prod(block)
-    if min(*grid, *block) < 1 or threads > MOST_THREADS or max(grid[1:]) > 65535 or grid[0] >= 1 << 31:
-        raise ValueError(f"kernel {kernel}: cannot launch {grid} blocks of {block} threads")
-    return (ctypes.c_uint * 6)(*grid, *block)
 
 
 def packed_arguments(arguments: Sequence[Argument]) -> list[bytes]:

@@ -7,26 +7,15 @@ import re
 from functools import cache
 from pathlib import Path
 
-# What the others share comes first.
-FILES = (
-    "common.cu",
-    "crop.cu",
-    "points.cu",
-    "mesh.cu",
-    "raster.cu",
-    "resample.cu",
-    "yuv.cu",
-    "add_edit.cu",
-    "carry.cu",
-)
 _FOLDER = Path(__file__).parent
 _KERNEL = re.compile(r'extern "C" __global__ void\s+(?:__launch_bounds__\(\w+\)\s+)?(\w+)\(')
 
 
 @cache
 def translation_unit() -> str:
-    """All kernels; a compiler's messages name file and line as they lie in kernels/."""
-    return "".join(f'#line 1 "{name}"\n{(_FOLDER / name).read_text("utf-8")}\n' for name in FILES)
+    """All .cu files, common.cu first; a compiler's messages name file and line."""
+    paths = sorted(_FOLDER.glob("*.cu"), key=lambda path: (path.name != "common.cu", path.name))
+    return "".join(f'#line 1 "{path.name}"\n{path.read_text("utf-8")}\n' for path in paths)
 
 
 @cache

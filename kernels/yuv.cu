@@ -52,10 +52,6 @@ static __device__ float4 upsampled(const unsigned char* plane, const YuvParamete
     return make_float4(to_byte(a.x), to_byte(b.x), to_byte(a.y), to_byte(b.y));
 }
 
-static __device__ __forceinline__ float row_of(const float* matrix, float a, float b, float c) {
-    return matrix[0] * a + matrix[1] * b + matrix[2] * c + matrix[3];
-}
-
 static __device__ void rgb_of_block(
     const YuvParameters& p, const unsigned char* yuv, unsigned char* rgb, int k, int l) {
     const float4 cb4 = upsampled(yuv + p.cb_offset, p, k, l), cr4 = upsampled(yuv + p.cr_offset, p, k, l);

@@ -7,7 +7,9 @@ read too soon is missing. Memory has guards on both sides, and a kernel that wro
 from __future__ import annotations
 
 import ctypes
+import math
 import time
+from bisect import bisect_right, insort
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -20,11 +22,9 @@ from rtfilter.errors import GpuError
 from rtfilter.kernels import source
 from rtfilter.kernels.device import Argument, DeviceArray, Extent, Graph, HostArray, Mark, Shape
 from rtfilter.kernels.memory import (
-    Pinned,
     capturing,
     check_copy,
     check_no_capture,
-    checked_extents,
     checked_shape,
     packed_arguments,
     part_of,
@@ -35,8 +35,29 @@ from tests.host_gpu import build as host_build
 GUARD_BYTES = 256
 _GUARD_VALUE = 0xA5
 _DIVERGED = 1
+MOST_THREADS = 1024  # of one block, on every GPU
 
 Work = Callable[[], object]
+
+
+class Pinned:
+    """The host memory that is pinned: copies of other memory are slow, and never asynchronous."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[int, int]] = []
+
+    def add(self, array: HostArray) -> None:
+        first, end = array.ctypes.data, array.ctypes.data + array.nbytes
+        # Memory that overlaps was freed, and its place used again.
+        self._spans = [span for span in self._spans if span[1] <= first or span[0] >= end]
+        insort(self._spans, (first, end))
+
+    def check(self, array: HostArray) -> None:
+        """ValueError unless all of it was made by the device."""
+        first = array.ctypes.data
+        at = bisect_right(self._spans, (first, 1 << 64)) - 1
+        if array.nbytes and (at < 0 or first + array.nbytes > self._spans[at][1]):
+            raise ValueError(f"{array.dtype} {list(array.shape)} is not memory of Device.pinned or mapped")
 
 
 class HostDeviceArray:
@@ -207,6 +228,14 @@ class HostDevice:
 
     def close(self) -> None:
         self._open = False
+
+
+def checked_extents(kernel: str, grid: Extent, block: Extent) -> Any:
+    """Both as six C unsigned ints. ValueError for what no GPU can launch."""
+    threads = math.prod(block)
+    if min(*grid, *block) < 1 or threads > MOST_THREADS or max(grid[1:]) > 65535 or grid[0] >= 1 << 31:
+        raise ValueError(f"kernel {kernel}: cannot launch {grid} blocks of {block} threads")
+    return (ctypes.c_uint * 6)(*grid, *block)
 
 
 def _keep(*_memory: object) -> None:

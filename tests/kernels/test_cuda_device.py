@@ -201,13 +201,9 @@ def test_a_recording_that_fails_leaves_the_stream_usable(gpu: object) -> None:
 
 def test_what_a_gpu_cannot_do_is_refused(gpu: object) -> None:
     device = CudaDevice()
-    stream, memory = device.stream(), device.empty(4, np.uint8)
-    with pytest.raises(ValueError, match="is not memory of Device"):
-        stream.upload(memory, np.zeros(4, np.uint8))
+    stream = device.stream()
     with pytest.raises(ValueError, match="no kernel 'crpo'"):
         stream.launch("crpo", (1, 1, 1), (1, 1, 1))
-    with pytest.raises(ValueError, match="cannot launch"):
-        stream.launch("crop", (1, 1, 1), (2048, 1, 1))
 
 
 def test_importing_it_loads_no_cupy() -> None:
