@@ -56,23 +56,14 @@ DEEP_FORMATS = {
 }
 # Formats with the same samples in another order -> the planar one.
 _SAME_SAMPLES = {
-    "p010le": "yuv420p10le",
-    "p012le": "yuv420p12le",
-    "p016le": "yuv420p16le",
-    "p210le": "yuv422p10le",
-    "p212le": "yuv422p12le",
-    "p216le": "yuv422p16le",
-    "p410le": "yuv444p10le",
-    "p412le": "yuv444p12le",
-    "p416le": "yuv444p16le",
-    "nv20le": "yuv422p10le",
-    "y210le": "yuv422p10le",
-    "y212le": "yuv422p12le",
-    "xv30le": "yuv444p10le",
-    "x2rgb10le": "gbrp10le",
-    "rgb48le": "gbrp16le",
-    "rgb48be": "gbrp16le",
-    "bgr48le": "gbrp16le",
+    **{
+        f"p{digit}{bits}le": f"yuv{sampling}p{bits}le"
+        for digit, sampling in ((0, 420), (2, 422), (4, 444))
+        for bits in (10, 12, 16)
+    },
+    **dict.fromkeys(("nv20le", "y210le"), "yuv422p10le"),
+    **dict.fromkeys(("rgb48le", "rgb48be", "bgr48le"), "gbrp16le"),
+    **{"y212le": "yuv422p12le", "xv30le": "yuv444p10le", "x2rgb10le": "gbrp10le"},
     **{name.removesuffix("le") + "be": name for name in DEEP_FORMATS},
 }
 

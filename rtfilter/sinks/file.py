@@ -26,7 +26,7 @@ from rtfilter.sinks.codecs import (
 )
 from rtfilter.sinks.encoding import Encoding, encoding_for
 from rtfilter.sinks.fit import Target, fit
-from rtfilter.sinks.place import FilePlace, Place
+from rtfilter.sinks.place import FilePlace, PipePlace
 from rtfilter.sinks.timing import PictureTimes, time_base_for
 from rtfilter.sinks.tracks import TrackCopy
 
@@ -82,7 +82,7 @@ class FileSink:
         strict: bool = False,
         overwrite: bool = False,
         sample_aspect_ratio: Fraction = Fraction(1),
-        place: Place | None = None,
+        place: PipePlace | None = None,
         part_s: float | None = None,
     ) -> None:
         self.path = Path(path)

@@ -23,7 +23,7 @@ from rtfilter.media.container import open_input, video_stream
 from rtfilter.media.contents import Labels, describe, has_alpha_beside, made_by_muxer, written
 from rtfilter.sinks.convert import AnyPacket, route
 
-# What sound and subtitles become where a container cannot hold them as they are: what it is usually given.
+# The usual codec of sound and subtitles in a container, for those that it cannot hold as they are.
 _SOUND = {"mp4": "aac", "mov": "aac", "matroska": "flac", "webm": "libopus", "avi": "libmp3lame"}
 _SUBTITLES = {"mp4": "mov_text", "mov": "mov_text", "matroska": "ass", "webm": "webvtt"}
 # For the advice, in this order: a container that takes a track as it is.
@@ -46,11 +46,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Fit:
-    """What will be written.
+    """How tracks will be written.
 
     encoders: by the source's stream index, in order; None for a copy. covers: the picture of each cover
-        track.
-    notes: one line for each thing that will be another or will not be there.
+        track. notes: one line for each track that is converted, and for what is left out.
     options: of the muxer. timecode: whether the source's, if it has one, can be written.
     """
 
@@ -97,11 +96,8 @@ class _Fitting:
             if stream is self._picture or made_by_muxer(stream):
                 continue
             self._place(stream, encoders)
-        covers = {
-            index: self._firsts[index]
-            for index in encoders
-            if index in self._firsts and self._source.streams[index].type == "video"
-        }
+        pictures = {stream.index for stream in self._source.streams.video}
+        covers = {index: self._firsts[index] for index in encoders if index in pictures & self._firsts.keys()}
         bare, plain = self._together(Fit(encoders, covers, self._notes, target.options))
         if plain and target.muxer in ("mp4", "mov"):
             # Phones' own tags are lost in the usual form and kept in QuickTime's newer one.
@@ -116,7 +112,7 @@ class _Fitting:
         return bare
 
     def _together(self, wanted: Fit) -> tuple[Fit, list[str]]:
-        """What of `wanted` can be written into one file, and the labels that are lost then."""
+        """As much of `wanted` as can be written into one file, and the labels that are lost then."""
         lost = self._lost(wanted)
         if lost is not None:
             return wanted, lost
@@ -157,9 +153,8 @@ class _Fitting:
         return table.get(self._target.muxer)
 
     def _advice(self, stream: Stream) -> str:
-        others = (suffix for suffix, muxer in _OTHERS.items() if self._holds(muxer, stream, None))
-        better = next(others, None)
-        return "" if better is None else f"; {better} keeps it as it is"
+        able = (suffix for suffix, muxer in _OTHERS.items() if self._holds(muxer, stream, None))
+        return next((f"; {suffix} keeps it as it is" for suffix in able), "")
 
     def _holds(self, muxer: str, stream: Stream, encoder: str | None) -> bool:
         # FFmpeg writes PCM into MP4 by a late part of the standard; VLC 3 and browsers are silent then.
@@ -242,6 +237,8 @@ def _first_packets(source: InputContainer) -> dict[int, AnyPacket]:
 
 def _one_picture(output: OutputContainer, stream: VideoStream) -> None:
     stream.width, stream.height = 64, 64
+    if stream.codec_context.name == "libx265":
+        stream.codec_context.options = {"x265-params": "log-level=error"}
     picture = av.VideoFrame(64, 64, stream.pix_fmt or "yuv420p")
     picture.pts = 0
     output.mux([*stream.encode(picture), *stream.encode(None)])

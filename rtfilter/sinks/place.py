@@ -1,11 +1,10 @@
-"""Destinations of a media file: a name that appears when the file is whole, or an open pipe. For sinks."""
+"""Destinations of a media file: an open pipe, or a name that appears when the file is whole. For sinks."""
 
 from __future__ import annotations
 
 import contextlib
 import secrets
 from pathlib import Path
-from typing import Protocol
 
 from rtfilter.errors import OutputError
 from rtfilter.media.container import reason
@@ -14,28 +13,27 @@ from rtfilter.media.container import reason
 _NAME_START = 24
 
 
-class Place(Protocol):
-    """A destination that FFmpeg writes to."""
+class PipePlace:
+    """An open descriptor, such as stdout's. What has gone into it cannot be taken back.
 
-    @property
-    def suffix(self) -> str:
-        """The suffix that names the container, with its dot, in lower case."""
-        ...
+    suffix: names the container, with its dot, in lower case.
+    """
+
+    def __init__(self, descriptor: int, suffix: str) -> None:
+        self._address, self.suffix = f"pipe:{descriptor}", suffix
 
     def open(self) -> str:
         """The address for FFmpeg, made ready. Raises OSError."""
-        ...
+        return self._address
 
     def publish(self) -> None:
         """Give the whole file its name. Raises OutputError."""
-        ...
 
     def discard(self) -> None:
         """Remove what is not published. May be called twice, and after `publish`."""
-        ...
 
 
-class FilePlace:
+class FilePlace(PipePlace):
     """A file that is written under a hidden name beside `path`, and renamed when it is whole.
 
     Raises OutputError when it exists and `overwrite` is False, is no regular file, or has no folder.
@@ -43,15 +41,12 @@ class FilePlace:
 
     def __init__(self, path: Path, overwrite: bool) -> None:
         self._path, self._overwrite = path, overwrite
+        self.suffix = path.suffix.lower()
         self._target = _checked_target(path, overwrite)
         # Same suffix, same folder: renaming at the end is then one atomic step. The start of the name is
         # enough: the whole one may be as long as a name may be.
         start = self._target.stem[:_NAME_START]
         self._part = self._target.with_name(f".{start}.{secrets.token_hex(4)}{path.suffix}")
-
-    @property
-    def suffix(self) -> str:
-        return self._path.suffix.lower()
 
     def open(self) -> str:
         # Made here: FFmpeg would open it with the first frame, after the user has waited for models.
@@ -67,26 +62,6 @@ class FilePlace:
     def discard(self) -> None:
         with contextlib.suppress(OSError):
             self._part.unlink(missing_ok=True)
-
-
-class PipePlace:
-    """An open descriptor, such as stdout's. What has gone into it cannot be taken back."""
-
-    def __init__(self, descriptor: int, suffix: str) -> None:
-        self._descriptor, self._suffix = descriptor, suffix
-
-    @property
-    def suffix(self) -> str:
-        return self._suffix
-
-    def open(self) -> str:
-        return f"pipe:{self._descriptor}"
-
-    def publish(self) -> None:
-        pass
-
-    def discard(self) -> None:
-        pass
 
 
 def _checked_target(path: Path, overwrite: bool) -> Path:
