@@ -90,7 +90,7 @@ def _part_of(source: Source, job: Job, sink: Sink) -> Source:
     """The requested part of the source. Where there is none the sink is closed, and UsageError raised."""
     if "part_s" not in job.values:
         return source
-    from rtfilter.sources.part import PartSource
+    from rtfilter.sources.file import PartSource
 
     try:
         return PartSource(source, job.values.get("start") or 0.0, job.duration_s)
@@ -112,7 +112,7 @@ def _lost(job: Job) -> str:
 
 def _every_frame(job: Job, source: Source, recorded: RecordedFilter, sink: Sink) -> dict[str, Any]:
     from rtfilter.pipeline import transcode
-    from rtfilter.sources.part import PartSource
+    from rtfilter.sources.file import PartSource
     from rtfilter.sources.pipe import PipeSource
     from rtfilter.system.threads import stop_on_signals
 

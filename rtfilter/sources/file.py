@@ -1,16 +1,17 @@
-"""`FileSource`: every frame of a video file, in order, with its own time. Called by `cli` and `quality`."""
+"""`FileSource`: every frame of a video file; `PartSource`: a part. Called by `cli` and `quality`."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.container import InputContainer
 
-from rtfilter.errors import InputError
+from rtfilter.errors import InputError, UsageError
 from rtfilter.frame import MAX_SIDE_PX, NANOSECONDS, Frame
 from rtfilter.media.container import (
     fine_fps,
@@ -26,6 +27,7 @@ from rtfilter.media.contents import labels_in_words, other_tracks
 from rtfilter.media.info import SourceInfo
 from rtfilter.media.pixels import Conformer, FilterChain, PixelReader
 from rtfilter.media.side_data import PROFILE_NAMED_BY, WITHOUT_PROFILE
+from rtfilter.sources.base import Source
 from rtfilter.sources.cut import lacks_end, stated_bytes
 from rtfilter.sources.decoder import Decoder, timed
 from rtfilter.system.process import MadeHere
@@ -165,9 +167,8 @@ class FileSource:
                 "convert the file to H.264 first"
             ) from error
         captured_ns, duration = int(pts * time_base / NANOSECONDS), self._duration(picture)
-        frame = Frame(pixels, pts, time_base, captured_ns, self._seq, native, duration=duration)
         self._seq += 1
-        return frame
+        return Frame(pixels, pts, time_base, captured_ns, self._seq - 1, native, duration=duration)
 
     def _duration(self, picture: av.VideoFrame) -> int:
         stream, stated = self._stream, picture.duration or 0
@@ -194,3 +195,55 @@ class FileSource:
         if wrongs:
             self.damage = f"{self.name}: {', '.join(wrongs)}; used what could be decoded"
             _LOG.info("%s", self.damage)
+
+
+class PartSource:
+    """The frames of `source` from `start_s` on, counted from its first one, and for `length_s` from there.
+
+    whole: the source, which is closed with this; its times stay. Raises UsageError where no frame is left.
+    """
+
+    def __init__(self, source: Source, start_s: float, length_s: float | None) -> None:
+        self.whole = source
+        frame = first = source.read()
+        origin_s = _start_s(first)
+        if isinstance(source, FileSource) and source.origin_s is not None:
+            origin_s = source.origin_s
+        # A frame belongs to the moment when it begins; a nanosecond is what rounding may take.
+        from_s = origin_s + start_s - 1e-9
+        self._end_s = float("inf") if length_s is None else from_s + length_s
+        last_s = origin_s
+        while frame is not None and _start_s(frame) < from_s:
+            last_s = _start_s(frame)
+            frame = source.read()
+        if frame is None or _start_s(frame) >= self._end_s:
+            last = f"the last picture is at {last_s - origin_s:.2f} s"
+            there = last if frame is None else "no picture is there"
+            name = f"--start {start_s:g} of {source.info.name}"
+            raise UsageError(f"{name}: {there}; begin earlier or take more")
+        self._pending: Frame | None = frame
+        count = None if length_s is None else max(1, round(length_s * float(source.info.fps)))
+        all_frames = source.info.frame_count
+        if all_frames is not None:
+            rest = max(1, all_frames - round(start_s * float(source.info.fps)))
+            count = rest if count is None else min(count, rest)
+        self.info = replace(source.info, frame_count=count)
+        self._ended = False
+
+    def read(self, timeout_s: float = 5.0) -> Frame | None:
+        """The next frame of the part; None after its last."""
+        frame, self._pending = self._pending, None
+        if frame is None and not self._ended:
+            frame = self.whole.read(timeout_s)
+        if frame is None or _start_s(frame) >= self._end_s:
+            self._ended = True
+            return None
+        return frame
+
+    def close(self) -> None:
+        """Close the source."""
+        self.whole.close()
+
+
+def _start_s(frame: Frame | None) -> float:
+    return 0.0 if frame is None else float(frame.pts * frame.time_base)
