@@ -48,7 +48,7 @@ def demo() -> list[Frame]:
 @pytest.fixture
 def no_rgb(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turning planes into RGB on the host fails."""
-    for name in ("rgb_in", "around", "with_edit"):
+    for name in ("around", "with_edit"):
         monkeypatch.setattr(Planes, name, lambda *_: pytest.fail("became RGB on the host"))
     monkeypatch.setattr(Planes, "rgb", property(lambda self: pytest.fail("became RGB on the host")))
 
