@@ -11,9 +11,9 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from rtfilter.config import Settings, config_path, settings_from_environment, settings_from_file
+from rtfilter.config import config_path, settings_from_environment, settings_from_file
 from rtfilter.controls import EMOTIONS, INTENSITY_MAX, TABLES
 from rtfilter.errors import UsageError
 from rtfilter.system.files import write_text_atomically
@@ -52,30 +52,24 @@ def config(arguments: argparse.Namespace) -> int:
 
 def _show(as_json: bool) -> int:
     path = config_path()
-    layers = {
-        "environment": _flat(settings_from_environment(os.environ)),
-        "file": _flat(settings_from_file(path)),
-    }
-    known = [_described(key, layers) for key in KEYS_EXPLAINED]
+    environment, file = settings_from_environment(os.environ), settings_from_file(path)
+    # The highest last, so that it wins.
+    layers = {"file": {**file.controls, **file.values}}
+    layers["environment"] = {**environment.controls, **environment.values}
+    found = {key: (value, name) for name, layer in layers.items() for key, value in layer.items()}
+    known = []
+    for key, (_, meaning) in KEYS_EXPLAINED.items():
+        value, origin = found.get(key, (None, None))
+        known.append({"key": key, "value": value, "from": origin, "meaning": meaning})
     if as_json:
         print(json.dumps({"path": str(path), "exists": path.exists(), "settings": known}, indent=2))
         return 0
     print(f"{path}{'' if path.exists() else ' (not there yet; `rtfilter config edit` makes it)'}")
     for one in known:
-        value = "-" if one["value"] is None else f"{_shown(one['value'])} ({one['from']})"
-        print(f"{one['key']:<12} {value:<23} {one['meaning']}")
+        shown = "-" if one["value"] is None else f"{_shown(one['value'])} ({one['from']})"
+        print(f"{one['key']:<12} {shown:<23} {one['meaning']}")
     print("The command line wins over the environment (RTFILTER_MOUTH=0.5), which wins over the file.")
     return 0
-
-
-def _flat(settings: Settings) -> dict[str, Any]:
-    return {**settings.controls, **settings.values}
-
-
-def _described(key: str, layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    origin = next((name for name, layer in layers.items() if key in layer), None)
-    value = layers[origin][key] if origin is not None else None
-    return {"key": key, "value": value, "from": origin, "meaning": KEYS_EXPLAINED[key][1]}
 
 
 def _shown(value: object) -> str:
@@ -87,13 +81,7 @@ def _shown(value: object) -> str:
 def _edit() -> int:
     path = config_path()
     before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else template()
-    after = edited(before, path.name, settings_from_file)
-    if after is None:
-        print("nothing was changed")
-        return 0
-    write_text_atomically(path, after)
-    print(f"saved {path}")
-    return 0
+    return edit_file(path, before, settings_from_file)
 
 
 def template() -> str:
@@ -114,7 +102,18 @@ def explained(keys: Iterable[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def edited(text: str, name: str, check: Callable[[Path], object]) -> str | None:
+def edit_file(path: Path, text: str, check: Callable[[Path], object], advice: str = "") -> int:
+    """Let the user edit `text`, write it to `path`, and print that and the `advice`. As `_edited` raises."""
+    after = _edited(text, path.name, check)
+    if after is None:
+        print("nothing was changed")
+        return 0
+    write_text_atomically(path, after)
+    print(f"saved {path}{advice}")
+    return 0
+
+
+def _edited(text: str, name: str, check: Callable[[Path], object]) -> str | None:
     """`text` after the user's editor; None when it is unchanged.
 
     Args:

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from rtfilter.cli.config import edited, explained
+from rtfilter.cli.config import edit_file, explained
 from rtfilter.cli.settings import settings_for
 from rtfilter.config import presets_dir
 from rtfilter.controls import TABLES, Controls
@@ -20,9 +20,9 @@ from rtfilter.presets import (
     read_preset,
     save_preset,
 )
-from rtfilter.system.files import write_text_atomically
 from rtfilter.system.tomlfile import toml_text
 
+USE = "; use it with: rtfilter run --preset {} ..."
 HELP = "\n# What a preset may name; the rest is left as it is. Remove the # to use a line.\n" + explained(
     ("intensity", "mouth", "smoothing", "valence", "arousal", "emotions", "blendshapes")
 )
@@ -76,7 +76,7 @@ def _save(arguments: argparse.Namespace) -> int:
         described = _description_of(name)
     preset = Preset(name, described, {key: whole[key] for key in values})
     path = save_preset(preset, presets_dir(), overwrite=arguments.force)
-    print(f"saved {path}; use it with: rtfilter run --preset {preset.name} ...")
+    print(f"saved {path}{USE.format(preset.name)}")
     return 0
 
 
@@ -104,13 +104,7 @@ def _edit(arguments: argparse.Namespace) -> int:
         values = settings_for(arguments).controls if arguments.preset else {}
         start = BUILT_IN.get(name, Preset(name, "", values))
         before = toml_text({"description": start.description, **_plain(start)}) + HELP
-    after = edited(before, f"{name}.toml", read_preset)
-    if after is None:
-        print("nothing was changed")
-        return 0
-    write_text_atomically(path, after)
-    print(f"saved {path}; use it with: rtfilter run --preset {name} ...")
-    return 0
+    return edit_file(path, before, read_preset, USE.format(name))
 
 
 def _plain(preset: Preset) -> dict[str, Any]:
