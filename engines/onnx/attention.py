@@ -1,10 +1,10 @@
-"""MediaPipe's own operators, with which the face mesh looks more closely at lips and eyes, in standard ONNX.
+"""MediaPipe's own operators, which crop lips and eyes for closer looks, in standard ONNX.
 
     Landmarks2TransformMatrix   landmarks -> where in a feature map a part of the face lies, turned upright
     TransformTensorBilinear     the feature map read there
     TransformLandmarks          landmarks found there -> back into the picture
 
-What they compute (their version 2) is defined by MediaPipe's mediapipe/util/tflite/operations. TFLite hands
+What they compute (their version 2) is defined by MediaPipe's mediapipe/util/tflite/operations. TFLite passes
 a matrix [batch, 4, 4] from one to the other, of which six numbers count. Here all lanes' are one value of
 *affines* [batch, lanes, 3, 2] that are multiplied from the right: [x, y, 1] @ affine. All of it must stay 32
 bits wide.
@@ -98,7 +98,7 @@ def samples(at: Conversion, group: Group) -> None:
 
 
 def transform_landmarks(at: Conversion, group: Group) -> None:
-    """Landmarks of x and y through the affines. (With z, which the operator knows too, they do not occur.)"""
+    """Landmarks of x and y through the affines. (Landmarks with z do not occur.)"""
     points = [operator.inputs[0] for operator in group]
     if any(at.tensor(i).shape[2] != 2 for i in points) or any(operator.version != 2 for operator in group):
         raise ValueError(

@@ -17,7 +17,7 @@ IR_VERSION = 8  # the one that belongs to opset 17; older runtimes refuse newer 
 
 
 class OnnxGraph:
-    """Values are referred to by name. Constants of the same bytes are stored once."""
+    """An ONNX graph under construction. Values are names; constants of the same bytes are stored once."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []

@@ -1,8 +1,8 @@
-"""Which operators of a model can be written as one: those that do the same, side by side, to other numbers.
+"""Groups of operators that are written as one ONNX node: the same operation, side by side, on other numbers.
 
-The face mesh looks at lips and both eyes (and then irises) through small networks of one build, operator by
-operator. Written as they stand they are some 300 steps of a few microseconds, each too small for a GPU.
-Side by side, as *lanes* of one value, they are a third of that, and compute the same.
+The face mesh runs lips and both eyes (and then irises) through small networks of one build. One by one they
+are some 300 steps of a few microseconds, each too small for a GPU. Side by side, as *lanes* of one value,
+they are a third of that, and compute the same. Called by `onnx.convert`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from rtfilter.engines.onnx.reader import Model, Operator
 
 Group = tuple[Operator, ...]
 
-# Of these, what may differ between the lanes; of all others, nothing but the numbers in constants.
+# Options that may differ between lanes; everything else must be equal, except the numbers in constants.
 _OPTIONS_OF_A_LANE = {
     "Landmarks2TransformMatrix": {"left_rotation_idx", "right_rotation_idx", "subset_idxs"},
 }
-# Lanes may make different amounts: the end of a network, where lips have more points than an iris.
+# Operators whose lanes may have outputs of different sizes: lips have more points than an iris.
 _SIZES_OF_A_LANE = {"CONV_2D", "RESHAPE", "TransformLandmarks"}
-# Where lanes begin: several of these on one value.
+# Operators that begin lanes, where several are applied to one value.
 _BEGINNINGS = {"Landmarks2TransformMatrix"}
 
 
@@ -48,7 +48,7 @@ def without_repeats(model: Model) -> Model:
 
 
 def side_by_side(model: Model) -> list[Group]:
-    """All operators, in an order in which they can run, in groups; one without company is a group of one.
+    """All operators in groups, in an order in which they can run; many are groups of one.
 
     In a group the lanes' inputs come, argument by argument, from one value that they share, or from one
     earlier group; of that they may take other lanes than their own, and one lane twice.
@@ -75,7 +75,7 @@ def side_by_side(model: Model) -> list[Group]:
 
 
 def _key(model: Model, operator: Operator, group_of: dict[int, int]) -> Hashable:
-    """Equal for operators that can stand side by side."""
+    """A key that is equal for operators of one group."""
     in_lanes = any(i in group_of for i in operator.inputs)
     if not in_lanes and operator.kind not in _BEGINNINGS:
         return ("alone", operator.outputs)
@@ -97,7 +97,7 @@ def _key(model: Model, operator: Operator, group_of: dict[int, int]) -> Hashable
 
 
 def _is_weights(model: Model, index: int) -> bool:
-    """Whether a tensor is a constant that only has to be made wider."""
+    """Whether a tensor is a half-width constant that is made wider."""
     return any(index in operator.outputs and operator.kind == "DEQUANTIZE" for operator in model.operators)
 
 

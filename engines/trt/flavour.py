@@ -1,4 +1,7 @@
-"""The two flavours of TensorRT: `tensorrt_rtx` (GeForce and RTX cards) and `tensorrt` (all of NVIDIA's).
+"""The two flavours of TensorRT, and the targets that they build for.
+
+`tensorrt_rtx` is for GeForce and RTX cards, `tensorrt` for all of NVIDIA's. A target is one compute
+capability, such as `sm89`, or PORTABLE.
 
 Their Python modules are nearly the same; the differences are handled here, so builder and runner have one
 code path. Only `Flavour.module` loads one (a second, 200 MB). Called by `engines.prepare.choose`.
@@ -8,13 +11,15 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import threading
 from collections import deque
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from rtfilter.errors import GpuError, MissingExtraError
+from rtfilter.engines.driver import OLDEST_GPU, Version
+from rtfilter.errors import GpuError, MissingExtraError, UsageError, nearest
 from rtfilter.system.installation import install_extra, install_packages
 from rtfilter.system.version import package_version
 
@@ -26,6 +31,10 @@ _WHEELS = {
     FULL: {"tensorrt-cu12": 12, "tensorrt-cu13": 13},
 }
 _KEPT_MESSAGES = 20
+
+# Made by TensorRT-RTX when no compute capability is named: for 8.0 and later, in one plan.
+PORTABLE = "portable"
+_OLDEST_PORTABLE: Version = (8, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,54 @@ def reinstall(flavour: Flavour) -> str:
     """The command that replaces a broken installation."""
     wheel = f"{flavour.name.replace('_', '-')}-cu{flavour.cuda_major or 12}"
     return install_packages(wheel, anew=True)
+
+
+def known_targets(flavour: Flavour) -> tuple[str, ...]:
+    """The targets that need no GPU to build for, such as `sm75`; empty for a flavour that needs one."""
+    if not flavour.ahead_of_time:
+        return ()
+    members = flavour.module().ComputeCapability.__members__
+    numbers = sorted(int(name[2:]) for name in members if re.fullmatch(r"SM\d+", name))
+    return (*(f"sm{number}" for number in numbers), PORTABLE)
+
+
+def check_target(target: str, flavour: Flavour, present: str | None) -> str:
+    """`target`, where a plan for it can be built here; else UsageError, which lists the others.
+
+    present: the target of this machine's GPU; None without one.
+    """
+    known = set(known_targets(flavour)) | ({present} if present is not None else set())
+    if target in known:
+        return target
+    if not known:
+        raise UsageError(
+            f"{flavour} builds plans only for a GPU that is there, and there is none; "
+            f"tensorrt_rtx builds without one: {install_packages('tensorrt-rtx-cu12')}"
+        )
+    raise UsageError(f"unknown target {target!r}:{nearest(target, known)}")
+
+
+def target_for(capability: Version, flavour: Flavour) -> str:
+    """The target of the plans for a GPU of that compute capability. Raises GpuError where there is none."""
+    own = "sm{}{}".format(*capability)
+    if flavour.name != RTX:
+        return own
+    if capability >= OLDEST_GPU and own in known_targets(flavour):
+        return own
+    if capability >= _OLDEST_PORTABLE:
+        # A data-centre GPU, or one that is newer than this release: documented as "8.0 and later".
+        return PORTABLE
+    raise GpuError(
+        f"{flavour} does not serve compute capability {capability[0]}.{capability[1]}: "
+        "use a newer GPU, or --lane cpu"
+    )
+
+
+def set_target(config: Any, target: str, module: Any, flavour: Flavour) -> None:
+    """Set the target of a builder's configuration."""
+    if flavour.ahead_of_time and target != PORTABLE:
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(getattr(module.ComputeCapability, target.upper()), 0)
 
 
 @cache

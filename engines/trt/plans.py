@@ -19,7 +19,7 @@ from rtfilter.system.cache import CacheError, CacheFile, DamagedError, cache_fol
 FP16, FP32 = "fp16", "fp32"
 PRECISIONS = (FP16, FP32)
 
-# Counts changes to how the same ONNX file becomes a plan: trt/builder.py, trt/targets.py, onnx/half.py.
+# Counts changes to how the same ONNX file becomes a plan: trt/builder.py, trt/flavour.py, onnx/half.py.
 RECIPE = 1
 
 PLAN, RUNTIME = ".plan", ".runtime"
@@ -29,7 +29,7 @@ PLAN, RUNTIME = ".plan", ".runtime"
 class PlanKey:
     """Everything that a plan depends on.
 
-    target: see `targets`. precision: `fp16` or `fp32`. batch: faces at once; the shapes of a plan are fixed.
+    target: see `flavour`. precision: `fp16` or `fp32`. batch: faces at once; the shapes of a plan are fixed.
     """
 
     network: str

@@ -6,22 +6,24 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rtfilter.engines.driver import find_gpus
-from rtfilter.engines.prepare.choose import built, choose_engine
+from rtfilter.engines.prepare.choose import Notify, built, choose_engine
 from rtfilter.engines.prepare.files import NETWORKS, network, recipe_for
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.engines.trt.flavour import Flavour, find_flavour, installed_flavours
+from rtfilter.engines.trt.flavour import (
+    Flavour,
+    check_target,
+    find_flavour,
+    installed_flavours,
+    known_targets,
+)
 from rtfilter.engines.trt.plans import PlanCache, PlanEntry, PlanKey, plan_key, precision_for
-from rtfilter.engines.trt.targets import check_target, known_targets
 from rtfilter.errors import GpuError, UsageError
 from rtfilter.system.cache import cache_folder
-
-Notify = Callable[[str], None]
 
 
 def engines(arguments: argparse.Namespace) -> int:
@@ -41,7 +43,7 @@ def engines(arguments: argparse.Namespace) -> int:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    """Every network as ONNX; with a GPU its plans too, so that the first start is as quick as the others."""
+    """Make every network's ONNX file; with a GPU the plans too, so that the first start is quick."""
     from rtfilter.engines.prepare.files import prepare
     from rtfilter.engines.prepare.models import keep_models_of
 

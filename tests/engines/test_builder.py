@@ -11,9 +11,8 @@ from rtfilter.engines.ort.load import onnxruntime
 from rtfilter.engines.prepare.files import NETWORKS
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.builder import build_plan
-from rtfilter.engines.trt.flavour import Flavour
+from rtfilter.engines.trt.flavour import PORTABLE, Flavour
 from rtfilter.engines.trt.plans import precision_for
-from rtfilter.engines.trt.targets import PORTABLE
 from rtfilter.errors import InputError, UsageError
 from tests.engines.small import COMMON, SMALL, info, small_onnx
 

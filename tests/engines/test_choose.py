@@ -12,9 +12,8 @@ from rtfilter.engines.driver import Gpu
 from rtfilter.engines.networks import FACE_DETECTOR
 from rtfilter.engines.prepare import choose
 from rtfilter.engines.prepare.choose import EngineChoice, choose_engine, make_runner
-from rtfilter.engines.trt.flavour import FULL, RTX, Flavour
+from rtfilter.engines.trt.flavour import FULL, PORTABLE, RTX, Flavour
 from rtfilter.engines.trt.plans import PlanCache
-from rtfilter.engines.trt.targets import PORTABLE
 from rtfilter.errors import GpuError
 from rtfilter.system.installation import install_extra
 from tests.fakes.immediate import ImmediateDevice

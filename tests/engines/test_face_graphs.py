@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from rtfilter.engines.networks import DETECTOR_SIDE_PX, FACE_DETECTOR, FACE_MESH
-from rtfilter.engines.onnx import convert, refinement
+from rtfilter.engines.onnx import convert, face_graphs
 from rtfilter.engines.onnx.face_graphs import face_detector, face_mesh
 from rtfilter.engines.onnx.style import ForProcessor, Plain, Style
 from rtfilter.engines.ort.cpu import OnnxRunner
@@ -190,8 +190,8 @@ def test_the_tables_of_refinement_are_those_of_mediapipes_graph(streams: MediaPi
     parts = re.split(r"\n +refinement \{", node)[1:]
     numbers = [[int(i) for i in re.findall(r"indexes_mapping: (\d+)", part)] for part in parts]
     depths = [[int(i) for i in re.findall(r"indexes_for_average: (\d+)", part)] for part in parts]
-    assert numbers == [list(range(468)), *map(list, refinement.PARTS.values())]
-    assert depths == [[], [], [], [], *map(list, refinement.IRIS_DEPTHS)]
+    assert numbers == [list(range(468)), *map(list, face_graphs.PARTS.values())]
+    assert depths == [[], [], [], [], *map(list, face_graphs.IRIS_DEPTHS)]
     assert [re.findall(r"copy|none|assign_average", part)[0] for part in parts] == [
         "copy", "none", "none", "none", "assign_average", "assign_average",
     ]  # fmt: skip

@@ -10,8 +10,17 @@ from pathlib import Path
 import pytest
 
 from rtfilter.engines.trt import flavour
-from rtfilter.engines.trt.flavour import FULL, RTX, Flavour, installed_flavours, log_of
-from rtfilter.engines.trt.targets import PORTABLE, check_target, known_targets, target_for
+from rtfilter.engines.trt.flavour import (
+    FULL,
+    PORTABLE,
+    RTX,
+    Flavour,
+    check_target,
+    installed_flavours,
+    known_targets,
+    log_of,
+    target_for,
+)
 from rtfilter.errors import GpuError, UsageError
 from rtfilter.system.installation import install_extra
 from tests.engines.small import COMMON
