@@ -106,7 +106,7 @@ class PipeSink:
         chroma = _Y4M_CHROMA[self._shift]
         if self._deep is not None:
             chroma = f"{chroma[:3]}p{self._deep.bits} XYSCSS={chroma[:3]}P{self._deep.bits}"
-        # Progressive, or interlaced with the bottom or the top field first.
+        # Progressive, or interlaced with the top or the bottom field first.
         fields = "p" if picture is None or not picture.interlaced_frame else "tb"[bottom_first(picture)]
         words = [
             f"YUV4MPEG2 W{width} H{height} F{self._fps.numerator}:{self._fps.denominator} I{fields}",
