@@ -1,1 +1,1 @@
-"""Networks as ONNX files: specification, build and runtimes (the GPU lane fills this)."""
+"""Networks as ONNX files: specification, conversion, preparation and runtimes."""

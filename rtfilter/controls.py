@@ -62,7 +62,9 @@ def mirrored_name(name: str) -> str:
 MIRROR: Final = tuple(BLENDSHAPE_INDEX[mirrored_name(name)] for name in BLENDSHAPES)
 
 # The fields of `Controls` that hold amounts by name, and what each name in lower case stands for.
-_EMOTION_WORDS: Final = {word: (name,) for name in EMOTIONS for word in (name, *_SYNONYMS[name].split())}
+_EMOTION_WORDS: Final = {
+    word: (name,) for name in EMOTIONS for word in (name, *_SYNONYMS.get(name, "").split())
+}
 _BOTH_SIDES: Final = {
     name.removesuffix("Left").lower(): (name, mirrored_name(name))
     for name in EDITABLE

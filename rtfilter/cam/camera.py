@@ -1,4 +1,4 @@
-"""The camera of a job: it may be silent, lost, replaced, and off at rest. Called by `cam.job`."""
+"""The camera of a job, which may be lost or replaced, and is off while no program reads. For `cam.job`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OpenCamera = Callable[[str, int, int, float], Source]
 # How long one read of a silent camera lasts; after it the camera may have been replaced.
 READ_S = 0.5
 _AFTER_ERROR_S = 0.1
-# Whoever pauses for a moment does not wait for the camera to start again.
+# A pause shorter than this leaves the camera on.
 REST_NS = 3 * NS_PER_S
 RETRY_NS = NS_PER_S
 

@@ -23,7 +23,7 @@ from rtfilter.system.clock import NS_PER_S, monotonic_ns
 State = Literal["live", "no_video", "paused", "idle"]
 
 TICK_S = 0.1
-# How often the watchers are looked for: to wake is urgent, to fall asleep is not.
+# How often the watchers are looked for: going live is urgent, going idle is not.
 LOOK_IDLE_NS, LOOK_NS = NS_PER_S // 2, 2 * NS_PER_S
 # A watcher that reconnects, or a program that looks at all cameras, does not toggle the filter.
 UNWATCHED_NS = 5 * NS_PER_S

@@ -1,4 +1,4 @@
-"""Whether a program reads a v4l2loopback device, by its driver or by /proc. Called by `cli.cam`."""
+"""Watchers: programs that read a v4l2loopback device, by its driver or by /proc. Called by `cli.cam`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
     argmin_d  |shape_after - shape_before - R r - B d|^2_W  +  ridge |d|^2     subject to  d >= -e_before
 
-B: the expression basis, R: the seven ways in which a head can move and grow. In the *difference* the person's
+B: the expression basis, R: a head's three shifts, three turns and scale. In the *difference* the person's
 neutral cancels. Two fits, subtracted, could not show that a face which smiles fully (e = 1) smiles more.
 """
 

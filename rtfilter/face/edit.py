@@ -26,7 +26,7 @@ VIEW_COUNT = 6
 # One-Euro: the offset's cut-off at rest is the user's, the view's (the rotation) is fixed.
 OFFSET_BETA = 0.5
 VIEW_CUTOFF_HZ, VIEW_BETA = 2.0, 8.0
-LONGEST_STEP_S = 0.1  # a fade does not hurry after a pause
+LONGEST_STEP_S = 0.1  # a fade counts at most this much after a pause
 # Beyond these angles half of the face is hidden and its landmarks are guesses.
 YAW_FADE_DEG = (38.0, 58.0)
 PITCH_FADE_DEG = (30.0, 48.0)

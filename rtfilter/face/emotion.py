@@ -108,13 +108,13 @@ _NEUTRAL: Final = EMOTIONS.index("neutral")
 
 
 def mix(controls: Controls) -> F64:
-    """Intensities float64 [8] in the order of EMOTIONS, valence and arousal included."""
+    """Intensities float64 [E] in the order of EMOTIONS, valence and arousal included."""
     amounts = np.array([controls.emotions.get(name, 0.0) for name in EMOTIONS])
     return controls.intensity * (amounts + from_valence_arousal(controls.valence, controls.arousal))
 
 
 def from_valence_arousal(valence: float, arousal: float) -> F64:
-    """Emotion intensities [8] for a point of the circumplex: (0, 0) is no edit, the rim is intensity 1.
+    """Emotion intensities for a point of the circumplex: (0, 0) is no edit, distance 1 is intensity 1.
 
     Each emotion weighs in with a smooth bump around its own angle, and the sum grows with the distance
     from the centre, so a path through the plane is a continuous path through expressions.
@@ -150,7 +150,7 @@ class Target:
 
     @classmethod
     def of_mix(cls, amounts: F64) -> Target:
-        """The target of emotion intensities [8]."""
+        """The target of emotion intensities [E]."""
         direction = amounts @ _ROWS
         taken = np.minimum(np.maximum(-direction, 0.0), 1.0)
         neutral = min(float(amounts[_NEUTRAL]), 1.0) * _AFFECT

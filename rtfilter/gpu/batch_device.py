@@ -1,4 +1,4 @@
-"""`BatchDevice`: the networks, kernels and memory on a device that step batches of frames. For `Batcher`."""
+"""`BatchDevice`: networks, kernels and memory on a device, which filter a batch of frames. For `Batcher`."""
 
 from __future__ import annotations
 

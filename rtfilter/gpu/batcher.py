@@ -1,4 +1,4 @@
-"""`Batcher`: the streams of one device, stepped in shared launches. Opened by `open`, called by `CudaLane`.
+"""`Batcher`: the streams of one device, filtered in one launch. Made by `open`, called by `CudaLane`.
 
 A stream that finds the device free launches at once, from its own thread. One that finds it busy joins the
 next launch, which the first waiting thread starts when the device is free. So a single stream waits for no

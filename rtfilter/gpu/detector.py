@@ -1,4 +1,4 @@
-"""The face detector on a device: one picture at a time, in a graph of its own. Called by `batcher`."""
+"""The face detector on a device: one picture at a time, in a graph of its own. Called by `batch_device`."""
 
 from __future__ import annotations
 

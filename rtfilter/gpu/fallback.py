@@ -1,4 +1,4 @@
-"""The chosen lane, opened, with the CPU lane in reserve. Called by `filter`."""
+"""Opens the chosen lane, and goes on in the CPU lane when a GPU fails. Called by `filter`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Uploads: a region of a frame in a batch's memory, as RGB or 4:2:0 planes, and the read back of its box.
+"""Uploads: a region of a frame in a batch's memory, as RGB or 4:2:0 planes, and the changed box back.
 
-Made by `cuda_lane`, put into the batch by `batcher`.
+Made by `cuda_lane`, put into the batch by `work`.
 """
 
 from __future__ import annotations

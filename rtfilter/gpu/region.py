@@ -1,8 +1,8 @@
 """The region: the part of the picture that is uploaded, around the square that the mesh network reads.
 
-Called by `cuda_lane` and `batcher`. Measured on eight clips of faces at intensity 1.5: all pixels that change
-lie within 0.49 of the square's side from its middle, at turns of up to 6 degrees. So a region that holds the
-square holds what is drawn, unless the face jumps.
+Called by `cuda_lane`, `batch_device` and `work`. Measured on eight clips of faces at intensity 1.5:
+all pixels that change lie within 0.49 of the square's side from its middle, at turns of up to 6 degrees. So a
+region that holds the square holds what is drawn, unless the face jumps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Device work that is the same for every frame, in captured graphs. Used by `graph` and `detector`."""
+"""CUDA graphs: work that is recorded once and replayed for every frame. Used by `graph` and `detector`."""
 
 from __future__ import annotations
 

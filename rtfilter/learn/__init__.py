@@ -1,1 +1,1 @@
-"""Training and building of assets; imports MediaPipe and torch. The product does not import it."""
+"""Training and building of assets; imports MediaPipe. The product does not import it."""

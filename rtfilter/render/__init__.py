@@ -1,1 +1,1 @@
-"""Displacement and frame to frame, on the processor; the lane that tracks, fits, edits and renders there."""
+"""The CPU renderer: displacement and frame to frame."""

@@ -1,4 +1,7 @@
-"""Containers, their codecs and the options of encoders. Called by `FileSink`, `cli.ends`, `cli.pictures`."""
+"""Containers, their codecs and the options of encoders.
+
+Called by `FileSink`, `cli.endpoints`, `cli.pictures`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`CompareSink`: the original beside the result, of twice the width. Called by `cli.ends` and `cli.cam`."""
+"""`CompareSink`: the original beside the result, of twice the width.
+
+Called by `cli.endpoints` and `cli.cam`.
+"""
 
 from __future__ import annotations
 

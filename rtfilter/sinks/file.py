@@ -1,4 +1,4 @@
-"""`FileSink`: a video file that appears under its name only when it is whole. Called by `cli.ends`."""
+"""`FileSink`: a video file that appears under its name only when it is whole. Called by `cli.endpoints`."""
 
 from __future__ import annotations
 

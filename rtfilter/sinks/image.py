@@ -1,4 +1,4 @@
-"""`ImageSink`: one picture, as JPEG, PNG or WebP, with its colour profile (ICC). Called by `cli.ends`.
+"""`ImageSink`: one picture, as JPEG, PNG or WebP, with its colour profile (ICC). Called by `cli.endpoints`.
 
 Without its profile a phone's picture in Display P3 looks pale.
 """

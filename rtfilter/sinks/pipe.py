@@ -1,4 +1,4 @@
-"""`PipeSink`: bare pictures at a constant rate into a pipe, as Y4M or raw RGB. Called by `cli.ends`."""
+"""`PipeSink`: bare pictures at a constant rate into a pipe, as Y4M or raw RGB. Called by `cli.endpoints`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The virtual camera, which conferencing programs see as a webcam. Called by `cli.cam` and `cli.ends`."""
+"""The virtual camera, which conferencing programs see as a webcam.
+
+Called by `cli.cam` and `cli.endpoints`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`CameraSource`: a webcam, always its newest frame, through unplugging and back. Called by `cli.ends`."""
+"""`CameraSource`: a webcam, always its newest frame, through unplugging and back.
+
+Called by `cli.endpoints`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Video from an address: HTTP(S) as a file, every frame; RTSP live, the newest. Called by `cli.ends`."""
+"""Video from an address: HTTP(S) as a file, every frame; RTSP live, the newest. Called by `cli.endpoints`."""
 
 from __future__ import annotations
 

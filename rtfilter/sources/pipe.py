@@ -1,4 +1,4 @@
-"""`PipeSource`: video that another program writes into a pipe, such as stdin. Called by `cli.ends`."""
+"""`PipeSource`: video that another program writes into a pipe, such as stdin. Called by `cli.endpoints`."""
 
 from __future__ import annotations
 

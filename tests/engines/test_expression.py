@@ -33,7 +33,10 @@ MEASURED = {
     "weight": 1e-5,
 }
 WISHES = [
-    *(Controls({name: 1.0}, mouth=mouth) for name, mouth in zip(EMOTIONS, np.linspace(0, 1, 8), strict=True)),
+    *(
+        Controls({name: 1.0}, mouth=mouth)
+        for name, mouth in zip(EMOTIONS, np.linspace(0, 1, len(EMOTIONS)), strict=True)
+    ),
     Controls({"happy": 1.5, "surprised": 1.5}, intensity=1.5, mouth=0.0, smoothing=0.0),
     Controls({"angry": 0.7}, valence=-0.5, arousal=0.8, smoothing=1.0),
     Controls(blendshapes={"mouthSmileLeft": 0.3, "browInnerUp": -0.4, "eyeBlink": 1.0, "jawOpen": 0.5}),

@@ -20,7 +20,7 @@ AFFECT = [i for i, name in enumerate(BLENDSHAPES) if name.startswith(emotion.AFF
 REST = np.zeros(52)
 
 expressions = st.lists(st.floats(0.0, 1.0), min_size=52, max_size=52).map(np.array)
-mixes = st.lists(st.floats(0.0, 1.5), min_size=8, max_size=8).map(np.array)
+mixes = st.lists(st.floats(0.0, 1.5), min_size=len(EMOTIONS), max_size=len(EMOTIONS)).map(np.array)
 
 
 def target_offset(expression: np.ndarray = REST, **emotions: float) -> np.ndarray:
@@ -37,6 +37,12 @@ def test_no_target_is_exactly_no_offset(expression: np.ndarray) -> None:
 @pytest.mark.parametrize("name", FELT)
 def test_every_emotion_moves_something(name: str) -> None:
     assert np.abs(target_offset(**{name: 1.0})).max() > 0.3
+
+
+def test_every_emotion_has_a_direction() -> None:
+    assert set(emotion.DIRECTIONS) == set(EMOTIONS) - {"neutral"}
+    assert set(emotion.CIRCUMPLEX) <= set(EMOTIONS)
+    assert EMOTIONS[-1] == "neutral"
 
 
 @given(st.sampled_from(EMOTIONS), expressions)
@@ -125,7 +131,7 @@ def test_a_small_step_is_a_small_change(expression: np.ndarray, amounts: np.ndar
     rng = np.random.default_rng(seed)
     before = offset_of(amounts, expression)
     step = 1e-4
-    mixed = offset_of(np.maximum(amounts + rng.uniform(-step, step, 8), 0.0), expression)
+    mixed = offset_of(np.maximum(amounts + rng.uniform(-step, step, len(EMOTIONS)), 0.0), expression)
     moved = offset_of(amounts, np.clip(expression + rng.uniform(-step, step, 52), 0.0, 1.0))
     assert np.abs(mixed - before).max() < 20 * step
     assert np.abs(moved - before).max() < 20 * step

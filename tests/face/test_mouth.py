@@ -19,7 +19,7 @@ WEIGHTS = np.array([1.0] * PAIRS + list(EXTRA_ROWS.values()))
 MEAN = builtin().mean_iod.astype(np.float64)
 CLOSED, OPEN = np.zeros(PAIRS), np.full(PAIRS, 0.3)
 
-mixes = st.lists(st.floats(0.0, 1.5), min_size=8, max_size=8).map(np.array)
+mixes = st.lists(st.floats(0.0, 1.5), min_size=len(EMOTIONS), max_size=len(EMOTIONS)).map(np.array)
 expressions = st.lists(st.floats(0.0, 1.0), min_size=52, max_size=52).map(np.array)
 gaps = st.lists(st.floats(-0.02, 0.4), min_size=PAIRS, max_size=PAIRS).map(np.array)
 shares = st.floats(0.0, 1.0)

@@ -1,4 +1,4 @@
-"""`FilterPipeline`: the frame worker of one stream, for its newest picture; `FilterPool`: its filters.
+"""`FilterPipeline`: a thread that filters a stream's newest picture. `FilterPool`: filters to borrow.
 
 Called by `stream` and `rtfilter.aiortc`.
 """

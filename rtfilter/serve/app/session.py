@@ -1,4 +1,4 @@
-"""`Session`: one filtered stream, whatever feeds it: its controls, state, results and listeners.
+"""`Session`: one filtered stream, of a peer or the camera: its controls, state, results and listeners.
 
 Called by `stream` and `cam_panel`, which feed one, and by `api` and `peer`, which serve it to clients.
 """
