@@ -127,6 +127,7 @@ def test_planes_are_followed_as_their_rgb_and_never_become_it(
             frame = at(planes.rgb.copy(), seq)
             if is_planar:
                 frame = replace(frame, pixels=Planes(*planes.all, shift, spec))
+                monkeypatch.setattr(Planes, "rgb", property(lambda _: pytest.fail("converted")))
                 monkeypatch.setattr(Planes, "around", lambda *_: pytest.fail("converted"))
             found = engine.track(frame)
             monkeypatch.undo()
