@@ -1,7 +1,4 @@
-"""Containers, their codecs and the options of encoders.
-
-Called by `FileSink`, `cli.endpoints`, `cli.pictures`.
-"""
+"""Containers, their codecs and the options of encoders. Called by `FileSink` and `cli`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`CompareSink`: the original beside the result, of twice the width.
-
-Called by `cli.endpoints` and `cli.cam`.
-"""
+"""`CompareSink`: the original beside the result, of twice the width. Called by `cli`."""
 
 from __future__ import annotations
 

@@ -241,4 +241,7 @@ def _one_picture(output: OutputContainer, stream: VideoStream) -> None:
         stream.codec_context.options = {"x265-params": "log-level=error"}
     picture = av.VideoFrame(64, 64, stream.pix_fmt or "yuv420p")
     picture.pts = 0
-    output.mux([*stream.encode(picture), *stream.encode(None)])
+    packets = [*stream.encode(picture), *stream.encode(None)]
+    for packet in packets:
+        packet.dts = packet.pts  # of one picture x265 leaves it unset: any number, which muxers refuse
+    output.mux(packets)

@@ -1,7 +1,4 @@
-"""The virtual camera, which conferencing programs see as a webcam.
-
-Called by `cli.cam` and `cli.endpoints`.
-"""
+"""The virtual camera, which conferencing programs see as a webcam. Called by `cli`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`CameraSource`: a webcam, always its newest frame, through unplugging and back.
-
-Called by `cli.endpoints`.
-"""
+"""`CameraSource`: a webcam, always its newest frame, through unplugging and back. Called by `cli`."""
 
 from __future__ import annotations
 

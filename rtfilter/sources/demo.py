@@ -1,8 +1,7 @@
 """`DemoSource`: a public-domain portrait, talking, blinking and swaying, with its ground truth.
 
 The portrait is Eileen Collins (NASA, public domain; docs/model-cards/demo-portrait.md). The CPU renderer
-moves it by a track of blendshape coefficients; a virtual camera sways in front of it.
-Called by `cli.endpoints`.
+moves it by a track of blendshape coefficients; a virtual camera sways in front of it. Called by `cli`.
 """
 
 from __future__ import annotations

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
 from av.stream import Disposition
 
 from rtfilter.errors import OutputError
+from rtfilter.sinks import fit
 from rtfilter.sinks.file import FileSink
 from rtfilter.sources.file import FileSource
 from tests.clips import audio_packets, video_times
@@ -302,3 +305,12 @@ def test_tracks_that_break_off_are_told(tmp_path: Path, monkeypatch: pytest.Monk
     sink.close(complete=True)
     source.close()
     assert sink.notes == [f"{path}: its tracks break off (Input/output error); kept what there was"]
+
+
+def test_the_trial_picture_has_a_decoding_time() -> None:
+    """x265 leaves that of a single picture unset; where a muxer refuses it, a track is left out."""
+    written: list[av.Packet] = []
+    with av.open(io.BytesIO(), "w", format="mp4") as output:
+        stream = output.add_stream("libx265", rate=25)
+        fit._one_picture(SimpleNamespace(mux=written.extend), stream)
+    assert [(packet.pts, packet.dts) for packet in written] == [(0, 0)]
