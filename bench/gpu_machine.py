@@ -18,7 +18,7 @@ from rtfilter.engines.nvml import driver_version
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare.choose import EngineChoice, choose_engine
 from rtfilter.engines.prepare.files import network_bytes
-from rtfilter.engines.runner import Runner, check_bound
+from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.errors import RtfilterError
 from rtfilter.face.model import MorphableModel
@@ -149,7 +149,7 @@ class ProcessorRunner:
         self._there: Mapping[str, DeviceArray] = {}
 
     def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
-        check_bound(self.spec, self.batch, tensors)
+        self.spec.check_memory(tensors, self.batch)
         self._there = tensors
 
     def enqueue(self, stream: Stream) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from rtfilter.engines.spec import F32, NetworkSpec
-from rtfilter.errors import UsageError
 
 if TYPE_CHECKING:
     from rtfilter.kernels.device import DeviceArray, Stream
@@ -59,19 +58,3 @@ class Runner(Protocol):
     def close(self) -> None:
         """Free everything. May be called twice."""
         ...
-
-
-def check_bound(spec: NetworkSpec, batch: int, tensors: Mapping[str, DeviceArray]) -> None:
-    """UsageError unless `tensors` holds all inputs and outputs of `spec`, each as large as it must be."""
-    names = [tensor.name for tensor in spec.tensors()]
-    if set(tensors) != set(names):
-        raise UsageError(
-            f"{spec.name}: expected memory for {', '.join(names)}, got {', '.join(sorted(tensors)) or 'none'}"
-        )
-    for tensor in spec.tensors():
-        array = tensors[tensor.name]
-        if tuple(array.shape) != tensor.at(batch) or array.dtype != tensor.dtype:
-            raise UsageError(
-                f"{spec.name}: {tensor.name} must be {tensor.dtype} {list(tensor.at(batch))}, "
-                f"got {array.dtype} {list(array.shape)}"
-            )

@@ -52,16 +52,25 @@ class NetworkSpec:
         """All inputs, then all outputs."""
         return self.inputs + self.outputs
 
-    def check_inputs(self, arrays: Mapping[str, npt.NDArray[Any]], batch: int) -> None:
-        """UsageError unless `arrays` holds exactly the inputs, each of the right shape and type."""
-        wanted = {tensor.name: tensor for tensor in self.inputs}
-        if arrays.keys() != wanted.keys():
-            came, names = ", ".join(sorted(arrays)) or "nothing", ", ".join(wanted)
-            raise UsageError(f"{self.name}: expected the inputs {names}, got {came}")
-        for name, tensor in wanted.items():
-            array = arrays[name]
-            if array.shape != tensor.at(batch) or array.dtype != tensor.dtype:
+    def check_inputs(self, arrays: Mapping[str, Any], batch: int) -> None:
+        """Raise UsageError unless `arrays` holds exactly the inputs, each of the right shape and type."""
+        self._check("the inputs", self.inputs, arrays, batch)
+
+    def check_memory(self, arrays: Mapping[str, Any], batch: int) -> None:
+        """As `check_inputs`, for all inputs and outputs."""
+        self._check("memory for", self.tensors(), arrays, batch)
+
+    def _check(
+        self, what: str, tensors: tuple[TensorSpec, ...], arrays: Mapping[str, Any], batch: int
+    ) -> None:
+        names = [tensor.name for tensor in tensors]
+        if arrays.keys() != set(names):
+            came = ", ".join(sorted(arrays)) or "nothing"
+            raise UsageError(f"{self.name}: expected {what} {', '.join(names)}, got {came}")
+        for tensor in tensors:
+            array, shape = arrays[tensor.name], tensor.at(batch)
+            if tuple(array.shape) != shape or array.dtype != tensor.dtype:
                 raise UsageError(
-                    f"{self.name}: {name} must be {tensor.dtype} {list(tensor.at(batch))}, "
+                    f"{self.name}: {tensor.name} must be {tensor.dtype} {list(shape)}, "
                     f"got {array.dtype} {list(array.shape)}"
                 )

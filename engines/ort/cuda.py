@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from rtfilter.engines.ort.load import onnxruntime
-from rtfilter.engines.runner import check_bound
 from rtfilter.engines.spec import BATCH_NAME, NetworkSpec
 from rtfilter.errors import GpuError, InputError
 from rtfilter.kernels.device import Device, DeviceArray, Stream
@@ -77,7 +76,7 @@ class OrtCudaRunner:
 
     def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
         """See `Runner.bind`."""
-        check_bound(self.spec, self.batch, tensors)
+        self.spec.check_memory(tensors, self.batch)
         self._bound, self._binding = dict(tensors), None
 
     def enqueue(self, stream: Stream) -> None:

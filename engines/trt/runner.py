@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rtfilter.engines.runner import check_bound
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.engine import Engine, shared_engine
 from rtfilter.engines.trt.flavour import Flavour
@@ -56,7 +55,7 @@ class TensorRtRunner:
 
     def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
         """See `Runner.bind`. Runs a few times on what lies there, so the outputs are overwritten."""
-        check_bound(self.spec, self.batch, tensors)
+        self.spec.check_memory(tensors, self.batch)
         for name, array in tensors.items():
             if not self._context.set_tensor_address(name, array.pointer):
                 raise self._failure(f"does not take the memory of {name} in")

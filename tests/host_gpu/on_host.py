@@ -16,7 +16,6 @@ from rtfilter.engines.expression.layout import EXPRESSION
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare.files import network_bytes
-from rtfilter.engines.runner import check_bound
 from rtfilter.engines.spec import F32, NetworkSpec
 from rtfilter.face.model import MorphableModel
 from rtfilter.gpu.batcher import Batcher
@@ -41,7 +40,7 @@ class HostRunner:
         return self._inner.run(**inputs)
 
     def bind(self, tensors: Mapping[str, DeviceArray]) -> None:
-        check_bound(self.spec, self.batch, tensors)
+        self.spec.check_memory(tensors, self.batch)
         self._memory = list(tensors.values())
         for name, array in tensors.items():
             memory = (ctypes.c_float * (array.nbytes // 4)).from_address(array.pointer)
