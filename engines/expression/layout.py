@@ -75,11 +75,12 @@ class Row:
         return np.zeros(self.size if batch is None else (batch, self.size), np.float32)
 
 
+# The target: its tensor is named `wish` in the ONNX file, and a new name would make every plan anew.
 WISH: Final = Row(
     "wish",
     ("rising", BLENDSHAPE_COUNT, "towards each blendshape, >= 0 (`face.emotion.Target.rising`)"),
     ("falling", BLENDSHAPE_COUNT, "share of each blendshape to take away, 0..1 (`Target.falling`)"),
-    ("direct", BLENDSHAPE_COUNT, "offset of each blendshape that is asked for, -2..2 (`Target.direct`)"),
+    ("direct", BLENDSHAPE_COUNT, "direct offset of each blendshape, -2..2 (`Target.direct`)"),
     ("mouth_weight", 1, "of speech against emotion, >= 0 (`face.mouth.mouth_weight`)"),
     ("offset_cutoff_hz", 1, "of the offset's smoothing at rest, > 0 (`face.edit.offset_cutoff_hz`)"),
     ("fade_s", 1, "how long the edit takes to come and go, >= 0"),
@@ -98,7 +99,7 @@ STATE: Final = Row(
     ("held", 1, "1 when there was a face and its edit has not faded out since; else 0"),
     ("strength", 1, "fade, 0..1"),
     ("held_iod_px", 1, "pixels of one inter-ocular distance when the face was last seen"),
-    ("motion_value", MOTION_COUNT, "One-Euro over the wished offset [52] and the rotation's rows 0, 1 [6]"),
+    ("motion_value", MOTION_COUNT, "One-Euro over the target offset [52] and the rotation's rows 0, 1 [6]"),
     ("motion_slope", MOTION_COUNT, "its speed, per second"),
     ("held_points_px", 3 * LANDMARK_COUNT, "the landmarks when the face was last seen, [478, 3]"),
     ("held_offset_px", 2 * LANDMARK_COUNT, "where they went at strength 1, [478, 2]"),
