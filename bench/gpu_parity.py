@@ -14,7 +14,7 @@ import numpy as np
 
 from rtfilter.bench.gpu_machine import CUDA, FORMATS, RGB, SIZES, Machine, demo_frames, in_planes, so_far
 from rtfilter.controls import Controls
-from rtfilter.engines.expression.layout import EXPRESSION, WISH
+from rtfilter.engines.expression.layout import EXPRESSION, TARGET
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare.files import NETWORKS, network_bytes
@@ -111,15 +111,17 @@ def _inputs(spec: NetworkSpec) -> list[dict[str, F32]]:
     mesh = OnnxRunner(network_bytes(FACE_MESH), FACE_MESH)
     rows: list[dict[str, F32]] = []
     for pixels, (_, square) in zip(seen, pairs, strict=True):
-        wish = WISH.zeros(1)
-        WISH.of(wish, "rising")[:] = 0.3
-        WISH.of(wish, "direct")[:] = 0.1
+        target = TARGET.zeros(1)
+        TARGET.of(target, "rising")[:] = 0.3
+        TARGET.of(target, "direct")[:] = 0.1
         for name, value in (("offset_cutoff_hz", 1.0), ("width_px", 640.0), ("height_px", 480.0)):
-            WISH.of(wish, name)[:] = value
-        WISH.of(wish, "seeding")[:] = 1.0 if not rows else 0.0
+            TARGET.of(target, name)[:] = value
+        TARGET.of(target, "seeding")[:] = 1.0 if not rows else 0.0
         points = square.project(mesh.run(pixels=pixels)["landmarks"][0])[None]
         state = np.zeros(EXPRESSION.inputs[3].at(1), np.float32)
-        rows.append({"points_px": points, "present": np.ones(1, np.float32), "wish": wish, "state": state})
+        rows.append(
+            {"points_px": points, "present": np.ones(1, np.float32), "target": target, "state": state}
+        )
     mesh.close()
     return rows
 

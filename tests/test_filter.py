@@ -67,7 +67,7 @@ def is_untouched(before: Frame, after: Frame) -> bool:
     return same and after.changed is None
 
 
-def test_no_wish_is_bit_exact_over_a_clip(tracked: FaceFilter, clip: list[Frame]) -> None:
+def test_no_target_is_bit_exact_over_a_clip(tracked: FaceFilter, clip: list[Frame]) -> None:
     for controls in (
         Controls(),
         Controls({"happy": 1.0, "sad": 1.0}, intensity=0.0),
@@ -146,7 +146,7 @@ def test_a_lost_face_fades_out_where_it_was_and_then_nothing_is_touched(scripted
     assert strengths[7:] == [0.0] * 5
 
 
-def test_a_wish_with_smoothing_arrives_without_a_jump(scripted: MakeFilter) -> None:
+def test_a_target_with_smoothing_arrives_without_a_jump(scripted: MakeFilter) -> None:
     one = scripted(face_px())
     sizes = []
     for seq in range(60):
@@ -339,7 +339,7 @@ def test_numbers_out_of_an_array_are_numbers() -> None:
 
 
 def test_two_filters_in_two_threads_do_as_one_alone(clip: list[Frame]) -> None:
-    wishes = [HAPPY, Controls({"angry": 0.8}, mouth=0.3)]
+    targets = [HAPPY, Controls({"angry": 0.8}, mouth=0.3)]
 
     def filtered(controls: Controls) -> list[np.ndarray]:
         one = FaceFilter(fade_s=0.1)
@@ -347,9 +347,9 @@ def test_two_filters_in_two_threads_do_as_one_alone(clip: list[Frame]) -> None:
         one.close()
         return pictures
 
-    alone = [filtered(controls) for controls in wishes]
+    alone = [filtered(controls) for controls in targets]
     together: list[list[np.ndarray]] = [[], []]
-    threads = [Thread(target=lambda k=k: together[k].extend(filtered(wishes[k]))) for k in range(2)]
+    threads = [Thread(target=lambda k=k: together[k].extend(filtered(targets[k]))) for k in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

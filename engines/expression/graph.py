@@ -10,7 +10,7 @@ import numpy as np
 
 from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.engines.expression import edit, fit
-from rtfilter.engines.expression.layout import EXPRESSION, IDENTITY_ROOM, STATE, WISH, Row, model_key
+from rtfilter.engines.expression.layout import EXPRESSION, IDENTITY_ROOM, STATE, TARGET, Row, model_key
 from rtfilter.engines.expression.pose import align
 from rtfilter.engines.expression.values import Formula, Value
 from rtfilter.engines.onnx.graph import OnnxGraph
@@ -45,11 +45,11 @@ class _Whole:
     def __init__(self, f: Formula, model: MorphableModel) -> None:
         self._f = f
         self._known, self._guard = FitConstants(model), MouthGuard(model)
-        self._wish, self._state = _fields(f, WISH), _fields(f, STATE)
+        self._target, self._state = _fields(f, TARGET), _fields(f, STATE)
 
     def build(self) -> None:
-        f, wish, state = self._f, self._wish, self._state
-        seeding = wish["seeding"]
+        f, target, state = self._f, self._target, self._state
+        seeding = target["seeding"]
         face, points = self._checked()
         person = fit.Learned(state["weight"], state["off_mean_iod"])
         neutral, identity = fit.neutral(self._known, person, seeding)
@@ -63,7 +63,7 @@ class _Whole:
         moved, edited = both.reshape(-1, 2 * fit.NUMBERS).split(fit.NUMBERS, fit.NUMBERS)
 
         sample = shape - moved - self._known.mean_iod.reshape(1, -1)
-        learned = fit.learn(person, sample, coefficients, pose, wish["since_fit_s"], seeding, face)
+        learned = fit.learn(person, sample, coefficients, pose, target["since_fit_s"], seeding, face)
         # Only the rotation is smoothed; landmarks and size are this frame's own.
         view = motion.value.part(BLENDSHAPE_COUNT, BLENDSHAPE_COUNT + VIEW_COUNT) * pose.scale
         base = edited.reshape(-1, LANDMARK_COUNT, 3) @ view.reshape(-1, 2, 3).turned()
@@ -98,7 +98,7 @@ class _Whole:
         """Whether there is a face, 1 or 0 [B, 1], and its landmarks, or stand-ins: never NaN."""
         f = self._f
         points, present = f.input("points_px"), f.input("present").reshape(-1, 1)
-        limit = self._wish["width_px"].at_least(self._wish["height_px"]) * FARTHEST_SIDES
+        limit = self._target["width_px"].at_least(self._target["height_px"]) * FARTHEST_SIDES
         near = (points.function("Abs") <= limit.reshape(-1, 1, 1)).number()  # false for NaN
         face = near.reduce("ReduceMin", [1, 2], keep=False).reshape(-1, 1) * (present > 0.5).number()
         stand_in = _STAND_IN_PX * self._known.mean_iod[None]
@@ -107,35 +107,35 @@ class _Whole:
     def _inside(self, points: Value) -> Value:
         """Share of the landmarks within the picture, [B, 1]."""
         flat = points.part(0, 2, axis=2)
-        size = self._f.joined(self._wish["width_px"], self._wish["height_px"]).reshape(-1, 1, 2)
+        size = self._f.joined(self._target["width_px"], self._target["height_px"]).reshape(-1, 1, 2)
         inside = (flat >= 0.0).both(flat < size).number().reduce("ReduceMin", [2], keep=False)
         return inside.reduce("ReduceMean", [1])
 
     def _edited(self, coefficients: Value, rotation: Value, shape: Value) -> tuple[edit.Motion, Value]:
         """The smoothed motion, and the offset [B, 52] before fading."""
-        wish, state = self._wish, self._state
+        target, state = self._target, self._state
         sample = self._f.joined(
-            edit.target_offset(wish["rising"], wish["falling"], wish["direct"], coefficients),
+            edit.target_offset(target["rising"], target["falling"], target["direct"], coefficients),
             rotation.part(0, VIEW_COUNT),
         )
         motion = edit.smoothed(
             edit.Motion(state["motion_value"], state["motion_slope"]),
             state["held"],
             sample,
-            wish["offset_cutoff_hz"],
-            wish["since_motion_s"],
+            target["offset_cutoff_hz"],
+            target["since_motion_s"],
         )
         wanted = motion.value.part(0, BLENDSHAPE_COUNT)
-        return motion, edit.guarded(self._guard, wanted, shape, wish["mouth_weight"])
+        return motion, edit.guarded(self._guard, wanted, shape, target["mouth_weight"])
 
     def _shown(self, now: Value, face: Value, visible: Value) -> tuple[Value, Value, Value]:
         """held and strength, [B, 1] each, and the fields _HELD.
 
         These are this frame's, or those of a lost face while its edit fades, or 0. When seeding, unchanged.
         """
-        f, wish, state = self._f, self._wish, self._state
-        seeding, held, strength = wish["seeding"], state["held"], state["strength"]
-        change = edit.fade(strength, visible, held, wish["fade_s"], wish["since_edit_s"])
+        f, target, state = self._f, self._target, self._state
+        seeding, held, strength = target["seeding"], state["held"], state["strength"]
+        change = edit.fade(strength, visible, held, target["fade_s"], target["since_edit_s"])
         strength = strength + change * (1.0 - seeding)
         fresh = face * (1.0 - seeding)
         kept = fresh.at_least(seeding, (strength > _NOTHING).number())

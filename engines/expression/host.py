@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import Controls
-from rtfilter.engines.expression.layout import REPORT, WISH
+from rtfilter.engines.expression.layout import REPORT, TARGET
 from rtfilter.face import emotion
 from rtfilter.face.edit import offset_cutoff_hz
 from rtfilter.face.fit import FaceState
@@ -52,39 +52,39 @@ class StreamTimes:
             self._fit_s = self._face_s = time_s
 
 
-class WishWriter:
-    """Writer of the row WISH. fade_s: how long the edit takes to appear and to fade."""
+class TargetWriter:
+    """Writer of the row TARGET. fade_s: how long the edit takes to appear and to fade."""
 
     def __init__(self, fade_s: float) -> None:
         self._fade_s = fade_s
         self._controls: Controls | None = None
-        self._constant = WISH.zeros()
+        self._constant = TARGET.zeros()
 
     def write(
         self, row: F32, controls: Controls, times: StreamTimes, time_s: float, width_px: int, height_px: int
     ) -> None:
-        """Into `row`, float32 [WISH.size], for the frame at `time_s` of that size."""
+        """Into `row`, float32 [TARGET.size], for the frame at `time_s` of that size."""
         if controls is not self._controls:
             self._controls, self._constant = controls, _constant(controls, self._fade_s)
         row[:] = self._constant
         since_fit_s, since_face_s, since_edit_s = times.since(time_s)
-        row[WISH["since_fit_s"].start] = since_fit_s
-        row[WISH["since_motion_s"].start] = _beyond(since_face_s, OneEuro().gap_s)
-        row[WISH["since_edit_s"].start] = since_edit_s
-        row[WISH["width_px"].start] = width_px
-        row[WISH["height_px"].start] = height_px
-        row[WISH["seeding"].start] = times.seeding
+        row[TARGET["since_fit_s"].start] = since_fit_s
+        row[TARGET["since_motion_s"].start] = _beyond(since_face_s, OneEuro().gap_s)
+        row[TARGET["since_edit_s"].start] = since_edit_s
+        row[TARGET["width_px"].start] = width_px
+        row[TARGET["height_px"].start] = height_px
+        row[TARGET["seeding"].start] = times.seeding
 
 
 def _constant(controls: Controls, fade_s: float) -> F32:
     """A row with the fields that depend on the controls alone."""
-    row, target = WISH.zeros(), emotion.Target.of_controls(controls)
-    WISH.of(row, "rising")[:] = target.rising
-    WISH.of(row, "falling")[:] = target.falling
-    WISH.of(row, "direct")[:] = target.direct
-    WISH.of(row, "mouth_weight")[:] = mouth_weight(controls.mouth)
-    WISH.of(row, "offset_cutoff_hz")[:] = offset_cutoff_hz(controls)
-    WISH.of(row, "fade_s")[:] = fade_s
+    row, target = TARGET.zeros(), emotion.Target.of_controls(controls)
+    TARGET.of(row, "rising")[:] = target.rising
+    TARGET.of(row, "falling")[:] = target.falling
+    TARGET.of(row, "direct")[:] = target.direct
+    TARGET.of(row, "mouth_weight")[:] = mouth_weight(controls.mouth)
+    TARGET.of(row, "offset_cutoff_hz")[:] = offset_cutoff_hz(controls)
+    TARGET.of(row, "fade_s")[:] = fade_s
     return row
 
 

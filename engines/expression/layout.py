@@ -22,7 +22,7 @@ from rtfilter.face.model import MorphableModel
 F32 = npt.NDArray[np.float32]
 
 # Counts changes to the file that is made of the same face model, in this folder and in `rtfilter.face`.
-BUILDER_VERSION = 2
+BUILDER_VERSION = 3
 
 # Number of a face model's identity coefficients at most; unused ones are 0.
 IDENTITY_ROOM: Final = 64
@@ -75,9 +75,9 @@ class Row:
         return np.zeros(self.size if batch is None else (batch, self.size), np.float32)
 
 
-# The target: its tensor is named `wish` in the ONNX file, and a new name would make every plan anew.
-WISH: Final = Row(
-    "wish",
+# The target: its tensor is named `target` in the ONNX file, and a new name would make every plan anew.
+TARGET: Final = Row(
+    "target",
     ("rising", BLENDSHAPE_COUNT, "towards each blendshape, >= 0 (`face.emotion.Target.rising`)"),
     ("falling", BLENDSHAPE_COUNT, "share of each blendshape to take away, 0..1 (`Target.falling`)"),
     ("direct", BLENDSHAPE_COUNT, "direct offset of each blendshape, -2..2 (`Target.direct`)"),
@@ -131,7 +131,7 @@ EXPRESSION = NetworkSpec(
             "points_px", (None, LANDMARK_COUNT, 3), "landmarks in picture pixels, z smaller is nearer"
         ),
         TensorSpec("present", (None,), "1 where there is a face, else 0"),
-        TensorSpec("wish", (None, WISH.size), "a row of engines.expression.layout.WISH"),
+        TensorSpec("target", (None, TARGET.size), "a row of engines.expression.layout.TARGET"),
         TensorSpec("state", (None, STATE.size), "a row of STATE; all zero is the first"),
     ),
     outputs=(

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from rtfilter.controls import Controls
-from rtfilter.engines.expression.host import StreamTimes, WishWriter, face_state
+from rtfilter.engines.expression.host import StreamTimes, TargetWriter, face_state
 from rtfilter.engines.expression.layout import REPORT
 from rtfilter.engines.spec import F32
 from rtfilter.face.model import MorphableModel
@@ -92,7 +92,7 @@ class CudaLane:
         self.batcher = batcher
         self._first_row: int | None = batcher.join()
         self._identity_count = len(model.identity_scale)
-        self._target = WishWriter(fade_s)
+        self._target = TargetWriter(fade_s)
         self._times = StreamTimes()
         self._follower = Follower()
         self.reset()

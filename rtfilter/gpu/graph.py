@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.engines.expression.layout import REPORT, STATE, WISH
+from rtfilter.engines.expression.layout import REPORT, STATE, TARGET
 from rtfilter.engines.networks import LANDMARKS, MESH_SIDE_PX
 from rtfilter.engines.runner import Runner
 from rtfilter.gpu.frame_io import Format, Slot
@@ -39,7 +39,7 @@ class BatchGraph:
         batch: frames of a launch.
         slot_bytes: the most that a region may take as RGB, and the changed box of it; see `Format.room`.
         parameters: the host side of the upload: blocks [B] crop, points, soften, resample, yuv, edit, carry;
-            wish, float32 [B, WISH.size]. yuv and edit are read for planes alone.
+            target, float32 [B, TARGET.size]. yuv and edit are read for planes alone.
         results: after `wait`: report [B, R], points_px [B, 478, 3], presence [B], present [B].
         reports: after `wait`: `blocks.REPORT` [B].
     """
@@ -73,7 +73,7 @@ class BatchGraph:
                 "yuv": ((batch,), blocks.YUV),
                 "edit": ((batch,), blocks.ADD_EDIT),
                 "carry": ((batch,), blocks.CARRY),
-                "wish": ((batch, WISH.size), np.float32),
+                "target": ((batch, TARGET.size), np.float32),
             },
             batch * slot_bytes,
         )
@@ -166,7 +166,7 @@ class BatchGraph:
             {
                 "points_px": down["points_px"],
                 "present": down["present"],
-                "wish": self._up.device["wish"],
+                "target": self._up.device["target"],
                 "state": self._state,
                 "shown_points_px": self._shown[0],
                 "offset_px": self._shown[1],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rtfilter.colour import YuvSpec
-from rtfilter.engines.expression.layout import WISH
+from rtfilter.engines.expression.layout import TARGET
 from rtfilter.engines.spec import F32
 from rtfilter.errors import GpuError
 from rtfilter.gpu.frame_io import Format, PlanesUpload, RgbUpload, Upload
@@ -27,7 +27,7 @@ class Work:
         upload: the region of the frame; None for a detection alone.
         roi: the mesh network's square; None where there is no face.
         rows: of the state table, read and written; -1 reads zeros, a new stream.
-        target: of the emotion, float32 [WISH.size].
+        target: of the emotion, float32 [TARGET.size].
         look: the frame's pixels, where its faces are to be detected.
         results: see `BatchGraph`, of this frame: [1, ...]. The stream's next step may overwrite them.
         box: the changed box; None where nothing changed.
@@ -42,7 +42,7 @@ class Work:
     upload: Upload | None = None
     roi: Roi | None = None
     rows: tuple[int, int] = (-1, 0)
-    target: F32 = field(default_factory=WISH.zeros)
+    target: F32 = field(default_factory=TARGET.zeros)
     look: U8 | Planes | None = None
     results: dict[str, F32] = field(default_factory=dict)
     box: Box | None = None
@@ -64,7 +64,7 @@ class Work:
         """Write the frame into a slot of a batch."""
         self.frame.put(graph.slot(number, slot_bytes), self.roi)
         graph.parameters["carry"][number] = self.rows
-        graph.parameters["wish"][number] = self.target
+        graph.parameters["target"][number] = self.target
 
     def take(self, graph: BatchGraph, number: int, slot_bytes: int, *, copied: bool) -> None:
         """Read the frame's results; copied: where another stream's launch may follow, else views."""
@@ -85,9 +85,9 @@ class Work:
 
 def empty_work(kind: Format, row: int) -> Work:
     """For an unused slot of a batch: one pixel without a face, and a row that no stream reads."""
-    target = WISH.zeros()
+    target = TARGET.zeros()
     for name in ("offset_cutoff_hz", "width_px", "height_px"):
-        target[WISH[name].slice] = 1.0
+        target[TARGET[name].slice] = 1.0
     return Work(_ONE_PIXEL[kind], rows=(-1, row), target=target)
 
 

@@ -1,4 +1,4 @@
-"""When a wish is seen, on still scenes whose answer is known."""
+"""When a change is seen, on still scenes whose answer is known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ON[60:75, 30:66] += 25.0
 
 
 def scene(shares: list[float], noise: float = 1.0) -> tuple[list[Row], list[U8]]:
-    """A picture a share: 0 is before the wish, 1 what it asks for. Each arrives 40 ms after it was taken."""
+    """A picture a share: 0 is before the change, 1 after it. Each arrives 40 ms after it was taken."""
     rows, thumbs = [], []
     for number, share in enumerate(shares):
         picture = OFF + share * (ON - OFF) + noise * RANDOM.standard_normal(OFF.shape)
@@ -44,7 +44,7 @@ def test_an_edit_that_fades_in_is_seen_when_it_begins() -> None:
     assert found.seen_number == 21
 
 
-def test_each_wish_has_its_own_answer() -> None:
+def test_each_target_has_its_own_answer() -> None:
     rows, thumbs = scene([0.0] * 20 + [1.0] * 20 + [0.0] * 20)
     changes = [Change(19 * PERIOD_US, 19), Change(38 * PERIOD_US, 38)]
     found = reactions(changes, rows, thumbs)
@@ -57,7 +57,7 @@ def test_what_changes_nothing_is_not_seen() -> None:
     assert found.seen_number == -1
 
 
-def test_a_wish_at_the_very_end_stays_unanswered() -> None:
+def test_a_target_at_the_very_end_stays_unanswered() -> None:
     rows, thumbs = scene([0.0] * 20)
     changes = [Change(19 * PERIOD_US, 19)]
     assert reactions(changes, rows, thumbs) == changes

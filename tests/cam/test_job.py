@@ -1,4 +1,4 @@
-"""The camera job: what is shown when, and that nothing but the wish or the virtual camera ends it."""
+"""The camera job: what is shown when, and that nothing but the target or the virtual camera ends it."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ CARD_SIZE = (64, 36)
 
 
 class AddingFilter:
-    """Adds a constant to every pixel, and remembers whose wish it was."""
+    """Adds a constant to every pixel, and remembers whose target it was."""
 
     def __init__(self) -> None:
-        self.wishes: list[Controls] = []
+        self.targets: list[Controls] = []
         self.resets = 0
 
     def step(self, frame: Frame, controls: Controls) -> StepResult:
-        self.wishes.append(controls)
+        self.targets.append(controls)
         filtered = frame.filtered(frame.rgb + np.uint8(FILTERED), Box(0, 0, 8, 6))
         return StepResult(filtered, StepReport(stage_ns={"track": 1, "total": 2}))
 
@@ -63,14 +63,14 @@ class Rig:
     ) -> None:
         self.inner = sink or RepeatingListSink()
         self.filter = AddingFilter()
-        self.wish = Controls({"happy": 0.5})
+        self.target = Controls({"happy": 0.5})
         self.reports: list[LoopReport] = []
         self.error: BaseException | None = None
         self.job = CamJob(
             source,
             SteadyWriter(self.inner, 100, compose),
             self.filter,
-            lambda: self.wish,
+            lambda: self.target,
             size=CARD_SIZE,
             camera=CameraChoice("0", 8, 6, 100.0),
             **options,
@@ -137,11 +137,11 @@ def test_a_card_first_then_filtered_pictures_then_a_clean_end() -> None:
     assert eventually(lambda: not own_threads())
 
 
-def test_the_wish_is_asked_for_before_every_frame() -> None:
+def test_the_target_is_asked_for_before_every_frame() -> None:
     with running(camera(capture())) as rig:
         assert rig.becomes("live")
-        rig.wish = Controls({"sad": 1.0})
-        assert eventually(lambda: rig.filter.wishes[-1] is rig.wish)
+        rig.target = Controls({"sad": 1.0})
+        assert eventually(lambda: rig.filter.targets[-1] is rig.target)
 
 
 def test_paused_shows_a_card_and_does_not_filter() -> None:
@@ -150,10 +150,10 @@ def test_paused_shows_a_card_and_does_not_filter() -> None:
         rig.job.paused = True
         assert rig.job.state == "paused"
         assert eventually(lambda: rig.shows == "card")
-        steps, pictures = len(rig.filter.wishes), len(rig.inner.frames)
+        steps, pictures = len(rig.filter.targets), len(rig.inner.frames)
         repeats = rig.inner.repeats
         assert eventually(lambda: rig.inner.repeats > repeats + 10)
-        assert len(rig.filter.wishes) <= steps + 1  # one was on its way
+        assert len(rig.filter.targets) <= steps + 1  # one was on its way
         assert len(rig.inner.frames) == pictures
         rig.job.paused = False
         assert rig.becomes("live")
@@ -187,8 +187,8 @@ def test_nobody_watching_rests_the_filter_until_somebody_does() -> None:
         watching[0] = False
         assert rig.becomes("idle")
         assert eventually(lambda: rig.shows == "card")
-        steps = len(rig.filter.wishes)
-        assert not eventually(lambda: len(rig.filter.wishes) > steps + 1, timeout_s=0.2)
+        steps = len(rig.filter.targets)
+        assert not eventually(lambda: len(rig.filter.targets) > steps + 1, timeout_s=0.2)
         watching[0] = True
         assert rig.becomes("live")
         assert eventually(lambda: rig.shows == str(5 + FILTERED))
@@ -226,7 +226,7 @@ def test_counts_and_ages_are_those_of_the_device() -> None:
     (report,) = rig.reports
     pictures = [frame for frame in rig.inner.frames if frame.rgb.shape[1] != CARD_SIZE[0]]
     assert report.written == len(pictures)
-    assert report.filtered == len(rig.filter.wishes)
+    assert report.filtered == len(rig.filter.targets)
     # The camera gives five frames or so while the device takes one.
     assert report.dropped_before_sink == report.filtered - report.written > report.written
     timings = report.timings
@@ -265,8 +265,8 @@ def test_another_camera_that_does_not_open_changes_nothing() -> None:
         assert rig.becomes("live")
         with pytest.raises(DeviceError, match="in use"):
             rig.job.switch_camera("1", 16, 12, 30.0)
-        steps = len(rig.filter.wishes)
-        assert eventually(lambda: len(rig.filter.wishes) > steps + 3)
+        steps = len(rig.filter.targets)
+        assert eventually(lambda: len(rig.filter.targets) > steps + 3)
         assert rig.job.camera == CameraChoice("0", 8, 6, 100.0)
         assert rig.filter.resets == 0
 
@@ -286,8 +286,8 @@ def test_the_same_camera_is_closed_before_it_is_opened_in_another_size() -> None
         with pytest.raises(DeviceError, match="too large"):
             rig.job.switch_camera("0", 9999, 5, 30.0)
         assert rig.job.camera == CameraChoice("/dev/video0", 7, 5, 30.0)
-        steps = len(rig.filter.wishes)
-        assert eventually(lambda: len(rig.filter.wishes) > steps + 3)
+        steps = len(rig.filter.targets)
+        assert eventually(lambda: len(rig.filter.targets) > steps + 3)
 
 
 def test_compared_pictures_are_twice_as_wide() -> None:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from rtfilter.controls import Controls
 from rtfilter.engines.expression.graph import expression_graph
-from rtfilter.engines.expression.host import StreamTimes, WishWriter, face_state
-from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, WISH
+from rtfilter.engines.expression.host import StreamTimes, TargetWriter, face_state
+from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, TARGET
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
@@ -82,14 +82,14 @@ class GraphStream:
 
     def __init__(self, fade_s: float = 0.2, runner: OnnxRunner | None = None) -> None:
         self._runner = runner or builtin_runner()
-        self._times, self._writer = StreamTimes(), WishWriter(fade_s)
-        self.wish, self.state, self.report = WISH.zeros(1), STATE.zeros(1), REPORT.zeros(1)
+        self._times, self._writer = StreamTimes(), TargetWriter(fade_s)
+        self.target, self.state, self.report = TARGET.zeros(1), STATE.zeros(1), REPORT.zeros(1)
 
     def step(self, points: Points, controls: Controls, size: Size, time_s: float) -> Shown:
         time_s = frame_at(size, time_s).pts_ns * 1e-9
         seeding = True
         while seeding:
-            self._writer.write(self.wish[0], controls, self._times, time_s, *size)
+            self._writer.write(self.target[0], controls, self._times, time_s, *size)
             out = self._run(points)
             seeding = self._times.seeding and self._present
             self._times.ran(time_s, self._present)
@@ -119,7 +119,7 @@ class GraphStream:
         # What a network answers to a picture without a face may be anything.
         given = np.full((1, 478, 3), np.nan, np.float32) if points is None else points[None]
         present = np.array([points is not None], np.float32)
-        out = self._runner.run(points_px=given, present=present, wish=self.wish, state=self.state)
+        out = self._runner.run(points_px=given, present=present, target=self.target, state=self.state)
         for name, array in out.items():
             assert np.isfinite(array).all(), name
         self.state, self.report = out["new_state"].copy(), out["report"].copy()

@@ -32,7 +32,7 @@ MEASURED = {
     "learned_iod": 1.5e-6,
     "weight": 1e-5,
 }
-WISHES = [
+TARGETS = [
     *(
         Controls({name: 1.0}, mouth=mouth)
         for name, mouth in zip(EMOTIONS, np.linspace(0, 1, len(EMOTIONS)), strict=True)
@@ -52,7 +52,7 @@ def assert_close(worst: dict[str, float]) -> None:
 
 
 def compared(script: list[tuple[Points, Controls, float]], size: Size, fade_s: float) -> dict[str, float]:
-    """The worst differences over a stream of (landmarks, wish, time); bypass starts anew, as `FaceFilter`."""
+    """The worst differences over a stream of (landmarks, target, time); bypass resets, as `FaceFilter`."""
     numpy, graph = NumpyStream(fade_s), GraphStream(fade_s)
     worst: dict[str, float] = {}
     for points, controls, time_s in script:
@@ -67,7 +67,7 @@ def compared(script: list[tuple[Points, Controls, float]], size: Size, fade_s: f
 
 
 def eventful(answers: list[np.ndarray]) -> list[tuple[Points, Controls, float]]:
-    """Another wish every 17 frames, and all that goes wrong in a stream, one after the other."""
+    """Another target every 17 frames, and all that goes wrong in a stream, one after the other."""
     script: list[tuple[Points, Controls, float]] = []
     time_s, bypass = 5.0, Controls(bypass=True)
     for k, points in enumerate(answers):
@@ -81,7 +81,7 @@ def eventful(answers: list[np.ndarray]) -> list[tuple[Points, Controls, float]]:
             seen = points + np.float32(4.5 * 640)
         if 125 <= k < 127:
             script.append((seen, bypass, time_s))
-        script.append((seen, WISHES[k // 17 % len(WISHES)], time_s))
+        script.append((seen, TARGETS[k // 17 % len(TARGETS)], time_s))
         if k not in (20, 21, 50):  # repeated time stamps
             time_s += 1 / FPS
     return script
@@ -103,7 +103,7 @@ def test_every_fade_is_numpys(fade_s: float) -> None:
     answers: list[Points] = list(head(7, 60))
     for k in (3, 20, 21, 22, 23, 24, 25, 26, 27, 28, 40):
         answers[k] = None
-    script = [(points, WISHES[8], k / FPS) for k, points in enumerate(answers)]
+    script = [(points, TARGETS[8], k / FPS) for k, points in enumerate(answers)]
     assert_close(compared(script, SIZE, fade_s))
 
 
@@ -114,8 +114,8 @@ def test_a_pause_right_on_the_limit_counts_as_in_double_precision() -> None:
     for start_s in (0.0, 0.1, 1 / 3, 7.7, 1234.5):
         for pause_s in (0.5, 0.5 + 1e-9, 0.5 - 1e-9, 15 / 30):
             script: list[tuple[Points, Controls, float]] = [
-                (first, WISHES[0], start_s),
-                (last, WISHES[4], start_s + pause_s),
+                (first, TARGETS[0], start_s),
+                (last, TARGETS[4], start_s + pause_s),
             ]
             assert_close(compared(script, SIZE, 0.2))
 
@@ -134,7 +134,7 @@ def test_filtered_frames_are_the_cpu_lanes(shared: Path) -> None:
         assert frame is not None
         pictures = []
         for stream in (numpy, graph):
-            shown = stream.step(points, WISHES[0], size, k / FPS)
+            shown = stream.step(points, TARGETS[0], size, k / FPS)
             assert shown.displacement is not None
             renderer.prepare(frame)
             pictures.append(renderer.render(frame, shown.displacement).rgb.astype(np.int16))
@@ -152,10 +152,10 @@ def test_lips_keep_their_gap(shared: Path, mouth: float, open_iod: float) -> Non
     """The change of the gap that is shown, in the head's own vertical. Measured: with speech before all
     0.0015 IOD at most; with emotion before all 0.028, and 0.0035 where the lips are closed."""
     answers, size = tracked(shared / "footage" / "d10.mp4", 240)
-    graph, wish = GraphStream(), Controls({"happy": 1.0}, mouth=mouth)
+    graph, target = GraphStream(), Controls({"happy": 1.0}, mouth=mouth)
     change_iod, gap_iod = [], []
     for k, points in enumerate(answers):
-        shown = graph.step(points, wish, size, k / FPS)
+        shown = graph.step(points, target, size, k / FPS)
         assert shown.displacement is not None
         assert shown.face is not None
         apart_px = shown.displacement.offset_px[14] - shown.displacement.offset_px[13]

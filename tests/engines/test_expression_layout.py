@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from rtfilter.engines.expression import layout
-from rtfilter.engines.expression.layout import REPORT, STATE, WISH, Row
+from rtfilter.engines.expression.layout import REPORT, STATE, TARGET, Row
 from rtfilter.errors import UsageError
 
-ROWS = pytest.mark.parametrize("row", [WISH, STATE, REPORT], ids=lambda row: row.name)
+ROWS = pytest.mark.parametrize("row", [TARGET, STATE, REPORT], ids=lambda row: row.name)
 
 
 @ROWS

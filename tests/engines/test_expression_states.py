@@ -10,8 +10,8 @@ import pytest
 
 from rtfilter.controls import Controls
 from rtfilter.engines.expression.graph import expression_graph
-from rtfilter.engines.expression.host import StreamTimes, WishWriter
-from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, WISH, model_key
+from rtfilter.engines.expression.host import StreamTimes, TargetWriter
+from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, TARGET, model_key
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.errors import InputError
 from rtfilter.face.fit import FaceFit
@@ -97,10 +97,12 @@ def test_nothing_comes_of_nothing() -> None:
 
 
 def test_seeding_makes_the_state_of_a_new_person_and_nothing_else() -> None:
-    points, times, wish = head(3, 1)[0], StreamTimes(), WISH.zeros(1)
+    points, times, target = head(3, 1)[0], StreamTimes(), TARGET.zeros(1)
     old = seen().state
-    WishWriter(0.2).write(wish[0], HAPPY, times, 0.0, *SIZE)
-    out = builtin_runner().run(points_px=points[None], present=np.ones(1, np.float32), wish=wish, state=old)
+    TargetWriter(0.2).write(target[0], HAPPY, times, 0.0, *SIZE)
+    out = builtin_runner().run(
+        points_px=points[None], present=np.ones(1, np.float32), target=target, state=old
+    )
     new = out["new_state"]
     for name in EDIT_FIELDS:
         assert np.array_equal(STATE.of(new, name), STATE.of(old, name)), name
@@ -109,7 +111,9 @@ def test_seeding_makes_the_state_of_a_new_person_and_nothing_else() -> None:
     off_mean = (seeded.shape_iod - builtin().mean_iod).ravel()
     assert STATE.of(new, "off_mean_iod")[0] == pytest.approx(off_mean, abs=1e-5)
     # Without a face there is nobody to seed.
-    out = builtin_runner().run(points_px=points[None], present=np.zeros(1, np.float32), wish=wish, state=old)
+    out = builtin_runner().run(
+        points_px=points[None], present=np.zeros(1, np.float32), target=target, state=old
+    )
     assert np.array_equal(out["new_state"], old)
     assert out["report"][0, REPORT["present"].start] == 0.0
 
@@ -131,18 +135,18 @@ def test_seeding_makes_the_state_of_a_new_person_and_nothing_else() -> None:
 )
 @pytest.mark.parametrize("times_s", [0.0, 1 / FPS, -1e9, 1e9])
 def test_landmarks_without_sense_stay_finite(points: np.ndarray, times_s: float, seeding: float) -> None:
-    wish, times = WISH.zeros(1), StreamTimes()
-    WishWriter(0.0).write(wish[0], Controls({"angry": 1.5, "happy": 1.5}, mouth=0.0), times, 0.0, *SIZE)
+    target, times = TARGET.zeros(1), StreamTimes()
+    TargetWriter(0.0).write(target[0], Controls({"angry": 1.5, "happy": 1.5}, mouth=0.0), times, 0.0, *SIZE)
     for name in ("since_fit_s", "since_motion_s", "since_edit_s"):
-        WISH.of(wish, name)[:] = times_s
-    WISH.of(wish, "seeding")[:] = seeding
+        TARGET.of(target, name)[:] = times_s
+    TARGET.of(target, "seeding")[:] = seeding
     known = seen().state
     STATE.of(known, "weight")[:] = 900.0
     for first in (STATE.zeros(1), known):
         state, given = first, points[None].astype(np.float32)
         for _ in range(3):
             out = builtin_runner().run(
-                points_px=given, present=np.ones(1, np.float32), wish=wish, state=state
+                points_px=given, present=np.ones(1, np.float32), target=target, state=state
             )
             for name, array in out.items():
                 assert np.isfinite(array).all(), name
@@ -165,16 +169,16 @@ class Recording:
 
 
 def test_four_people_in_one_batch_are_four_single_ones() -> None:
-    """Different people, wishes and fades, one not there at times, each seeded when they come. Measured:
+    """Different people, targets and fades, one not there at times, each seeded when they come. Measured:
     1.6e-6 px of the displacement, from another order of sums in the larger products."""
-    wishes = [HAPPY, Controls({"angry": 1.0}, mouth=0.0), Controls(), Controls(valence=-0.6, smoothing=1.0)]
+    targets = [HAPPY, Controls({"angry": 1.0}, mouth=0.0), Controls(), Controls(valence=-0.6, smoothing=1.0)]
     records = []
-    for row, (wish, fade_s) in enumerate(zip(wishes, (0.2, 0.0, 1.0, 0.2), strict=True)):
+    for row, (target, fade_s) in enumerate(zip(targets, (0.2, 0.0, 1.0, 0.2), strict=True)):
         record = Recording()
         stream = GraphStream(fade_s, record)  # type: ignore[arg-type]
         for k, points in enumerate(head(row, 30)):
             there = not (row == 2 and 10 <= k < 14) and not (row == 3 and k < 5)
-            stream.step(points if there else None, wish, SIZE, k / (FPS + row))
+            stream.step(points if there else None, target, SIZE, k / (FPS + row))
         records.append(record.calls)
     batch = builtin_runner(4)
     for calls in zip(*records, strict=False):
@@ -185,7 +189,7 @@ def test_four_people_in_one_batch_are_four_single_ones() -> None:
                 assert np.abs(one - other).max() <= 5e-6 * max(float(np.abs(other).max()), 1.0), name
 
 
-def test_no_wish_moves_nothing() -> None:
+def test_no_target_moves_nothing() -> None:
     stream = GraphStream()
     for k, points in enumerate(head(2, 30)):
         shown = stream.step(points, Controls(), SIZE, k / FPS)
@@ -229,16 +233,16 @@ def test_the_graph_is_standard_and_without_branches() -> None:
     assert expression_graph(builtin()) == builtin_graph()
 
 
-def test_the_wish_row_says_what_the_controls_say() -> None:
+def test_the_target_row_says_what_the_controls_say() -> None:
     """Against the stages themselves, through one frame: all emotions and every control at once."""
-    wish = Controls({"sad": 0.9, "neutral": 0.4}, 1.2, 0.35, 0.3, -0.6, 0.2)
+    target = Controls({"sad": 0.9, "neutral": 0.4}, 1.2, 0.35, 0.3, -0.6, 0.2)
     numpy, graph = NumpyStream(), GraphStream()
     for k, points in enumerate(head(6, 10)):
-        off = differences(*(stream.step(points, wish, SIZE, k / FPS) for stream in (numpy, graph)))
+        off = differences(*(stream.step(points, target, SIZE, k / FPS) for stream in (numpy, graph)))
         assert off["displacement_iod"] < 1e-6
-    assert WISH.of(graph.wish[0], "width_px")[0] == SIZE[0]
-    assert WISH.of(graph.wish[0], "height_px")[0] == SIZE[1]
-    assert WISH.of(graph.wish[0], "since_fit_s")[0] == pytest.approx(1 / FPS)
+    assert TARGET.of(graph.target[0], "width_px")[0] == SIZE[0]
+    assert TARGET.of(graph.target[0], "height_px")[0] == SIZE[1]
+    assert TARGET.of(graph.target[0], "since_fit_s")[0] == pytest.approx(1 / FPS)
 
 
 def test_times_are_those_of_faces_and_edits() -> None:

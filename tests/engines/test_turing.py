@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from rtfilter.engines.expression.layout import EXPRESSION, WISH
+from rtfilter.engines.expression.layout import EXPRESSION, TARGET
 from rtfilter.engines.networks import LANDMARKS
 from rtfilter.engines.onnx.graph import at_batch
 from rtfilter.engines.onnx.turing import without_matmul
@@ -82,7 +82,7 @@ def test_real_networks_keep_their_numbers(spec: NetworkSpec, onnx_files: dict[st
         points_px = 200 * MorphableModel.builtin().mean_iod.reshape(LANDMARKS, 3) + 600 + noise
         feeds.update(points_px=points_px.astype(np.float32), present=np.ones(2, np.float32))
         for side in ("width_px", "height_px"):
-            WISH.of(feeds["wish"], side)[:] = 1200
+            TARGET.of(feeds["target"], side)[:] = 1200
     for wanted, came in zip(run(model, feeds), run(without_matmul(model), feeds), strict=True):
         assert np.abs(wanted).max() > 0
         # Relative to the largest number of the output; 3e-7 at most, measured.

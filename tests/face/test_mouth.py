@@ -69,7 +69,7 @@ def test_the_jaw_and_the_lips_forward_are_speech(amounts: np.ndarray, opening: n
     assert abs(GUARD.rows[protrusion] @ offset) < 0.12
 
 
-def test_without_preservation_open_lips_follow_the_wish() -> None:
+def test_without_preservation_open_lips_follow_the_target() -> None:
     for name in FELT:
         assert GUARD.solve(goal(name), OPEN, 0.0) == pytest.approx(goal(name), abs=1e-9)
 
@@ -89,7 +89,7 @@ def test_speech_changes_less_as_preservation_rises(amounts: np.ndarray) -> None:
 
 @given(mixes)
 @settings(max_examples=60, deadline=None)
-def test_less_of_the_wish_is_kept_as_preservation_rises(amounts: np.ndarray) -> None:
+def test_less_of_the_target_is_kept_as_preservation_rises(amounts: np.ndarray) -> None:
     target = offset_of(amounts, np.zeros(52))
     away = [np.abs(GUARD.solve(target, OPEN, mouth) - target).max() for mouth in (0.0, 0.5, 1.0)]
     assert away[0] <= away[1] + 1e-6
@@ -117,7 +117,7 @@ def test_brows_and_lids_are_not_speech(amounts: np.ndarray, opening: np.ndarray,
 
 @given(gaps, shares)
 @settings(max_examples=40, deadline=None)
-def test_no_wish_is_exactly_no_offset(opening: np.ndarray, mouth: float) -> None:
+def test_no_target_is_exactly_no_offset(opening: np.ndarray, mouth: float) -> None:
     assert not GUARD.solve(np.zeros(52), opening, mouth).any()
 
 

@@ -82,10 +82,10 @@ def test_the_cpu_may_be_allowed_in_its_place_and_that_is_said() -> None:
     assert "install" in choice.line
 
 
-@pytest.mark.parametrize("wish", ["gpus", "", "cud", "x" * 200])
-def test_a_lane_that_does_not_exist_is_refused(wish: str) -> None:
+@pytest.mark.parametrize("target", ["gpus", "", "cud", "x" * 200])
+def test_a_lane_that_does_not_exist_is_refused(target: str) -> None:
     with pytest.raises(UsageError, match=r"unknown lane .*Known: auto, cpu, cuda") as raised:
-        choose_lane(wish, gpus=none_there)
+        choose_lane(target, gpus=none_there)
     assert len(str(raised.value)) < 200
 
 
@@ -161,8 +161,8 @@ def test_a_wrong_lane_in_a_command_is_a_usage_mistake(
     assert capsys.readouterr().err.count("unknown lane 'gpus'") == 2
 
 
-@pytest.mark.parametrize("wish", ["gpu", "GPU", "CUDA", " nvidia"])
-def test_a_gpu_has_several_names(wish: str) -> None:
+@pytest.mark.parametrize("target", ["gpu", "GPU", "CUDA", " nvidia"])
+def test_a_gpu_has_several_names(target: str) -> None:
     with pytest.raises(GpuError, match="the CUDA lane cannot be had"):
-        choose_lane(wish, gpus=none_there)
+        choose_lane(target, gpus=none_there)
     assert choose_lane("CPU").lane == "cpu"

@@ -91,7 +91,7 @@ def test_both_lanes_agree_on_real_faces_in_planes(both: Both, shared: Path, name
     assert both.farther_than(0) < 0.06
 
 
-def test_without_a_wish_every_frame_is_the_very_same(on_host: MakeLane, demo: list[Frame]) -> None:
+def test_without_a_target_every_frame_is_the_very_same(on_host: MakeLane, demo: list[Frame]) -> None:
     lane = on_host()
     for controls in (Controls(), Controls({"happy": 1.0}, intensity=0.0)):
         for frame in demo[:3]:

@@ -139,7 +139,7 @@ def test_the_changed_box_is_the_cpu_lanes(seed: int, x: float, y: float, cell: f
     ],
     ids=["holds it", "within it", "cuts it", "beside it", "below it"],
 )
-def test_the_box_is_cut_to_the_region_and_the_wish_is_told(region: Box, cut: Box | None) -> None:
+def test_the_box_is_cut_to_the_region_and_the_wanted_box_is_reported(region: Box, cut: Box | None) -> None:
     square = np.float32([[2, 2, 0], [22, 2, 0], [22, 24, 0], [2, 24, 0]])
     one = Heap(
         square, np.ones((4, 2), np.float32), np.int32([[0, 1, 2], [0, 2, 3]]), np.uint8([1, 1]), (30, 30)

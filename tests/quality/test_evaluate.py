@@ -197,8 +197,8 @@ def test_our_own_filter_is_seen_at_work(
     frames: list[Frame], source_path: Path, folder: Path, demo: DemoSource
 ) -> None:
     face_filter = FaceFilter()
-    wish = Controls(emotions={"sad": 1.0})
-    edited = write(folder / "sad.mkv", [face_filter.step(frame, wish).frame for frame in frames], demo.info)
+    target = Controls(emotions={"sad": 1.0})
+    edited = write(folder / "sad.mkv", [face_filter.step(frame, target).frame for frame in frames], demo.info)
     face_filter.close()
     found = evaluate(source_path, edited)
     assert found.emotion.groups["brow_inner_up"] > 0.1

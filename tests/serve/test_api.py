@@ -101,7 +101,7 @@ def test_pictures_come_back_with_the_times_they_were_sent_with() -> None:
     run(test())
 
 
-def test_the_wish_is_merged_replaced_and_chosen() -> None:
+def test_the_controls_are_merged_replaced_and_chosen() -> None:
     async def test() -> None:
         async with serving() as running, visiting(running, camera()) as visitor:
             path = f"/api/sessions/{visitor.id}/controls"

@@ -181,9 +181,9 @@ def test_what_is_no_message_is_refused(text: str | bytes) -> None:
 
 @many
 @given(st.dictionaries(CONTROL_KEYS, st.one_of(JSON_VALUES, st.floats(-2, 2)), max_size=5))
-def test_a_wish_is_taken_or_refused_and_never_out_of_range(changes: dict[str, Any]) -> None:
-    wish = outcome(lambda: merged(Controls(), changes), UsageError)
-    assert wish is None or json.dumps(wish.as_dict(), allow_nan=False)
+def test_a_target_is_taken_or_refused_and_never_out_of_range(changes: dict[str, Any]) -> None:
+    target = outcome(lambda: merged(Controls(), changes), UsageError)
+    assert target is None or json.dumps(target.as_dict(), allow_nan=False)
 
 
 @many

@@ -78,7 +78,7 @@ def planes(sent: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], ...]:
     return y.reshape(H, W), *(plane.reshape(H // 2, W // 2) for plane in np.split(chroma, 2))
 
 
-def test_the_camera_is_asked_for_what_was_wished() -> None:
+def test_the_camera_is_asked_for_what_was_requested() -> None:
     made, recorder = sink(fps=25)
     assert recorder.asked == (W, H, 25, None)
     assert recorder.i420

@@ -58,7 +58,7 @@ def test_frames_carry_their_capture_time() -> None:
     assert stamps_ns == sorted(set(stamps_ns))
 
 
-def test_what_the_camera_gives_is_told_and_what_was_wished_is_asked() -> None:
+def test_what_the_camera_gives_is_told_and_what_was_requested_is_asked() -> None:
     opener = Opener([ScriptedCapture(ENDLESS, fps=29.97, size=(640, 480))])
     source = CameraSource("2", 1280, 720, 30, open_capture=opener)
     source.close()
@@ -68,7 +68,7 @@ def test_what_the_camera_gives_is_told_and_what_was_wished_is_asked() -> None:
     assert info.fps == Fraction(2997, 100)
 
 
-def test_a_camera_that_tells_nothing_is_taken_at_its_wish() -> None:
+def test_a_camera_that_tells_nothing_is_taken_at_the_request() -> None:
     source = CameraSource(0, 320, 240, 15, open_capture=Opener([ScriptedCapture(ENDLESS, 0.0, (0, 0))]))
     source.close()
     assert (source.info.width, source.info.height, source.info.fps) == (320, 240, 15)
@@ -94,16 +94,16 @@ def test_absent_camera_is_refused_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "says"),
+    ("target", "says"),
     [
         ((0, 720, 30), "got 0x720"),
         ((1280, 99999, 30), "got 1280x99999"),
         ((1280, 720, 0), r"1\.\.1000 frames a second, got 0"),
     ],
 )
-def test_wishes_that_no_camera_has(wish: tuple[int, int, float], says: str) -> None:
+def test_requests_that_no_camera_meets(target: tuple[int, int, float], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        CameraSource(0, *wish, open_capture=Opener([]))
+        CameraSource(0, *target, open_capture=Opener([]))
 
 
 def test_an_unplugged_camera_comes_back_and_both_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -192,9 +192,9 @@ def chromium_check() -> str:
 
 @check("rtfilter cam --input demo: a filtered picture")
 def demo_check() -> str:
-    wish = ("-e", "happy=1.2", "--compare", "--no-idle", "--quiet")
+    target = ("-e", "happy=1.2", "--compare", "--no-idle", "--quiet")
     size = ("--width", str(SLOW[0]), "--height", str(SLOW[1]), "--fps", str(SLOW[2]))
-    words = [sys.executable, "-m", "rtfilter", "cam", "--input", "demo", *size, *wish]
+    words = [sys.executable, "-m", "rtfilter", "cam", "--input", "demo", *size, *target]
     process = subprocess.Popen(words, cwd=ROOT, env={**os.environ, "PYTHONFAULTHANDLER": "1"})
     try:
         need(waited(lambda: query_node(Path(DEVICE)).can_capture, 60), "nothing to read")
