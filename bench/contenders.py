@@ -1,4 +1,4 @@
-"""The contenders of `bench.latency`: rtfilter, its floor, and a day's work by a competent person."""
+"""The contenders of `bench.latency`: rtfilter, MediaPipe's tracker alone, and a simple smile warp."""
 
 from __future__ import annotations
 

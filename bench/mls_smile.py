@@ -1,4 +1,4 @@
-"""A smile by moving least squares on FaceMesh's landmarks: a day's work, the contender of `bench.latency`.
+"""A smile by moving least squares on FaceMesh's landmarks: a contender of `bench.latency`.
 
 Similarity deformation of Schaefer, McPhail, Warren: Image deformation using moving least squares
 (SIGGRAPH 2006, section 2.2), on a coarse grid over the face, then OpenCV's remap. It moves the corners of

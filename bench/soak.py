@@ -1,4 +1,4 @@
-"""`python -m bench.soak --minutes 10`: what a server keeps of visitors who come, take ten pictures and leave.
+"""`python -m bench.soak --minutes 10`: what a server keeps of clients that come and go.
 
 It counts memory, threads, open files (sockets among them) and event-loop tasks of `rtfilter serve` before and
 after, and writes soak.json.

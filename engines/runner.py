@@ -1,4 +1,4 @@
-"""What runs a network: on host arrays, or on a device's memory in the order of a stream.
+"""`Network` and `Runner`: interfaces of a loaded network, on host arrays and on a device's memory.
 
 `Network` is `engines.ort.cpu`; `Runner` is `engines.trt.runner` or `engines.ort.cuda`.
 """

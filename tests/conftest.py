@@ -1,4 +1,4 @@
-"""What every test starts from: settings of nobody, and footage where a checkout has it beside it."""
+"""What every test starts from: default settings, and footage where a checkout has it beside it."""
 
 from __future__ import annotations
 

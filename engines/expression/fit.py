@@ -89,7 +89,7 @@ def learn(
     power = coefficients.reduce("ReduceSumSquare", [1])
     quiet = (power * (-1.0 / reference.QUIET_POWER)).function("Exp")
     frontal = ((pose.rotation.part(8, 9) - 1.0) * (1.0 / reference.FRONTAL_COSINE)).function("Exp")
-    typical = np.sqrt(LANDMARK_COUNT) * reference.SURPRISE_IOD
+    typical = np.sqrt(LANDMARK_COUNT) * reference.OUTLIER_IOD
     surprise = (unlike.reduce("ReduceL2", [1]) * (1.0 / typical)).at_least(1.0)
     evidence = since_s.clip(0.0, reference.LONGEST_STEP_S) * reference.WEIGHT_PER_S
     count = quiet * (1.0 - reference.LEAST_SHARE) + reference.LEAST_SHARE

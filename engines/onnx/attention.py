@@ -1,4 +1,4 @@
-"""MediaPipe's own operators, which crop lips and eyes for closer looks, in standard ONNX.
+"""MediaPipe's own operators, which crop lips and eyes to refine them, in standard ONNX.
 
     Landmarks2TransformMatrix   landmarks -> where in a feature map a part of the face lies, turned upright
     TransformTensorBilinear     the feature map read there

@@ -1,4 +1,4 @@
-"""Groups of operators that are written as one ONNX node: the same operation, side by side, on other numbers.
+"""Operators that become one ONNX node: the same operation on parallel branches of a network.
 
 The face mesh runs lips and both eyes (and then irises) through small networks of one build. One by one they
 are some 300 steps of a few microseconds, each too small for a GPU. Side by side, as *lanes* of one value,

@@ -1,4 +1,4 @@
-"""TFLite's operators that compute, as ONNX nodes; several side by side are one node.
+"""TFLite's convolutions, sums and activations, as ONNX nodes; several side by side are one node.
 
 What each does is defined by TFLite's reference kernels; the padding SAME by its padding.h. The options are
 named as in the schema. Called by `onnx.convert`.

@@ -1,4 +1,4 @@
-"""TFLite's operators that only move numbers, as ONNX nodes. Called by `onnx.convert`."""
+"""TFLite's reshape, pad, slice, concatenate and the like, as ONNX nodes. Called by `onnx.convert`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operations that are written differently for GPUs and processors; both forms compute the same."""
+"""Operators with one form for GPUs and one for processors, of the same result. Called by `onnx`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MediaPipe's wheel, fetched by pip, else uv, else the pip that Python brings, in a temporary environment.
+"""MediaPipe's wheel, fetched by pip, else uv, else by Python's own pip in a temporary environment.
 
 Environments of uv and pipx have no pip. The wheel is read, and never installed. Called by `prepare.models`.
 """

@@ -26,7 +26,7 @@ _SEND_INITIAL = 1
 # inotify(7): IN_OPEN; IN_CLOSE_WRITE and IN_CLOSE_NOWRITE.
 _OPENED, _CLOSED = 0x20, 0x18
 # So many calls in a row are answered without a look at /proc when no open or close was seen.
-_TRUSTED = 10
+_CALLS_WITHOUT_CHECK = 10
 
 # Whether a program reads the device now; cheap enough to be called twice a second.
 Watched = Callable[[], bool]
@@ -63,7 +63,7 @@ class _Holders:
         if self._changes is None or self._changes.read() is not None:
             # Once more the next time: the event comes just before the process has the file.
             self._looks = 2
-        if self._looks > 0 or self._unlooked >= _TRUSTED:
+        if self._looks > 0 or self._unlooked >= _CALLS_WITHOUT_CHECK:
             self._looks, self._unlooked = max(self._looks - 1, 0), 0
             self._held = any(pid != os.getpid() for pid in holder_pids(self._path, self._proc))
         else:

@@ -18,7 +18,7 @@ from rtfilter.controls import EMOTIONS, INTENSITY_MAX, TABLES
 from rtfilter.errors import UsageError
 from rtfilter.system.files import write_text_atomically
 
-# By key: an example as TOML, and the meaning with range and default. Tables stand last, as TOML wants it.
+# By key: an example as TOML, and the meaning with range and default. Tables stand last, as TOML requires.
 KEYS_EXPLAINED: Final[Mapping[str, tuple[str, str]]] = {
     "preset": ('"friendly"', "a named mix; `rtfilter presets` lists them"),
     "intensity": ("1.0", f"factor on the emotions, 0..{INTENSITY_MAX} (default 1)"),

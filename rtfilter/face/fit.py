@@ -36,8 +36,8 @@ LONGEST_STEP_S = 0.1
 HALF_COMMIT_WEIGHT = 15.0  # at which half of what the identity basis does not explain is committed
 QUIET_POWER = 0.5  # sum of squared coefficients at which a frame counts for 1/e
 FRONTAL_COSINE = 0.05  # 1 - cos(angle off the camera) at which it does
-LEAST_SHARE = 0.05  # what an unquiet frame counts at least
-SURPRISE_IOD = 0.03  # from this distance (root mean square) on, a frame counts the less the farther it is
+LEAST_SHARE = 0.05  # what a frame with strong expression counts at least
+OUTLIER_IOD = 0.03  # from this distance (root mean square) on, a frame counts the less the farther it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class FaceFit:
         sideways = 1.0 - float(pose.rotation[2, 2])
         quiet = float(np.exp(-np.square(expression).sum() / QUIET_POWER))
         frontal = float(np.exp(-sideways / FRONTAL_COSINE))
-        surprise = float(np.linalg.norm(sample - state.shape_iod) / np.sqrt(LANDMARK_COUNT)) / SURPRISE_IOD
+        surprise = float(np.linalg.norm(sample - state.shape_iod) / np.sqrt(LANDMARK_COUNT)) / OUTLIER_IOD
         robust = 1.0 / max(surprise, 1.0)
         elapsed_s = min(max(time_s - state.time_s, 0.0), LONGEST_STEP_S)
         gain = WEIGHT_PER_S * elapsed_s * (LEAST_SHARE + (1.0 - LEAST_SHARE) * quiet) * frontal * robust

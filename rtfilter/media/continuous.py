@@ -1,4 +1,4 @@
-"""`Continuous`: the packets of a file on one timeline, also where its timestamps start anew.
+"""`Continuous`: the packets of a file on one timeline, also where its timestamps jump back.
 
 `cat a.ts b.ts`, joined segments and recorders that were reset write times that jump back. All streams of what
 comes after the jump move by one amount, so that it begins where everything before it has ended: nothing is

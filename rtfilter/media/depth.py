@@ -1,4 +1,4 @@
-"""Pictures with more than 8 bits a sample: an 8-bit view, and the edit added back at their scale.
+"""Pictures with more than 8 bits a sample: an 8-bit view, and the edit scaled back to their bits.
 
 The edit is a difference, so the samples keep what the view leaves out:
 

@@ -20,7 +20,7 @@ from rtfilter.system.arrays import U8, Box
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 
-STILL_PX = 1 / 24  # a shorter shift changes no pixel by what an eye could tell, and costs as much
+STILL_PX = 1 / 24  # a shorter shift changes no pixel visibly, and costs as much
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Detection:
 
 
 def letterbox(pixels: U8 | Planes, out: F32) -> Letterbox:
-    """Write a picture as the detector wants it into `out`: float32 [3, 128, 128], -1..1, with black bars.
+    """Write a picture as the detector takes it into `out`: float32 [3, 128, 128], -1..1, with black bars.
 
     It is read as MediaPipe reads it: bilinear, not averaged. Averaged, small faces are found less often: 59 %
     against 71 % of faces a tenth of the picture wide.

@@ -1,4 +1,4 @@
-"""The product's tracker: MediaPipe's two networks on an engine of ours, without MediaPipe.
+"""The product's tracker: MediaPipe's two networks, run without MediaPipe.
 
 Made by `filter`, which uses ONNX Runtime on the processor.
 """

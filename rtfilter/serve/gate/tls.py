@@ -23,14 +23,16 @@ from rtfilter.serve.gate.options import ServeOptions
 _DAYS = 90
 
 
-def ssl_context(options: ServeOptions, tell: Callable[[str], object] | None = None) -> ssl.SSLContext | None:
+def ssl_context(
+    options: ServeOptions, notify: Callable[[str], object] | None = None
+) -> ssl.SSLContext | None:
     """The TLS context of the server, TLS 1.2 at least; None without `options.tls`.
 
     A certificate made here lives as long as the process. Its key is on the disk only while it is loaded.
 
     Args:
         options: The server's configuration.
-        tell: Called with one line that has the SHA-256 fingerprint, to compare with the browser's.
+        notify: called with one line that has the SHA-256 fingerprint, to compare with the browser's.
 
     Raises:
         UsageError: A file cannot be read, or the two are not a valid certificate and its key.
@@ -51,8 +53,8 @@ def ssl_context(options: ServeOptions, tell: Callable[[str], object] | None = No
                 file.write(key + pem)
             context = _loaded(path, path)
         origin = "made for this run"
-    if tell is not None:
-        tell(f"certificate ({origin}), SHA-256 {fingerprint(pem)}")
+    if notify is not None:
+        notify(f"certificate ({origin}), SHA-256 {fingerprint(pem)}")
     return context
 
 
