@@ -136,9 +136,7 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
                 "cam",
                 "serve",
                 "sources",
-                "sinks",
                 "system",
-                "cli.run",
                 # Streams that share a device, and memory that several threads free.
                 "gpu",
                 "engines",

@@ -38,6 +38,14 @@ def test_more_than_the_spares_are_closed() -> None:
     assert (pool.idle, sorted(each.closed for each in made)) == (1, [0, 1, 1])
 
 
+def test_a_filter_that_failed_is_closed_and_not_lent_again() -> None:
+    pool, made = a_pool(spares=2)
+    lent = pool.take()
+    pool.give_back(lent, failed=True)
+    assert (pool.idle, made[0].closed, made[0].resets) == (0, 1, 0)
+    assert pool.take() is not lent
+
+
 def test_after_the_end_none_is_lent_and_all_are_closed() -> None:
     pool, made = a_pool(spares=2)
     lent = pool.take()

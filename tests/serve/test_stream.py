@@ -182,7 +182,8 @@ def test_a_filter_that_fails_ends_the_stream_once() -> None:
         broken = PaintingFilter()
         broken.error = ValueError("inside")
         session = Session("one", "peer", Controls(), {})
-        stream = Stream(session, FilterPool(lambda: broken), Limits(), CARD, reasons.append)
+        pool = FilterPool(lambda: broken)
+        stream = Stream(session, pool, Limits(), CARD, reasons.append)
         stream.take(Camera(lambda _: grey_picture(), 20))
         await first(lambda: bool(reasons))
         assert "ValueError" in reasons[0]
@@ -190,5 +191,6 @@ def test_a_filter_that_fails_ends_the_stream_once() -> None:
         await stream.close(reasons[0])
         await stream.close("again")
         assert session.reason == reasons[0]
+        assert (pool.idle, broken.closed) == (0, 1)
 
     run(test)

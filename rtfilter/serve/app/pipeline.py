@@ -105,11 +105,12 @@ class FilterPool:
                 return self._idle.pop()
         return self._make()
 
-    def give_back(self, face_filter: FaceFilter) -> None:
-        """Return a filter, to be lent again or closed."""
-        face_filter.reset()
+    def give_back(self, face_filter: FaceFilter, *, failed: bool = False) -> None:
+        """Return a filter, to be lent again; or closed, as one is that `failed`: its device may be lost."""
+        if not failed:
+            face_filter.reset()
         with self._changing:
-            keep = not self._closed and len(self._idle) < self._spares
+            keep = not failed and not self._closed and len(self._idle) < self._spares
             if keep:
                 self._idle.append(face_filter)
         if not keep:
@@ -191,13 +192,14 @@ class FilterPipeline:
             self._give_back()
             return self._slot.get()
 
-    def _give_back(self) -> None:
+    def _give_back(self, *, failed: bool = False) -> None:
         lent, self._filter = self._filter, None
         if lent is not None:
-            self._pool.give_back(lent)
+            self._pool.give_back(lent, failed=failed)
 
     def _ended(self, error: BaseException | None) -> None:
-        error = caught(self._give_back) or error
+        giving_back = caught(lambda: self._give_back(failed=error is not None))
+        error = error or giving_back
         if error is not None:
             self._failed(error)
 
