@@ -72,6 +72,10 @@ class SinkWriter:
         self.timings.record("age_at_sink", done_ns - frame.captured_ns)
 
     def _ended(self, error: BaseException | None) -> None:
+        # First, as closing a sink that failed may take long, or for ever.
+        self.error = error
+        if error is not None:
+            self._slot.close(drop=True)
         closing_error = caught(lambda: self._sink.close(self._complete and error is None))
         if error is not None and closing_error is not None:
             _log.warning("after %r: %s", error, closing_error)

@@ -40,7 +40,10 @@ class Batcher:
         self._free_rows = [2 * number for number in reversed(range(streams))]
         self._changed = threading.Condition()
         self._pending: list[Work] = []
-        self._busy = self._closed = False
+        # The launch under way, and the thread that launched it; None while the device is free.
+        self._held: list[Work] = []
+        self._owner: int | None = None
+        self._closed = False
 
     def join(self) -> int:
         """Add a stream: the first of its two rows of the state table.
@@ -73,6 +76,15 @@ class Batcher:
         Raises:
             GpuError: the device failed, which every stream of it gets, or was closed.
         """
+        try:
+            self._run(work, meanwhile)
+        except BaseException:
+            self._abandon(work)
+            raise
+        if work.error is not None:
+            raise _copy(work.error) from work.error
+
+    def _run(self, work: Work, meanwhile: Callable[[], object] | None) -> None:
         with self._changed:
             self._check_open()
             self._pending.append(work)
@@ -87,14 +99,25 @@ class Batcher:
             while batch := self._wait(work):
                 self._launch(batch)
                 self._read(batch)
-        if work.error is not None:
-            raise _copy(work.error) from work.error
+
+    def _abandon(self, work: Work) -> None:
+        """Drop the work after an interruption, and leave what else this thread launched to other threads."""
+        with self._changed:
+            if self._owner == threading.get_ident():
+                waiting = [other for other in self._pending if other not in self._held]
+                self._pending = [other for other in self._held if not other.done] + waiting
+                self._free()
+            self._pending = [other for other in self._pending if other is not work]
+            self._changed.notify_all()
+
+    def _free(self) -> None:
+        self._owner, self._held = None, []
 
     def close(self) -> None:
         """Free everything, after the launch that is under way. May be called twice."""
         with self._changed:
             self._closed = True
-            while self._busy:
+            while self._owner is not None:
                 self._changed.wait()
             for work in self._pending:
                 work.error, work.done = _closed(), True
@@ -110,14 +133,14 @@ class Batcher:
 
     def _next_batch(self) -> list[Work]:
         """The next launch, its frames of one format; empty while the device is busy. Under the lock."""
-        if self._busy or self._closed or not self._pending:
+        if self._owner is not None or self._closed or not self._pending:
             return []
         frames = [work for work in self._pending if work.upload is not None]
         kind = frames[0].frame.format if frames else None
         batch = [work for work in self._pending if work.upload is None or work.upload.format is kind]
         batch = batch[: self.device.frames_max]
+        self._held, self._owner = batch, threading.get_ident()
         self._pending = [work for work in self._pending if work not in batch]
-        self._busy = True
         return batch
 
     def _wait(self, work: Work) -> list[Work]:
@@ -139,7 +162,7 @@ class Batcher:
             self._end(batch, None)
 
     def _try(self, batch: list[Work], action: Callable[[], None]) -> bool:
-        """Run it; whether it ran. A failure is the batch's and the device's, an interruption the batch's."""
+        """Run it; whether it ran. A failure is the batch's and the device's."""
         try:
             if self.failed is not None:
                 raise self.failed
@@ -149,16 +172,13 @@ class Batcher:
             self.failed = _as_gpu_error(raised)
             self._end(batch, self.failed)
             return False
-        except BaseException as raised:
-            self._end(batch, _as_gpu_error(raised))
-            raise
 
     def _end(self, batch: list[Work], error: GpuError | None) -> None:
         with self._changed:
             for work in batch:
                 if not work.done:
                     work.error, work.done = error, True
-            self._busy = False
+            self._free()
             self._changed.notify_all()
 
 
@@ -171,5 +191,5 @@ def _copy(error: GpuError) -> GpuError:
     return type(error)(str(error))
 
 
-def _as_gpu_error(raised: BaseException) -> GpuError:
+def _as_gpu_error(raised: Exception) -> GpuError:
     return raised if isinstance(raised, GpuError) else GpuError(f"the CUDA lane failed: {raised!r}")

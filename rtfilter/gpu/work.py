@@ -27,7 +27,7 @@ class Work:
         upload: the region of the frame; None for a detection alone.
         roi: the mesh network's square; None where there is no face.
         rows: of the state table, read and written; -1 reads zeros, a new stream.
-        target: of the emotion, float32 [TARGET.size].
+        target: the row TARGET of this frame (target, weights, times), float32 [TARGET.size].
         look: the frame's pixels, where its faces are to be detected.
         results: see `BatchGraph`, of this frame: [1, ...]. The stream's next step may overwrite them.
         box: the changed box; None where nothing changed.

@@ -172,6 +172,26 @@ def test_an_error_of_the_device_ends_it() -> None:
     assert inner.closes == [False]
 
 
+def test_an_error_is_there_before_a_device_that_hangs_is_closed() -> None:
+    """A device that is gone may never close; the loop must learn of it all the same."""
+    released = threading.Event()
+
+    class Gone:
+        def write(self, frame: Frame) -> None:
+            raise DeviceError("gone")
+
+        def close(self, complete: bool) -> None:
+            released.wait(GUARD_S)
+
+    writer = SinkWriter(Gone())
+    writer.put(frame(1))
+    assert eventually(lambda: writer.error is not None)
+    assert not writer.put(frame(2))
+    released.set()
+    with pytest.raises(DeviceError, match="gone"):
+        writer.close(complete=True)
+
+
 def test_closed_twice_and_written_to_after() -> None:
     inner = RepeatingListSink()
     writer = SteadyWriter(inner, 100)

@@ -226,6 +226,31 @@ def test_an_interrupted_frame_leaves_the_device_to_the_next(
         each.close()
 
 
+@pytest.mark.parametrize("function", ["_launch", "_try", "_read", "_end", "_wait", "_free"])
+def test_an_interruption_anywhere_leaves_the_device_free(
+    make_batcher: MakeBatcher, clips: list[list[Frame]], function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing waits for a launch that is under way; it waited for ever for one that was interrupted."""
+    one = make_batcher()
+    lane, other = lane_at(one), lane_at(one)
+    for each in (lane, other):
+        each.step(clips[0][0], TARGETS[0])
+    inner = getattr(one, function)
+
+    def interrupted(*arguments: object) -> None:
+        monkeypatch.setattr(one, function, inner)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(one, function, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lane.step(clips[0][1], TARGETS[0])
+    assert other.step(clips[0][1], TARGETS[0]).frame.changed is not None
+    closing = threading.Thread(target=lambda: [each.close() for each in (lane, other)], daemon=True)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive()
+
+
 def test_a_place_is_given_to_the_next_stream_without_the_last_ones_state(
     make_batcher: MakeBatcher, clips: list[list[Frame]]
 ) -> None:

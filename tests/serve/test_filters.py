@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtfilter.errors import UsageError
+from rtfilter.errors import GpuError, UsageError
 from rtfilter.serve.app.pipeline import FilterPool
 from tests.fakes.serving import PaintingFilter
 
@@ -38,12 +38,16 @@ def test_more_than_the_spares_are_closed() -> None:
     assert (pool.idle, sorted(each.closed for each in made)) == (1, [0, 1, 1])
 
 
-def test_a_filter_that_failed_is_closed_and_not_lent_again() -> None:
+@pytest.mark.parametrize(("error", "closed"), [(ValueError("a picture"), 1), (GpuError("lost"), 2)])
+def test_a_filter_that_failed_is_closed_and_so_are_others_on_a_lost_device(
+    error: Exception, closed: int
+) -> None:
     pool, made = a_pool(spares=2)
-    lent = pool.take()
-    pool.give_back(lent, failed=True)
-    assert (pool.idle, made[0].closed, made[0].resets) == (0, 1, 0)
-    assert pool.take() is not lent
+    lent, other = pool.take(), pool.take()
+    pool.give_back(other)
+    pool.give_back(lent, error)
+    assert made[0].resets == 0
+    assert (pool.idle, sum(each.closed for each in made)) == (2 - closed, closed)
 
 
 def test_after_the_end_none_is_lent_and_all_are_closed() -> None:

@@ -6,6 +6,7 @@ Called by `cli.serve`. The server has one session, `cam`, which the results of t
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -32,6 +33,8 @@ from rtfilter.sources.capture import list_cameras
 from rtfilter.system.clock import monotonic_ns
 from rtfilter.system.latest import Latest
 from rtfilter.system.threads import caught, start_thread
+
+_log = logging.getLogger(__name__)
 
 SESSION = "cam"
 START_S = 15.0
@@ -158,7 +161,10 @@ class CamPanel:
         session = self._session
         while (item := await self._results.next()) is not None:
             pictures = session.results.readers > 0
-            session.deliver(await self._loop.run_in_executor(None, _filtered, *item, pictures))
+            try:
+                session.deliver(await self._loop.run_in_executor(None, _filtered, *item, pictures))
+            except Exception:  # noqa: BLE001 - one picture less, and the reason in the log
+                _log.exception("a picture of the camera cannot be shown in the panel")
 
     async def _list(self, _: web.Request) -> web.Response:
         cameras = await asyncio.get_running_loop().run_in_executor(None, list_cameras)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import av
 import numpy as np
 
-from rtfilter.errors import UsageError
+from rtfilter.errors import GpuError, UsageError
 from rtfilter.filter import FaceFilter, StepReport
 from rtfilter.pipeline import FrameWorker
 from rtfilter.serve.app.messages import LiveControls
@@ -105,16 +105,22 @@ class FilterPool:
                 return self._idle.pop()
         return self._make()
 
-    def give_back(self, face_filter: FaceFilter, *, failed: bool = False) -> None:
-        """Return a filter, to be lent again; or closed, as one is that `failed`: its device may be lost."""
-        if not failed:
+    def give_back(self, face_filter: FaceFilter, error: BaseException | None = None) -> None:
+        """Return a filter, to be lent again or closed.
+
+        error: what it failed with. It is closed then, and after a GpuError so are the idle ones.
+        """
+        if error is None:
             face_filter.reset()
         with self._changing:
-            keep = not failed and not self._closed and len(self._idle) < self._spares
+            keep = error is None and not self._closed and len(self._idle) < self._spares
+            unusable = [] if keep else [face_filter]
             if keep:
                 self._idle.append(face_filter)
-        if not keep:
-            face_filter.close()
+            elif isinstance(error, GpuError):
+                unusable, self._idle = [face_filter, *self._idle], []
+        for each in unusable:
+            each.close()
 
     def close(self) -> None:
         """Close the unused filters, and the lent ones when they come back."""
@@ -192,13 +198,13 @@ class FilterPipeline:
             self._give_back()
             return self._slot.get()
 
-    def _give_back(self, *, failed: bool = False) -> None:
+    def _give_back(self, error: BaseException | None = None) -> None:
         lent, self._filter = self._filter, None
         if lent is not None:
-            self._pool.give_back(lent, failed=failed)
+            self._pool.give_back(lent, error)
 
     def _ended(self, error: BaseException | None) -> None:
-        giving_back = caught(lambda: self._give_back(failed=error is not None))
+        giving_back = caught(lambda: self._give_back(error))
         error = error or giving_back
         if error is not None:
             self._failed(error)

@@ -57,7 +57,6 @@ class Sessions:
         self._card = still_card(1280, 720, "Paused", "the picture comes back when it is switched on again")
         self._metrics = metrics
         self.processors = Processors()
-        self.processors = Processors()
         self._entries: dict[str, Entry] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._tidying: asyncio.TimerHandle | None = None
