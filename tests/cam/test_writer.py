@@ -165,8 +165,7 @@ def test_an_error_of_the_device_ends_it() -> None:
     inner = RepeatingListSink(error=DeviceError("the module is gone"))
     writer = SteadyWriter(inner, 100)
     writer.put(frame(1))
-    assert eventually(lambda: writer.error is not None)
-    assert inner.closes == [False]
+    assert eventually(lambda: writer.error is not None and inner.closes == [False])
     with pytest.raises(DeviceError, match="module is gone"):
         writer.close(complete=True)
     assert inner.closes == [False]
