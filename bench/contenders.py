@@ -10,8 +10,9 @@ import numpy as np
 from rtfilter.bench.common import Contender
 from rtfilter.bench.mls_smile import MlsSmile
 from rtfilter.controls import Controls
+from rtfilter.errors import Notify
 from rtfilter.frame import Frame
-from rtfilter.gpu.choose import AUTO, LaneChoice, Notify
+from rtfilter.gpu.choose import AUTO, LaneChoice
 from rtfilter.system.arrays import U8
 
 RTFILTER, FACEMESH, MLS = "rtfilter", "facemesh", "facemesh_mls"

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from rtfilter.bench import common
 from rtfilter.bench.contenders import FACEMESH, MLS, RTFILTER, TITLES, Rtfilter, all_contenders
 from rtfilter.controls import Controls
+from rtfilter.errors import Notify
 from rtfilter.frame import Frame
-from rtfilter.gpu.choose import LaneChoice, Notify
+from rtfilter.gpu.choose import LaneChoice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,6 @@
-"""The one error hierarchy. Every message shows what came, what was expected, and what to do next.
+"""The one error hierarchy, and `Notify` for other lines to the user.
+
+Every message shows what came, what was expected, and what to do next.
 
 The command line prints the message alone, on one line, and exits with `exit_code`: 2 for a usage
 mistake that another command line would mend, 1 for a failure of the world (device, file, disk).
@@ -7,7 +9,10 @@ mistake that another command line would mend, 1 for a failure of the world (devi
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+# Called with one line for the user, of what takes long or went another way.
+Notify = Callable[[str], None]
 
 
 class RtfilterError(Exception):

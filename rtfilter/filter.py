@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import Controls, in_range
-from rtfilter.errors import FrameError, UsageError
+from rtfilter.errors import FrameError, Notify, UsageError
 from rtfilter.face.edit import FaceEditor
 from rtfilter.face.fit import FaceFit, FaceState
 from rtfilter.face.landmarks import is_plausible, share_inside
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
-from rtfilter.gpu.choose import AUTO, CPU, CUDA, LaneChoice, Notify, choose_lane, lane_name, log_choice
+from rtfilter.gpu.choose import AUTO, CPU, CUDA, LaneChoice, choose_lane, lane_name, log_choice
 from rtfilter.gpu.fallback import open_lane
 from rtfilter.gpu.lane import StepReport, StepResult
 from rtfilter.system.clock import TimeWatch

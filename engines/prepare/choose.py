@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtfilter.engines.driver import Gpu
@@ -16,15 +15,13 @@ from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.flavour import PORTABLE, RTX, Flavour, installed_flavours, target_for
 from rtfilter.engines.trt.plans import PlanCache, PlanKey, plan_key
-from rtfilter.errors import GpuError
+from rtfilter.errors import GpuError, Notify
 from rtfilter.face.model import MorphableModel
 from rtfilter.kernels.device import Device
 from rtfilter.system.installation import install_extra
 from rtfilter.system.version import package_version
 
 _log = logging.getLogger(__name__)
-
-Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

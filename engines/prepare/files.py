@@ -12,10 +12,9 @@ from pathlib import Path
 
 from rtfilter.engines.expression.layout import EXPRESSION, model_key
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
-from rtfilter.engines.prepare.fetch import Progress
 from rtfilter.engines.prepare.models import DETECTOR, MESH, tflite_model
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.errors import UsageError, nearest
+from rtfilter.errors import Notify, UsageError, nearest
 from rtfilter.face.model import MorphableModel
 from rtfilter.system.cache import CacheError, CacheFile, cache_folder
 
@@ -36,7 +35,7 @@ class Recipe:
 
     spec: NetworkSpec
     source: str
-    make: Callable[[Progress], bytes]
+    make: Callable[[Notify], bytes]
     form: str = PLAIN
 
     @property
@@ -47,7 +46,7 @@ class Recipe:
         name = f"{self.spec.name}-v{self.spec.version}{form}-{key}.network"
         return CacheFile(cache_folder() / "networks" / name, {"source": self.source})
 
-    def content(self, progress: Progress | None = None, *, required: bool = False) -> bytes:
+    def content(self, progress: Notify | None = None, *, required: bool = False) -> bytes:
         """The ONNX file's bytes, made where they are missing or damaged; see `CacheFile.get`."""
         notify, file = progress or _quiet, self.file
 
@@ -66,19 +65,19 @@ class Recipe:
             return False
 
 
-def _face_detector(progress: Progress) -> bytes:
+def _face_detector(progress: Notify) -> bytes:
     from rtfilter.engines.onnx.face_graphs import face_detector
 
     return face_detector(tflite_model(DETECTOR, progress), DETECTOR.name)
 
 
-def _face_mesh(progress: Progress) -> bytes:
+def _face_mesh(progress: Notify) -> bytes:
     from rtfilter.engines.onnx.face_graphs import face_mesh
 
     return face_mesh(tflite_model(MESH, progress), MESH.name)
 
 
-def _face_mesh_for_processor(progress: Progress) -> bytes:
+def _face_mesh_for_processor(progress: Notify) -> bytes:
     from rtfilter.engines.onnx.face_graphs import face_mesh
     from rtfilter.engines.onnx.style import ForProcessor
 
@@ -99,7 +98,7 @@ def expression_recipe(model: MorphableModel | None = None) -> Recipe:
     """The expression network of a face model; default the built-in one."""
     held = model or MorphableModel.builtin()
 
-    def make(progress: Progress) -> bytes:
+    def make(progress: Notify) -> bytes:
         from rtfilter.engines.expression.graph import expression_graph
 
         return expression_graph(held)
@@ -107,7 +106,7 @@ def expression_recipe(model: MorphableModel | None = None) -> Recipe:
     return Recipe(EXPRESSION, model_key(held), make)
 
 
-def prepare(progress: Progress | None = None) -> dict[str, Path]:
+def prepare(progress: Notify | None = None) -> dict[str, Path]:
     """Make every file that is missing or damaged, in all forms.
 
     Args:
@@ -126,7 +125,7 @@ def prepare(progress: Progress | None = None) -> dict[str, Path]:
 
 def network_bytes(
     spec: NetworkSpec,
-    progress: Progress | None = None,
+    progress: Notify | None = None,
     form: str = PLAIN,
     model: MorphableModel | None = None,
 ) -> bytes:

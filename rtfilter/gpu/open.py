@@ -7,10 +7,10 @@ import threading
 from weakref import WeakValueDictionary
 
 from rtfilter.engines.expression.layout import model_key
-from rtfilter.engines.prepare.choose import EngineChoice, Notify, make_runner
+from rtfilter.engines.prepare.choose import EngineChoice, make_runner
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
-from rtfilter.errors import GpuError
+from rtfilter.errors import GpuError, Notify
 from rtfilter.face.model import MorphableModel
 from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.cuda_lane import CudaLane
