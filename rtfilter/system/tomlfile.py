@@ -1,6 +1,6 @@
 """TOML files: read with errors that name file and line, written whole or not at all.
 
-Called by `config` and `presets`.
+Called by `config`, `presets` and `learn.config`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,14 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def toml_value(text: str) -> Any:
+    """The value that `text` stands for in TOML, such as `0.5` or `[1, 2]`; text that is none, as it is."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def place_of(path: Path, key: str) -> str:
