@@ -1,6 +1,6 @@
 """MediaPipe's FaceMesh as a `Tracker` of one face: it reads training footage.
 
-`learn.observe` and `learn.build_demo_asset` use it; `bench.tracker` compares the product's tracker with it.
+`learn.model.observe` and `learn.build_demo_asset` use it; `bench.tracker` compares the product's tracker with it.
 """
 
 from __future__ import annotations

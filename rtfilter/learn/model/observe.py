@@ -1,6 +1,6 @@
 """Footage to training data: FaceMesh's landmarks beside a teacher's blendshape scores.
 
-Called by `learn.build_face_model`.
+Called by `learn.model.build_face_model`.
 """
 
 from __future__ import annotations

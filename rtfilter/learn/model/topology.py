@@ -1,6 +1,6 @@
 """The mesh of the 478 landmarks, from MediaPipe's list of edges: triangles, holes and mirror.
 
-Called by `learn.rigging`.
+Called by `learn.model.rigging`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Linear and sphincter muscles after Waters 1987 ("A muscle model for animating three-dimensional facial
 expression"), with Gaussian falloff in place of his angular one, a hinge for the jaw and lids that
 slide. Authored for the subject's left (x > 0) and mirrored. Units: inter-ocular distances, head frame
-(x to the subject's left, y down, z away from the camera). Called by `learn.rigging`.
+(x to the subject's left, y down, z away from the camera). Called by `learn.model.rigging`.
 """
 
 from __future__ import annotations

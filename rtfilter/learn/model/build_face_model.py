@@ -1,4 +1,4 @@
-"""`python -m rtfilter.learn.build_face_model --footage DIR --task FILE`: the face model, from footage.
+"""`python -m rtfilter.learn.model.build_face_model --footage DIR --task FILE`: the face model, from footage.
 
 Fits the anatomical prior to every video of a folder (one person a clip), writes the asset, and prints the
 model card's figures: held-out error of the prior alone and of the fitted model.
@@ -17,11 +17,11 @@ import numpy as np
 from rtfilter.controls import BLENDSHAPES
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.model import ASSET, HOLES, MorphableModel
-from rtfilter.learn.muscles import build_prior
-from rtfilter.learn.observe import Clip, observe
-from rtfilter.learn.rigging import fit_rig, mean_face, rigidity, to_model
+from rtfilter.learn.model.muscles import build_prior
+from rtfilter.learn.model.observe import Clip, observe
+from rtfilter.learn.model.rigging import fit_rig, mean_face, rigidity, to_model
 
-TARGET = Path(__file__).resolve().parents[1] / "face" / "assets" / ASSET
+TARGET = Path(__file__).resolve().parents[2] / "face" / "assets" / ASSET
 SETTLING_S = 1.0  # the person's neutral is learned "within seconds"; errors are counted after this
 
 

@@ -2,7 +2,7 @@
 
 Where footage shows a blendshape often, the data decide; where it never does, the prior stays (Li, Weise,
 Pauly 2010, "Example-based facial rigging", with the teacher's scores in place of their optimised
-weights, which makes the fit one linear least-squares problem). Called by `learn.build_face_model`.
+weights, which makes the fit one linear least-squares problem). Called by `learn.model.build_face_model`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from rtfilter.controls import BLENDSHAPE_COUNT, MIRROR
 from rtfilter.face import landmarks as lm
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import align
-from rtfilter.learn.muscles import build_prior
-from rtfilter.learn.observe import Clip
-from rtfilter.learn.topology import hole_triangles, mirror_permutation, triangles_from_edges
+from rtfilter.learn.model.muscles import build_prior
+from rtfilter.learn.model.observe import Clip
+from rtfilter.learn.model.topology import hole_triangles, mirror_permutation, triangles_from_edges
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
