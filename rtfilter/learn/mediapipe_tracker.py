@@ -1,6 +1,6 @@
 """MediaPipe's FaceMesh as a `Tracker` of one face: it reads training footage.
 
-`learn.model.observe` and `learn.build_demo_asset` use it; `bench.tracker` compares the product's tracker with it.
+`learn.model.observe` and `learn.build_demo_asset` use it; `bench.tracker` compares it with the product.
 """
 
 from __future__ import annotations
