@@ -27,9 +27,9 @@ from rtfilter.quality.measures import (
     EmotionMeasure,
     FacePairs,
     JitterMeasure,
-    MouthMeasure,
     PixelMeasure,
 )
+from rtfilter.quality.mouth import MouthMeasure, mouth
 from rtfilter.sources.file import FileSource
 from rtfilter.tracking.base import LANDMARK_COUNT
 
@@ -124,7 +124,7 @@ def evaluate(
         source_faces=sum(points is not None for points in tracks.source),
         edited_faces=sum(points is not None for points in tracks.edited),
         faces=len(pairs.frame),
-        mouth=measures.mouth(pairs),
+        mouth=mouth(pairs),
         emotion=measures.emotion(pairs),
         jitter=measures.jitter(pairs),
         pixels=pixels,

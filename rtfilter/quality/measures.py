@@ -1,7 +1,7 @@
-"""The measures of an edit, from landmarks, coefficients and pixels; definitions: docs/evaluation.md.
+"""Expression, jitter and pixels before and after an edit; definitions: docs/evaluation.md.
 
-A measure is None where the video has nothing to measure: correlation of lips that never move, closures of
-lips that never close, background where the face fills the picture. Called by `quality.evaluate`.
+A measure is None where the video has nothing to measure: jitter of a single frame, background where the face
+fills the picture. The mouth is in `quality.mouth`. Called by `quality.evaluate`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,6 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 
-# A source gap below the first is closed, an edited one below the second still is. Between them lies the
-# tracker's scatter, so that lips which rest at the limit are not counted as opened.
-CLOSED_IOD: Final = 0.03
-STILL_CLOSED_IOD: Final = 0.045
-# Lips that move less than this (standard deviation of the gap) show the tracker's noise, not speech.
-SPEAKING_IOD: Final = 0.004
 # The face's surroundings, in half sizes of its landmarks' box: an edit may fade out in there.
 SURROUNDINGS: Final = 1.6
 FACE_BOX_MIN_PX: Final = 16
@@ -59,18 +53,6 @@ class FacePairs:
 
 
 @dataclass(frozen=True, slots=True)
-class MouthMeasure:
-    """gap_r, gap_gain: Pearson's r and the slope of edited over source inner-lip gap. closures: source
-    frames with closed lips; closures_kept: the share of them that stays closed."""
-
-    gap_r: float | None
-    gap_gain: float | None
-    gap_rmse_iod: float
-    closures: int
-    closures_kept: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class EmotionMeasure:
     """Mean changes: coefficients by blendshape name, groups of them, and the mouth corners against the
     lips' middle (positive: up)."""
@@ -98,23 +80,6 @@ class PixelMeasure:
     sharpness: float | None
     background_diff: float | None
     background_worst: int | None
-
-
-def mouth(pairs: FacePairs) -> MouthMeasure:
-    """Agreement of the inner-lip gap before and after."""
-    source, edited = (_gaps_iod(points, pairs) for points in (pairs.source_px, pairs.edited_px))
-    source0, edited0 = source - source.mean(), edited - edited.mean()
-    power, edited_power = float(np.square(source0).sum()), float(np.square(edited0).sum())
-    shared = float((source0 * edited0).sum())
-    speaks = float(source.std()) >= SPEAKING_IOD
-    closed = source < CLOSED_IOD
-    return MouthMeasure(
-        gap_r=shared / np.sqrt(power * edited_power) if speaks and edited_power > 0.0 else None,
-        gap_gain=shared / power if speaks else None,
-        gap_rmse_iod=float(np.sqrt(np.square(edited - source).mean())),
-        closures=int(closed.sum()),
-        closures_kept=float((edited[closed] < STILL_CLOSED_IOD).mean()) if closed.any() else None,
-    )
 
 
 def emotion(pairs: FacePairs) -> EmotionMeasure:
@@ -181,11 +146,6 @@ def _indices(name: str) -> list[int]:
     if name in BLENDSHAPE_INDEX:
         return [BLENDSHAPE_INDEX[name]]
     return [BLENDSHAPE_INDEX[name + side] for side in ("Left", "Right")]
-
-
-def _gaps_iod(points_px: F32, pairs: FacePairs) -> F64:
-    between = points_px[:, lm.LIP_UPPER_INNER, :2] - points_px[:, lm.LIP_LOWER_INNER, :2]
-    return np.asarray(np.hypot(between[:, 0], between[:, 1]) / pairs.px_per_iod, np.float64)
 
 
 def _lift_iod(points_px: F32, pairs: FacePairs) -> F64:

@@ -21,6 +21,7 @@ from rtfilter.frame import Frame
 from rtfilter.media.info import SourceInfo
 from rtfilter.quality import measures
 from rtfilter.quality.evaluate import Evaluation, Tracks, evaluate, paired
+from rtfilter.quality.mouth import mouth
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sinks.compare import CompareSink, compared_info
@@ -282,7 +283,7 @@ def test_what_a_video_cannot_tell_is_none(demo: DemoSource, model: MorphableMode
     open_px = still.source[15]  # in a vowel: there is no closure to keep
     still.source, still.edited, still.time_s = [open_px] * 4, [open_px] * 4, still.time_s[:4]
     pairs = paired(still, model)
-    silent, calm = measures.mouth(pairs), measures.jitter(pairs)
+    silent, calm = mouth(pairs), measures.jitter(pairs)
     assert (silent.gap_r, silent.gap_gain, silent.closures_kept) == (None, None, None)
     assert (calm.ratio, calm.edit_iod) == (None, 0.0)
     full = measures.Pixels()
