@@ -17,8 +17,26 @@ from rtfilter.engines.expression.values import Formula, Value
 from rtfilter.face import edit as reference
 from rtfilter.face import emotion
 from rtfilter.face.edit import VIEW_COUNT
-from rtfilter.face.landmarks import LANDMARK_COUNT, LIPS_INNER_LOWER, LIPS_INNER_UPPER
-from rtfilter.face.mouth import CLOSURE_STEPS, OPEN_SHARE, PAIRS, MouthGuard
+from rtfilter.face.landmarks import (
+    LANDMARK_COUNT,
+    LIPS_INNER_LOWER,
+    LIPS_INNER_UPPER,
+    MOUTH_CORNER_LEFT,
+    MOUTH_CORNER_RIGHT,
+)
+from rtfilter.face.mouth import (
+    CLOSURE_STEPS,
+    FULL_GAP_IOD,
+    LEAST_WIDTH_IOD,
+    MIDDLE_ROWS,
+    OPEN_SHARE,
+    PAIRS,
+    ROUNDED,
+    ROWS,
+    UNROUNDED,
+    WIDE_ROWS,
+    MouthGuard,
+)
 from rtfilter.face.smooth import OneEuro
 
 F64 = npt.NDArray[np.float64]
@@ -60,6 +78,8 @@ def smoothed(motion: Motion, held: Value, sample: Value, offset_cutoff_hz: Value
         slope.function("Abs") * np.repeat((reference.OFFSET_BETA, reference.VIEW_BETA), _COUNTS)[None]
         + cutoff_hz
     )
+    falls = (sample * motion.value < motion.value * motion.value).number()
+    cutoff_hz = cutoff_hz * (1.0 - falls * np.repeat((1.0 - reference.OFFSET_FALL, 0.0), _COUNTS)[None])
     # keep 0: the sample as it comes, at rest.
     away = off * (1.0 - _share(cutoff_hz * safe_s)) * keep
     return Motion(sample - away, slope * keep)
@@ -71,27 +91,45 @@ def _share(cycles: Value) -> Value:
     return reach / (reach + 1.0)
 
 
-def guarded(guard: MouthGuard, offset: Value, shape_iod: Value, mouth_weight: Value) -> Value:
-    """`MouthGuard.solve`: the permitted offset [B, 52]. offset: [B, 52]; shape_iod: [B, 1434].
+def guarded(guard: MouthGuard, offset: Value, shape_iod: Value, neutral_iod: Value, mouth: Value) -> Value:
+    """`MouthGuard.solve`: the permitted offset [B, 52]. offset: [B, 52]; shapes: [B, 1434]; mouth: [B, 1].
 
     What the offset does to the lip gaps is carried along with it: each row of `[offset, change of gaps]`.
     """
-    modes = len(guard.power)
-    seen: F64 = np.concatenate([np.eye(BLENDSHAPE_COUNT), guard.gap_rows.T, guard.to_modes.T], axis=1)
-    state, speech = (offset @ seen).split(BLENDSHAPE_COUNT + PAIRS, modes)
-    share = mouth_weight / (mouth_weight * guard.power[None] + 1.0)
-    taken: F64 = np.concatenate([guard.from_modes.T, (guard.gap_rows @ guard.from_modes).T], axis=1)
-    state = state - (speech * share) @ taken
-    gaps = np.zeros((3 * LANDMARK_COUNT, PAIRS))
-    gaps[3 * np.array(LIPS_INNER_LOWER) + 1, range(PAIRS)] = OPEN_SHARE
-    gaps[3 * np.array(LIPS_INNER_UPPER) + 1, range(PAIRS)] = -OPEN_SHARE
-    bound = (shape_iod @ gaps).at_least(0.0)
+    rows = len(guard.rows)
+    seen: F64 = np.concatenate([np.eye(BLENDSHAPE_COUNT), guard.gap_rows.T, guard.rows.T], axis=1)
+    state, speech = (offset @ seen).split(BLENDSHAPE_COUNT + PAIRS, rows)
+    gaps = (shape_iod @ _gaps()).at_least(0.0)
+    held = 1.0 - openness(gaps, shape_iod, neutral_iod) * (1.0 - mouth)
+    taken: F64 = np.concatenate([guard.restore.T, (guard.gap_rows @ guard.restore).T], axis=1)
+    state = state - (speech * held) @ taken
+    bound = gaps * OPEN_SHARE
     mended: F64 = np.concatenate([guard.repair.T, (guard.gap_rows @ guard.repair).T], axis=1)
     for _ in range(CLOSURE_STEPS):
         change = state.part(BLENDSHAPE_COUNT, BLENDSHAPE_COUNT + PAIRS)
         over = change - change.at_most(bound).at_least(-bound)
         state = state - over @ mended
     return state.part(0, BLENDSHAPE_COUNT)
+
+
+def openness(gaps: Value, shape_iod: Value, neutral_iod: Value) -> Value:
+    """`Lips.openness`: how much of each speech row emotion may change, [B, R]. gaps: [B, 9], >= 0."""
+    width = np.zeros((3 * LANDMARK_COUNT, 1))
+    width[3 * MOUTH_CORNER_LEFT], width[3 * MOUTH_CORNER_RIGHT] = 1.0, -1.0
+    ratio = (shape_iod @ width) / (neutral_iod @ width).at_least(LEAST_WIDTH_IOD)
+    wide = ((ratio - ROUNDED) * (1.0 / (UNROUNDED - ROUNDED))).clip(0.0, 1.0)
+    full = (gaps * (1.0 / FULL_GAP_IOD)).at_most(1.0)
+    middle = full.part(PAIRS // 2, PAIRS // 2 + 1)
+    # One product in place of a concatenation of many columns.
+    return full @ np.eye(PAIRS, ROWS) + wide @ WIDE_ROWS[None] + middle @ MIDDLE_ROWS[None]
+
+
+def _gaps() -> F64:
+    """Shape [1434] to inner-lip gaps [9], a matrix."""
+    gaps = np.zeros((3 * LANDMARK_COUNT, PAIRS))
+    gaps[3 * np.array(LIPS_INNER_LOWER) + 1, range(PAIRS)] = 1.0
+    gaps[3 * np.array(LIPS_INNER_UPPER) + 1, range(PAIRS)] = -1.0
+    return gaps
 
 
 def visibility(f: Formula, rotation: Value, inside: Value) -> Value:

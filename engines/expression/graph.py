@@ -57,7 +57,7 @@ class _Whole:
         difference = (pose.turned_iod - pose.neutral_iod).reshape(-1, fit.NUMBERS)
         coefficients = fit.expression(self._known, difference)
         shape = (pose.turned_iod + pose.neutral_mean_iod).reshape(-1, fit.NUMBERS)
-        motion, offset = self._edited(coefficients, pose.rotation, shape)
+        motion, offset = self._edited(coefficients, pose.rotation, shape, neutral.reshape(-1, fit.NUMBERS))
         # One product with the basis for both.
         both = f.joined(coefficients, offset).reshape(-1, 2, BLENDSHAPE_COUNT) @ self._known.basis
         moved, edited = both.reshape(-1, 2 * fit.NUMBERS).split(fit.NUMBERS, fit.NUMBERS)
@@ -111,7 +111,9 @@ class _Whole:
         inside = (flat >= 0.0).both(flat < size).number().reduce("ReduceMin", [2], keep=False)
         return inside.reduce("ReduceMean", [1])
 
-    def _edited(self, coefficients: Value, rotation: Value, shape: Value) -> tuple[edit.Motion, Value]:
+    def _edited(
+        self, coefficients: Value, rotation: Value, shape: Value, neutral: Value
+    ) -> tuple[edit.Motion, Value]:
         """The smoothed motion, and the offset [B, 52] before fading."""
         target, state = self._target, self._state
         sample = self._f.joined(
@@ -126,7 +128,7 @@ class _Whole:
             target["since_motion_s"],
         )
         wanted = motion.value.part(0, BLENDSHAPE_COUNT)
-        return motion, edit.guarded(self._guard, wanted, shape, target["mouth_weight"])
+        return motion, edit.guarded(self._guard, wanted, shape, neutral, target["mouth"])
 
     def _shown(self, now: Value, face: Value, visible: Value) -> tuple[Value, Value, Value]:
         """held and strength, [B, 1] each, and the fields _HELD.

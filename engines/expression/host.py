@@ -14,7 +14,6 @@ from rtfilter.face import emotion
 from rtfilter.face.edit import offset_cutoff_hz
 from rtfilter.face.fit import FaceState
 from rtfilter.face.landmarks import LANDMARK_COUNT
-from rtfilter.face.mouth import mouth_weight
 from rtfilter.face.pose import Pose
 from rtfilter.face.smooth import OneEuro
 
@@ -82,7 +81,7 @@ def _constant(controls: Controls, fade_s: float) -> F32:
     TARGET.of(row, "rising")[:] = target.rising
     TARGET.of(row, "falling")[:] = target.falling
     TARGET.of(row, "direct")[:] = target.direct
-    TARGET.of(row, "mouth_weight")[:] = mouth_weight(controls.mouth)
+    TARGET.of(row, "mouth")[:] = controls.mouth
     TARGET.of(row, "offset_cutoff_hz")[:] = offset_cutoff_hz(controls)
     TARGET.of(row, "fade_s")[:] = fade_s
     return row

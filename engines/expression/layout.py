@@ -22,7 +22,7 @@ from rtfilter.face.model import MorphableModel
 F32 = npt.NDArray[np.float32]
 
 # Counts changes to the file that is made of the same face model, in this folder and in `rtfilter.face`.
-BUILDER_VERSION = 3
+BUILDER_VERSION = 4
 
 # Number of a face model's identity coefficients at most; unused ones are 0.
 IDENTITY_ROOM: Final = 64
@@ -81,7 +81,7 @@ TARGET: Final = Row(
     ("rising", BLENDSHAPE_COUNT, "towards each blendshape, >= 0 (`face.emotion.Target.rising`)"),
     ("falling", BLENDSHAPE_COUNT, "share of each blendshape to take away, 0..1 (`Target.falling`)"),
     ("direct", BLENDSHAPE_COUNT, "direct offset of each blendshape, -2..2 (`Target.direct`)"),
-    ("mouth_weight", 1, "of speech against emotion, >= 0 (`face.mouth.mouth_weight`)"),
+    ("mouth", 1, "speech against emotion, 0..1 (`Controls.mouth`)"),
     ("offset_cutoff_hz", 1, "of the offset's smoothing at rest, > 0 (`face.edit.offset_cutoff_hz`)"),
     ("fade_s", 1, "how long the edit takes to come and go, >= 0"),
     ("since_fit_s", 1, "since the last frame that taught the person's neutral; may be negative"),

@@ -15,7 +15,7 @@ from rtfilter.face import emotion
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
 from rtfilter.face.model import MorphableModel
-from rtfilter.face.mouth import MouthGuard, lip_gaps
+from rtfilter.face.mouth import Lips, MouthGuard
 from rtfilter.face.pose import Pose
 from rtfilter.face.smooth import OneEuro, OneEuroState
 
@@ -25,6 +25,7 @@ F64 = npt.NDArray[np.float64]
 VIEW_COUNT = 6
 # One-Euro: the offset's cut-off at rest is the user's, the view's (the rotation) is fixed.
 OFFSET_BETA = 0.5
+OFFSET_FALL = 0.6  # people's expressions come faster than they go
 VIEW_CUTOFF_HZ, VIEW_BETA = 2.0, 8.0
 LONGEST_STEP_S = 0.1  # a fade counts at most this much after a pause
 # Beyond these angles half of the face is hidden and its landmarks are guesses.
@@ -72,7 +73,9 @@ class FaceEditor:
             self._target, self._filter = emotion.Target.of_controls(controls), _smoothing(controls)
         sample = np.concatenate([self._target.offset(face.expression), face.pose.rotation[:2].ravel()])
         smooth, motion = self._filter.step(state.motion, sample, time_s)
-        offset = self._guard.solve(smooth[:BLENDSHAPE_COUNT], lip_gaps(face.shape_iod), controls.mouth)
+        offset = self._guard.solve(
+            smooth[:BLENDSHAPE_COUNT], Lips.of(face.shape_iod, face.neutral_iod), controls.mouth
+        )
         yaw, pitch, _ = face.pose.yaw_pitch_roll_deg
         visible = _fall(abs(yaw), YAW_FADE_DEG) * _fall(abs(pitch), PITCH_FADE_DEG)
         visible *= 1.0 - _fall(inside, INSIDE_FADE)
@@ -116,6 +119,7 @@ def _smoothing(controls: Controls) -> OneEuro:
     return OneEuro(
         min_cutoff_hz=np.repeat((offset_cutoff_hz(controls), VIEW_CUTOFF_HZ), counts),
         beta=np.repeat((OFFSET_BETA, VIEW_BETA), counts),
+        fall=np.repeat((OFFSET_FALL, 1.0), counts),
     )
 
 

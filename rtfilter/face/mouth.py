@@ -1,14 +1,18 @@
 """Mouth-shape preservation: the offset closest to the target that leaves speech readable.
 
-    d = argmin |d - target|^2_W + m |S d|^2    subject to closure
+    d = argmin |d - target|^2_C + |S d - permitted|^2_M     subject to closure
+    permitted = (1 - mouth) * openness * S target
 
-S maps coefficients to what speech is read from. Both steps are closed form: with A = S W^-1 S^T and
-r = S target, the unconstrained optimum is d = target - W^-1 S^T M (I + A M)^-1 r; where a lip pair's change
-is more than closure permits, the smallest change (in W) takes the excess back. Called by `face.edit`.
+S maps coefficients to what speech is read from: gaps, corners, protrusion, jaw. Emotion may change it by what
+it asks for where lips are open and wide, in proportion to opening and width below that, and by nothing where
+they are closed or rounded, or at mouth = 1: so do people who speak with feeling. Closed form: with
+A = S C^-1 S^T, d = target - C^-1 S^T M (I + A M)^-1 (S target - permitted); where a lip pair's change is more
+than closure permits, the smallest change (in C) takes the excess back. Called by `face.edit`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,42 +24,76 @@ from rtfilter.face.model import MorphableModel
 
 F64 = npt.NDArray[np.float64]
 
+LEAST_WIDTH_IOD: Final = 0.2  # of a neutral mouth; narrower ones are none
 PAIRS: Final = len(lm.LIPS_INNER_UPPER)
 _UPPER: Final = np.array(lm.LIPS_INNER_UPPER)
 _LOWER: Final = np.array(lm.LIPS_INNER_LOWER)
 CLOSURE_DAMPING: Final = 0.003
 CLOSURE_STEPS: Final = 2
-OPEN_SHARE: Final = 0.6  # at mouth = 0, emotion may change a gap by this share of itself
+OPEN_SHARE: Final = 0.6  # emotion may change a gap by this share of itself
 
-# Rows after the lip pairs, with their weight beside a lip pair's 1: corners may travel, so the width
-# yields easily; lips that protrude and the jaw are speech.
+# Where the lips are this far apart, emotion has its way with the opening; below, in proportion.
+FULL_GAP_IOD: Final = 0.15
+# Width over the neutral width: rounded lips, whose width is all speech, and lips that are not rounded.
+ROUNDED, UNROUNDED = 0.78, 1.0
+
+# The rows after the lip pairs, with their weight beside a lip pair's 1.
 _OUTER: Final = tuple(zip(lm.LIPS_MIDDLE_UPPER[1:8], lm.LIPS_MIDDLE_LOWER[1:8], strict=True)) + tuple(
     zip(lm.LIPS_OUTER_UPPER[2:7], lm.LIPS_OUTER_LOWER[2:7], strict=True)
 )
 EXTRA_ROWS: Final = {
-    "width": 0.0002,
-    "protrusion": 0.001,
+    "corner_right": 1.0,
+    "corner_left": 1.0,
+    "protrusion": 0.05,
     "jaw": 1.0,
-    "height": 0.02,
     **{f"outer_{k}": 0.05 for k in range(len(_OUTER))},
 }
+_NAMES: Final = np.array([""] * PAIRS + list(EXTRA_ROWS))
+ROWS: Final = PAIRS + len(EXTRA_ROWS)
+# The rows [R] that follow the width, and those that follow the middle gap; each gap follows itself.
+WIDE_ROWS: Final = np.isin(_NAMES, ("corner_right", "corner_left", "protrusion")).astype(np.float64)
+MIDDLE_ROWS: Final = (~np.isin(_NAMES, ("", "corner_right", "corner_left", "protrusion"))).astype(np.float64)
+WEIGHT: Final = 1000.0  # of speech against staying at the target, in units of A's mean power
 
 # Coefficients that may repair what emotion does to the lips; the others cost too much to be touched.
 _REPAIR_COST: Final = {
-    "jaw": 4.0, "mouthClose": 0.5, "mouthFunnel": 2.0, "mouthPucker": 3.0, "mouthLowerDown": 0.5,
-    "mouthUpperUp": 0.5, "mouthRoll": 0.7, "mouthShrug": 0.7, "mouthPress": 0.7, "mouthLeft": 50.0,
-    "mouthRight": 50.0,
+    "jaw": 4.0, "mouthClose": 0.5, "mouthFunnel": 2.0, "mouthPucker": 2.0, "mouthLowerDown": 0.5,
+    "mouthUpperUp": 1.0, "mouthRoll": 0.7, "mouthShrug": 0.7, "mouthPress": 0.7, "mouthLeft": 50.0,
+    "mouthRight": 50.0, "mouthStretch": 1.0, "mouthDimple": 1.0,
 }  # fmt: skip
 _FIXED_COST: Final = 1e4
-_EMOTIVE_COST: Final = 8.0  # smile, frown, dimple, stretch: the emotion itself
+_EMOTIVE_COST: Final = 8.0  # smile, frown: the emotion itself
+
+
+@dataclass(frozen=True, slots=True)
+class Lips:
+    """The lips in one frame.
+
+    gaps_iod: float64 [9], negative where lips overlap. width_ratio: over the neutral mouth's.
+    """
+
+    gaps_iod: F64
+    width_ratio: float
+
+    @classmethod
+    def of(cls, shape_iod: F64, neutral_iod: F64) -> Lips:
+        """Of head-frame shapes [478, 3]."""
+        return cls(lip_gaps(shape_iod), lip_width(shape_iod) / max(lip_width(neutral_iod), LEAST_WIDTH_IOD))
+
+    def openness(self) -> F64:
+        """How much of each speech row emotion may change, [R], 0..1."""
+        gaps = np.minimum(np.maximum(self.gaps_iod, 0.0) / FULL_GAP_IOD, 1.0)
+        wide = min(max((self.width_ratio - ROUNDED) / (UNROUNDED - ROUNDED), 0.0), 1.0)
+        open_rows = wide * WIDE_ROWS + gaps[PAIRS // 2] * MIDDLE_ROWS
+        open_rows[:PAIRS] = gaps
+        return np.asarray(open_rows)
 
 
 class MouthGuard:
     """The constraint for one model, its constants precomputed: a frame costs a few small products.
 
-    rows: float64 [R, 52], S; gap_rows: its first PAIRS. In the modes of M^1/2 A M^1/2, which has the
-    eigenvalues power [R], to_modes [R, 52] is M^1/2 S and from_modes [52, R] is W^-1 S^T M^1/2. repair:
-    float64 [52, PAIRS], the cheapest change of coefficients by excess of a gap.
+    rows: float64 [R, 52], S; gap_rows: its first PAIRS. restore: float64 [52, R], takes back a change of
+    speech. repair: float64 [52, PAIRS], the cheapest change of coefficients by excess of a gap.
     """
 
     def __init__(self, model: MorphableModel) -> None:
@@ -65,28 +103,23 @@ class MouthGuard:
         a = self.rows @ spread
         count = len(a)
         mean_power = float(np.trace(a)) / count
-        # (I + m A M)^-1 for every m at once: M^1/2 A M^1/2 = Q diag(power) Q^T.
-        weights = np.sqrt(np.array([1.0] * PAIRS + list(EXTRA_ROWS.values())) * (20.0 / mean_power))
-        self.power, q = np.linalg.eigh(weights[:, None] * a * weights)
-        self.to_modes = (q.T * weights) @ self.rows
-        self.from_modes = spread @ (weights[:, None] * q)
+        weights = np.array([1.0] * PAIRS + list(EXTRA_ROWS.values())) * (WEIGHT / mean_power)
+        self.restore = spread @ np.linalg.inv(np.diag(1.0 / weights) + a)
         # Damped: single lip pairs barely move alone, and an exact repair would shake the whole mouth.
         self.repair = (spread @ np.linalg.inv(a + CLOSURE_DAMPING * mean_power * np.eye(count)))[
             :, :PAIRS
         ].copy()
 
-    def solve(self, target: F64, gaps_iod: F64, mouth: float) -> F64:
+    def solve(self, target: F64, lips: Lips, mouth: float) -> F64:
         """The permitted offset [52].
 
-        target: float64 [52]. gaps_iod: float64 [9], the inner-lip gaps of this frame in IODs, negative where
-        lips overlap. mouth: 0..1; 1 gives speech priority everywhere.
+        target: float64 [52]. mouth: 0..1; 1 gives speech priority everywhere.
         """
-        m = mouth_weight(mouth)
-        share = m / (1.0 + m * self.power)
+        held = 1.0 - (1.0 - mouth) * lips.openness()
         # (Products this small stay on one thread; larger ones are einsum's, see docs/decisions.md.)
-        offset = target - self.from_modes @ (share * (self.to_modes @ target))
-        # Closure: a gap may change by a share of itself only, so closed lips stay closed at any m.
-        bound = OPEN_SHARE * np.maximum(gaps_iod, 0.0)
+        offset = target - self.restore @ (held * (self.rows @ target))
+        # Closure: a gap may change by a share of itself only, so closed lips stay closed at any `mouth`.
+        bound = OPEN_SHARE * np.maximum(lips.gaps_iod, 0.0)
         for _ in range(CLOSURE_STEPS):
             change = self.gap_rows @ offset
             over = change - np.minimum(np.maximum(change, -bound), bound)
@@ -94,28 +127,30 @@ class MouthGuard:
         return np.asarray(offset)
 
 
-def mouth_weight(mouth: float) -> float:
-    """m, the weight of speech against emotion, for the user's trade-off 0..1."""
-    return mouth / (1.02 - mouth)
-
-
 def lip_gaps(shape_iod: F64) -> F64:
     """Inner-lip gaps [9] in IODs of a head-frame shape [478, 3], along the face's vertical."""
     return np.asarray(shape_iod[_LOWER, 1] - shape_iod[_UPPER, 1])
 
 
+def lip_width(shape_iod: F64) -> float:
+    """Distance of the mouth corners across the face in IODs of a head-frame shape [478, 3]."""
+    return float(shape_iod[lm.MOUTH_CORNER_LEFT, 0] - shape_iod[lm.MOUTH_CORNER_RIGHT, 0])
+
+
 def speech_rows(model: MorphableModel) -> F64:
-    """S, float64 [PAIRS + len(EXTRA_ROWS), 52]: change in IODs of nine inner-lip gaps, mouth width, lip
-    protrusion, jaw, height of the lips, and of the distances between the lips' middle and outer lines."""
+    """S, float64 [PAIRS + len(EXTRA_ROWS), 52]: change in IODs of nine inner-lip gaps, of the corners' places
+    across the face, lip protrusion, jaw, and of the distances between the lips' middle and outer lines.
+
+    Both corners, not their distance alone: a one-sided smile would else push the mouth to its other side.
+    """
     basis = model.expression_basis.astype(np.float64)
     gaps = (basis[:, _LOWER, 1] - basis[:, _UPPER, 1]).T
-    width = basis[:, lm.INNER_CORNER_LEFT, 0] - basis[:, lm.INNER_CORNER_RIGHT, 0]
+    corners = np.stack([-basis[:, lm.LIPS_CORNER_RIGHT, 0].mean(1), basis[:, lm.LIPS_CORNER_LEFT, 0].mean(1)])
     lips = [*lm.LIPS_MIDDLE_UPPER[2:7], *lm.LIPS_MIDDLE_LOWER[2:7]]
     protrusion = basis[:, lips, 2].mean(1)
     jaw = basis[:, lm.CHIN, 1]
-    height = basis[:, [lm.LIP_UPPER_INNER, lm.LIP_LOWER_INNER], 1].mean(1)
     outer = np.stack([basis[:, low, 1] - basis[:, up, 1] for up, low in _OUTER])
-    return np.asarray(np.concatenate([gaps, width[None], protrusion[None], jaw[None], height[None], outer]))
+    return np.asarray(np.concatenate([gaps, corners, protrusion[None], jaw[None], outer]))
 
 
 def _costs() -> F64:

@@ -34,13 +34,14 @@ class OneEuro:
 
     min_cutoff_hz: cut-off at rest; 1 Hz settles in about 0.2 s. beta: cut-off gained per unit of speed
     (units of the value per second). Both may be float64 [N], one for each component. slope_cutoff_hz: cut-off
-    of the speed estimate. gap_s: after a longer pause, or a step back in time, the next sample passes
-    unfiltered.
+    of the speed estimate. fall: factor on the cut-off where a value goes back towards 0, 0..1. gap_s: after a
+    longer pause, or a step back in time, the next sample passes unfiltered.
     """
 
     min_cutoff_hz: float | F64 = 1.0
     beta: float | F64 = 0.0
     slope_cutoff_hz: float = 1.0
+    fall: float | F64 = 1.0
     gap_s: float = 0.5
 
     def step(self, state: OneEuroState, sample: F64, time_s: float) -> tuple[F64, OneEuroState]:
@@ -54,6 +55,7 @@ class OneEuro:
         slope_now = (sample - state.value) / max(safe_s, 1e-6) * float(safe_s > 0.0)
         slope = state.slope + _share(self.slope_cutoff_hz, safe_s) * (slope_now - state.slope)
         cutoff_hz = self.min_cutoff_hz + self.beta * np.abs(slope)
+        cutoff_hz = cutoff_hz * np.where(sample * state.value < state.value * state.value, self.fall, 1.0)
         value = state.value + _share(cutoff_hz, safe_s) * (sample - state.value)
         value = keep * value + (1.0 - keep) * sample
         return value, OneEuroState(value, keep * slope, time_s, 1.0)

@@ -131,3 +131,15 @@ def test_the_filter_keeps_to_its_word_on_lag_and_jitter() -> None:
     assert run(one_euro, noise, times_s)[50:].std() < 0.45 * noise[50:].std()
     ramp = np.linspace(0.0, 20.0, 300)[:, None]
     assert abs(run(one_euro, ramp, times_s)[-1, 0] - 20.0) < 2.0 * 2.0 / 30
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_falls_back_to_zero_goes_slower_than_it_came(sign: float) -> None:
+    """Half of the cut-off takes twice the time for the same half of a step."""
+    one_euro = OneEuro(min_cutoff_hz=0.5, fall=0.5)
+    samples = sign * np.repeat((0.0, 1.0, 0.0), (5, 600, 600))[:, None]
+    value = np.abs(run(one_euro, samples, [k / 100 for k in range(len(samples))])[:, 0])
+    came = int(np.argmax(value > 0.5)) - 5
+    went = int(np.argmax(value[605:] < 0.5))
+    assert went == pytest.approx(2 * came, rel=0.1)
+    assert value[604] == pytest.approx(1.0, abs=1e-3)
