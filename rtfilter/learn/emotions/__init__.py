@@ -1,0 +1,1 @@
+"""What emotions do to speaking faces, measured: footage to `rtfilter/face/assets/emotions.json`."""
