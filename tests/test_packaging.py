@@ -28,7 +28,11 @@ def source_files() -> dict[str, str]:
             linked = linked or inside.parts[:2] == ("kernels", "reference")  # which only tests read
             if linked or "__pycache__" in inside.parts or not path.is_file():
                 continue
-            if path.suffix == ".py" or path.suffix in ASSETS or path.name == "openapi.json":
+            if (
+                path.suffix == ".py"
+                or path.suffix in ASSETS
+                or path.name in {"openapi.json", "emotions.json"}
+            ):
                 target = inside if folder == "rtfilter" else PurePosixPath("rtfilter") / inside
                 files[target.as_posix()] = inside.as_posix()
     return files
