@@ -1,0 +1,185 @@
+"""`rtfilter learn corpus`: speakers, sentences and emotions with exact ground truth, as tracks.
+
+Sentences come from espeak-ng with their phones; phones become lips and jaw (`visemes`), closures are exact
+(`lips`), emotion is the product's own target, varied by person and acted over time (`acting`). Every track
+depends on the seed and its own labels only, so a corpus can be interrupted, resumed and made larger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.controls import EMOTIONS
+from rtfilter.errors import InputError, Notify, UsageError
+from rtfilter.face import emotion as emotion_module
+from rtfilter.face.model import ASSET, MorphableModel
+from rtfilter.learn.config import read_document
+from rtfilter.learn.data.acting import delivery_of, envelope, offsets, recite
+from rtfilter.learn.data.lips import LipCloser
+from rtfilter.learn.data.motion import blinks, glances, head
+from rtfilter.learn.data.people import Speaker
+from rtfilter.learn.data.plan import CorpusSettings, Item, items
+from rtfilter.learn.data.refit import observed
+from rtfilter.learn.data.speech import PAUSE, Utterance
+from rtfilter.learn.data.track import Phone, Track, write_whole
+from rtfilter.learn.data.visemes import GROUPS, articulate, both_sides
+
+F64 = npt.NDArray[np.float64]
+Progress = Callable[[int, int | None], None]
+
+# Raised when the same settings give other tracks.
+VERSION: Final = 1
+MANIFEST: Final = "corpus.json"
+_ROUND = [index for name in GROUPS["round"] for index in both_sides(name)]
+_JAW = [index for name in GROUPS["jaw"] for index in both_sides(name)]
+_SPREAD = [*both_sides("mouthStretch"), *both_sides("mouthSmile")]
+
+
+class Corpus:
+    """Makes tracks. model: default the built-in one."""
+
+    def __init__(self, settings: CorpusSettings, seed: int, model: MorphableModel | None = None) -> None:
+        self.settings, self.seed = settings, seed
+        self.model = model or MorphableModel.builtin()
+        self._closer = LipCloser(self.model)
+        self._speaker = lru_cache(maxsize=4)(lambda number: Speaker.draw(self.model, seed, number))
+
+    def make(self, item: Item) -> Track:
+        """One track, with its truth (docs/learn.md)."""
+        speaker = self._speaker(item.person)
+        random, delivery = item.random(self.seed), delivery_of(item.emotion, item.level)
+        spoken = recite(item.text, speaker, delivery, random)
+        plain = self._plain(item, speaker)
+        time_s = np.arange(int(spoken.phones[-1][1] * self.settings.fps)) / self.settings.fps
+        lips = articulate(spoken.phones, time_s)
+        speech = self._own(speaker, lips.speech)
+        still = blinks(time_s, speaker.blinks_per_minute, random) + glances(time_s, random)
+        calm = self._closer.close(speaker.neutral_iod, np.clip(speech + still, 0.0, 1.0), lips.closure)
+        louder = speech.copy()
+        louder[:, _JAW] *= delivery.opening
+        base = np.clip(louder + still, 0.0, 1.0)
+        shown = envelope(time_s, spoken.phones, delivery, random)
+        change = np.zeros_like(base)
+        if item.emotion != "neutral":
+            change = offsets(base, lips.closure, item.emotion, item.level * shown, speaker)
+        felt = np.clip(base + change, 0.0, 1.0)
+        expression = self._closer.close(speaker.neutral_iod, felt, lips.closure).astype(np.float32)
+        rotation, scale = head(time_s, speaker.head_deg, random)
+        moved = np.einsum("te,enc->tnc", expression, self.model.expression_basis)
+        truth = {
+            "viseme": lips.viseme.astype(np.int16),
+            "closure": lips.closure.astype(np.float32),
+            "speech": calm.astype(np.float32),
+            "emotion_offset": (expression - calm).astype(np.float32),
+            "envelope": shown.astype(np.float32),
+            "twin": np.array(item.twin.name),
+            "twin_time_s": twin_times(spoken.phones, plain.phones, time_s, item.text),
+        }
+        track = Track(
+            item.name, speaker.name, item.label, item.emotion, item.level, self.settings.fps, time_s,
+            expression, (speaker.neutral_iod + moved).astype(np.float32), speaker.neutral_iod, rotation,
+            scale, spoken.sound, spoken.phones, truth,
+        )  # fmt: skip
+        noise = self.settings.noise_iod
+        return observed(track, self.model, noise, random) if noise else track
+
+    def _plain(self, item: Item, speaker: Speaker) -> Utterance:
+        """The neutral twin's sound."""
+        return recite(item.text, speaker, delivery_of("neutral", 0.0), item.twin.random(self.seed))
+
+    def _own(self, speaker: Speaker, speech: F64) -> F64:
+        """Speech by the speaker's habits and asymmetry, 0..1."""
+        own = speech * speaker.sides
+        own[:, _JAW] *= speaker.opening
+        own[:, _ROUND] *= speaker.rounding
+        own[:, _SPREAD] *= speaker.spreading
+        return np.clip(own, 0.0, 1.0)
+
+
+def twin_times(phones: Sequence[Phone], plain: Sequence[Phone], time_s: F64, text: str) -> F64:
+    """For each time, when the neutral twin says the same: float64 [T], linear within phones, and standing
+    still in a pause that the twin does not make. Raises InputError where the phones are not the same."""
+    anchors: list[tuple[float, float]] = []
+    at = 0
+    for start, end, phone in phones:
+        if at < len(plain) and phone == plain[at][2]:
+            anchors += [(start, plain[at][0]), (end, plain[at][1])]
+            at += 1
+        elif at < len(plain) and plain[at][2] == PAUSE and at + 1 < len(plain) and phone == plain[at + 1][2]:
+            # A pause that only the twin makes.
+            anchors += [(start, plain[at + 1][0]), (end, plain[at + 1][1])]
+            at += 2
+        elif phone != PAUSE:
+            break
+    if at != len(plain):
+        raise InputError(
+            f"{text[:40]!r}: espeak-ng speaks it with other phones at another tempo; leave it out"
+        )
+    own, other = np.array(anchors).T
+    return np.asarray(np.interp(time_s, own, other))
+
+
+def main(
+    config_path: Path,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+    notify: Notify = lambda line: None,
+) -> int:
+    """Make what is missing of the corpus of a settings file, in `output/corpus`.
+
+    Raises UsageError when the folder holds a corpus of other settings; OutputError for a full disk.
+    """
+    document = read_document(config_path, overrides)
+    run, settings = document.run, document.table("corpus", CorpusSettings)
+    folder = run.folder("corpus")
+    corpus = Corpus(settings, run.seed)
+    _check_manifest(folder, {"seed": run.seed, "fps": settings.fps, "noise_iod": settings.noise_iod})
+    planned = items(settings)
+    frames = kept = 0
+    for done, item in enumerate(planned):
+        if progress is not None:
+            progress(done, len(planned))
+        path = folder / item.path
+        if path.exists():
+            kept += 1
+            continue
+        track = corpus.make(item)
+        frames += track.frames
+        track.save(path)
+    if progress is not None:
+        progress(len(planned), len(planned))
+    notify(
+        f"{len(planned)} tracks in {folder}: {len(planned) - kept} made ({frames} frames), {kept} were there"
+    )
+    return 0
+
+
+def _check_manifest(folder: Path, values: dict[str, float]) -> None:
+    """Compare with what the folder's tracks were made by; written first where there is none."""
+    face = resources.files("rtfilter.face").joinpath("assets", ASSET).read_bytes()
+    directions = np.asarray([emotion_module.Target.of_mix(row).rising for row in np.eye(len(EMOTIONS))])
+    digest = hashlib.sha256(face + directions.tobytes()).hexdigest()[:16]
+    wanted = {"version": VERSION, **values, "face_model_and_emotions": digest}
+    path = folder / MANIFEST
+    if not path.exists():
+        write_whole(path, json.dumps(wanted, indent=2).encode())
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}): remove the folder and start again") from error
+    other = [key for key in wanted if not isinstance(found, dict) or found.get(key) != wanted[key]]
+    if other:
+        raise UsageError(
+            f"{folder} holds a corpus with another {', '.join(other)}: remove it, or name another folder "
+            "with --set run.output=FOLDER"
+        )
