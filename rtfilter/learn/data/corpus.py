@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +75,7 @@ class Corpus:
         expression = self._closer.close(speaker.neutral_iod, felt, lips.closure).astype(np.float32)
         rotation, scale = head(time_s, speaker.head_deg, random)
         moved = np.einsum("te,enc->tnc", expression, self.model.expression_basis)
-        truth = {
+        truth: dict[str, npt.NDArray[Any]] = {
             "viseme": lips.viseme.astype(np.int16),
             "closure": lips.closure.astype(np.float32),
             "speech": calm.astype(np.float32),
