@@ -1,7 +1,8 @@
 """The TOML settings of `rtfilter learn`: one file, one table a step, each read into a frozen dataclass.
 
 Fields are bool, int, float, str, Path, Optional of these, and tuples of them: `tuple[int, ...]`. A step
-declares its dataclass and reads it with `Document.table`; `[run]` is common to all.
+declares its dataclass and reads it with `Document.table`; `[run]` is common to all. A path that begins with
+`{output}` lies in the folder of `[run]`, as a default too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 # The tables that a file may have, whichever step reads it.
 TABLES: Final = ("run", "corpus", "track", "align", "stccl", "editor", "export")
+# A path that begins with it lies in the folder that `[run]` names: "{output}/corpus".
+OUTPUT: Final = "{output}"
 DEVICES: Final = ("auto", "cpu", "cuda")
 _NAMES: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
 
@@ -81,10 +84,14 @@ class Document:
             bare = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
             if bare and one.name not in values:
                 raise UsageError(f"{self.path}: [{name}] lacks {one.name} = {_wanted(hints[one.name])}")
-        converted = {}
+        converted = {
+            one.name: self._placed(one.default)
+            for one in dataclasses.fields(kind)
+            if isinstance(one.default, Path)
+        }
         for key, value in values.items():
             try:
-                converted[key] = _convert(value, hints[key])
+                converted[key] = self._placed(_convert(value, hints[key]))
             except ValueError as error:
                 wanted = _wanted(hints[key])
                 raise UsageError(
@@ -94,6 +101,12 @@ class Document:
             return typing.cast(T, kind(**converted))
         except UsageError as error:
             raise UsageError(f"{self.path}: [{name}] {error}") from error
+
+    def _placed(self, value: Any) -> Any:
+        """A path with OUTPUT in it, below the folder of `[run]`."""
+        if isinstance(value, Path) and value.parts[:1] == (OUTPUT,):
+            return self.run.output.joinpath(*value.parts[1:])
+        return value
 
     def _place(self, table: str, key: str) -> str:
         """File and line of a key. A key of the same name may stand in an earlier table."""
@@ -108,13 +121,20 @@ class Document:
 
 
 def read_document(path: Path | str, overrides: Sequence[str] = ()) -> Document:
-    """Read a settings file. overrides: `table.key=value`, over the file's; value as TOML, or bare text.
+    """Read a settings file, or one of `built_in`.
+
+    overrides: `table.key=value`, over the file's; the value as TOML, or bare text.
 
     Raises UsageError with file and line for bad TOML or an unknown table, and for an override of bad form.
     """
     path = Path(path)
+    if not path.exists() and str(path) in built_in():
+        path = built_in()[str(path)]
     if not path.is_file():
-        raise UsageError(f"{path}: no such file; expected the settings of `rtfilter learn` (docs/learn.md)")
+        names = ", ".join(built_in())
+        raise UsageError(
+            f"{path}: no such file; expected settings of `rtfilter learn` (docs/learn.md), or one of: {names}"
+        )
     tables = read_toml(path)
     for name, values in tables.items():
         if name not in TABLES:
@@ -130,6 +150,11 @@ def read_document(path: Path | str, overrides: Sequence[str] = ()) -> Document:
             raise UsageError(f"--set {text}: unknown table {table!r}:{nearest(table, TABLES)}")
         tables.setdefault(table, {})[key] = toml_value(value.strip())
     return Document(path, tables)
+
+
+def built_in() -> dict[str, Path]:
+    """The settings that come with the program, by name: `small`."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
 
 
 def _lines(path: Path) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rtfilter.errors import UsageError
-from rtfilter.learn.config import Run, read_document
+from rtfilter.learn.config import Run, built_in, read_document
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Step:
     people: tuple[str, ...] = ()
     noisy: bool = False
     limit: int | None = None
+    where: Path = Path("{output}/corpus")
 
     def __post_init__(self) -> None:
         if self.rate <= 0:
@@ -38,16 +39,32 @@ def test_a_table_becomes_a_dataclass(tmp_path: Path) -> None:
     document = read_document(written(tmp_path, text))
     assert document.run == Run(seed=7)
     step = document.table("corpus", Step)
-    assert step == Step(Path.home() / "x", 1.0, (1,), ("a",), limit=3)
+    assert step == Step(Path.home() / "x", 1.0, (1,), ("a",), limit=3, where=Path("learned/corpus"))
     assert isinstance(step.rate, float)
     assert document.run.folder("corpus") == Path("learned/corpus")
+
+
+def test_a_path_may_lie_in_the_output(tmp_path: Path) -> None:
+    document = read_document(written(tmp_path, '[run]\noutput = "/a"\n[corpus]\nclips = "{output}/b/c"'))
+    step = document.table("corpus", Step)
+    assert step.clips == Path("/a/b/c")
+    assert step.where == Path("/a/corpus")
+
+
+def test_the_built_in_settings_are_read_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "small" in built_in()
+    for name in built_in():
+        assert read_document(name).tables
+    Path("small").write_text("[run]\nseed = 9")
+    assert read_document("small").run.seed == 9
 
 
 def test_overrides_lie_over_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, "[run]\nseed = 7")
     document = read_document(path, ["run.seed=8", "run.device=cpu", "corpus.clips=/a b", "corpus.layers=[3]"])
     assert document.run == Run(seed=8, device="cpu")
-    assert document.table("corpus", Step) == Step(Path("/a b"), layers=(3,))
+    assert document.table("corpus", Step) == Step(Path("/a b"), layers=(3,), where=Path("learned/corpus"))
 
 
 @pytest.mark.parametrize(

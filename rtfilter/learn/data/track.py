@@ -127,29 +127,14 @@ class Track:
     @classmethod
     def load(cls, path: Path) -> Track:
         """Read a saved track. Raises InputError for a missing, damaged or foreign file."""
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
-            head = json.loads(str(arrays.pop("head")))
-            version = head.pop("version")
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise InputError(f"{path}: cannot be read as a track: {why}") from error
-        except (ValueError, EOFError, KeyError, TypeError, AttributeError, BadZipFile, zlib.error) as error:
-            raise InputError(
-                f"{path}: no track, or a damaged one ({type(error).__name__}): remove it and make it again"
-            ) from error
-        if version != VERSION:
-            raise InputError(
-                f"{path}: track format {version!r}, expected {VERSION}: remove it and make it again"
-            )
+        head, arrays = _read(path, whole=True)
         try:
             sound = arrays.pop("sound", None)
             arrays["shape_iod"] = _unpacked(arrays)
+            fields: dict[str, Any] = {key: head[key] for key in (*_TEXTS, "level", "fps")}
+            fields |= {key: arrays[key] for key in _ARRAYS}
             return cls(
-                **{key: head[key] for key in _TEXTS},
-                level=head["level"],
-                fps=head["fps"],
+                **fields,
                 phones=tuple((float(start), float(end), str(phone)) for start, end, phone in head["phones"]),
                 sound=None if sound is None else (sound.astype(np.float32) / 32767.0),
                 truth={
@@ -157,10 +142,49 @@ class Track:
                     for key, value in arrays.items()
                     if key.startswith("truth.")
                 },
-                **{key: arrays[key] for key in _ARRAYS},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: damaged track ({error}): remove it and make it again") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a track is of, read without its arrays; fields as in `Track`."""
+
+    name: str
+    person: str
+    sentence: str
+    emotion: str
+    level: float
+
+    @classmethod
+    def read(cls, path: Path) -> Labels:
+        """Of a saved track. Raises InputError as `Track.load` does."""
+        head, _ = _read(path, whole=False)
+        try:
+            name, person, sentence, emotion = (str(head[key]) for key in _TEXTS)
+            return cls(name, person, sentence, emotion, float(head["level"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: damaged track ({error}): remove it and make it again") from error
+
+
+def _read(path: Path, whole: bool) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Head and, if `whole`, arrays of a file. Raises InputError."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            head: dict[str, Any] = json.loads(str(archive["head"]))
+            arrays = {key: archive[key] for key in archive.files if whole and key != "head"}
+        version = head.pop("version")
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise InputError(f"{path}: cannot be read as a track: {why}") from error
+    except (ValueError, EOFError, KeyError, TypeError, AttributeError, BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}: no track, or a damaged one ({type(error).__name__}): remove it and make it again"
+        ) from error
+    if version != VERSION:
+        raise InputError(f"{path}: track format {version!r}, expected {VERSION}: remove it and make it again")
+    return head, arrays
 
 
 def _packed(shape_iod: F32, neutral_iod: F32) -> dict[str, Array]:

@@ -12,7 +12,7 @@ import pytest
 
 from rtfilter.errors import InputError, OutputError, UsageError
 from rtfilter.learn.data import track as module
-from rtfilter.learn.data.track import SUFFIX, Track, track_files
+from rtfilter.learn.data.track import SUFFIX, Labels, Track, track_files
 
 
 def small(frames: int = 4, **changes: Any) -> Track:
@@ -59,6 +59,7 @@ def test_a_saved_track_comes_back(tmp_path: Path, changes: dict[str, Any]) -> No
         else:
             assert after == before
     assert track_files(tmp_path) == [path]
+    assert Labels.read(path) == Labels("a", "P1", "001", "happy", 0.67)
     assert back.seconds == pytest.approx(track.frames / 25.0)
 
 
@@ -93,6 +94,9 @@ def test_damage_and_other_versions_are_named(tmp_path: Path, monkeypatch: pytest
         path.write_bytes(content)
         with pytest.raises(InputError, match="remove it and make it again"):
             Track.load(path)
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="remove it and make it again"):
+        Labels.read(path)
     np.save(tmp_path / "one.npy", np.zeros(3))
     with pytest.raises(InputError, match="no track"):
         Track.load(tmp_path / "one.npy")

@@ -1,0 +1,111 @@
+"""`rtfilter learn align`: every track's path to its neutral twin, by dynamic time warping.
+
+A twin is the first neutral track, by name, of the same person and sentence. Paths that are there are kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rtfilter.errors import InputError, Notify, UsageError
+from rtfilter.learn.config import read_document
+from rtfilter.learn.data.alignment import file_name
+from rtfilter.learn.data.dtw import align
+from rtfilter.learn.data.track import Labels, Track, track_files
+
+Progress = Callable[[int, int | None], None]
+_SHOWN: Final = 5  # lines on single tracks; the rest is counted
+
+
+@dataclass(frozen=True, slots=True)
+class AlignSettings:
+    """`[align]`.
+
+    tracks: the folder of tracks. step_s: of the features, seconds. band: how far a path may leave the
+    diagonal, as a share of the clip's length.
+    """
+
+    tracks: Path = Path("{output}/track")
+    step_s: float = 1.0 / 30.0
+    band: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not 0.002 <= self.step_s <= 0.2:
+            raise UsageError(f"step_s: expected 0.002..0.2 seconds, got {self.step_s:g}")
+        if not 0.0 < self.band <= 1.0:
+            raise UsageError(f"band: expected a share above 0, up to 1, got {self.band:g}")
+
+
+def main(
+    config_path: Path,
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+    notify: Notify = lambda line: None,
+) -> int:
+    """Write the missing paths of a folder of tracks to `output/align`.
+
+    Raises InputError when no two tracks are twins; tracks that cannot be used are named and counted.
+    """
+    document = read_document(config_path, overrides)
+    settings, folder = document.table("align", AlignSettings), document.run.folder("align")
+    counts: Counter[str] = Counter()
+
+    def skip(error: InputError) -> None:
+        counts["could not be used"] += 1
+        if counts["could not be used"] <= _SHOWN:
+            notify(str(error))
+
+    pairs = twins_of(settings.tracks, skip)
+    for done, (path, twin_path) in enumerate(pairs):
+        if progress is not None:
+            progress(done, len(pairs))
+        labels, twin_labels = Labels.read(path), Labels.read(twin_path)
+        target = folder / file_name(labels.name, twin_labels.name)
+        if target.exists():
+            counts["there already"] += 1
+            continue
+        try:
+            found = align(Track.load(path), Track.load(twin_path), settings.step_s, settings.band)
+        except InputError as error:
+            skip(error)
+            continue
+        found.save(target)
+        counts[f"by {found.by}"] += 1
+    if progress is not None:
+        progress(len(pairs), len(pairs))
+    words = ", ".join(f"{count} {what}" for what, count in counts.items())
+    notify(f"{len(pairs)} pairs in {folder}: {words}")
+    return 0
+
+
+def twins_of(folder: Path, skip: Callable[[InputError], None]) -> list[tuple[Path, Path]]:
+    """Files of emotional tracks, each with its neutral twin's. skip: gets what is wrong with a damaged one.
+
+    Raises InputError for a folder without tracks, or without twins.
+    """
+    groups: dict[tuple[str, str], list[tuple[Labels, Path]]] = {}
+    emotions: Counter[str] = Counter()
+    for path in track_files(folder):
+        try:
+            labels = Labels.read(path)
+        except InputError as error:
+            skip(error)
+            continue
+        emotions[labels.emotion] += 1
+        groups.setdefault((labels.person, labels.sentence), []).append((labels, path))
+    pairs: list[tuple[Path, Path]] = []
+    for tracks in groups.values():
+        neutral = [path for labels, path in tracks if labels.emotion == "neutral"]
+        if neutral:
+            pairs += [(path, neutral[0]) for labels, path in tracks if labels.emotion != "neutral"]
+    if not pairs:
+        seen = ", ".join(f"{count} {name}" for name, count in emotions.items()) or "none that can be read"
+        raise InputError(
+            f"{folder}: nothing to align: no person says one sentence both neutral and with an emotion "
+            f"(tracks: {seen})"
+        )
+    return pairs
