@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from rtfilter.cli.verbs import VERBS
+from rtfilter.cli.verbs import LEARN_STEPS, VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
 HOLE = "{}"  # what an f-string fills in
 
 _VERBS = "|".join(VERBS)
 _COMMAND = re.compile(rf"(?<![\w/.-])rtfilter ((?:{_VERBS})\b[^'\"`\n;,|<>#()]*)")
-_ACTIONS = ["prepare", "build", "list", "clear", "show", "save", "remove", "edit", "webrtc"]
+_ACTIONS = ["prepare", "build", "list", "clear", "show", "save", "remove", "edit", "webrtc", *LEARN_STEPS]
 
 
 @cache

@@ -270,6 +270,13 @@ def test_the_filter_loads_neither_gpu_nor_training_nor_camera() -> None:
     assert not {name for name in loaded if name.startswith(("rtfilter.sources.camera", "rtfilter.sinks"))}
 
 
+def test_the_verb_that_learns_loads_it_when_it_is_called() -> None:
+    """By name, which the tests of imports above do not see."""
+    for module in ("rtfilter.cli.learn", "rtfilter.cli.main"):
+        loaded = loaded_after(f"import {module}")
+        assert not {name for name in loaded if name.startswith("rtfilter.learn")}
+
+
 def test_help_shows_the_filter() -> None:
     code = "import pydoc, rtfilter; print(pydoc.plain(pydoc.render_doc(rtfilter)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)

@@ -1,4 +1,4 @@
-"""Groups of options that several verbs have. Called by `cli.verbs`; imports nothing heavy, for --help."""
+"""Groups of options, most for several verbs. Called by `cli.verbs`; imports nothing heavy, for --help."""
 
 from __future__ import annotations
 
@@ -131,4 +131,35 @@ def lane_options(parser: argparse.ArgumentParser) -> None:
         "--allow-cpu",
         action="store_true",
         help="with --lane cuda: where the GPU cannot be had, or fails, go on on the CPU and say so",
+    )
+
+
+def security_options(parser: Parser) -> None:
+    """Who may connect to a server."""
+    group = parser.add_argument_group("who may connect")
+    group.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="keep the token there, so that the link stays the same; made when there is none",
+    )
+    group.add_argument(
+        "--token", metavar="TEXT", help="the token itself; others can see it in the list of processes"
+    )
+    group.add_argument("--tls", action="store_true", help="HTTPS, with a certificate made at the start")
+    group.add_argument("--certificate", metavar="FILE.pem", help="HTTPS with your own certificate")
+    group.add_argument("--key", metavar="FILE.pem", help="the certificate's key")
+    group.add_argument(
+        "--allow-host", action="append", metavar="NAME[:PORT]", help="a further name of this server"
+    )
+    group.add_argument(
+        "--allow-origin",
+        action="append",
+        metavar="https://NAME",
+        help="a further page that may use this server",
+    )
+    group.add_argument(
+        "--ice-network",
+        action="append",
+        metavar="192.0.2.0/24",
+        help="a network that media may be exchanged with; `any` for all",
     )

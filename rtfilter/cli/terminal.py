@@ -90,10 +90,14 @@ class StatusLine:
 
 
 class ProgressBar(StatusLine):
-    """Frames done of a file, with rate and time left. Called by `pipeline` and `quality.evaluate`."""
+    """Frames done of a file, with rate and time left. Called by `pipeline` and `quality.evaluate`.
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    unit: what is counted, where it is not frames; `learn` counts clips and steps.
+    """
+
+    def __init__(self, stream: TextIO | None = None, unit: str = "frames") -> None:
         super().__init__(stream)
+        self._unit = unit
         self._started_s = time.monotonic()
         self._drawn_s = -_REDRAW_S
         self._last: tuple[int, int | None] | None = None
@@ -104,31 +108,33 @@ class ProgressBar(StatusLine):
         elapsed_s = time.monotonic() - self._started_s
         if elapsed_s - self._drawn_s >= _REDRAW_S:
             self._drawn_s = elapsed_s
-            self.draw(progress_text(done, total, elapsed_s))
+            self.draw(progress_text(done, total, elapsed_s, self._unit))
 
     def close(self) -> None:
         """Show the final state."""
         if self._last is not None:
-            self.draw(progress_text(*self._last, time.monotonic() - self._started_s))
+            elapsed_s = time.monotonic() - self._started_s
+            self.draw(progress_text(*self._last, elapsed_s, self._unit))
             self._last = None
         super().close()
 
 
-def progress_text(done: int, total: int | None, elapsed_s: float) -> str:
-    """The line for `done` frames in `elapsed_s`; with a bar and the time left where `total` is known.
+def progress_text(done: int, total: int | None, elapsed_s: float, unit: str = "frames") -> str:
+    """The line for `done` frames, or others, in `elapsed_s`; with bar and time left where `total` is known.
 
     `total` may be an estimate: more frames than that show as full.
     """
-    fps = done / elapsed_s if elapsed_s > 0.0 else 0.0
+    rate = done / elapsed_s if elapsed_s > 0.0 else 0.0
+    per_second = f"{rate:.1f} {'fps' if unit == 'frames' else 'a second'}"
     if not total:
-        return f"{done} frames, {fps:.1f} fps"
+        return f"{done} {unit}, {per_second}"
     share = min(1.0, done / total)
     cells = round(share * _BAR_CELLS)
-    left_s = max(0, total - done) / fps if fps > 0.0 else 0.0
+    left_s = max(0, total - done) / rate if rate > 0.0 else 0.0
     minutes, seconds = divmod(round(left_s), 60)
     bar = "#" * cells + "-" * (_BAR_CELLS - cells)
     return (
-        f"[{bar}] {share:4.0%} {done}/{max(done, total)} frames, {fps:.1f} fps, {minutes}:{seconds:02d} left"
+        f"[{bar}] {share:4.0%} {done}/{max(done, total)} {unit}, {per_second}, {minutes}:{seconds:02d} left"
     )
 
 

@@ -12,12 +12,14 @@ from rtfilter.cli.options import (
     lane_options,
     output_options,
     pipe_options,
+    security_options,
 )
 from rtfilter.cli.parser import Parser, count, number, one_of, port, seconds
 
 SIZES = ("480p", "720p", "1080p")
 VIDEO_CODECS = ("vp8", "h264")
 LOG_FORMATS = ("text", "json")
+LEARN_STEPS = ("corpus", "track", "align", "stccl", "editor", "export")
 
 
 def run_options(parser: Parser) -> None:
@@ -71,7 +73,7 @@ def serve_options(parser: Parser) -> None:
     parser.add_argument("--open", action="store_true", help="open the link in the browser")
     common(parser, "--quiet", help="no link, and only warnings")
     common(parser, "--duration")
-    _security_options(parser)
+    security_options(parser)
     group = parser.add_argument_group("media")
     group.add_argument(
         "--video-codec",
@@ -98,36 +100,6 @@ def serve_options(parser: Parser) -> None:
         default="text",
         type=one_of("log format", LOG_FORMATS),
         help="text (default) or json, one object a line",
-    )
-
-
-def _security_options(parser: Parser) -> None:
-    group = parser.add_argument_group("who may connect")
-    group.add_argument(
-        "--token-file",
-        metavar="FILE",
-        help="keep the token there, so that the link stays the same; made when there is none",
-    )
-    group.add_argument(
-        "--token", metavar="TEXT", help="the token itself; others can see it in the list of processes"
-    )
-    group.add_argument("--tls", action="store_true", help="HTTPS, with a certificate made at the start")
-    group.add_argument("--certificate", metavar="FILE.pem", help="HTTPS with your own certificate")
-    group.add_argument("--key", metavar="FILE.pem", help="the certificate's key")
-    group.add_argument(
-        "--allow-host", action="append", metavar="NAME[:PORT]", help="a further name of this server"
-    )
-    group.add_argument(
-        "--allow-origin",
-        action="append",
-        metavar="https://NAME",
-        help="a further page that may use this server",
-    )
-    group.add_argument(
-        "--ice-network",
-        action="append",
-        metavar="192.0.2.0/24",
-        help="a network that media may be exchanged with; `any` for all",
     )
 
 
@@ -221,6 +193,22 @@ def doctor_options(parser: Parser) -> None:
     common(parser, "--json")
 
 
+def learn_options(parser: Parser) -> None:
+    parser.add_argument("step", metavar="STEP", nargs="?", help=f"one of: {', '.join(LEARN_STEPS)}")
+    parser.add_argument(
+        "config", metavar="CONFIG.toml", nargs="?", help="settings (docs/learn.md), or: small"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="TABLE.KEY=VALUE",
+        help="over the file's setting; may be repeated",
+    )
+    parser.add_argument("--resume", action="store_true", help="stccl, editor: go on from the checkpoint")
+    common(parser, "--quiet")
+
+
 def _action(parser: Parser, actions: tuple[str, ...], explained: str, default: str | None = None) -> None:
     """The positional argument that names what a verb does; default: the first of `actions`."""
     parser.add_argument(
@@ -244,6 +232,7 @@ VERBS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "bench": ("latency of this machine, stage by stage", bench_options),
     "presets": ("list, show, save, edit and remove named mixes", presets_options),
     "config": ("show or edit your settings", config_options),
+    "learn": ("corpus, tracks, alignment and training of the learned parts", learn_options),
     "engines": ("networks and their plans for GPUs", engines_options),
     "doctor": ("what works here and how to mend what does not", doctor_options),
 }

@@ -1,0 +1,74 @@
+"""`rtfilter learn`: what the learned parts are made of and by; needs the `learn` extra."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from rtfilter.cli.terminal import InterruptedJob, ProgressBar, notify, report_interruption
+from rtfilter.cli.verbs import LEARN_STEPS
+from rtfilter.errors import MissingExtraError, UsageError, nearest
+
+# The module whose `main` does a step, and what the step counts while it works: "" has no bar of ours.
+MODULES = {
+    "corpus": ("rtfilter.learn.data.corpus", "tracks"),
+    "track": ("rtfilter.learn.data.cache", "clips"),
+    "align": ("rtfilter.learn.data.align", "pairs"),
+    "stccl": ("rtfilter.learn.stccl.train", "steps"),
+    "editor": ("rtfilter.learn.editor.train", ""),
+    "export": ("rtfilter.learn.editor.export", ""),
+}
+RESUMED = ("stccl", "editor")
+# Of the extra: the others come with these.
+PACKAGES = ("torch", "librosa", "scipy", "soundfile", "tensorboard")
+
+
+def learn(arguments: argparse.Namespace) -> int:
+    """Do one step with its settings."""
+    step, config = arguments.step, arguments.config
+    if step not in MODULES:
+        raise UsageError(
+            "expected a step: " + ", ".join(LEARN_STEPS)
+            if step is None
+            else f"unknown step {step!r}:{nearest(step, LEARN_STEPS)}"
+        )
+    if config is None:
+        raise UsageError(f"expected settings: rtfilter learn {step} CONFIG.toml, or `small` (docs/learn.md)")
+    if arguments.resume and step not in RESUMED:
+        raise UsageError(f"{step} takes no --resume: what is finished is always kept")
+    module, unit = MODULES[step]
+    run = _main_of(module)
+    keywords: dict[str, Any] = {"overrides": arguments.set, "notify": notify}
+    if step in RESUMED:
+        keywords["resume"] = arguments.resume
+    with ProgressBar(unit=unit) if unit and not arguments.quiet else nullcontext() as bar:
+        if unit:
+            keywords["progress"] = bar
+        try:
+            run(Path(config), **keywords)
+        except ImportError as error:
+            raise _missing(error) from error
+        except KeyboardInterrupt as error:
+            again = "the same command, with --resume," if step in RESUMED else "the same command"
+            report_interruption(error, f"what is finished is kept; {again} goes on")
+            raise InterruptedJob from error
+    return 0
+
+
+def _main_of(module: str) -> Callable[..., object]:
+    try:
+        main: Callable[..., object] = importlib.import_module(module).main
+    except ImportError as error:
+        raise _missing(error) from error
+    return main
+
+
+def _missing(error: ImportError) -> Exception:
+    """What to install for a package that does not load; the error itself for any other."""
+    if (error.name or "").partition(".")[0] in PACKAGES:
+        return MissingExtraError(f'rtfilter learn needs {error.name}: pip install "rtfilter-live[learn]"')
+    return error
