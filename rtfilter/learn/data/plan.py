@@ -19,7 +19,8 @@ class CorpusSettings:
 
     people: how many speakers, from number `first_person` on. sentences: how many of the built-in ones;
     texts: others instead. emotions, levels: every emotion at every level; neutral once. emphasis: factor on
-    the measured change; the product's own targets have more than 1. fps: frames a second. noise_iod: scatter of landmarks as a tracker has it; above 0, coefficients are fitted, as from video.
+    the measured change; the product's own targets have more than 1. fps: frames a second. noise_iod: scatter
+    of landmarks as a tracker has it; above 0, coefficients are fitted, as from video.
     """
 
     people: int = 8
