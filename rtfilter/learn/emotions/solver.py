@@ -1,11 +1,10 @@
 """The change of a shape as blendshape coefficients, drawn towards what a teacher saw.
 
-    argmin_d  |change - R r - B d|^2_W  +  sum_c lambda (d_c - g_c s_c)^2     subject to  d >= -g before
+    argmin_d  |change - R r - B d|^2_W  +  sum_c lambda (d_c - s_c)^2     subject to  d >= -before
 
-s: the change of the teacher's scores; g: how much of our coefficient one of its is worth (`teacher_gain`).
-Where landmarks show a coefficient they decide; where they hardly see it (noseSneer, eyeSquint against
-eyeBlink) the teacher's view stays. R: shifts, turns and size of the head. (`face.change` draws towards zero,
-and fits gaze too: that shares a squint among four directions of gaze.)
+s: the change of the teacher's scores. Where landmarks show a coefficient they decide; where they hardly see
+it (noseSneer, eyeSquint against eyeBlink) the teacher's view stays. R: shifts, turns and size of the head.
+(`face.change` draws towards zero, and fits gaze too: that shares a squint among four directions of gaze.)
 """
 
 from __future__ import annotations
@@ -38,10 +37,9 @@ MEASURED: Final = ~(_IS_GAZE | _IS_LEFT_OUT)
 
 
 class Solver:
-    """The problem for one model and one person; neutral_iod: float64 [478, 3], gain: float64 [52]."""
+    """The problem for one model and one person; neutral_iod: float64 [478, 3]."""
 
-    def __init__(self, model: MorphableModel, neutral_iod: F64, gain: F64, pull: float = PULL) -> None:
-        self._gain = gain
+    def __init__(self, model: MorphableModel, neutral_iod: F64, pull: float = PULL) -> None:
         weights = np.ones((LANDMARK_COUNT, 3))
         weights[:, 2] = DEPTH_WEIGHT**2
         weights[SURFACE_COUNT:] = 0.0
@@ -72,8 +70,8 @@ class Solver:
         """
         gaze = np.where(_IS_GAZE, score_change, 0.0) @ self.basis
         target = self._weighted @ (shape_change_iod.ravel() - gaze)
-        target += self._pull * np.where(MEASURED, self._gain * score_change, 0.0)
-        lowest = -self._gain * np.maximum(before, 0.0)
+        target += self._pull * np.where(MEASURED, score_change, 0.0)
+        lowest = -np.maximum(before, 0.0)
         change = np.maximum(self._inverse @ target, lowest)
         for _ in range(STEPS):
             change = np.maximum(change - self._step * (self._gram @ change - target), lowest)

@@ -16,6 +16,7 @@ TAU = 0.07
 HARD_FROM = 0.8
 HARD_GAIN = 2.0
 TEMPORAL_WEIGHT = 5.0
+FLAT_ROW = 0.1
 _TINY = 1e-6
 
 
@@ -86,14 +87,16 @@ def correlation(vectors: Tensor) -> Tensor:
 
 
 def rows_without_self(matrix: Tensor) -> Tensor:
-    """The rows of a correlation matrix as unit vectors, without the diagonal: [..., M, M] to [..., M, M - 1].
+    """The rows of a correlation matrix [..., M, M] less the diagonal, [..., M, M - 1]; mean 0, length 1.
 
-    The diagonal is 1 in every matrix: it would tell which row this is, and nothing of the face.
+    The diagonal is 1 in every matrix: it would tell which row this is, and nothing of the face. A row that is
+    flat stays short: at length 1 it would be noise, and its gradient would drown all others.
     """
     size = matrix.shape[-1]
     off = ~torch.eye(size, dtype=torch.bool, device=matrix.device)
     rows = matrix[..., off].reshape(*matrix.shape[:-1], size - 1)
-    return unit(rows - rows.mean(-1, keepdim=True))
+    rows = rows - rows.mean(-1, keepdim=True)
+    return rows / (rows.square().sum(-1, keepdim=True) + FLAT_ROW**2).sqrt()
 
 
 def unit(vectors: Tensor) -> Tensor:

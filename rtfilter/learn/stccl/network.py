@@ -120,6 +120,18 @@ class CorrelationNetwork(nn.Module):
             found[kind] = torch.stack(list(by_level))
         return found
 
+    def forward(
+        self,
+        source: Tensor,
+        target: Tensor,
+        centres: list[Tensor] | None,
+        adaptive: bool,
+        stride: int,
+        kinds: Sequence[str],
+    ) -> dict[str, Tensor]:
+        """`losses`, as a wrapper of several processes calls it."""
+        return self.losses(source, target, centres, adaptive, stride, kinds)
+
     def scores(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
         """How well each window agrees, by kind: mean cosine over its elements, [B, L]."""
         a, b = self.encoder(source), self.encoder(target)

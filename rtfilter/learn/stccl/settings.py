@@ -30,12 +30,13 @@ class StcclSettings:
     share of the speakers that training does not see. regions, channels, centres: by level, finest first;
     regions of a mesh only. position: whether a region knows where it lies. moments: weight of alternatives
     from other moments. adaptive, temporal: whether hard elements count more, and whether time counts. pairs,
-    windows: a batch has pairs x windows windows of 9 frames. noise_iod, gain: of augmentation: landmarks'
-    noise, and how far a motion's size may be off.
+    windows: a batch has pairs x windows windows of 9 frames. noise_iod, gain, offset, tilt: of
+    augmentation: landmarks' noise; how far a motion's size may be off; coefficients of an expression added to
+    a whole window; what a pose that is a little off leaves, as a share (all but noise and gain: mesh only).
     """
 
-    tracks: Path
-    alignments: Path | None = None
+    tracks: Path = Path("{output}/track")
+    alignments: Path = Path("{output}/align")
     videos: Path | None = None
     signal: str = "mesh"
     variant: str = "vd"
@@ -56,6 +57,8 @@ class StcclSettings:
     weight_decay: float = 1e-4
     noise_iod: float = 0.002
     gain: float = 0.2
+    offset: float = 0.1
+    tilt: float = 0.015
     log_every: int = 25
     save_every: int = 250
 
@@ -82,7 +85,7 @@ class StcclSettings:
         for name in ("tau", "rate"):
             if getattr(self, name) <= 0.0:
                 raise UsageError(f"{name}: expected more than 0, got {getattr(self, name):g}")
-        for name in ("moments", "weight_decay", "noise_iod", "gain"):
+        for name in ("moments", "weight_decay", "noise_iod", "gain", "offset", "tilt"):
             if getattr(self, name) < 0.0:
                 raise UsageError(f"{name}: expected 0 or more, got {getattr(self, name):g}")
         if not 0.0 < self.held_out < 1.0:
