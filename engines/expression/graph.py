@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from rtfilter.controls import BLENDSHAPE_COUNT
-from rtfilter.engines.expression import edit, fit
+from rtfilter.engines.expression import edit, fit, learned
 from rtfilter.engines.expression.layout import EXPRESSION, IDENTITY_ROOM, STATE, TARGET, Row, model_key
 from rtfilter.engines.expression.pose import align
 from rtfilter.engines.expression.values import Formula, Value
@@ -23,7 +23,10 @@ from rtfilter.face.mouth import MouthGuard
 
 _STAND_IN_PX = 100.0
 _NOTHING = 1e-6  # strength that rounding leaves of a fade that is over
-_HELD = ("held_iod_px", "motion_value", "motion_slope", "held_points_px", "held_offset_px")
+_HELD = (
+    "held_iod_px", "motion_value", "motion_slope", "learned_memory", "learned_amounts", "held_points_px",
+    "held_offset_px",
+)  # fmt: skip
 
 
 def expression_graph(model: MorphableModel) -> bytes:
@@ -44,7 +47,7 @@ class _Whole:
 
     def __init__(self, f: Formula, model: MorphableModel) -> None:
         self._f = f
-        self._known, self._guard = FitConstants(model), MouthGuard(model)
+        self._known, self._guard, self._editor = FitConstants(model), MouthGuard(model), model.editor
         self._target, self._state = _fields(f, TARGET), _fields(f, STATE)
 
     def build(self) -> None:
@@ -57,13 +60,15 @@ class _Whole:
         difference = (pose.turned_iod - pose.neutral_iod).reshape(-1, fit.NUMBERS)
         coefficients = fit.expression(self._known, difference)
         shape = (pose.turned_iod + pose.neutral_mean_iod).reshape(-1, fit.NUMBERS)
-        motion, offset = self._edited(coefficients, pose.rotation, shape, neutral.reshape(-1, fit.NUMBERS))
+        motion, remembered, offset = self._edited(
+            coefficients, pose.rotation, shape, neutral.reshape(-1, fit.NUMBERS)
+        )
         # One product with the basis for both.
         both = f.joined(coefficients, offset).reshape(-1, 2, BLENDSHAPE_COUNT) @ self._known.basis
         moved, edited = both.reshape(-1, 2 * fit.NUMBERS).split(fit.NUMBERS, fit.NUMBERS)
 
         sample = shape - moved - self._known.mean_iod.reshape(1, -1)
-        learned = fit.learn(person, sample, coefficients, pose, target["since_fit_s"], seeding, face)
+        taught = fit.learn(person, sample, coefficients, pose, target["since_fit_s"], seeding, face)
         # Only the rotation is smoothed; landmarks and size are this frame's own.
         view = motion.value.part(BLENDSHAPE_COUNT, BLENDSHAPE_COUNT + VIEW_COUNT) * pose.scale
         base = edited.reshape(-1, LANDMARK_COUNT, 3) @ view.reshape(-1, 2, 3).turned()
@@ -71,16 +76,18 @@ class _Whole:
             pose.scale,
             motion.value,
             motion.slope,
+            remembered.memory,
+            remembered.amounts,
             points.reshape(-1, fit.NUMBERS),
             base.reshape(-1, 2 * LANDMARK_COUNT),
         )
         visible = edit.visibility(f, pose.rotation, self._inside(points)) * face
         held, strength, shown = self._shown(now, face, visible)
-        shown_iod, _, _, shown_points, shown_base = shown.split(*(STATE[name].size for name in _HELD))
+        shown_iod, _, _, _, _, shown_points, shown_base = shown.split(*(STATE[name].size for name in _HELD))
         shown_points.reshape(-1, LANDMARK_COUNT, 3).called("shown_points_px")
         (shown_base * strength).reshape(-1, LANDMARK_COUNT, 2).called("offset_px")
         shown_iod.reshape(-1).called("iod_px")
-        f.joined(learned.weight, held, strength, shown, learned.off_mean_iod).called("new_state")
+        f.joined(taught.weight, held, strength, shown, taught.off_mean_iod).called("new_state")
         body = f.joined(
             fit.residual(difference - moved),
             pose.scale,
@@ -113,8 +120,8 @@ class _Whole:
 
     def _edited(
         self, coefficients: Value, rotation: Value, shape: Value, neutral: Value
-    ) -> tuple[edit.Motion, Value]:
-        """The smoothed motion, and the offset [B, 52] before fading."""
+    ) -> tuple[edit.Motion, learned.Remembered, Value]:
+        """The smoothed motion, what a learned editor remembers, and the offset [B, 52] before fading."""
         target, state = self._target, self._state
         sample = self._f.joined(
             edit.target_offset(target["rising"], target["falling"], target["direct"], coefficients),
@@ -128,7 +135,18 @@ class _Whole:
             target["since_motion_s"],
         )
         wanted = motion.value.part(0, BLENDSHAPE_COUNT)
-        return motion, edit.guarded(self._guard, wanted, shape, neutral, target["mouth"])
+        remembered = learned.Remembered(state["learned_memory"], state["learned_amounts"])
+        if self._editor is not None:
+            asked = learned.Asked(
+                target["amounts"],
+                target["mouth"],
+                target["offset_cutoff_hz"],
+                target["since_motion_s"],
+                state["held"],
+            )
+            added, remembered = learned.learned_offset(self._f, self._editor, coefficients, asked, remembered)
+            wanted = wanted + added
+        return motion, remembered, edit.guarded(self._guard, wanted, shape, neutral, target["mouth"])
 
     def _shown(self, now: Value, face: Value, visible: Value) -> tuple[Value, Value, Value]:
         """held and strength, [B, 1] each, and the fields _HELD.

@@ -14,6 +14,7 @@ from rtfilter.face import emotion
 from rtfilter.face.edit import offset_cutoff_hz
 from rtfilter.face.fit import FaceState
 from rtfilter.face.landmarks import LANDMARK_COUNT
+from rtfilter.face.learned import direct_only
 from rtfilter.face.pose import Pose
 from rtfilter.face.smooth import OneEuro
 
@@ -52,10 +53,13 @@ class StreamTimes:
 
 
 class TargetWriter:
-    """Writer of the row TARGET. fade_s: how long the edit takes to appear and to fade."""
+    """Writer of the row TARGET.
 
-    def __init__(self, fade_s: float) -> None:
-        self._fade_s = fade_s
+    fade_s: how long the edit takes to appear and to fade. learned: whether the network has a learned editor.
+    """
+
+    def __init__(self, fade_s: float, learned: bool = False) -> None:
+        self._fade_s, self._learned = fade_s, learned
         self._controls: Controls | None = None
         self._constant = TARGET.zeros()
 
@@ -64,7 +68,7 @@ class TargetWriter:
     ) -> None:
         """Into `row`, float32 [TARGET.size], for the frame at `time_s` of that size."""
         if controls is not self._controls:
-            self._controls, self._constant = controls, _constant(controls, self._fade_s)
+            self._controls, self._constant = controls, _constant(controls, self._fade_s, self._learned)
         row[:] = self._constant
         since_fit_s, since_face_s, since_edit_s = times.since(time_s)
         row[TARGET["since_fit_s"].start] = since_fit_s
@@ -75,9 +79,12 @@ class TargetWriter:
         row[TARGET["seeding"].start] = times.seeding
 
 
-def _constant(controls: Controls, fade_s: float) -> F32:
+def _constant(controls: Controls, fade_s: float, learned: bool) -> F32:
     """A row with the fields that depend on the controls alone."""
-    row, target = TARGET.zeros(), emotion.Target.of_controls(controls)
+    row = TARGET.zeros()
+    target = emotion.Target.of_controls(direct_only(controls) if learned else controls)
+    if learned:
+        TARGET.of(row, "amounts")[:] = emotion.mix(controls)
     TARGET.of(row, "rising")[:] = target.rising
     TARGET.of(row, "falling")[:] = target.falling
     TARGET.of(row, "direct")[:] = target.direct

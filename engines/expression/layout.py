@@ -13,16 +13,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import BLENDSHAPE_COUNT
+from rtfilter.controls import BLENDSHAPE_COUNT, EMOTIONS
 from rtfilter.engines.spec import NetworkSpec, TensorSpec
 from rtfilter.errors import UsageError, nearest
 from rtfilter.face.landmarks import LANDMARK_COUNT
+from rtfilter.face.learned_weights import MEMORY_ROOM
 from rtfilter.face.model import MorphableModel
 
 F32 = npt.NDArray[np.float32]
 
 # Counts changes to the file that is made of the same face model, in this folder and in `rtfilter.face`.
-BUILDER_VERSION = 4
+BUILDER_VERSION = 5
 
 # Number of a face model's identity coefficients at most; unused ones are 0.
 IDENTITY_ROOM: Final = 64
@@ -81,6 +82,7 @@ TARGET: Final = Row(
     ("rising", BLENDSHAPE_COUNT, "towards each blendshape, >= 0 (`face.emotion.Target.rising`)"),
     ("falling", BLENDSHAPE_COUNT, "share of each blendshape to take away, 0..1 (`Target.falling`)"),
     ("direct", BLENDSHAPE_COUNT, "direct offset of each blendshape, -2..2 (`Target.direct`)"),
+    ("amounts", len(EMOTIONS), "intensity of each emotion, >= 0, for a learned editor; else 0"),
     ("mouth", 1, "speech against emotion, 0..1 (`Controls.mouth`)"),
     ("offset_cutoff_hz", 1, "of the offset's smoothing at rest, > 0 (`face.edit.offset_cutoff_hz`)"),
     ("fade_s", 1, "how long the edit takes to come and go, >= 0"),
@@ -101,6 +103,8 @@ STATE: Final = Row(
     ("held_iod_px", 1, "pixels of one inter-ocular distance when the face was last seen"),
     ("motion_value", MOTION_COUNT, "One-Euro over the target offset [52] and the rotation's rows 0, 1 [6]"),
     ("motion_slope", MOTION_COUNT, "its speed, per second"),
+    ("learned_memory", MEMORY_ROOM, "averages of a learned editor, unused ones 0 (`face.learned`)"),
+    ("learned_amounts", len(EMOTIONS), "its smoothed amounts"),
     ("held_points_px", 3 * LANDMARK_COUNT, "the landmarks when the face was last seen, [478, 3]"),
     ("held_offset_px", 2 * LANDMARK_COUNT, "where they went at strength 1, [478, 2]"),
     ("off_mean_iod", 3 * LANDMARK_COUNT, "the person's neutral less the mean face, [478, 3]"),
@@ -163,4 +167,5 @@ def model_key(model: MorphableModel) -> str:
     ):
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array, "<f4").tobytes())
-    return f"expression builder {BUILDER_VERSION}, face model {digest.hexdigest()}"
+    editor = "" if model.editor is None else f", editor {model.editor.key}"
+    return f"expression builder {BUILDER_VERSION}, face model {digest.hexdigest()}{editor}"

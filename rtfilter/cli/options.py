@@ -72,7 +72,7 @@ def pipe_options(parser: Parser) -> None:
 
 def filter_options(parser: Parser) -> None:
     """The edit, what a camera is set to, the virtual camera, and the lane."""
-    control_options(parser)
+    edit_options(parser)
     group = parser.add_argument_group("camera and demo")
     group.add_argument("--width", metavar="PX", type=count, help="width to ask for (default 1280)")
     group.add_argument("--height", metavar="PX", type=count, help="height to ask for (default 720)")
@@ -116,6 +116,17 @@ def control_options(parser: argparse.ArgumentParser) -> None:
         ("--smoothing", "S", 0, 1, "0 follows at once .. 1 calmest (default 0.5)"),
     ):
         group.add_argument(option, metavar=metavar, type=share(low, high), help=explained)
+
+
+def edit_options(parser: argparse.ArgumentParser) -> None:
+    """The fields of `Controls`, and what turns emotions into expressions."""
+    control_options(parser)
+    parser.add_argument(
+        "--editor",
+        metavar="NAME",
+        help="what turns emotions into expressions: closed (default, a formula), learned (a network), or a "
+        "file of `rtfilter learn export`",
+    )
 
 
 def lane_options(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtfilter.cli.settings import chosen_lane, controls_for, settings_for
+from rtfilter.cli.settings import chosen_editor, chosen_lane, controls_for, settings_for
 from rtfilter.cli.terminal import announce
 from rtfilter.config import presets_dir
 from rtfilter.controls import Controls
@@ -43,9 +43,10 @@ def serve(arguments: argparse.Namespace) -> int:
 
     options = options_of(arguments)
     set_up_logs(arguments.log_format, quiet=arguments.quiet, token=options.token)
-    lane = chosen_lane(arguments, settings_for(arguments).values)
+    values = settings_for(arguments).values
+    lane, editor = chosen_lane(arguments, values), chosen_editor(values)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return asyncio.run(_serve(arguments, options, lane))
+    return asyncio.run(_serve(arguments, options, lane, editor))
 
 
 def require_serve_extra() -> None:
@@ -112,7 +113,7 @@ def kept_token(path: Path) -> str:
     return token
 
 
-async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: LaneChoice) -> int:
+async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: LaneChoice, editor: str) -> int:
     from rtfilter.filter import FaceFilter
     from rtfilter.serve.app.pipeline import FilterPool
     from rtfilter.serve.app.server import Server, make_app
@@ -123,7 +124,7 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: Lan
 
     # A session's filter, and one that is loaded ahead.
     shared = replace(lane, streams=options.limits.sessions + 1)
-    pool = FilterPool(partial(FaceFilter, lane=shared))
+    pool = FilterPool(partial(FaceFilter, lane=shared, editor=editor))
     folder = presets_dir()
     app = make_app(options, presets=load_presets(folder), presets_folder=folder, pool=pool)
     server = Server(options, app, show)

@@ -20,6 +20,7 @@ from rtfilter.config import (
     settings_from_file,
 )
 from rtfilter.controls import CONTROL_KEYS, Controls
+from rtfilter.face.learned_weights import CLOSED, named_editor
 from rtfilter.gpu.choose import AUTO, LaneChoice, choose_lane
 
 
@@ -50,6 +51,13 @@ def target_given(arguments: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 def controls_for(settings: Settings) -> Controls:
     """The controls of merged settings."""
     return Controls(**settings.controls)
+
+
+def chosen_editor(values: Mapping[str, Any]) -> str:
+    """The editor of merged settings. Raises UsageError, or InputError for a file that is none."""
+    name: str = values.get("editor", CLOSED)
+    named_editor(name)
+    return name
 
 
 def chosen_lane(arguments: argparse.Namespace, values: Mapping[str, Any]) -> LaneChoice:

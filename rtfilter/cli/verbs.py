@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rtfilter.cli.options import (
     common,
     control_options,
+    edit_options,
     filter_options,
     lane_options,
     output_options,
@@ -92,7 +93,7 @@ def serve_options(parser: Parser) -> None:
     group.add_argument(
         "--sessions-per-address", default=8, type=count, metavar="N", help="at most (default 8)"
     )
-    control_options(parser)
+    edit_options(parser)
     lane_options(parser)
     more = parser.add_argument_group("more")
     more.add_argument(

@@ -14,6 +14,7 @@ from rtfilter.controls import BLENDSHAPE_COUNT, Controls
 from rtfilter.face import emotion
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
+from rtfilter.face.learned import LearnedEditor, LearnedState, direct_only
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import Lips, MouthGuard
 from rtfilter.face.pose import Pose
@@ -39,16 +40,20 @@ class EditState:
     """The state of an edit between two frames.
 
     motion: One-Euro over the target's offset [52] and the rotation's first two rows [6]. strength: fade,
-    0..1.
+    0..1. learned: of the learned editor, where there is one.
     """
 
     motion: OneEuroState
     strength: float
     time_s: float
+    learned: LearnedState | None = None
 
 
 class FaceEditor:
-    """Face state and controls to an offset of the expression and a displacement of landmarks."""
+    """Face state and controls to an offset of the expression and a displacement of landmarks.
+
+    A model with an editor has the emotions' part of the offset from it, in place of `emotion.Target`.
+    """
 
     def __init__(self, model: MorphableModel, fade_s: float) -> None:
         self._model = model
@@ -56,10 +61,13 @@ class FaceEditor:
         self._fade_s = fade_s
         self._controls: Controls | None = None
         self._target, self._filter = emotion.Target.of_controls(Controls()), OneEuro()
+        self._learned = None if model.editor is None else LearnedEditor(model.editor)
+        self._amounts = emotion.mix(Controls())
 
     def first_state(self) -> EditState:
         """The state before the first frame."""
-        return EditState(OneEuroState.empty(BLENDSHAPE_COUNT + VIEW_COUNT), 0.0, 0.0)
+        learned = None if self._learned is None else self._learned.first_state()
+        return EditState(OneEuroState.empty(BLENDSHAPE_COUNT + VIEW_COUNT), 0.0, 0.0, learned)
 
     def step(
         self, state: EditState, face: FaceState, controls: Controls, inside: float, time_s: float
@@ -70,17 +78,24 @@ class FaceEditor:
         """
         if controls is not self._controls:
             self._controls = controls
-            self._target, self._filter = emotion.Target.of_controls(controls), _smoothing(controls)
+            answered = controls if self._learned is None else direct_only(controls)
+            self._target, self._filter = emotion.Target.of_controls(answered), _smoothing(controls)
+            self._amounts = emotion.mix(controls)
         sample = np.concatenate([self._target.offset(face.expression), face.pose.rotation[:2].ravel()])
         smooth, motion = self._filter.step(state.motion, sample, time_s)
-        offset = self._guard.solve(
-            smooth[:BLENDSHAPE_COUNT], Lips.of(face.shape_iod, face.neutral_iod), controls.mouth
-        )
+        wanted, learned = smooth[:BLENDSHAPE_COUNT], state.learned
+        if self._learned is not None and learned is not None:
+            cutoff_hz = offset_cutoff_hz(controls)
+            added, learned = self._learned.step(
+                learned, face.expression, self._amounts, controls.mouth, cutoff_hz, time_s
+            )
+            wanted = wanted + added
+        offset = self._guard.solve(wanted, Lips.of(face.shape_iod, face.neutral_iod), controls.mouth)
         yaw, pitch, _ = face.pose.yaw_pitch_roll_deg
         visible = _fall(abs(yaw), YAW_FADE_DEG) * _fall(abs(pitch), PITCH_FADE_DEG)
         visible *= 1.0 - _fall(inside, INSIDE_FADE)
         strength = self._faded(state, visible, time_s)
-        return offset, EditState(motion, strength, time_s)
+        return offset, EditState(motion, strength, time_s, learned)
 
     def fade_out(self, state: EditState, time_s: float) -> EditState:
         """The state when the face is gone: only the strength changes."""

@@ -8,8 +8,9 @@ mean face's inter-ocular distance (outer eye corner to outer eye corner, about 9
 from __future__ import annotations
 
 import io
+import logging
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,12 @@ import numpy.typing as npt
 from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES
 from rtfilter.errors import InputError
 from rtfilter.face.landmarks import LANDMARK_COUNT
+from rtfilter.face.learned_weights import EditorWeights, face_model_key
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
+
+_log = logging.getLogger("rtfilter.face")
 
 ASSET = "face_model.npz"
 HOLES = ("mouth", "eye_right", "eye_left")
@@ -38,6 +42,7 @@ class MorphableModel:
     identity_basis: float32 [I, 478, 3], orthonormal over its 1434 numbers; identity_scale: float32 [I],
     standard deviations. rigidity: float32 [478], how little a landmark moves with expression: the
     weights of the pose. mirror: int32 [478]. triangles: int32 [T, 3]; holes: name to int32 [*, 3].
+    editor: the learned editor of its coefficients, if one is used in place of the closed form.
     """
 
     mean_iod: F32
@@ -48,6 +53,7 @@ class MorphableModel:
     mirror: I32
     triangles: I32
     holes: dict[str, I32]
+    editor: EditorWeights | None = None
 
     def displacement_iod(self, offset: npt.NDArray[np.floating[Any]]) -> F32:
         """`expression_basis . offset`: float32 [478, 3] for coefficients [52].
@@ -57,6 +63,14 @@ class MorphableModel:
         flat = self.expression_basis.reshape(BLENDSHAPE_COUNT, -1)
         moved = np.einsum("e,en->n", offset.astype(np.float32), flat)
         return np.asarray(moved, np.float32).reshape(LANDMARK_COUNT, 3)
+
+    def with_editor(self, editor: EditorWeights | None) -> MorphableModel:
+        """The same model with a learned editor, or without one. Logs a line for one of another model."""
+        if editor is not None and editor.face_model != face_model_key(self.expression_basis):
+            _log.warning(
+                "the learned editor was trained on another face model: train it again (docs/editor.md)"
+            )
+        return replace(self, editor=editor)
 
     @classmethod
     def builtin(cls) -> MorphableModel:
@@ -110,7 +124,7 @@ class MorphableModel:
             )
         if any(arrays[k].min(initial=0) < 0 or arrays[k].max(initial=0) >= LANDMARK_COUNT for k in INDICES):
             raise InputError(f"{name}: a landmark index is outside 0..{LANDMARK_COUNT - 1}")
-        floats = {
+        floats: dict[str, Any] = {
             key: np.ascontiguousarray(arrays[key], np.float32)
             for key in ("mean_iod", "expression_basis", "identity_basis", "identity_scale", "rigidity")
         }

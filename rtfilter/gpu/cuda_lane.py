@@ -92,7 +92,7 @@ class CudaLane:
         self.batcher = batcher
         self._first_row: int | None = batcher.join()
         self._identity_count = len(model.identity_scale)
-        self._target = TargetWriter(fade_s)
+        self._target = TargetWriter(fade_s, learned=model.editor is not None)
         self._times = StreamTimes()
         self._follower = Follower()
         self.reset()

@@ -1,0 +1,154 @@
+"""What an editor does to clips of people: emotion against the twin, speech, steadiness, growth.
+
+Both editors run as in the product, by `face.edit.FaceEditor` frame by frame, so that a network is measured
+with the mouth guard and everything else behind it. Definitions of the mouth's measures and of jitter are
+`rtfilter evaluate`'s. Called by `editor.ablation` and `editor.train`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.controls import Controls
+from rtfilter.face.edit import FaceEditor
+from rtfilter.face.fit import FaceState
+from rtfilter.face.landmarks import LANDMARK_COUNT
+from rtfilter.face.model import MorphableModel
+from rtfilter.face.pose import Pose
+from rtfilter.learn.data.track import Track
+from rtfilter.learn.editor.pairs import Pair
+from rtfilter.quality.measures import FacePairs, jitter
+from rtfilter.quality.mouth import mouth
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+# Frames that an edit may take to come are left out of all measures.
+ARRIVAL_S: Final = 0.5
+LEVELS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+# An edit that grows by less than this between two levels has stopped growing.
+_LEAST_GROWTH_IOD = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class EditorMeasure:
+    """Means over clips; lengths in IODs.
+
+    At mouth 0: emotion_error: root mean square distance of the landmarks from the twin's, over that of no
+    edit; bias: the same of the clip's mean face. At mouth 1, as in `quality.mouth`: gap_r, gap_gain, width_r,
+    width_gain, closures_kept (of all clips together). jitter: of the edit alone. growth: share of frames and
+    steps of LEVELS in which the edit grows with the intensity.
+    """
+
+    emotion_error: float
+    bias: float
+    gap_r: float
+    gap_gain: float
+    width_r: float
+    width_gain: float
+    closures_kept: float
+    jitter: float
+    growth: float
+
+    def cells(self) -> list[str]:
+        """The numbers as text, in order."""
+        return [f"{getattr(self, one.name):.{5 if one.name == 'jitter' else 3}f}" for one in fields(self)]
+
+
+def edited(model: MorphableModel, clip: Track, controls: Controls) -> F64:
+    """The offset of every frame of a clip, float64 [T, 52], by the product's editor of `model`."""
+    editor = FaceEditor(model, 0.0)
+    state, offsets = editor.first_state(), []
+    for k, time_s in enumerate(clip.time_s):
+        pose = Pose(clip.rotation[k].astype(np.float64), np.zeros(3), float(clip.scale_px[k]))
+        face = FaceState(
+            pose,
+            np.zeros(len(model.identity_scale)),
+            clip.expression[k].astype(np.float64),
+            clip.shape_iod[k].astype(np.float64),
+            clip.neutral_iod.astype(np.float64),
+            0.0,
+        )
+        offset, state = editor.step(state, face, controls, 1.0, float(time_s))
+        offsets.append(offset)
+    return np.array(offsets)
+
+
+def measure(model: MorphableModel, pairs: Sequence[Pair]) -> EditorMeasure:
+    """The measures of the editor of `model`, over the clips of `pairs`, each at its twin's level."""
+    found = [_of_pair(model, one) for one in pairs]
+
+    def mean(name: str) -> float:
+        values = [one[name] for one in found if one[name] is not None]
+        return float(np.mean(values)) if values else float("nan")  # type: ignore[arg-type]
+
+    closures = sum(one["closures"] or 0.0 for one in found)
+    kept = sum((one["closures"] or 0.0) * (one["closures_kept"] or 0.0) for one in found)
+    names = [one.name for one in fields(EditorMeasure) if one.name != "closures_kept"]
+    return EditorMeasure(
+        **{name: mean(name) for name in names}, closures_kept=kept / closures if closures else float("nan")
+    )
+
+
+def _of_pair(model: MorphableModel, pair: Pair) -> dict[str, float | None]:
+    clip, since = pair.clip, round(ARRIVAL_S * pair.clip.fps)
+    asked = Controls({pair.emotion: pair.level}, mouth=1.0)
+    free = edited(model, clip, asked.with_(mouth=0.0))[since:]
+    kept = edited(model, clip, asked)[since:]
+    twin = pair.change[since:].astype(np.float64)
+    speech, shake = mouth(_faces(model, clip, kept, since)), jitter(_faces(model, clip, kept, since))
+    return {
+        "emotion_error": _size(model, free - twin) / _size(model, twin),
+        "bias": _size(model, (free - twin).mean(0)[None]) / _size(model, twin.mean(0)[None]),
+        "gap_r": speech.gap_r,
+        "gap_gain": speech.gap_gain,
+        "width_r": speech.width_r,
+        "width_gain": speech.width_gain,
+        "closures": float(speech.closures),
+        "closures_kept": speech.closures_kept,
+        "jitter": shake.edit_iod,
+        "growth": _growth(model, pair, since),
+    }
+
+
+def _growth(model: MorphableModel, pair: Pair, since: int) -> float:
+    """Share of steps between LEVELS in which the edit of a frame goes on in its own direction, at mouth 0."""
+    sizes = []
+    offsets = [
+        edited(model, pair.clip, Controls({pair.emotion: level}, mouth=0.0))[since:] for level in LEVELS
+    ]
+    moved = [model_moves(model, one) for one in offsets]
+    along = moved[-1] / np.maximum(np.linalg.norm(moved[-1], axis=1, keepdims=True), 1e-9)
+    sizes = np.stack([(one * along).sum(1) for one in moved]) / np.sqrt(LANDMARK_COUNT)
+    return float((np.diff(sizes, axis=0) > _LEAST_GROWTH_IOD).mean())
+
+
+def model_moves(model: MorphableModel, offsets: F64) -> F64:
+    """Displacements float64 [T, 1434] of offsets [T, 52], IOD."""
+    basis = model.expression_basis.reshape(len(model.expression_basis), -1)
+    return np.asarray(np.einsum("te,en->tn", offsets, basis.astype(np.float64)))
+
+
+def _size(model: MorphableModel, offsets: F64) -> float:
+    """Root mean square displacement of a landmark, IOD."""
+    return float(np.sqrt(np.square(model_moves(model, offsets)).sum(1).mean() / LANDMARK_COUNT))
+
+
+def _faces(model: MorphableModel, clip: Track, offsets: F64, since: int) -> FacePairs:
+    """Source and edited faces in the head frame, as `rtfilter evaluate` compares them in pictures."""
+    source = clip.shape_iod[since:]
+    moved = model_moves(model, offsets).reshape(source.shape)
+    frames = len(source)
+    return FacePairs(
+        np.arange(frames, dtype=np.int64),
+        source,
+        (source + moved).astype(np.float32),
+        np.ones(frames),
+        np.tile((0.0, 1.0), (frames, 1)),
+        offsets,
+    )

@@ -1,0 +1,203 @@
+"""`rtfilter learn editor`: trains the editor on pairs of tracks.
+
+One process, or several through `torchrun --nproc-per-node N -m rtfilter learn editor ...` (gloo, or NCCL on
+GPUs): gradients are averaged, and the first process writes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from rtfilter.errors import InputError, MissingExtraError, Notify, OutputError, RtfilterError
+from rtfilter.face.learned_weights import face_model_key
+from rtfilter.face.model import MorphableModel
+from rtfilter.learn.config import Run, read_document
+from rtfilter.learn.editor import losses
+from rtfilter.learn.editor.checkpoint import FILE, Checkpoint, described
+from rtfilter.learn.editor.mouth import Mouth
+from rtfilter.learn.editor.network import EditorNetwork, Sizes
+from rtfilter.learn.editor.pairs import load_pairs, mean_changes, split_speakers
+from rtfilter.learn.editor.parallel import Group, process_group
+from rtfilter.learn.editor.settings import EditorSettings
+from rtfilter.learn.editor.windows import Batch, Windows
+from rtfilter.learn.stccl.metric import Metric
+
+try:
+    from torch.utils.tensorboard import SummaryWriter
+except ImportError as error:
+    raise MissingExtraError(
+        f'training writes TensorBoard logs ({error}): pip install "rtfilter-live[learn]"'
+    ) from error
+
+STEP: Final = "editor"
+LONGEST_GRADIENT: Final = 1.0
+_LEAST_RATE = 0.02  # of the rate, at the end
+
+
+class TrainingError(RtfilterError):
+    """Training that cannot go on."""
+
+
+def main(
+    config_path: Path,
+    resume: bool = False,
+    overrides: Sequence[str] = (),
+    notify: Notify = lambda line: None,
+) -> Path:
+    """Train as a settings file says; the checkpoint, in `output/editor`. Raises RtfilterError.
+
+    resume: go on from the checkpoint; what comes out is what one uninterrupted run gives.
+    """
+    document = read_document(config_path, overrides)
+    run, settings = document.run, document.table(STEP, EditorSettings)
+    made_by = f"rtfilter learn editor {config_path.name}" + "".join(f" --set {text}" for text in overrides)
+    with process_group(run.device, run.threads) as group:
+        return Training(run, settings, group, made_by, notify if group.first else lambda line: None).run(
+            resume
+        )
+
+
+class Training:
+    """One run. Pairs, network, metric and optimiser are made at once; `run` goes through the steps."""
+
+    def __init__(
+        self, run: Run, settings: EditorSettings, group: Group, made_by: str, notify: Notify
+    ) -> None:
+        self.settings, self.group, self.notify = settings, group, notify
+        self._folder, self._seed, self._made_by = run.folder(STEP), run.seed, made_by
+        model = MorphableModel.builtin()
+        pairs = load_pairs(settings.tracks, settings.alignments, model, notify)
+        train, held_out = split_speakers(pairs, settings.held_out)
+        notify(f"{len(train)} pairs to learn from, {len(held_out)} of other speakers to measure on")
+        torch.manual_seed(run.seed)
+        self.network = EditorNetwork(Sizes(settings.memory, settings.hidden), mean_changes(train)).to(
+            group.device
+        )
+        self.mouth = Mouth(model).to(group.device)
+        self.metric = Metric.load(settings.metric).to(group.device) if settings.uses_metric else None
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
+        )
+        compared = min(settings.compared, settings.batch)
+        self._windows = Windows(train, model, settings.frames, compared, settings.noise)
+        self._described = described(settings, run.seed, group.size)
+        self._face_model = face_model_key(model.expression_basis)
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint."""
+        return self._folder / FILE
+
+    def run(self, resume: bool) -> Path:
+        """All steps, from the first or from the checkpoint. Raises OutputError, TrainingError, UsageError."""
+        start = self._restored() if resume else 0
+        if not resume and self.path.exists() and self.group.first:
+            raise OutputError(
+                f"{self.path} exists: go on with --resume, or train anew in another folder with "
+                "--set run.output=FOLDER"
+            )
+        writer = SummaryWriter(str(self._folder)) if self.group.first else None
+        done, began = start, time.monotonic()
+        try:
+            for step in range(start, self.settings.steps):
+                parts = self.step(step)
+                done = step + 1
+                if done % self.settings.log_every == 0 or done == self.settings.steps:
+                    self._log(writer, done, parts, (time.monotonic() - began) / (done - start))
+                if done % self.settings.save_every == 0:
+                    self._save(done)
+        except KeyboardInterrupt:
+            self._save(done)
+            self.notify(f"interrupted after step {done}: go on with --resume")
+            raise
+        finally:
+            if writer is not None:
+                writer.close()
+        self._save(done)
+        return self.path
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """One step; its losses by name. Raises TrainingError where a loss is not finite."""
+        rate = self.settings.rate * _share_of_rate(step / self.settings.steps)
+        for one in self.optimiser.param_groups:
+            one["lr"] = rate
+        batch = self._windows.batch(
+            self.settings.batch, (self._seed, self.group.rank, step), self.group.device
+        )
+        parts = self.losses(batch)
+        total = torch.stack([weight * parts[name] for name, weight in self.weights().items()]).sum()
+        if not self.group.all_finite(total):
+            told = ", ".join(f"{name} {float(value.detach()):.3g}" for name, value in parts.items())
+            raise TrainingError(
+                f"step {step}: a loss is not finite ({told}): lower editor.rate ({self.settings.rate:g}) and "
+                "train anew in another folder"
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        self.group.average_gradients(self.network)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT)
+        self.optimiser.step()
+        return parts
+
+    def weights(self) -> dict[str, float]:
+        """The losses that count, and how much."""
+        names = ("pair", "mouth", "spatial", "temporal", "steady")
+        return {name: getattr(self.settings, name) for name in names if getattr(self.settings, name) > 0.0}
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Every loss of a batch by name, those of weight 0 left out."""
+        asked, _ = self.network(batch.expression, batch.amounts, batch.mouth, batch.since_s)
+        behind = (batch.openness, batch.gaps_iod, batch.mouth)
+        shown = losses.Shown(
+            self.mouth.guard(asked, *behind) if self.settings.guard else asked,
+            self.mouth.guard(batch.change, *behind),
+        )
+        found = {
+            "pair": losses.pair(self.mouth, shown),
+            "mouth": losses.mouth_shape(self.mouth, shown, batch),
+            "steady": losses.steadiness(self.mouth, shown),
+        }
+        if self.metric is not None:
+            found |= losses.correlated(self.mouth, shown, batch, self.metric, self.settings.adaptive)
+        return found
+
+    def _save(self, step: int) -> None:
+        if self.group.first:
+            Checkpoint(
+                step,
+                self._described,
+                self.network.state_dict(),
+                self.optimiser.state_dict(),
+                self._face_model,
+                self._made_by,
+            ).save(self.path)
+
+    def _restored(self) -> int:
+        found = Checkpoint.load(self.path)
+        found.check_same_run(self._described, self.path)
+        if found.face_model != self._face_model:
+            raise InputError(f"{self.path}: trained on another face model: train anew in another folder")
+        self.network.load_state_dict(found.network)
+        self.optimiser.load_state_dict(found.optimiser)
+        self.notify(f"going on after step {found.step}")
+        return found.step
+
+    def _log(self, writer: SummaryWriter | None, step: int, parts: dict[str, Tensor], took_s: float) -> None:
+        told = {name: float(value.detach()) for name, value in parts.items()}
+        if writer is not None:
+            for name, value in told.items():
+                writer.add_scalar(f"loss/{name}", value, step)
+        line = ", ".join(f"{name} {value:.3f}" for name, value in told.items())
+        self.notify(f"step {step} of {self.settings.steps}: {line}; {1000 * took_s:.0f} ms a step")
+
+
+def _share_of_rate(progress: float) -> float:
+    """Cosine from 1 down to a small rest."""
+    return _LEAST_RATE + (1.0 - _LEAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * progress))
