@@ -5,6 +5,9 @@
 Few people show every state with every feeling, but all show that brows stay where they are and that lips
 yield to speech: gains are pooled over people and emotions, by part of the face. What an emotion does beyond
 is kept as far as two or more people agree on it.
+
+Where no footage of feeling shows lips at rest (MEAD's clips are cut to the speech), the gain there is 1, and
+for the lips that of closures: lips that are closed have the same room whether a sound asks for it or not.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "mouthPress",
     ),
 }  # fmt: skip
+LIP_PARTS: Final = ("upper_lip", "lips")
 # A gain of 1 is expected until people show otherwise: it weighs as much as this sum of squared coefficients.
 GAIN_EVIDENCE: Final = 0.1
 GAIN_RANGE: Final = (0.0, 1.8)
@@ -64,7 +68,16 @@ def gains(changes: Sequence[Change]) -> dict[str, dict[str, float]]:
             power = sum(float(speech @ speech) for speech, _ in pairs)
             gain = (across + GAIN_EVIDENCE) / (power + GAIN_EVIDENCE)
             found[state][part] = float(np.clip(gain, *GAIN_RANGE))
+    if not any("rest" in change.solved for change in clips):
+        for part in LIP_PARTS:
+            found["rest"][part] = found["closed"][part]
     return found
+
+
+def state_people(emotion: str, changes: Sequence[Change]) -> dict[str, int]:
+    """How many people show each state with an emotion."""
+    clips = [change for change in changes if change.emotion == emotion and not change.still]
+    return {state: sum(state in change.solved for change in clips) for state in STATES}
 
 
 def by_state(

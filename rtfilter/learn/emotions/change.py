@@ -14,9 +14,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.controls import MIRROR
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.emotions.people import Person, Shapes, by_emotion
-from rtfilter.learn.emotions.solver import PULL, Solver
+from rtfilter.learn.emotions.solver import MEASURED, PULL, Solver
 from rtfilter.learn.emotions.states import STATES, Mask, align_lips, lips, states
 
 F64 = npt.NDArray[np.float64]
@@ -24,6 +25,8 @@ F64 = npt.NDArray[np.float64]
 MOMENTS: Final = (*STATES, "speech")
 LEAST_FRAMES: Final = 3
 PULL_UNPAIRED: Final = 10.0
+GAIN_RANGE: Final = (0.3, 1.5)
+GAIN_EVIDENCE: Final = 0.1  # squared changes of scores at which a coefficient's own slope counts half
 MATCHED, PAIRED, UNPAIRED = "matched", "paired", "unpaired"
 
 
@@ -91,20 +94,21 @@ def aligned_means(emotional: Shapes, neutral: Shapes) -> tuple[dict[str, Mean], 
     return with_feeling, without
 
 
-def changes(model: MorphableModel, people: Sequence[Person]) -> tuple[list[Change], list[Change]]:
+def changes(model: MorphableModel, people: Sequence[Person], gain: F64) -> tuple[list[Change], list[Change]]:
     """Every person's changes by emotion, and the neutral speakers' own "changes" against the estimate.
 
-    The second list should be zero; its spread is the error of estimating a neutral.
+    The second list should be zero; its spread is the error of estimating a neutral. gain: float64 [52], what
+    a score of the teacher is worth in our coefficients.
     """
     speakers = [person for person in people if person.neutral]
     offsets = {person.name: _from_estimate(person, person.neutral) for person in speakers}
     found, checks = [], []
     for person in people:
-        fit = Solver(model, person.neutral_iod, PULL if person.neutral else PULL_UNPAIRED)
+        fit = Solver(model, person.neutral_iod, gain, PULL if person.neutral else PULL_UNPAIRED)
         usual = _typical([offset for name, offset in offsets.items() if name != person.name])
         if person.neutral:
             here = offsets[person.name]
-            loose = Solver(model, person.neutral_iod, PULL_UNPAIRED)
+            loose = Solver(model, person.neutral_iod, gain, PULL_UNPAIRED)
             checks.append(_change(loose, person, "neutral", person.neutral, here, usual, UNPAIRED))
         for emotion, takes in by_emotion(person).items():
             if not person.neutral:
@@ -114,6 +118,21 @@ def changes(model: MorphableModel, people: Sequence[Person]) -> tuple[list[Chang
             here, there, grade = _pair(takes, person.neutral)
             found.append(_change(fit, person, emotion, takes, here, there, grade))
     return found, checks
+
+
+def teacher_gain(found: Sequence[Change]) -> F64:
+    """What a score of the teacher is worth in our coefficients, float64 [52], from matched sentences.
+
+    The slope of solved changes on changes of scores, drawn towards the slope over all coefficients.
+    """
+    matched = [change for change in found if change.grade == MATCHED]
+    scores = np.array([change.scores["speech"] for change in matched])
+    solved = np.array([change.solved["speech"] for change in matched])
+    scores, solved = (0.5 * (values + values[:, list(MIRROR)]) for values in (scores, solved))
+    across, power = (scores * solved)[:, MEASURED].sum(), (scores**2)[:, MEASURED].sum()
+    usual = float(np.clip(across / max(power, 1e-9), *GAIN_RANGE))
+    slope = ((scores * solved).sum(0) + GAIN_EVIDENCE * usual) / ((scores**2).sum(0) + GAIN_EVIDENCE)
+    return np.asarray(np.clip(slope, *GAIN_RANGE))
 
 
 def _pair(takes: Sequence[Shapes], neutral: Sequence[Shapes]) -> tuple[dict[str, Mean], dict[str, Mean], str]:

@@ -15,12 +15,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import BLENDSHAPES, EMOTIONS
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES, EMOTIONS
 from rtfilter.errors import InputError, Notify, RtfilterError
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.emotions import mouth, table, timing
-from rtfilter.learn.emotions.by_sound import by_state, gains
-from rtfilter.learn.emotions.change import Change, changes
+from rtfilter.learn.emotions.by_sound import by_state, gains, state_people
+from rtfilter.learn.emotions.change import Change, changes, teacher_gain
 from rtfilter.learn.emotions.people import Person, people
 from rtfilter.learn.emotions.pool import MIRRORED, learn_model, pooled_all
 from rtfilter.learn.emotions.solver import Solver
@@ -31,6 +31,7 @@ from rtfilter.system.cache import cache_folder
 F64 = npt.NDArray[np.float64]
 
 TARGET: Final = Path(__file__).resolve().parents[2] / "face" / "assets" / "emotions.json"
+GAIN_ROUNDS: Final = 2
 SIGHT: Final = 0.15  # a change of scores from which on the teacher is taken to see a coefficient
 SOURCES: Final = (
     "MEAD (research use), clips and frames as published beside papers: two people with the same sentence in "
@@ -74,19 +75,23 @@ def watch_all(takes: Sequence[Take], task: Path, cache: Path, notify: Notify) ->
 def measure(model: MorphableModel, seen: Sequence[tuple[Take, Seen]]) -> dict[str, object]:
     """The table of everything that was seen."""
     everyone = people(model, seen)
-    found, checks = changes(model, everyone)
-    observed = Solver(model, model.mean_iod.astype(np.float64)).seen
+    gain = np.ones(BLENDSHAPE_COUNT)
+    for _ in range(GAIN_ROUNDS):
+        gain = teacher_gain(changes(model, everyone, gain)[0])
+    found, checks = changes(model, everyone, gain)
+    observed = Solver(model, model.mean_iod.astype(np.float64), gain).seen
     common = learn_model(found, checks, observed, sight_of(found))
-    pooled, gain = pooled_all(found, common), gains(found)
+    pooled, by_sound = pooled_all(found, common), gains(found)
     rows = {}
     for emotion in EMOTIONS:
         if emotion in pooled:
             lips = _mouths(everyone, emotion)
             width, gap = mouth.summary(lips)
-            states = by_state(emotion, pooled[emotion], found, gain)
-            rows[emotion] = table.Measured(pooled[emotion], states, width, gap, len(lips))
+            states = by_state(emotion, pooled[emotion], found, by_sound)
+            shown_by = state_people(emotion, found)
+            rows[emotion] = table.Measured(pooled[emotion], states, shown_by, width, gap, len(lips))
     shown = _amplitudes(everyone, {emotion: row.pooled.mean for emotion, row in rows.items()})
-    return table.document(rows, timing.summary(shown), gain, SOURCES, common.scale)
+    return table.document(rows, timing.summary(shown), by_sound, SOURCES, common.scale)
 
 
 def sight_of(found: Sequence[Change]) -> F64:

@@ -95,13 +95,16 @@ def _one_aspect(shapes: Sequence[Shapes]) -> list[Shapes]:
     """
     neutral = np.mean([take.shape_iod.mean(0) for take in shapes if take.take.emotion == NEUTRAL], axis=0)
     return [
-        replace(take, shape_iod=take.shape_iod / (1.0, stretch(take.shape_iod.mean(0), neutral), 1.0))
+        replace(take, shape_iod=take.shape_iod / proportions(take.shape_iod.mean(0), neutral))
         for take in shapes
     ]
 
 
-def stretch(shape_iod: F64, reference_iod: F64) -> float:
-    """How much taller than the reference a shape [478, 3] is, its motion and size taken out."""
+def proportions(shape_iod: F64, reference_iod: F64) -> F64:
+    """How much larger than the reference a shape [478, 3] is in x, y and z, its motion taken out: [3].
+
+    x and z share one size; y, which a crop may stretch, has its own.
+    """
     axes = np.eye(3)
     motions = [np.broadcast_to(axis, reference_iod.shape) for axis in axes]
     motions += [np.cross(axis, reference_iod) for axis in axes]
@@ -110,7 +113,8 @@ def stretch(shape_iod: F64, reference_iod: F64) -> float:
     weighted = (rows * (1.0, 1.0, DEPTH_WEIGHT**2)).reshape(len(rows), -1)
     rows = rows.reshape(len(rows), -1)
     off = (shape_iod - reference_iod)[list(RIGID)].ravel()
-    return 1.0 + float(np.linalg.solve(weighted @ rows.T, weighted @ off)[-1])
+    size, stretch = np.linalg.solve(weighted @ rows.T, weighted @ off)[-2:]
+    return np.array([1.0 + size, 1.0 + size + stretch, 1.0 + size])
 
 
 def _unposed(model: MorphableModel, base: F64, basis: F64, take: Take, seen: Seen) -> Shapes:

@@ -1,13 +1,14 @@
 """One change from those of several people: empirical Bayes, with anatomy as the prior.
 
 Person i with a feeling shows y_i of a coefficient: the feeling's own mean m, plus what people differ by
-(variance tau^2), plus what an estimated neutral gets wrong (variance e^2, 0 for a matched sentence):
+(variance tau^2), plus, without a matched sentence, what estimated neutral and teacher get wrong (e^2):
 
     mean = sum y_i / v_i / sum 1 / v_i      v_i = tau^2 + e_i^2      se^2 = 1 / sum 1 / v_i
-    m    = (mean / se^2 + k p / omega^2) / (1 / se^2 + 1 / omega^2)
+    m    = k p + (mean - k p) * r^2 / (r^2 + se^2)      r^2 = (mean - k p)^2 - se^2, within omega^2 * (1, 9)
 
-p: the anatomical prior; k: how much of it speech shows; omega^2: how far emotions are from k p. All of tau,
-k and omega are estimated over all emotions. One person thus moves a coefficient a little, five move it far.
+p: the anatomical prior; k: how much of it speech shows; omega^2: how far emotions usually are from k p. All
+of tau, e, k and omega are estimated over all emotions. One person thus moves a coefficient a little, five
+move it far, and a change that stands out (the upper lip of happy, not in EMFACS) is kept.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES, MIRROR
-from rtfilter.learn.emotions.change import MATCHED, Change
+from rtfilter.learn.emotions.change import MATCHED, Change, teacher_gain
 from rtfilter.learn.emotions.prior import prior_row
 from rtfilter.learn.emotions.solver import MEASURED
 
@@ -40,6 +41,8 @@ ARTICULATORS: Final = tuple(
 _ARTICULATOR: Final = np.isin(BLENDSHAPES, ARTICULATORS)
 LEAST_SPREAD: Final = 0.05
 OUTLIER: Final = 2.5  # standard deviations from the median at which one person's value is cut
+FRAME_SPREAD: Final = 0.2
+OUTSTANDING: Final = 3.0  # how many omega a change may be expected to stand out, at most
 # The standard deviation of a value that neither landmarks nor teacher see.
 UNSEEN: Final = 1.0
 
@@ -48,8 +51,8 @@ UNSEEN: Final = 1.0
 class Model:
     """What all emotions have in common; variances float64 [52].
 
-    between: tau^2. estimated: e^2. unseen: added to every person's. scale: k. omega: standard deviations,
-    where the prior expects something and where not.
+    between: tau^2. estimated: e^2 without a matched sentence. unseen: added to every person's. scale: k.
+    omega: standard deviations, where the prior expects something and where not.
     """
 
     between: F64
@@ -97,13 +100,13 @@ def learn_model(changes: Sequence[Change], checks: Sequence[Change], seen: F64, 
     """
     errors = np.array([check.solved["speech"] for check in checks])
     errors = 0.5 * (errors + errors[:, MIRRORED])
-    estimated = errors.var(axis=0, ddof=1)
+    estimated = errors.var(axis=0, ddof=1) + _misread(changes)
     unseen = UNSEEN**2 * (1.0 - seen) * (1.0 - sight)
     total, degrees = np.zeros(BLENDSHAPE_COUNT), np.zeros(BLENDSHAPE_COUNT)
     for emotion in sorted({change.emotion for change in changes}):
         group = [change for change in changes if change.emotion == emotion]
         values, known = np.array([oriented(c) for c in group]), np.array([_known(c) for c in group])
-        noise = np.array([estimated * (c.grade != MATCHED) for c in group])
+        noise = np.array([_error_of(c, estimated) for c in group])
         count = known.sum(0)
         mean = (values * known).sum(0) / np.maximum(count, 1)
         squares = ((values - mean) ** 2 * known).sum(0)
@@ -114,6 +117,15 @@ def learn_model(changes: Sequence[Change], checks: Sequence[Change], seen: F64, 
     between = 0.5 * (between + between[MIRRORED])
     first = Model(between, estimated, unseen, 0.5, (0.2, 0.1))
     return _with_prior(first, changes)
+
+
+def _misread(changes: Sequence[Change]) -> F64:
+    """How far the teacher's scores, at their worth, are from what landmarks show, as a variance [52]."""
+    matched = [change for change in changes if change.grade == MATCHED]
+    gain = teacher_gain(changes)
+    off = np.array([change.solved["speech"] - gain * change.scores["speech"] for change in matched])
+    off = 0.5 * (off + off[:, MIRRORED])
+    return np.asarray((off**2).mean(0))
 
 
 def _with_prior(model: Model, changes: Sequence[Change]) -> Model:
@@ -151,11 +163,13 @@ def pool(emotion: str, changes: Sequence[Change], model: Model) -> Pooled:
     mean, error, spread = _weighted(group, model)
     prior = model.scale * prior_row(emotion)
     omega = np.where(prior > 0, model.omega[0], model.omega[1]) ** 2
-    share = np.where(np.isfinite(error), omega / (omega + np.where(np.isfinite(error), error, 1.0)), 0.0)
+    known = np.where(np.isfinite(error), error, 1.0)
+    reach = np.clip((mean - prior) ** 2 - known, omega, OUTSTANDING**2 * omega)
+    share = np.where(np.isfinite(error), reach / (reach + known), 0.0)
     values = np.array([oriented(change) for change in group])
-    known = np.array([_known(change) for change in group])
-    agree = (np.sign(values) == np.sign(mean)) & known
-    consistency = agree.sum(0) / np.maximum(known.sum(0), 1)
+    counts = np.array([_known(change) for change in group])
+    agree = (np.sign(values) == np.sign(mean)) & counts
+    consistency = agree.sum(0) / np.maximum(counts.sum(0), 1)
     pooled = np.where(MEASURED, prior + share * (mean - prior), 0.0)
     frames = sum(change.frames for change in group)
     return Pooled(pooled, np.where(MEASURED, mean, 0.0), spread, consistency, len(group), frames)
@@ -165,11 +179,18 @@ def _known(change: Change) -> npt.NDArray[np.bool_]:
     return MEASURED & (~_ARTICULATOR | (change.grade == MATCHED))
 
 
+def _error_of(change: Change, estimated: F64) -> F64:
+    """e^2 of one person, float64 [52]; a few stills are a few moments of what varies by FRAME_SPREAD."""
+    if change.grade == MATCHED:
+        return np.zeros(BLENDSHAPE_COUNT)
+    return np.asarray(estimated + (FRAME_SPREAD**2 / change.frames if change.still else 0.0))
+
+
 def _weighted(group: Sequence[Change], model: Model) -> tuple[F64, F64, F64]:
     """Mean, its squared error (infinite where nothing is known) and the spread over people, each [52]."""
     values, known = np.array([oriented(c) for c in group]), np.array([_known(c) for c in group])
     own = model.between + model.unseen
-    variance = np.array([own + model.estimated * (c.grade != MATCHED) for c in group])
+    variance = np.array([own + _error_of(c, model.estimated) for c in group])
     middle = np.median(values, axis=0) if len(values) > 2 else values.mean(0)
     values = np.clip(values, middle - OUTLIER * np.sqrt(variance), middle + OUTLIER * np.sqrt(variance))
     weights = known / variance

@@ -34,12 +34,14 @@ Ratios = Mapping[str, float | list[float]]
 class Measured:
     """Everything that the table says of one emotion.
 
-    pooled: during speech. states: by sound state, float64 [52]. width_ratio, gap_ratio: of the lips;
+    pooled: during speech. states: by sound state, float64 [52]; state_people: how many people show it; with 0
+    or 1 the state follows from all emotions' gains. width_ratio, gap_ratio: of the lips;
     matched: how many people these rest on.
     """
 
     pooled: Pooled
     states: Mapping[str, F64]
+    state_people: Mapping[str, int]
     width_ratio: Ratios
     gap_ratio: Ratios
     matched: int
@@ -71,8 +73,17 @@ def document(
 
 
 def write(path: Path, table: Mapping[str, Any]) -> None:
-    """Write the table, one coefficient a line. Raises OutputError."""
-    write_text_atomically(path, json.dumps(table, indent=1) + "\n")
+    """Write the table, a line for each group of numbers. Raises OutputError."""
+    write_text_atomically(path, _lines(table, 0) + "\n")
+
+
+def _lines(value: Any, depth: int) -> str:
+    """JSON with what holds no further objects on one line."""
+    if not isinstance(value, Mapping) or not any(isinstance(inner, Mapping) for inner in value.values()):
+        return json.dumps(value)
+    pad = " " * (depth + 1)
+    rows = [f"{pad}{json.dumps(name)}: {_lines(inner, depth + 1)}" for name, inner in value.items()]
+    return "{\n" + ",\n".join(rows) + "\n" + " " * depth + "}"
 
 
 def _row(measured: Measured) -> dict[str, Any]:
@@ -87,6 +98,7 @@ def _row(measured: Measured) -> dict[str, Any]:
             name: _rounded(pooled.consistency[BLENDSHAPES.index(name)]) for name in _named(pooled.mean)
         },
         "states": {state: _named(values) for state, values in measured.states.items()},
+        "state_people": dict(measured.state_people),
         "width_ratio": {name: _rounded(value) for name, value in measured.width_ratio.items()},
         "gap_ratio": {name: _rounded(value) for name, value in measured.gap_ratio.items()},
         "pause_gain": _rounded(_pause_gain(pooled.mean, measured.states["rest"])),
