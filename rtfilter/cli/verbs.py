@@ -10,6 +10,7 @@ from rtfilter.cli.options import (
     control_options,
     edit_options,
     filter_options,
+    judge_options,
     lane_options,
     output_options,
     pipe_options,
@@ -118,6 +119,7 @@ def evaluate_options(parser: Parser) -> None:
         "edited", metavar="EDITED", help="the video after (lossless is fairest: --codec ffv1)"
     )
     common(parser, "--json")
+    judge_options(parser)
 
 
 def bench_options(parser: Parser) -> None:

@@ -1,17 +1,16 @@
 """`evaluate`: an edited video measured against its source. Called by `rtfilter evaluate`.
 
 By the product's own tracker and face fit: good for choosing settings and for regressions, no evidence for a
-claim. Definitions: docs/evaluation.md.
+claim. And by networks of the user's, see `quality.judges`. Definitions: docs/evaluation.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,14 +21,11 @@ from rtfilter.face.fit import FaceFit, FaceState
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
 from rtfilter.quality import measures
-from rtfilter.quality.measures import (
-    F32,
-    EmotionMeasure,
-    FacePairs,
-    JitterMeasure,
-    PixelMeasure,
-)
-from rtfilter.quality.mouth import MouthMeasure, mouth
+from rtfilter.quality.judges.panel import Judged, JudgeFiles, Panel
+from rtfilter.quality.judges.realism import RealismJudge
+from rtfilter.quality.measures import F32, FacePairs, PixelMeasure
+from rtfilter.quality.mouth import mouth
+from rtfilter.quality.report import Evaluation
 from rtfilter.sources.file import FileSource
 from rtfilter.tracking.base import LANDMARK_COUNT
 
@@ -37,51 +33,6 @@ from rtfilter.tracking.base import LANDMARK_COUNT
 SAME_FACE_IOD = 0.5
 
 Progress = Callable[[int, int | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """The measures of an edit. Lengths are in inter-ocular distances (IOD); None: not measurable.
-
-    source, edited: paths. frames: of each. source_faces, edited_faces: frames in which a face was found;
-    faces: frames with the same face in both, over which everything is measured.
-    """
-
-    source: str
-    edited: str
-    frames: int
-    source_faces: int
-    edited_faces: int
-    faces: int
-    mouth: MouthMeasure
-    emotion: EmotionMeasure
-    jitter: JitterMeasure
-    pixels: PixelMeasure
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON-ready values."""
-        return asdict(self)
-
-    def table(self) -> str:
-        """Lines of text for people; of the coefficients those that changed most."""
-        changed = sorted(self.emotion.coefficients.items(), key=lambda item: -abs(item[1]))[:8]
-        groups = self.emotion.groups.items()
-        sections: list[tuple[str, Sequence[tuple[str, float | None]]]] = [
-            ("mouth", [(n, v) for n, v in asdict(self.mouth).items()]),
-            ("emotion: mean change", [*groups, ("corner_lift_iod", self.emotion.corner_lift_iod)]),
-            ("coefficients that changed most", changed),
-            ("jitter", list(asdict(self.jitter).items())),
-            ("pixels", list(asdict(self.pixels).items())),
-        ]
-        lines = [f"{self.edited} against {self.source}"]
-        lines.append(
-            f"{self.frames} frames; face in {self.source_faces} before, {self.edited_faces} after, "
-            f"{self.faces} measured"
-        )
-        for title, values in sections:
-            lines.append(title)
-            lines += [f"  {name:<22}{_shown(value):>9}" for name, value in values]
-        return "\n".join(lines)
 
 
 @dataclass(slots=True)
@@ -94,18 +45,26 @@ class Tracks:
 
 
 def evaluate(
-    source_path: str | Path, edited_path: str | Path, progress: Progress | None = None
+    source_path: str | Path,
+    edited_path: str | Path,
+    progress: Progress | None = None,
+    judges: JudgeFiles | None = None,
 ) -> Evaluation:
     """Measure `edited_path` against `source_path`, frame by frame.
 
     progress: called after every frame with the frames done and their number (None: unknown).
+    judges: networks to ask as well.
 
-    Raises InputError when a file cannot be read, holds no face, or a face that is not the source's;
-    UsageError when the two are not one clip before and after: other sizes, or other numbers of frames.
+    Raises InputError when a file cannot be read, holds no face, or a face that is not the source's, or when a
+    judge is no network of its kind; UsageError when the two are not one clip before and after: other sizes,
+    or other numbers of frames.
     """
     with closing(FileSource(source_path)) as source, closing(FileSource(edited_path)) as edited:
         _check_sizes(source, edited)
-        tracks, pixels = _observe(source, edited, progress)
+        panel = None if judges is None else Panel(judges, Path(source_path), float(source.info.fps))
+        if panel is not None and panel.realism is not None:
+            _observe_reference(panel.realism, progress)
+        tracks, pixels = _observe(source, edited, panel, progress)
     before, after = source.info.name, edited.info.name
     for name, points in ((before, tracks.source), (after, tracks.edited)):
         if all(found is None for found in points):
@@ -128,6 +87,7 @@ def evaluate(
         emotion=measures.emotion(pairs),
         jitter=measures.jitter(pairs),
         pixels=pixels,
+        judged=Judged() if panel is None else panel.measure(),
     )
 
 
@@ -167,7 +127,7 @@ def paired(tracks: Tracks, model: MorphableModel) -> FacePairs:
 
 
 def _observe(
-    source: FileSource, edited: FileSource, progress: Progress | None
+    source: FileSource, edited: FileSource, panel: Panel | None, progress: Progress | None
 ) -> tuple[Tracks, PixelMeasure]:
     from rtfilter.tracking.engine import EngineTracker
 
@@ -175,14 +135,34 @@ def _observe(
     with closing(EngineTracker()) as source_tracker, closing(EngineTracker()) as edited_tracker:
         for before, after in _together(source, edited):
             found, edited_found = source_tracker.track(before), edited_tracker.track(after)
+            points_px = None if found is None else found.points_px
             tracks.time_s.append(before.pts_ns * 1e-9)
-            tracks.source.append(None if found is None else found.points_px)
+            tracks.source.append(points_px)
             tracks.edited.append(None if edited_found is None else edited_found.points_px)
-            if found is not None:
-                pixels.add(before.rgb, after.rgb, found.points_px)
+            if points_px is not None:
+                pixels.add(before.rgb, after.rgb, points_px)
+            if panel is not None:
+                panel.add(before.rgb, after.rgb, points_px, tracks.time_s[-1])
             if progress is not None:
                 progress(len(tracks.source), source.info.frame_count)
     return tracks, pixels.measure()
+
+
+def _observe_reference(judge: RealismJudge, progress: Progress | None) -> None:
+    """Show every face of the reference clip to `judge`. Raises InputError where there is none."""
+    from rtfilter.tracking.engine import EngineTracker
+
+    faces = 0
+    with closing(FileSource(judge.reference)) as clip, closing(EngineTracker()) as tracker:
+        for count, frame in enumerate(iter(clip.read, None), 1):
+            found = tracker.track(frame)
+            if found is not None:
+                judge.add_reference(frame.rgb, found.points_px)
+                faces += 1
+            if progress is not None:
+                progress(count, clip.info.frame_count)
+    if not faces:
+        raise InputError(f"{judge.reference}: no face in the reference clip: give one that shows a face")
 
 
 def _together(source: FileSource, edited: FileSource) -> Iterator[tuple[Frame, Frame]]:
@@ -211,9 +191,3 @@ def _check_sizes(source: FileSource, edited: FileSource) -> None:
     if (after.width, after.height) == (2 * before.width, before.height):
         raise UsageError(f"{got}: it looks like one made with --compare; make it without and evaluate that")
     raise UsageError(f"{got}: evaluate the edit at its own size")
-
-
-def _shown(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return str(value) if isinstance(value, int) else f"{value:.4f}"

@@ -20,8 +20,9 @@ from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
 from rtfilter.media.info import SourceInfo
 from rtfilter.quality import measures
-from rtfilter.quality.evaluate import Evaluation, Tracks, evaluate, paired
+from rtfilter.quality.evaluate import Tracks, evaluate, paired
 from rtfilter.quality.mouth import mouth
+from rtfilter.quality.report import Evaluation
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sinks.compare import CompareSink, compared_info
