@@ -10,7 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from rtfilter.cli.main import main
+from rtfilter.cli.evaluate import judge_files
+from rtfilter.cli.main import build_parser, main
+from rtfilter.quality.evaluate import evaluate
 from rtfilter.sinks.file import FileSink
 from rtfilter.sources.demo import DemoSource
 from tests.quality.judges.nets import brightness, linear
@@ -60,22 +62,16 @@ def with_sound(silent: Path, path: Path) -> Path:
     return path
 
 
-def evaluated(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:
-    assert main(["evaluate", *map(str, arguments), "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
 def test_without_judges_there_are_no_groups_of_theirs(
     clips: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    document = evaluated(capsys, *clips)
+    assert main(["evaluate", *map(str, clips), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
     assert not set(GROUPS) & set(document)
     assert "judged" not in document
 
 
-def test_all_judges_at_once(
-    clips: tuple[Path, Path], folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_all_judges_at_once(clips: tuple[Path, Path], folder: Path) -> None:
     emotion = brightness(folder / "emotion.onnx", [1, 1, 16, 16], (3.0, -3.0))
     features = np.random.default_rng(1).normal(0, 1, (3 * 32 * 32, 24)) / 3072
     descriptor = linear(folder / "face.onnx", [1, 3, 32, 32], features)
@@ -85,7 +81,9 @@ def test_all_judges_at_once(
         *("--identity-judge", descriptor, "--sync-judge", lips, "--sync-judge", sound),
         *("--fad-judge", descriptor, "--reference", clips[0]),
     ]
-    document = evaluated(capsys, *clips, *options)
+    arguments = build_parser()[0].parse_args(["evaluate", *map(str, [*clips, *options])])
+    measured = evaluate(*clips, None, judge_files(arguments))
+    document = json.loads(json.dumps(measured.as_dict()))
     perceived, identity, sync, realism = (document[name] for name in GROUPS)
     # A darker face: the network's "sad".
     assert perceived["frames"] == document["source_faces"] == FRAMES
@@ -102,8 +100,7 @@ def test_all_judges_at_once(
     assert realism["edited_fad"] > 10 * realism["source_fad"]
     assert realism["reference_frames"] == FRAMES
 
-    assert main(["evaluate", *map(str, [*clips, *options])]) == 0
-    table = capsys.readouterr().out
+    table = measured.table()
     assert f"perceived emotion, by emotion.onnx over {FRAMES} frames: before, after, change" in table
     assert "<- target" in table
     for title in ("identity, by face.onnx", "sync, by lips.onnx + sound.onnx", "realism, by face.onnx"):

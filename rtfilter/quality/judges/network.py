@@ -95,6 +95,8 @@ class OnnxNetwork:
         self.name = str(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
+        # Threads that spin between two frames take the processor from the trackers.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(
                 self.name, options, providers=["CPUExecutionProvider"]
