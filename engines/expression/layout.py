@@ -23,7 +23,7 @@ from rtfilter.face.model import MorphableModel
 F32 = npt.NDArray[np.float32]
 
 # Counts changes to the file that is made of the same face model, in this folder and in `rtfilter.face`.
-BUILDER_VERSION = 5
+BUILDER_VERSION = 6
 
 # Number of a face model's identity coefficients at most; unused ones are 0.
 IDENTITY_ROOM: Final = 64
@@ -161,6 +161,7 @@ def model_key(model: MorphableModel) -> str:
     for array in (
         model.mean_iod,
         model.expression_basis,
+        model.expression_covariance,
         model.identity_basis,
         model.identity_scale,
         model.rigidity,

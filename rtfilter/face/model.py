@@ -31,6 +31,10 @@ _log = logging.getLogger("rtfilter.face")
 
 ASSET = "face_model.npz"
 HOLES = ("mouth", "eye_right", "eye_left")
+FLOATS = (
+    "mean_iod", "expression_basis", "expression_covariance", "identity_basis", "identity_scale", "rigidity",
+)  # fmt: skip
+UNKNOWN_VARIANCE = 0.05  # of every coefficient, in a model that does not give their covariance
 INDICES = ("mirror", "triangles", *(f"hole_{hole}" for hole in HOLES))
 
 
@@ -39,6 +43,7 @@ class MorphableModel:
     """shape_iod = mean + identity_basis . identity + residual + expression_basis . expression.
 
     mean_iod: float32 [478, 3]. expression_basis: float32 [52, 478, 3], in the order of BLENDSHAPES.
+    expression_covariance: float32 [52, 52], how coefficients vary in talking people: the fit's prior.
     identity_basis: float32 [I, 478, 3], orthonormal over its 1434 numbers; identity_scale: float32 [I],
     standard deviations. rigidity: float32 [478], how little a landmark moves with expression: the
     weights of the pose. mirror: int32 [478]. triangles: int32 [T, 3]; holes: name to int32 [*, 3].
@@ -47,6 +52,7 @@ class MorphableModel:
 
     mean_iod: F32
     expression_basis: F32
+    expression_covariance: F32
     identity_basis: F32
     identity_scale: F32
     rigidity: F32
@@ -92,9 +98,11 @@ class MorphableModel:
     def from_npz(cls, file: io.BytesIO, name: str) -> MorphableModel:
         """Parse and check. Raises InputError with the array at fault, what came and what was expected."""
         arrays = _arrays(file, name)
+        arrays.setdefault("expression_covariance", UNKNOWN_VARIANCE * np.eye(BLENDSHAPE_COUNT))
         shapes: dict[str, tuple[int | None, ...]] = {
             "mean_iod": (LANDMARK_COUNT, 3),
             "expression_basis": (BLENDSHAPE_COUNT, LANDMARK_COUNT, 3),
+            "expression_covariance": (BLENDSHAPE_COUNT, BLENDSHAPE_COUNT),
             "identity_basis": (None, LANDMARK_COUNT, 3),
             "identity_scale": (len(arrays.get("identity_basis", ())),),
             "rigidity": (LANDMARK_COUNT,),
@@ -124,10 +132,7 @@ class MorphableModel:
             )
         if any(arrays[k].min(initial=0) < 0 or arrays[k].max(initial=0) >= LANDMARK_COUNT for k in INDICES):
             raise InputError(f"{name}: a landmark index is outside 0..{LANDMARK_COUNT - 1}")
-        floats: dict[str, Any] = {
-            key: np.ascontiguousarray(arrays[key], np.float32)
-            for key in ("mean_iod", "expression_basis", "identity_basis", "identity_scale", "rigidity")
-        }
+        floats: dict[str, Any] = {key: np.ascontiguousarray(arrays[key], np.float32) for key in FLOATS}
         return cls(
             **floats,
             mirror=arrays["mirror"].astype(np.int32),

@@ -29,7 +29,7 @@ MEASURED = {
     "shape_iod": 5.1e-6,
     "neutral_iod": 1.4e-6,
     "residual_iod": 8.4e-6,
-    "learned_iod": 1.5e-6,
+    "learned_iod": 5.4e-6,
     "weight": 1e-5,
 }
 TARGETS = [

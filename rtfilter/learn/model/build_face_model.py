@@ -1,7 +1,7 @@
-"""`python -m rtfilter.learn.model.build_face_model --footage DIR --task FILE`: the face model, from footage.
+"""`python -m rtfilter.learn.model.build_face_model`: the face model, from scans and footage.
 
-Fits the anatomical prior to every video of a folder (one person a clip), writes the asset, and prints the
-model card's figures: held-out error of the prior alone and of the fitted model.
+Fits the scans' shapes to every video of a folder (one person a clip), writes the asset, and prints the
+model card's figures: held-out error of the scans' shapes alone and of the fitted model.
 """
 
 from __future__ import annotations
@@ -17,53 +17,72 @@ import numpy as np
 from rtfilter.controls import BLENDSHAPES
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.model import ASSET, HOLES, MorphableModel
-from rtfilter.learn.model.muscles import build_prior
+from rtfilter.learn.model.assemble import Built, assemble
 from rtfilter.learn.model.observe import Clip, observe
-from rtfilter.learn.model.rigging import fit_rig, mean_face, rigidity, to_model
+from rtfilter.learn.model.rigging import rigidity
+from rtfilter.learn.model.scans import Scans, load_scans
 
 TARGET = Path(__file__).resolve().parents[2] / "face" / "assets" / ASSET
 SETTLING_S = 1.0  # the person's neutral is learned "within seconds"; errors are counted after this
+VIDEOS = {".mp4", ".mkv", ".mov", ".webm"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the model and print its figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scans", type=Path, required=True, help="ICT-FaceKit light as an .npz")
     parser.add_argument("--footage", type=Path, required=True, help="folder of clips, one person each")
+    parser.add_argument(
+        "--also", type=Path, action="append", default=[], help="more clips: for expressions, not for people"
+    )
     parser.add_argument("--task", type=Path, required=True, help="FaceLandmarker v2 model with blendshapes")
     parser.add_argument("--out", type=Path, default=TARGET)
     options = parser.parse_args(arguments)
-    paths = sorted(
-        p for p in options.footage.iterdir() if p.suffix.lower() in {".mp4", ".mkv", ".mov", ".webm"}
-    )
-    if len(paths) < 2:
-        raise SystemExit(f"{options.footage}: {len(paths)} clips, expected at least 2 people")
-    clips = [observe(path, options.task) for path in paths]
-    report = {"clips": {clip.name: len(clip.scores) for clip in clips}, "held_out": held_out(clips)}
-    mean, mirror = mean_face(clips)
-    rig, neutrals = fit_rig(clips, mean, mirror)
-    save(to_model(rig, neutrals), options.out)
+    scans = load_scans(options.scans)
+    people = [observe(path, options.task) for path in clips_of(options.footage)]
+    if len(people) < 2:
+        raise SystemExit(f"{options.footage}: {len(people)} clips, expected at least 2 people")
+    more = [observe(path, options.task) for folder in options.also for path in clips_of(folder)]
+    report = {
+        "clips": {clip.name: len(clip.scores) for clip in [*people, *more]},
+        "held_out": held_out(scans, people, more),
+    }
+    save(assemble(scans, people, more).model, options.out)
     report["bytes"] = options.out.stat().st_size
     print(json.dumps(report, indent=1))
 
 
-def held_out(clips: Sequence[Clip]) -> dict[str, dict[str, float]]:
-    """Leave one person out: reconstruction error in IODs by person, prior alone and fitted."""
+def clips_of(folder: Path) -> list[Path]:
+    """The videos of a folder, in order of their names."""
+    if not folder.is_dir():
+        raise SystemExit(f"{folder}: no such folder of clips")
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
+
+
+def held_out(scans: Scans, people: Sequence[Clip], more: Sequence[Clip]) -> dict[str, dict[str, float]]:
+    """Leave one person out: reconstruction error in IODs by person, of the scans' shapes and fitted.
+
+    The clips of `more` are of none of `people` and stay in.
+    """
     errors: dict[str, dict[str, float]] = {}
-    for clip in clips:
-        others = [other for other in clips if other is not clip]
-        mean, mirror = mean_face(others)
-        prior = build_prior(mean, mirror)
-        rig, neutrals = fit_rig(others, mean, mirror, prior)
-        fitted = to_model(rig, neutrals)
-        unfitted = replace(
-            fitted, expression_basis=prior.astype(np.float32), rigidity=rigidity(prior).astype(np.float32)
-        )
+    for clip in people:
+        built = assemble(scans, [other for other in people if other is not clip], more)
         errors[clip.name] = {
-            "prior": reconstruction_error(unfitted, clip),
-            "fitted": reconstruction_error(fitted, clip),
+            "prior": reconstruction_error(unfitted(built), clip),
+            "fitted": reconstruction_error(built.model, clip),
         }
     errors["median"] = {k: float(np.median([e[k] for e in errors.values()])) for k in ("prior", "fitted")}
     return errors
+
+
+def unfitted(built: Built) -> MorphableModel:
+    """The model with the scans' own shapes in place of the fitted ones."""
+    prior = built.prior
+    return replace(
+        built.model,
+        expression_basis=prior.astype(np.float32),
+        rigidity=rigidity(prior).astype(np.float32),
+    )
 
 
 def reconstruction_error(model: MorphableModel, clip: Clip) -> float:
@@ -88,6 +107,7 @@ def save(model: MorphableModel, path: Path) -> None:
         path,
         mean_iod=model.mean_iod,
         expression_basis=model.expression_basis,
+        expression_covariance=model.expression_covariance,
         identity_basis=model.identity_basis,
         identity_scale=model.identity_scale,
         rigidity=model.rigidity,

@@ -1,8 +1,8 @@
-"""Example-based rigging: a mean face and blendshapes fitted to tracked people, anatomy as the prior.
+"""Example-based rigging: the scans' blendshapes, corrected by tracked people.
 
-Where footage shows a blendshape often, the data decide; where it never does, the prior stays (Li, Weise,
-Pauly 2010, "Example-based facial rigging", with the teacher's scores in place of their optimised
-weights, which makes the fit one linear least-squares problem). Called by `learn.model.build_face_model`.
+Where footage shows a blendshape often, the data decide; where it never does, the scans stay (Li, Weise,
+Pauly 2010, "Example-based facial rigging", with the teacher's scores as the first guess of their weights).
+Called by `learn.model.build_face_model`.
 """
 
 from __future__ import annotations
@@ -12,24 +12,31 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
+from scipy import sparse
+from scipy.optimize import nnls
 
 from rtfilter.controls import BLENDSHAPE_COUNT, MIRROR
 from rtfilter.face import landmarks as lm
-from rtfilter.face.model import MorphableModel
+from rtfilter.face.fit import DEPTH_WEIGHT, IRIS_WEIGHT
 from rtfilter.face.pose import align
-from rtfilter.learn.model.muscles import build_prior
 from rtfilter.learn.model.observe import Clip
-from rtfilter.learn.model.topology import hole_triangles, mirror_permutation, triangles_from_edges
+from rtfilter.learn.model.scans import Scans
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
 
-PRIOR_STRENGTH = 40.0  # in frames with that blendshape fully on
+# In frames with that blendshape fully on, where the scans' shape is moved by nothing but footage: an error of
+# STILL_IOD is expected of a landmark that a shape does not move, MOVING of the way of one that it does.
+PRIOR_STRENGTH = 10.0
+UNIT_IOD, STILL_IOD, MOVING = 0.01, 0.003, 0.3
+GAIN_STRENGTH = 40.0  # of each shape's own amplitude in the scans, in such frames
+LEAST_GAIN, MOST_GAIN = 0.5, 2.0
 CLIP_FRAMES = 300.0  # every clip counts as this many frames, however long it is
 SIDEWAYS_IOD = 0.35
-IDENTITY_COUNT = 8
-ROUNDS = 3
+ROUNDS = 3  # with the teacher's scores
+REFINEMENTS = 2  # with coefficients that explain the shape as well
+TEACHER_SCALE = 0.008  # of the scores in those, in IOD^2, over the variance of each score
+LEAST_VARIANCE = 1e-4
 REFLECT = np.array([-1.0, 1.0, 1.0])
 
 
@@ -42,23 +49,20 @@ class Rig:
     mirror: I32
 
 
-def mean_face(clips: Sequence[Clip]) -> tuple[F64, I32]:
-    """The symmetric, level mean [478, 3] of the clips' quietest frames, and the mirror permutation."""
-    quiet = {clip.name: clip.points_px[_quietest(clip)] for clip in clips}
-    first = np.median(quiet[clips[0].name], axis=0)
-    mean = (first - first.mean(0)) / _iod(first)
-    weights = np.ones(lm.LANDMARK_COUNT)
-    weights[lm.SURFACE_COUNT :] = 0.0
-    for _ in range(8):
-        people = [
-            np.median([align(mean, p, weights).unproject(p) for p in points], axis=0)
-            for points in quiet.values()
-        ]
-        mean = np.mean(people, axis=0)
-        mean = (mean - mean[: lm.SURFACE_COUNT].mean(0)) / _iod(mean)
-    mirror, upright = mirror_permutation(mean)
-    symmetric = 0.5 * (upright + (upright * REFLECT)[mirror])
-    return _level(symmetric), mirror
+@dataclass(frozen=True)
+class _Seen:
+    """A clip in the head frame: shapes [T, 478, 3], their weights [T], and the weighted means of both."""
+
+    shapes: F64
+    count: F64
+    score_mean: F64
+    shape_mean: F64
+
+
+def scan_prior(scans: Scans, binding: sparse.csr_matrix, mirror: I32) -> F64:
+    """The scans' blendshapes at the landmarks, float64 [52, 478, 3]: left and right exact mirrors."""
+    basis = np.stack([binding @ shape for shape in scans.expression])
+    return _mirrored(basis, mirror)
 
 
 def rigidity(basis: F64) -> F64:
@@ -69,66 +73,91 @@ def rigidity(basis: F64) -> F64:
     return np.asarray(weights / weights.max())
 
 
-def fit_rig(clips: Sequence[Clip], mean: F64, mirror: I32, prior: F64 | None = None) -> tuple[Rig, list[F64]]:
-    """Blendshapes and every person's neutral from the clips and their mirror images."""
-    prior = build_prior(mean, mirror) if prior is None else prior
-    basis, neutrals = prior, [mean] * len(clips)
-    for _ in range(ROUNDS):
-        weights = rigidity(basis)
-        gram = PRIOR_STRENGTH * np.eye(BLENDSHAPE_COUNT)
-        moment = PRIOR_STRENGTH * prior.reshape(BLENDSHAPE_COUNT, -1)
-        means = []
-        for clip, neutral in zip(clips, neutrals, strict=True):
-            posed = neutral + np.einsum("te,enc->tnc", clip.scores, basis)
-            poses = [align(s, p, weights) for s, p in zip(posed, clip.points_px, strict=True)]
-            shapes = np.array([pose.unproject(p) for pose, p in zip(poses, clip.points_px, strict=True)])
-            turned = np.array([1.0 - pose.rotation[2, 2] for pose in poses])
-            count = np.exp(-2 * turned / SIDEWAYS_IOD**2) * CLIP_FRAMES / len(turned)
-            score_mean = np.average(clip.scores, axis=0, weights=count)
-            shape_mean = np.average(shapes, axis=0, weights=count)
-            scores, moved = clip.scores - score_mean, shapes - shape_mean
-            for b, x in ((scores, moved), (scores[:, list(MIRROR)], (moved * REFLECT)[:, mirror])):
-                gram += b.T @ (count[:, None] * b)
-                moment += (count[:, None] * b).T @ x.reshape(len(x), -1)
-            means.append((score_mean, shape_mean))
-        solved = np.linalg.solve(gram, moment).reshape(prior.shape)
-        # Mirrored data make it symmetric up to rounding; this makes it exact.
-        basis = 0.5 * (solved + (solved * REFLECT)[list(MIRROR)][:, mirror])
-        neutrals = [shape - np.einsum("e,enc->nc", score, basis) for score, shape in means]
+def fit_rig(clips: Sequence[Clip], mean: F64, mirror: I32, prior: F64) -> tuple[Rig, list[F64]]:
+    """Blendshapes, and every clip's neutral, from the clips and their mirror images.
+
+    clips: scores relative to a face at rest (`learn.model.teacher`). prior: float64 [52, 478, 3].
+    """
+    basis, neutrals, scores = prior, [mean] * len(clips), [clip.scores for clip in clips]
+    variance = np.mean([clip.scores.var(0) for clip in clips], axis=0)
+    hold = TEACHER_SCALE / (0.5 * (variance + variance[list(MIRROR)]) + LEAST_VARIANCE)
+    seen: list[_Seen] = []
+    for turn in range(ROUNDS + REFINEMENTS):
+        if turn >= ROUNDS:
+            scores = [
+                _explaining(clip.scores, item.shapes - neutral, basis, hold)
+                for clip, item, neutral in zip(clips, seen, neutrals, strict=True)
+            ]
+        seen = [
+            _seen(clip, values, neutral, basis)
+            for clip, values, neutral in zip(clips, scores, neutrals, strict=True)
+        ]
+        basis = _regressed(seen, scores, prior, mirror)
+        neutrals = [item.shape_mean - np.einsum("e,enc->nc", item.score_mean, basis) for item in seen]
     return Rig(mean, basis, mirror), neutrals
 
 
-def to_model(rig: Rig, neutrals: Sequence[F64]) -> MorphableModel:
-    """The rig with an identity basis learned from the people's neutrals and their mirror images."""
-    people = np.array([*neutrals, *[(n * REFLECT)[rig.mirror] for n in neutrals]])
-    mean = people.mean(0)
-    mean = 0.5 * (mean + (mean * REFLECT)[rig.mirror])
-    _, spread, directions = np.linalg.svd((people - mean).reshape(len(people), -1), full_matrices=False)
-    count = min(IDENTITY_COUNT, len(neutrals))
-    return MorphableModel(
-        mean_iod=mean.astype(np.float32),
-        expression_basis=rig.basis.astype(np.float32),
-        identity_basis=directions[:count].reshape(count, *mean.shape).astype(np.float32),
-        identity_scale=(spread[:count] / np.sqrt(len(people))).astype(np.float32),
-        rigidity=rigidity(rig.basis).astype(np.float32),
-        mirror=rig.mirror.astype(np.int32),
-        triangles=triangles_from_edges(FACEMESH_TESSELATION),
-        holes=hole_triangles(),
+def _seen(clip: Clip, scores: F64, neutral: F64, basis: F64) -> _Seen:
+    weights = rigidity(basis)
+    posed = neutral + np.einsum("te,enc->tnc", scores, basis)
+    poses = [align(s, p, weights) for s, p in zip(posed, clip.points_px, strict=True)]
+    shapes = np.array([pose.unproject(p) for pose, p in zip(poses, clip.points_px, strict=True)])
+    turned = np.array([1.0 - pose.rotation[2, 2] for pose in poses])
+    count = np.exp(-2 * turned / SIDEWAYS_IOD**2) * CLIP_FRAMES / len(turned)
+    return _Seen(
+        shapes,
+        count,
+        np.average(scores, axis=0, weights=count),
+        np.average(shapes, axis=0, weights=count),
     )
 
 
-def _quietest(clip: Clip, share: float = 0.05) -> npt.NDArray[np.intp]:
-    order = np.argsort(clip.scores.sum(1))
-    return order[: max(5, int(len(order) * share))]
+def _regressed(seen: Sequence[_Seen], scores: Sequence[F64], prior: F64, mirror: I32) -> F64:
+    """argmin_B sum |x - B s|^2 + |B - gain prior|^2 under the prior's precision, landmark by landmark."""
+    gram = np.zeros((BLENDSHAPE_COUNT, BLENDSHAPE_COUNT))
+    moment = np.zeros((BLENDSHAPE_COUNT, 3 * lm.LANDMARK_COUNT))
+    for item, values in zip(seen, scores, strict=True):
+        moved = item.shapes - item.shape_mean
+        change = values - item.score_mean
+        for b, x in ((change, moved), (change[:, list(MIRROR)], (moved * REFLECT)[:, mirror])):
+            gram += b.T @ (item.count[:, None] * b)
+            moment += (item.count[:, None] * b).T @ x.reshape(len(x), -1)
+    scaled = prior * _gains(gram, moment, prior)[:, None, None]
+    expected = STILL_IOD**2 + (MOVING * np.linalg.norm(scaled, axis=2)) ** 2
+    precision = PRIOR_STRENGTH * UNIT_IOD**2 / expected
+    by_landmark = moment.reshape(prior.shape)
+    basis = np.empty_like(prior)
+    for landmark in range(lm.LANDMARK_COUNT):
+        held = precision[:, landmark, None]
+        target = by_landmark[:, landmark] + held * scaled[:, landmark]
+        basis[:, landmark] = np.linalg.solve(gram + np.diag(held[:, 0]), target)
+    # Mirrored data make it symmetric up to rounding; this makes it exact.
+    return _mirrored(basis, mirror)
 
 
-def _iod(shape: F64) -> float:
-    return float(np.linalg.norm(shape[lm.EYE_OUTER_RIGHT] - shape[lm.EYE_OUTER_LEFT]))
+def _gains(gram: F64, moment: F64, prior: F64) -> F64:
+    """The amplitude [52] at which each of the prior's shapes fits the data best, within limits around 1."""
+    flat = prior.reshape(BLENDSHAPE_COUNT, -1)
+    products = flat @ flat.T
+    held = GAIN_STRENGTH * np.maximum(np.diag(products), 1e-9)
+    normal = gram * products + np.diag(held)
+    target = (moment * flat).sum(1) + held
+    factor = np.linalg.cholesky(normal)
+    gains, _ = nnls(factor.T, np.linalg.solve(factor, target))
+    return np.asarray(np.clip(0.5 * (gains + gains[list(MIRROR)]), LEAST_GAIN, MOST_GAIN))
 
 
-def _level(shape: F64) -> F64:
-    """Turned about x so that the top of the forehead and the chin have the same depth."""
-    top, chin = shape[lm.FACE_OVAL[0]], shape[lm.CHIN]
-    angle = np.arctan2(top[2] - chin[2], chin[1] - top[1])
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.asarray(shape @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]).T)
+def _explaining(scores: F64, moved: F64, basis: F64, hold: F64) -> F64:
+    """Coefficients [T, 52], 0..1, that explain the shapes' change [T, 478, 3] and stay near the scores."""
+    weights = np.ones((lm.LANDMARK_COUNT, 3))
+    weights[:, 2] = DEPTH_WEIGHT**2
+    weights[lm.SURFACE_COUNT :] *= IRIS_WEIGHT**2
+    flat = basis.reshape(BLENDSHAPE_COUNT, -1)
+    weighted = (flat * weights.ravel()).T
+    normal = flat @ weighted + np.diag(hold)
+    target = moved.reshape(len(moved), -1) @ weighted + hold * scores
+    return np.asarray(np.clip(np.linalg.solve(normal, target.T).T, 0.0, 1.0))
+
+
+def _mirrored(basis: F64, mirror: I32) -> F64:
+    return np.asarray(0.5 * (basis + (basis * REFLECT)[list(MIRROR)][:, mirror]))

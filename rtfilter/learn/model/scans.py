@@ -1,0 +1,110 @@
+"""ICT-FaceKit light as arrays: a head of light-stage scans with identity modes and FACS shapes.
+
+Licence: MIT, USC Institute for Creative Technologies. Called by `learn.model.binding` and
+`learn.model.rigging`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES
+from rtfilter.errors import InputError
+
+F64 = npt.NDArray[np.float64]
+I32 = npt.NDArray[np.int32]
+
+FACE = slice(0, 9409)  # skin of the face, without ears' backs, neck and scalp
+IDENTITY_VERTICES = 11248  # the first ones, which the identity modes move
+EYEBALLS = slice(21451, 24591)
+HEAD_FROM_SCAN = np.array([1.0, -1.0, -1.0])  # x to the subject's left; then y up to down, z forward to back
+OUTER_CORNERS = (36, 45)  # of the 68 landmarks
+# Shapes of other names. The scans' own cheek squint hardly moves; the cheek raiser is action unit 6.
+SOURCES = {
+    "browInnerUp": ("browInnerUp_L", "browInnerUp_R"),
+    "cheekPuff": ("cheekPuff_L", "cheekPuff_R"),
+    "cheekSquintLeft": ("cheekRaiser_L",),
+    "cheekSquintRight": ("cheekRaiser_R",),
+    "tongueOut": (),
+}
+ARRAYS = (
+    "neutral", "faces", "uv", "faces_uv", "identity", "expression", "expression_names", "landmarks68",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scans:
+    """Vertices in the head frame's axes and in inter-ocular distances of the scans' own mean.
+
+    neutral: float64 [V, 3]. quads: int32 [Q, 4], -1 last where it is a triangle; quads_uv: the same in `uv`
+    [*, 2]. identity: float64 [100, 11248, 3], at one standard deviation. expression: float64 [52, V, 3], in
+    the order of BLENDSHAPES. landmarks68: int32 [68], Multi-PIE's order.
+    """
+
+    neutral: F64
+    quads: I32
+    uv: F64
+    quads_uv: I32
+    identity: F64
+    expression: F64
+    landmarks68: I32
+
+    @cached_property
+    def mirror(self) -> I32:
+        """The vertex [V] that mirrors each one."""
+        from scipy.spatial import cKDTree
+
+        distance, index = cKDTree(self.neutral * (-1, 1, 1)).query(self.neutral)
+        if distance[FACE].max() > 1e-3:
+            raise InputError("the scans' mean face is not symmetric: expected ICT-FaceKit's neutral")
+        return np.asarray(index, np.int32)
+
+
+def load_scans(path: Path) -> Scans:
+    """The scans of a file (arrays: docs/face-model.md). Raises InputError."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in ARRAYS}
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: not ICT-FaceKit as arrays ({error}); expected an .npz with {', '.join(ARRAYS)}"
+        ) from error
+    neutral = arrays["neutral"].astype(np.float64)
+    marks = arrays["landmarks68"].astype(np.int32)
+    right, left = (neutral[marks[corner]] for corner in OUTER_CORNERS)
+    unit = HEAD_FROM_SCAN / float(np.linalg.norm(left - right))
+    names = [str(name) for name in arrays["expression_names"]]
+    expression = np.zeros((BLENDSHAPE_COUNT, *neutral.shape))
+    for index, name in enumerate(BLENDSHAPES):
+        theirs = name.removesuffix("Left") + "_L" if name.endswith("Left") else name
+        theirs = name.removesuffix("Right") + "_R" if name.endswith("Right") else theirs
+        for source in SOURCES.get(name, (theirs if theirs in names else name,)):
+            if source not in names:
+                raise InputError(f"{path}: no shape {source!r} for {name}: expected ICT-FaceKit's 57 shapes")
+            expression[index] += arrays["expression"][names.index(source)] * unit
+    return Scans(
+        neutral=neutral * unit,
+        quads=arrays["faces"].astype(np.int32),
+        uv=arrays["uv"].astype(np.float64),
+        quads_uv=arrays["faces_uv"].astype(np.int32),
+        identity=arrays["identity"].astype(np.float64) * unit,
+        expression=expression,
+        landmarks68=marks,
+    )
+
+
+def triangles_of(quads: I32) -> I32:
+    """Triangles [T, 3] of quads [Q, 4]."""
+    first, second = quads[:, :3], quads[:, [0, 2, 3]]
+    return np.concatenate([first, second[quads[:, 3] >= 0]])
+
+
+def edges_of(quads: I32) -> I32:
+    """Every edge [E, 2] of quads [Q, 4] once, smaller index first."""
+    rings = [np.stack([quad, np.roll(quad, -1)], axis=1) for quad in (row[row >= 0] for row in quads)]
+    return np.asarray(np.unique(np.sort(np.concatenate(rings), axis=1), axis=0), np.int32)
