@@ -1,8 +1,7 @@
 """What emotion does to a spoken sentence of the synthetic corpus: voice, timing, and the face over time.
 
-The face's change is the product's own (`Target.of_mix`), varied by person; how much of it shows depends on
-what the lips say: an offset of the mouth grows with opening, and vanishes at closures and roundings.
-Called by `data.corpus`.
+The face's change is the measured one (`data.measured`), by what the lips say at that moment, varied by person
+and acted over time. How voices change is authored. Called by `data.corpus`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPES, EMOTIONS
-from rtfilter.face.emotion import Target
+from rtfilter.face.emotion import BLINKS, LIDS
+from rtfilter.learn.data.measured import measured
+from rtfilter.learn.data.motion import slow_noise
 from rtfilter.learn.data.people import Speaker
 from rtfilter.learn.data.speech import PAUSE, Utterance, Voice, speak
 from rtfilter.learn.data.track import Phone
@@ -29,37 +30,33 @@ WORDS_PER_MINUTE: Final = 150
 class Delivery:
     """How an emotion at level 1 is spoken: factors against neutral, but pitch (espeak-ng's units, added).
 
-    tempo, volume: of the voice. pitch, pitch_range: of the voice. opening: of the lips. onset_s, offset_s:
-    time in which the face's change comes and goes. pauses: chance of a pause before a word.
+    tempo, pitch, pitch_range, volume: of the voice. slowness: factor on the measured times in which the
+    face's change comes and goes. pauses: chance of a pause before a word. opening: of the lips, as measured.
     """
 
     tempo: float = 1.0
     pitch: int = 0
     pitch_range: float = 1.0
     volume: float = 1.0
-    opening: float = 1.0
-    onset_s: float = 0.4
-    offset_s: float = 0.9
+    slowness: float = 1.0
     pauses: float = 0.02
+    opening: float = 1.0
 
 
 DELIVERIES: Final[Mapping[str, Delivery]] = {
     "neutral": Delivery(),
-    "happy": Delivery(1.06, 8, 1.4, 1.1, 1.15, 0.35, 1.0, 0.03),
-    "sad": Delivery(0.82, -6, 0.5, 0.8, 0.92, 0.7, 1.4, 0.15),
-    "angry": Delivery(1.10, 4, 1.2, 1.3, 1.35, 0.25, 0.8, 0.05),
-    "surprised": Delivery(1.04, 12, 1.7, 1.1, 1.30, 0.2, 0.7, 0.06),
-    "fearful": Delivery(1.15, 10, 0.9, 0.9, 1.20, 0.3, 1.1, 0.10),
-    "disgusted": Delivery(0.88, -4, 1.0, 1.0, 1.12, 0.45, 1.0, 0.08),
-    "contempt": Delivery(0.92, -3, 0.8, 1.0, 1.0, 0.5, 1.0, 0.06),
+    "happy": Delivery(1.06, 8, 1.4, 1.1, 1.0, 0.03),
+    "sad": Delivery(0.82, -6, 0.5, 0.8, 1.8, 0.15),
+    "angry": Delivery(1.10, 4, 1.2, 1.3, 0.8, 0.05),
+    "surprised": Delivery(1.04, 12, 1.7, 1.1, 0.7, 0.06),
+    "fearful": Delivery(1.15, 10, 0.9, 0.9, 0.9, 0.10),
+    "disgusted": Delivery(0.88, -4, 1.0, 1.0, 1.2, 0.08),
+    "contempt": Delivery(0.92, -3, 0.8, 1.0, 1.3, 0.06),
 }
-# How much of a mouth's offset shows with closed lips that do not touch, beside 1 at wide ones; the rest grows
-# with the jaw, up to OPEN_JAW.
-SHOWN_CLOSED: Final = 0.6
-OPEN_JAW: Final = 0.35
-ROUND_KEEPS: Final = 0.8  # of the offset that a fully rounded mouth does not show
-IN_PAUSES: Final = 1.1
-_MOUTH: Final = np.array([name.startswith(("mouth", "jaw")) for name in BLENDSHAPES])
+OPEN_JAW: Final = 0.25  # from which on a mouth counts as open
+ROUND_LIPS: Final = 0.6  # pucker and funnel together from which on it counts as rounded
+_DRIFT_HZ: Final = 0.7
+_RAMP: Final = 1.6  # a smooth ramp's length, beside the time from 10 to 90 % that is measured
 _JAW: Final = BLENDSHAPES.index("jawOpen")
 _ROUND: Final = [BLENDSHAPES.index("mouthPucker"), BLENDSHAPES.index("mouthFunnel")]
 
@@ -73,7 +70,7 @@ def delivery_of(emotion: str, level: float) -> Delivery:
         pitch=round(full.pitch * level),
         pitch_range=full.pitch_range**level,
         volume=full.volume**level,
-        opening=full.opening**level,
+        opening=float(measured().openings[EMOTIONS.index(emotion)]) ** level,
         pauses=plain.pauses + level * (full.pauses - plain.pauses),
     )
 
@@ -101,42 +98,40 @@ def recite(text: str, speaker: Speaker, delivery: Delivery, random: np.random.Ge
 
 
 def envelope(time_s: F64, phones: Sequence[Phone], delivery: Delivery, random: np.random.Generator) -> F64:
-    """How much of the emotion shows, float64 [T], about 1 in the middle: it comes faster than it goes, drifts
-    slowly, and is stronger in pauses."""
+    """How much of the emotion shows, float64 [T], about 1 while words are spoken.
+
+    It comes faster than it goes, and drifts slowly.
+    """
+    table = measured()
+    onset_s, offset_s = (_RAMP * delivery.slowness * each for each in (table.onset_s, table.offset_s))
     spoken = [phone for phone in phones if phone[2] != PAUSE]
-    begins = spoken[0][0] - delivery.onset_s * random.uniform(0.3, 1.0)
+    begins = spoken[0][0] - onset_s * random.uniform(0.3, 1.0)
     ends = spoken[-1][1] + random.uniform(0.0, 0.3)
-    rise = np.clip((time_s - begins) / delivery.onset_s, 0.0, 1.0)
-    fall = np.clip(1.0 - (time_s - ends) / delivery.offset_s, 0.0, 1.0)
-    shown = _smooth(rise) * _smooth(fall)
-    slow = np.cumsum(random.standard_normal(3) * 0.05)
-    drift = sum(a * np.sin(2 * np.pi * f * time_s + p) for a, f, p in
-                zip(slow, (0.23, 0.41, 0.67), random.uniform(0, 6.28, 3), strict=True))  # fmt: skip
-    paused = np.zeros(len(time_s))
-    for start, end, phone in phones:
-        if phone == PAUSE and end - start > 0.1:
-            paused = np.maximum(paused, _smooth(np.clip((time_s - start) / 0.1, 0, 1))
-                                * _smooth(np.clip((end - time_s) / 0.1, 0, 1)))  # fmt: skip
-    return np.asarray(shown * (1.0 + drift) * (1.0 + (IN_PAUSES - 1.0) * paused))
+    rise = np.clip((time_s - begins) / onset_s, 0.0, 1.0)
+    fall = np.clip(1.0 - (time_s - ends) / offset_s, 0.0, 1.0)
+    drift = table.variation * slow_noise(time_s, _DRIFT_HZ, random)
+    return np.asarray(_smooth(rise) * _smooth(fall) * np.maximum(1.0 + drift, 0.0))
 
 
 def offsets(base: F64, closure: F64, emotion: str, amounts: F64, speaker: Speaker) -> F64:
     """The emotion's change of coefficients, float64 [T, 52].
 
-    base: float64 [T, 52], speech, blinks and gaze. closure: [T], 0..1. amounts: [T], intensity.
+    base: float64 [T, 52], speech, blinks and gaze. closure: [T], 0..1. amounts: [T], level by time.
     """
-    row = EMOTIONS.index(emotion)
-    mix = np.zeros(len(EMOTIONS))
-    change = np.zeros_like(base)
-    for frame, amount in enumerate(amounts):
-        mix[row] = amount * speaker.expressiveness
-        change[frame] = Target.of_mix(mix).offset(base[frame])
-    change *= speaker.personal[row] * speaker.sides
-    opened = SHOWN_CLOSED + (1.0 - SHOWN_CLOSED) * np.clip(base[:, _JAW] / OPEN_JAW, 0.0, 1.0)
-    rounded = np.clip(base[:, _ROUND].sum(1) / 0.7, 0.0, 1.0)
-    share = opened * (1.0 - ROUND_KEEPS * rounded) * (1.0 - closure)
-    change[:, _MOUTH] *= share[:, None]
-    return change
+    row, table = EMOTIONS.index(emotion), measured()
+    personal = speaker.personal[row] * table.spread[row]
+    change = np.einsum("ts,se->te", states(base, closure), table.by_state[row] + personal)
+    change *= speaker.sides * (speaker.expressiveness * amounts)[:, None]
+    # A lid that is down has nothing to widen or to narrow.
+    change[:, LIDS] *= np.maximum(1.0 - base[:, BLINKS], 0.0)
+    return np.asarray(change)
+
+
+def states(base: F64, closure: F64) -> F64:
+    """Shares float64 [T, 4] of the sound states that emotions are measured in, in the order of STATES."""
+    rounded = (1.0 - closure) * np.clip(base[:, _ROUND].sum(1) / ROUND_LIPS, 0.0, 1.0)
+    opened = (1.0 - closure - rounded) * np.clip(base[:, _JAW] / OPEN_JAW, 0.0, 1.0)
+    return np.stack([1.0 - closure - rounded - opened, closure, opened, rounded], axis=1)
 
 
 def _smooth(ramp: F64) -> F64:

@@ -1,7 +1,7 @@
 """`rtfilter learn corpus`: speakers, sentences and emotions with exact ground truth, as tracks.
 
 Sentences come from espeak-ng with their phones; phones become lips and jaw (`visemes`), closures are exact
-(`lips`), emotion is the product's own target, varied by person and acted over time (`acting`). Every track
+(`lips`), emotion is the measured one, varied by person and acted over time (`acting`). Every track
 depends on the seed and its own labels only, so a corpus can be interrupted, resumed and made larger.
 """
 
@@ -18,13 +18,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import EMOTIONS
 from rtfilter.errors import InputError, Notify, UsageError
-from rtfilter.face import emotion as emotion_module
 from rtfilter.face.model import ASSET, MorphableModel
 from rtfilter.learn.config import read_document
 from rtfilter.learn.data.acting import delivery_of, envelope, offsets, recite
 from rtfilter.learn.data.lips import LipCloser
+from rtfilter.learn.data.measured import table_bytes
 from rtfilter.learn.data.motion import blinks, glances, head
 from rtfilter.learn.data.people import Speaker
 from rtfilter.learn.data.plan import CorpusSettings, Item, items
@@ -70,7 +69,8 @@ class Corpus:
         shown = envelope(time_s, spoken.phones, delivery, random)
         change = np.zeros_like(base)
         if item.emotion != "neutral":
-            change = offsets(base, lips.closure, item.emotion, item.level * shown, speaker)
+            amount = item.level * self.settings.emphasis
+            change = offsets(base, lips.closure, item.emotion, amount * shown, speaker)
         felt = np.clip(base + change, 0.0, 1.0)
         expression = self._closer.close(speaker.neutral_iod, felt, lips.closure).astype(np.float32)
         rotation, scale = head(time_s, speaker.head_deg, random)
@@ -142,32 +142,31 @@ def main(
     run, settings = document.run, document.table("corpus", CorpusSettings)
     folder = run.folder("corpus")
     corpus = Corpus(settings, run.seed)
-    _check_manifest(folder, {"seed": run.seed, "fps": settings.fps, "noise_iod": settings.noise_iod})
+    kept = {key: getattr(settings, key) for key in ("fps", "noise_iod", "emphasis")}
+    _check_manifest(folder, {"seed": run.seed, **kept})
     planned = items(settings)
-    frames = kept = 0
+    frames = there = 0
     for done, item in enumerate(planned):
         if progress is not None:
             progress(done, len(planned))
         path = folder / item.path
         if path.exists():
-            kept += 1
+            there += 1
             continue
         track = corpus.make(item)
         frames += track.frames
         track.save(path)
     if progress is not None:
         progress(len(planned), len(planned))
-    notify(
-        f"{len(planned)} tracks in {folder}: {len(planned) - kept} made ({frames} frames), {kept} were there"
-    )
+    made = len(planned) - there
+    notify(f"{len(planned)} tracks in {folder}: {made} made ({frames} frames), {there} were there")
     return 0
 
 
 def _check_manifest(folder: Path, values: dict[str, float]) -> None:
     """Compare with what the folder's tracks were made by; written first where there is none."""
     face = resources.files("rtfilter.face").joinpath("assets", ASSET).read_bytes()
-    directions = np.asarray([emotion_module.Target.of_mix(row).rising for row in np.eye(len(EMOTIONS))])
-    digest = hashlib.sha256(face + directions.tobytes()).hexdigest()[:16]
+    digest = hashlib.sha256(face + table_bytes()).hexdigest()[:16]
     wanted = {"version": VERSION, **values, "face_model_and_emotions": digest}
     path = folder / MANIFEST
     if not path.exists():

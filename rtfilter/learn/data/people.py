@@ -8,17 +8,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES, EMOTIONS
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES, EMOTIONS, MIRROR
 from rtfilter.face.model import MorphableModel
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 VARIANTS: Final = ("m1", "f1", "m2", "f2", "m3", "f3", "m4", "f4", "m5", "f5", "m6", "m7")
-# Standard deviations of the logarithm: of a person's side against the other, of what they show of an emotion
-# by coefficient, and of their habits.
+# Standard deviations of the logarithm: of a person's side against the other, and of their habits.
 _SIDE_SPREAD: Final = 0.12
-_PERSONAL_SPREAD: Final = 0.25
 _HABIT_SPREAD: Final = 0.15
 
 
@@ -28,8 +26,9 @@ class Speaker:
 
     neutral_iod: float32 [478, 3]. variant, pitch: of the voice. tempo: factor on words a minute. opening,
     rounding, spreading: factors on jaw and lips. expressiveness: factor on every emotion. sides: float64
-    [52], factors on coefficients by side, about 1. personal: float64 [E, 52], factors on each emotion's
-    coefficients. blinks_per_minute, head_deg: how often, and how far the head turns (standard deviation).
+    [52], factors on coefficients by side, about 1. personal: float64 [E, 52], how many of the measured
+    standard deviations they are off in each emotion's coefficients. blinks_per_minute, head_deg: how often,
+    and how far the head turns (standard deviation).
     """
 
     name: str
@@ -58,7 +57,11 @@ class Speaker:
             np.array([lean * (name.endswith("Left") - name.endswith("Right")) for name in BLENDSHAPES])
             + 0.04 * random.standard_normal(BLENDSHAPE_COUNT)
         )
-        personal = np.exp(_PERSONAL_SPREAD * random.standard_normal((len(EMOTIONS), BLENDSHAPE_COUNT)))
+        personal = np.clip(random.standard_normal((len(EMOTIONS), BLENDSHAPE_COUNT)), -1.5, 1.5)
+        # Both sides alike: how they differ is in `sides`.
+        personal = (personal + personal[:, MIRROR]) / np.where(
+            np.arange(BLENDSHAPE_COUNT) == MIRROR, 2, 2**0.5
+        )
         variant = VARIANTS[number % len(VARIANTS)]
         opening, rounding, spreading = np.exp(_HABIT_SPREAD * random.standard_normal(3))
         return cls(

@@ -18,8 +18,9 @@ class CorpusSettings:
     """`[corpus]`.
 
     people: how many speakers, from number `first_person` on. sentences: how many of the built-in ones;
-    texts: others instead. emotions, levels: every emotion at every level; neutral once. fps: frames a second.
-    noise_iod: scatter of landmarks as a tracker has it; above 0, coefficients are fitted, as from video.
+    texts: others instead. emotions, levels: every emotion at every level; neutral once. emphasis: factor on
+    the measured change; the product's own targets have more than 1. fps: frames a second. noise_iod: scatter
+    of landmarks as a tracker has it; above 0, coefficients are fitted, as from video.
     """
 
     people: int = 8
@@ -28,6 +29,7 @@ class CorpusSettings:
     texts: tuple[str, ...] = ()
     emotions: tuple[str, ...] = EMOTIONS
     levels: tuple[float, ...] = (0.33, 0.67, 1.0)
+    emphasis: float = 1.0
     fps: float = 25.0
     noise_iod: float = 0.0
 
@@ -45,6 +47,8 @@ class CorpusSettings:
                 raise UsageError(f"emotions: unknown {name!r}:{nearest(name, EMOTIONS)}")
         if not self.levels or not all(0.0 < level <= INTENSITY_MAX for level in self.levels):
             raise UsageError(f"levels: expected some above 0, up to {INTENSITY_MAX}, got {list(self.levels)}")
+        if not 0.0 < self.emphasis <= 3.0:
+            raise UsageError(f"emphasis: expected a factor above 0, up to 3, got {self.emphasis:g}")
         if not 5.0 <= self.fps <= 240.0 or not 0.0 <= self.noise_iod <= 0.1:
             raise UsageError(f"fps, noise_iod: expected 5..240, 0..0.1, got {self.fps}, {self.noise_iod}")
 
