@@ -24,6 +24,7 @@ from rtfilter.learn.emotions.watch import Seen
 F64 = npt.NDArray[np.float64]
 
 ROUNDS: Final = 3
+PASSES: Final = 2
 # The bridge of the nose, its base, the corners of the eyes and the sides of the face: no feeling moves them.
 RIGID: Final = (
     2, 4, 5, 6, 33, 93, 98, 127, 130, 133, 162, 168, 195, 197, 234, 243, 263, 323, 327, 356, 359, 362, 389,
@@ -94,10 +95,12 @@ def _one_aspect(shapes: Sequence[Shapes]) -> list[Shapes]:
     back, on what no feeling moves.
     """
     neutral = np.mean([take.shape_iod.mean(0) for take in shapes if take.take.emotion == NEUTRAL], axis=0)
-    return [
-        replace(take, shape_iod=take.shape_iod / proportions(take.shape_iod.mean(0), neutral))
-        for take in shapes
-    ]
+    for _ in range(PASSES):  # the measure is a first order one
+        shapes = [
+            replace(take, shape_iod=take.shape_iod / proportions(take.shape_iod.mean(0), neutral))
+            for take in shapes
+        ]
+    return list(shapes)
 
 
 def proportions(shape_iod: F64, reference_iod: F64) -> F64:
