@@ -165,7 +165,7 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
         ("soundfile", {"learn"}),
         ("tensorboard", {"learn"}),
         # GPL: for the synthetic corpus, never for the product.
-        ("espeakng_loader", {"learn.data.speech"}),
+        ("espeakng_loader", {"learn.data.espeak"}),
     ],
 )
 def test_a_package_is_imported_only_where_it_belongs(package: str, permitted: set[str]) -> None:

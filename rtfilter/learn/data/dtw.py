@@ -18,6 +18,7 @@ from rtfilter.learn.data.track import SOUND_HZ, Track
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
+AUTO: Final = "auto"
 COEFFICIENTS: Final = 13
 WINDOW: Final = 1024  # samples of sound a spectrum is taken of
 MELS: Final = 40
@@ -65,23 +66,27 @@ def _standard(features: F64) -> F64:
     return np.asarray((features - features.mean(0)) / np.maximum(features.std(0), 1e-9))
 
 
-def align(track: Track, twin: Track, step_s: float, band: float) -> Alignment:
+def align(track: Track, twin: Track, step_s: float, band: float, by: str = AUTO) -> Alignment:
     """The path from `track` to `twin`: by sound where both have some, else by lips.
 
     step_s: seconds of a step. band: how far the path may leave the diagonal, as a share of the clip; 1 is no
-    limit. Raises InputError for clips that are too short.
+    limit. by: sound or lips, to have no choice. Raises InputError for clips that are too short.
     """
     heard = all(one.sound is not None and np.abs(one.sound).max(initial=0.0) > QUIET for one in (track, twin))
-    if track.sound is not None and twin.sound is not None and heard:
-        step_s = round(step_s * SOUND_HZ) / SOUND_HZ
+    if by == "sound" and not heard:
+        mute = [one.name for one in (track, twin) if one.sound is None or np.abs(one.sound).max() <= QUIET]
+        raise InputError(f"{' and '.join(mute) or track.name}: no sound to align by; by lips is possible")
+    if track.sound is not None and twin.sound is not None and heard and by != "lips":
+        by, step_s = "sound", round(step_s * SOUND_HZ) / SOUND_HZ
         own, other = (sound_features(sound, step_s) for sound in (track.sound, twin.sound))
     else:
+        by = "lips"
         own, other = (lip_features(one, step_s) for one in (track, twin))
     for one, rows in ((track, own), (twin, other)):
         if len(rows) < LEAST_STEPS:
             raise InputError(f"{one.name}: {one.seconds:.2f} s are too short to be aligned; leave it out")
     path, cost = warp(own, other, band)
-    return Alignment(track.name, twin.name, "sound" if heard else "lips", step_s, path, cost)
+    return Alignment(track.name, twin.name, by, step_s, path, cost)
 
 
 def warp(own: F64, other: F64, band: float, still: float = STILL) -> tuple[npt.NDArray[np.int32], float]:

@@ -1,24 +1,20 @@
 """Sentences spoken by espeak-ng: sound at 16 kHz and the times of its phones.
 
-espeak-ng (GPL) is an optional package of the `learn` extra, or the system's own library; only the synthetic
-corpus uses it. Called by `data.corpus`.
+Called by `data.corpus` through `data.acting`, and by `data.words`.
 """
 
 from __future__ import annotations
 
-import _ctypes
-import ctypes
-import ctypes.util
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.errors import InputError, MissingExtraError
+from rtfilter.errors import InputError
+from rtfilter.learn.data.espeak import PITCH, RANGE, RATE, VOLUME, synthesise
 from rtfilter.learn.data.track import SOUND_HZ, Phone
 
 F32 = npt.NDArray[np.float32]
@@ -27,33 +23,6 @@ VOICE: Final = "en-us"
 PAUSE: Final = "_"
 VOICELESS_STOPS: Final = ("p", "t", "k")
 LONGEST_SILENCE_MS: Final = 90
-# Of espeak-ng's speak_lib.h.
-_SYNCHRONOUS, _PHONEME_EVENTS, _DONT_EXIT = 2, 0x0001, 0x8000
-_EVENT_END, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
-_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
-_POS_CHARACTER, _UTF8 = 1, 1
-
-
-class _Id(ctypes.Union):
-    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
-
-
-class _Event(ctypes.Structure):
-    _fields_ = [
-        ("type", ctypes.c_int),
-        ("unique_identifier", ctypes.c_uint),
-        ("text_position", ctypes.c_int),
-        ("length", ctypes.c_int),
-        ("audio_position", ctypes.c_int),
-        ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p),
-        ("id", _Id),
-    ]
-
-
-_Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,46 +83,22 @@ def speak(text: str, voice: Voice) -> Utterance:
 
     Raises MissingExtraError without espeak-ng; InputError when it has no such voice or says nothing.
     """
-    pieces: list[npt.NDArray[np.int16]] = []
-    starts: list[tuple[int, str]] = []
-    words: list[int] = []
-
-    def heard(samples: Any, count: int, events: Any) -> int:
-        if samples and count > 0:
-            pieces.append(np.ctypeslib.as_array(samples, (count,)).copy())
-        index = 0
-        while events[index].type != _EVENT_END:
-            event = events[index]
-            if event.type == _EVENT_WORD:
-                words.append(event.sample)
-            elif event.type == _EVENT_PHONEME:
-                starts.append((event.sample, bytes(event.id.string).decode("utf-8", "replace")))
-            index += 1
-        return 0
-
-    name, line = f"{VOICE}+{voice.variant}", text.encode()
-    with _library() as (library, rate_hz):
-        if library.espeak_SetVoiceByName(name.encode()) != 0:
-            raise InputError(f"espeak-ng has no voice {name!r}: install its voices, or name another")
-        for parameter, value in (
-            (_RATE, voice.words_per_minute),
-            (_VOLUME, voice.volume),
-            (_PITCH, voice.pitch),
-            (_RANGE, voice.pitch_range),
-        ):
-            library.espeak_SetParameter(parameter, value, 0)
-        callback = _Callback(heard)
-        library.espeak_SetSynthCallback(callback)
-        library.espeak_Synth(line, len(line) + 1, 0, _POS_CHARACTER, 0, _UTF8, None, None)
-        library.espeak_Synchronize()
-    if not pieces or all(_bare(name) == PAUSE for _, name in starts):
+    parameters = {
+        RATE: voice.words_per_minute,
+        VOLUME: voice.volume,
+        PITCH: voice.pitch,
+        RANGE: voice.pitch_range,
+    }
+    heard = synthesise(text, f"{VOICE}+{voice.variant}", parameters)
+    if not heard.pieces or all(_bare(name) == PAUSE for _, name in heard.phonemes):
         raise InputError(f"espeak-ng said nothing for {text[:40]!r}: give words of {VOICE}")
-    whole = np.concatenate(pieces).astype(np.float32) / 32768.0
-    phones = _phones(_from_closure(starts, whole, rate_hz), len(whole), rate_hz)
+    rate_hz = heard.rate_hz
+    whole = np.concatenate(heard.pieces).astype(np.float32) / 32768.0
+    phones = _phones(_from_closure(heard.phonemes, whole, rate_hz), len(whole), rate_hz)
     # A word is reported at its first sound or just before.
     voiced = [index for index, phone in enumerate(phones) if phone[2] != PAUSE]
     begins = np.array([phones[index][0] for index in voiced])
-    first = {voiced[int(np.abs(begins - sample / rate_hz).argmin())] for sample in words}
+    first = {voiced[int(np.abs(begins - sample / rate_hz).argmin())] for sample in heard.words}
     return Utterance(_resampled(whole, rate_hz), phones, tuple(sorted(first)))
 
 
@@ -201,39 +146,3 @@ def _resampled(sound: F32, rate_hz: int) -> F32:
 
     common = int(np.gcd(SOUND_HZ, rate_hz))
     return np.asarray(resample_poly(sound, SOUND_HZ // common, rate_hz // common), np.float32)
-
-
-@contextmanager
-def _library() -> Iterator[tuple[ctypes.CDLL, int]]:
-    """The library, freshly loaded, and its sampling rate.
-
-    It is unloaded afterwards: what it said before changes what it says, by some samples.
-    """
-    try:
-        import espeakng_loader
-
-        path, data = espeakng_loader.get_library_path(), espeakng_loader.get_data_path().encode()
-    except ImportError:
-        path, data = ctypes.util.find_library("espeak-ng"), None
-    try:
-        if path is None:
-            raise OSError("no library espeak-ng")
-        library = ctypes.CDLL(path)
-    except OSError as error:
-        raise MissingExtraError(
-            f'the synthetic corpus needs espeak-ng ({error}): pip install "rtfilter-live[learn]", or install '
-            "the system's package libespeak-ng1"
-        ) from error
-    try:
-        rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _DONT_EXIT)
-        if rate_hz <= 0:
-            raise MissingExtraError(
-                'espeak-ng does not start, its data are missing: pip install "rtfilter-live[learn]"'
-            )
-        if hasattr(library, "espeak_ng_SetRandSeed"):  # otherwise the time of day
-            library.espeak_ng_SetRandSeed(ctypes.c_long(1))
-        yield library, int(rate_hz)
-        library.espeak_Terminate()
-    finally:
-        if hasattr(_ctypes, "dlclose"):
-            _ctypes.dlclose(library._handle)

@@ -10,13 +10,12 @@ import pytest
 
 from rtfilter.controls import EMOTIONS
 from rtfilter.errors import InputError, UsageError
-from rtfilter.learn.data.align import main
+from rtfilter.learn.data.align import errors_s, main
 from rtfilter.learn.data.alignment import Alignment, file_name, matched_times
 from rtfilter.learn.data.corpus import Corpus
 from rtfilter.learn.data.dtw import align, warp
 from rtfilter.learn.data.plan import CorpusSettings, items
 from rtfilter.learn.data.track import SUFFIX, Track
-from rtfilter.learn.data.visemes import NAMES
 
 pytest.importorskip("librosa", reason='needs librosa: pip install "rtfilter-live[learn]"')
 pytest.importorskip("espeakng_loader", reason='needs espeak-ng: pip install "rtfilter-live[learn]"')
@@ -35,13 +34,6 @@ def tracks() -> dict[str, Track]:
     return found
 
 
-def errors_ms(track: Track, found: Alignment) -> np.ndarray:
-    """Against the exact path, while words are spoken: in silence no time is the right one."""
-    spoken = track.truth["viseme"] != NAMES.index("silence")
-    exact = track.truth["twin_time_s"]
-    return np.asarray(1000.0 * np.abs(found.twin_times(track.time_s) - exact)[spoken])
-
-
 @pytest.mark.parametrize(("by", "median_ms", "p95_ms"), [("sound", 14, 40), ("lips", 20, 75)])
 def test_paths_are_near_the_exact_ones(
     tracks: dict[str, Track], by: str, median_ms: float, p95_ms: float
@@ -51,16 +43,21 @@ def test_paths_are_near_the_exact_ones(
         if track.emotion == "neutral":
             continue
         twin = tracks[str(track.truth["twin"])]
-        if by == "lips":
+        if by == "lips":  # without sound, or with silence
             track, twin = replace(track, sound=None), replace(twin, sound=np.zeros(9, np.float32))
         found = align(track, twin, STEP_S, BAND)
+        if by == "sound":
+            assert align(track, twin, STEP_S, BAND, "lips").by == "lips"
+        else:
+            with pytest.raises(InputError, match="no sound to align by"):
+                align(track, twin, STEP_S, BAND, "sound")
         assert found.by == by
         steps = np.diff(found.path, axis=0)
         assert set(np.unique(steps)) <= {0, 1}
         assert (np.diff(found.twin_times(track.time_s)) >= 0).all()
-        errors.append(errors_ms(track, found))
+        errors.append(1000.0 * errors_s(track, found))
         even = np.stack([np.arange(100), np.arange(100)], 1).astype(np.int32)
-        straight.append(errors_ms(track, replace(found, path=even, step_s=track.seconds / 99)))
+        straight.append(1000.0 * errors_s(track, replace(found, path=even, step_s=track.seconds / 99)))
     error = np.concatenate(errors)
     assert np.median(error) < median_ms
     assert np.quantile(error, 0.95) < p95_ms
@@ -134,12 +131,13 @@ def test_a_folder_is_aligned_resumed_and_its_bad_clips_are_counted(
     assert len(files) == 2
     assert any("short" in line and "too short" in line for line in lines)
     assert any("broken" in line for line in lines)
-    assert "2 could not be used" in lines[-1]
-    assert "2 by sound" in lines[-1]
+    assert "2 could not be used" in lines[-2]
+    assert "2 by sound" in lines[-2]
+    assert "against the exact paths of 2 pairs, in words: median" in lines[-1]
     times = [path.stat().st_mtime_ns for path in files]
     files[0].unlink()
     main(config, notify=lines.append)
-    assert "1 there already" in lines[-1]
+    assert "1 there already" in lines[-2]
     assert files[1].stat().st_mtime_ns == times[1]
     assert files[0].exists()
 
@@ -152,5 +150,7 @@ def test_one_emotion_only_has_nothing_to_align(tracks: dict[str, Track], tmp_pat
     config.write_text(f'[align]\ntracks = "{tmp_path / "tracks"}"')
     with pytest.raises(InputError, match=r"nothing to align: .*tracks: 1 happy"):
         main(config)
+    with pytest.raises(UsageError, match="by: unknown 'lip': did you mean 'lips'"):
+        main(config, ["align.by=lip"])
     with pytest.raises(InputError, match="no tracks"):
         main(config, [f"align.tracks={tmp_path / 'none'}"])

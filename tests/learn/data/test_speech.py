@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,20 @@ def test_a_closure_shorter_than_a_frame_is_seen() -> None:
     lips = articulate([(0.0, 0.46, "a"), (0.46, 0.485, "b"), (0.485, 1.0, "a")], time_s)
     assert lips.closure[5] == 1.0
     assert lips.closure[[3, 4, 6]].max() < 1.0
+
+
+def test_an_interruption_waits_for_the_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raised inside espeak-ng's callback it would be lost, with a piece of the sound."""
+    real, sent = np.ctypeslib.as_array, []
+
+    def interrupted(*arguments: object) -> np.ndarray:
+        if not sent:
+            sent.append(True)
+            signal.raise_signal(signal.SIGINT)
+        return np.asarray(real(*arguments))
+
+    monkeypatch.setattr(np.ctypeslib, "as_array", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        speak(TEXT, Voice())
+    assert sent
+    assert len(speak(TEXT, Voice()).sound) > SOUND_HZ
