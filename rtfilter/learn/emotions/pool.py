@@ -47,7 +47,7 @@ OUTSTANDING: Final = 3.0  # how many omega a change may be expected to stand out
 UNSEEN: Final = 1.0
 # The teacher reads scores from landmarks. What it never sees, however plain on the picture (a wrinkled nose),
 # the tracker hardly follows, even where the face model could show it.
-SEEN_ALONE: Final = 0.5
+SEEN_ALONE: Final = 0.75
 
 
 @dataclass(frozen=True)
