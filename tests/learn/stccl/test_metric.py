@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
+from rtfilter.controls import BLENDSHAPE_INDEX, BLENDSHAPES  # noqa: E402
 from rtfilter.errors import InputError, UsageError  # noqa: E402
 from rtfilter.face.model import MorphableModel  # noqa: E402
 from rtfilter.learn.stccl import weights  # noqa: E402
@@ -122,3 +123,32 @@ def test_a_metric_of_images_is_no_metric_of_meshes(tmp_path: Path) -> None:
     weights.save(tmp_path / "crop.npz", weights.build(form, MorphableModel.builtin().mean_iod), form)
     with pytest.raises(UsageError, match="signal = mesh"):
         Metric.load(tmp_path / "crop.npz")
+
+
+def talk(seed: int, smile: float = 0.0) -> torch.Tensor:
+    """Two clips of smooth random talk, with a smile that stays."""
+    model = MorphableModel.builtin()
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(25) / 25.0
+    coefficients = np.zeros((2, 25, len(BLENDSHAPES)))
+    for name in ("jawOpen", "mouthPucker", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthClose"):
+        wave = np.sin(6.28 * rng.uniform(1.0, 4.0, (2, 1)) * time_s + rng.uniform(0, 6.28, (2, 1)))
+        coefficients[:, :, BLENDSHAPE_INDEX[name]] = 0.25 + 0.2 * wave
+    for name in ("mouthSmileLeft", "mouthSmileRight"):
+        coefficients[:, :, BLENDSHAPE_INDEX[name]] += smile
+    moved = np.einsum("btk,knc->btnc", coefficients, model.expression_basis)
+    return torch.from_numpy(moved.astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["builtin"])
+def test_the_committed_metric_knows_the_same_talk_behind_a_smile(name: str) -> None:
+    metric = Metric.load(name)
+    source, smiling, other = talk(1), talk(1, smile=0.4), talk(2, smile=0.4)
+    late = torch.roll(smiling, 6, dims=1)
+    with torch.no_grad():
+        same = metric.loss(smiling, source)
+        for changed in (late, other):
+            assert float(same) < 0.8 * float(metric.loss(changed, source))
+            for kind, agreement in metric.similarity(smiling, source).items():
+                lead = float(agreement.mean() - metric.similarity(changed, source)[kind].mean())
+                assert lead > {"space": 0.01, "time": 0.1}[kind]
