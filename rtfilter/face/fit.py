@@ -29,7 +29,7 @@ RELAXATION = 1.6
 NOISE_VARIANCE = 2e-4
 LEAST_VARIANCE = 4e-3  # of a coefficient that the model's covariance knows nothing of
 DEPTH_WEIGHT = 0.6  # the tracker's z is noisier than its x and y
-IRIS_WEIGHT = 0.5
+IRIS_WEIGHT = 1.0
 
 # How fast the neutral commits to what is seen of a person. Evidence is counted in time, not frames: so much
 # weight a second. The cap makes the memory about half a minute.
@@ -39,7 +39,7 @@ LONGEST_STEP_S = 0.1
 HALF_COMMIT_WEIGHT = 15.0  # at which half of what the identity basis does not explain is committed
 QUIET_POWER = 0.5  # sum of squared coefficients at which a frame counts for 1/e
 FRONTAL_COSINE = 0.05  # 1 - cos(angle off the camera) at which it does
-LEAST_SHARE = 0.3  # what a frame with strong expression counts at least
+LEAST_SHARE = 0.1  # what a frame with strong expression counts at least
 OUTLIER_IOD = 0.03  # from this distance (root mean square) on, a frame counts the less the farther it is
 
 

@@ -44,8 +44,8 @@ def shape_error_iod(state: FaceState, expression: np.ndarray) -> float:
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("noise_px", [0.0, NOISE_PX])
 def test_one_blendshape_is_recovered(view: tuple[float, float, float], noise_px: float) -> None:
-    """Measured over all blendshapes, views and noise: 0.51 short on the smallest (gaze), 0.39 elsewhere (the
-    prior holds back what people do not do alone), 0.016 IOD of shape (the puffed cheeks), 1.4 degrees."""
+    """Measured over all blendshapes, views and noise: 0.52 short on the smallest (gaze), 0.46 elsewhere (the
+    prior holds back what people do not do alone), 0.015 IOD of shape (the puffed cheeks), 1.3 degrees."""
     rng = np.random.default_rng(5)
     small = np.linalg.norm(builtin().expression_basis.reshape(52, -1), axis=1) < 0.2
     for name in BLENDSHAPES:
@@ -54,7 +54,7 @@ def test_one_blendshape_is_recovered(view: tuple[float, float, float], noise_px:
         expression = np.zeros(52)
         expression[BLENDSHAPE_INDEX[name]] = 0.6
         state = fitted(person(rng), expression, pose_of(view), rng, noise_px)
-        tolerance = 0.55 if small[BLENDSHAPE_INDEX[name]] else 0.45
+        tolerance = 0.55 if small[BLENDSHAPE_INDEX[name]] else 0.5
         assert state.expression[BLENDSHAPE_INDEX[name]] == pytest.approx(0.6, abs=tolerance), name
         assert shape_error_iod(state, expression) < 0.02, name
         assert angle_deg(state.pose.rotation, pose_of(view).rotation) < 1.8, name
@@ -126,7 +126,7 @@ def test_a_person_is_learned_within_three_seconds(seed: int) -> None:
 
 
 def test_a_learned_person_opens_the_jaw_as_far_as_they_do() -> None:
-    """Measured on 10 people: 0.35 to 0.41 of 0.5; the rest is read as lips that open with the jaw."""
+    """Measured on 10 people: 0.41 to 0.44 of 0.5; the rest is read as lips that open with the jaw."""
     for seed in range(4):
         neutral = person(np.random.default_rng(seed))
         identity = watched(neutral, 3.0, seed)
@@ -137,7 +137,7 @@ def test_a_learned_person_opens_the_jaw_as_far_as_they_do() -> None:
             for e in (coefficients(), coefficients(jawOpen=0.5))
         )
         jaw = BLENDSHAPE_INDEX["jawOpen"]
-        assert opened.expression[jaw] - rest.expression[jaw] == pytest.approx(0.5, abs=0.17)
+        assert opened.expression[jaw] - rest.expression[jaw] == pytest.approx(0.5, abs=0.12)
 
 
 def test_a_smile_at_first_sight_is_not_learned_as_the_neutral() -> None:

@@ -27,10 +27,10 @@ I32 = npt.NDArray[np.int32]
 
 # In frames with that blendshape fully on, where the scans' shape is moved by nothing but footage: an error of
 # STILL_IOD is expected of a landmark that a shape does not move, MOVING of the way of one that it does.
-PRIOR_STRENGTH = 10.0
+PRIOR_STRENGTH = 40.0
 UNIT_IOD, STILL_IOD, MOVING = 0.01, 0.003, 0.3
 GAIN_STRENGTH = 40.0  # of each shape's own amplitude in the scans, in such frames
-LEAST_GAIN, MOST_GAIN = 0.5, 2.0
+LEAST_GAIN, MOST_GAIN = 0.5, 1.5
 CLIP_FRAMES = 300.0  # every clip counts as this many frames, however long it is
 SIDEWAYS_IOD = 0.35
 ROUNDS = 3  # with the teacher's scores
