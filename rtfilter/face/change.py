@@ -21,7 +21,7 @@ F64 = npt.NDArray[np.float64]
 
 # Squint and blink, funnel and pucker look nearly the same to a tracker. More ridge than the per-frame fit has
 # shares such a change between them.
-RIDGE: Final = 5e-3
+RIDGE: Final = 2e-3
 # An edit moves pixels within the picture; the depth of the result is estimated.
 DEPTH_WEIGHT: Final = 0.1
 IRIS_WEIGHT: Final = 0.5
