@@ -100,8 +100,13 @@ def _stills(folder: Path) -> Iterator[Take]:
 
 
 def _grid(folder: Path) -> Iterator[Take]:
-    one = sorted(folder.glob("grid/s1/*.mpg"))[:GRID_SENTENCES]
-    for path in [*one, *sorted(folder.glob("grid/others/*.mpg"))]:
+    one = sorted(folder.glob("grid/s1/*.mpg"))
+    # The same file in both folders is the same speaker.
+    own = {(path.name, path.stat().st_size) for path in one}
+    others = [
+        path for path in folder.glob("grid/others/*.mpg") if (path.name, path.stat().st_size) not in own
+    ]
+    for path in [*one[:GRID_SENTENCES], *sorted(others)]:
         person = "grid-s1" if path.parent.name == "s1" else f"grid-{path.stem}"
         yield Take(f"{path.parent.name}-{path.stem}", person, NEUTRAL, 0.0, path.stem, (path,))
 

@@ -19,7 +19,7 @@ F64 = npt.NDArray[np.float64]
 PART: Final = "brows"
 LEAST_DIRECTION: Final = 0.3  # takes of emotions that hardly move the brows tell nothing
 LEAST_AMPLITUDE: Final = 0.4  # and so do takes of people who don't move theirs
-STEP: Final = 0.4  # of the mean amplitude: smaller ups and downs are accents of speech, and noise
+STEP: Final = 0.25  # of the mean amplitude: smaller ups and downs are accents of speech, and noise
 LONGEST_S: Final = 2.0
 # An exponential approach takes ln(0.8 / 0.2) time constants from a fifth to four fifths of its way.
 DEFAULT_S: Final = (0.2, 0.35)  # where no take shows a rise or a fall
@@ -57,7 +57,7 @@ def moves(shown: F64, time_s: F64) -> Moves:
 
 
 def summary(shown: Sequence[tuple[F64, F64]]) -> dict[str, float | int]:
-    """The table's `timing`: median time constants, and how evenly an expression is held.
+    """The table's `timing`: time constants (geometric means), and how evenly an expression is held.
 
     shown: amplitude and time_s of every take that tells something.
     """
@@ -66,8 +66,8 @@ def summary(shown: Sequence[tuple[F64, F64]]) -> dict[str, float | int]:
     falls = [value for take in found for value in take.falls_s]
     held = [float(values.std() / values.mean()) for values, _ in shown]
     return {
-        "onset_s": float(np.median(rises)) if rises else DEFAULT_S[0],
-        "offset_s": float(np.median(falls)) if falls else DEFAULT_S[1],
+        "onset_s": float(np.exp(np.mean(np.log(rises)))) if rises else DEFAULT_S[0],
+        "offset_s": float(np.exp(np.mean(np.log(falls)))) if falls else DEFAULT_S[1],
         "variation": float(np.median(held)) if held else 0.0,
         "rises": len(rises),
         "falls": len(falls),

@@ -31,6 +31,11 @@ def test_names_say_who_feels_what_and_how_strongly(tmp_path: Path) -> None:
     assert takes["eamm-contempt"].person != takes["others-a"].person
 
 
+def test_one_speakers_clip_in_two_folders_is_one_person(tmp_path: Path) -> None:
+    touch(tmp_path, *PAIR, "grid/s1/a.mpg", "grid/others/a.mpg", "grid/others/b.mpg")
+    assert {t.person for t in find(tmp_path) if t.person.startswith("grid")} == {"grid-s1", "grid-b"}
+
+
 def test_stills_are_one_take_a_person_and_label(tmp_path: Path) -> None:
     touch(tmp_path, *PAIR, *(f"cdrl/happy/{n:06d}.jpg" for n in (0, 1, 60, 47)))
     stills = {take.person: len(take.files) for take in find(tmp_path) if take.still}
