@@ -3,7 +3,7 @@ ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY rtfilter rtfilter
 COPY kernels kernels
 COPY engines engines

@@ -75,6 +75,7 @@ def test_the_wheel_holds_the_tree_and_nothing_else(built: Path) -> None:
     assert installed == set(source_files())
     assert {name.split("/")[0] for name in installed} == {"rtfilter"}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    assert any(name.endswith(".dist-info/licenses/NOTICE") for name in names)
     assert "rtfilter = rtfilter.cli.main:main" in scripts
     needed = [line for line in described.splitlines() if line.startswith("Requires-Dist: ")]
     core = {re.split(r"[ <>=!;\[]", line.split()[1])[0] for line in needed if "extra ==" not in line}
@@ -90,7 +91,7 @@ def test_the_sdist_builds_the_same_wheel(built: Path) -> None:
         names = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
     missing = set(source_files().values()) - names
     assert not missing
-    assert {"LICENSE", "README.md", "pyproject.toml", "CHANGELOG.md", "tests/conftest.py"} <= names
+    assert {"LICENSE", "NOTICE", "README.md", "pyproject.toml", "CHANGELOG.md", "tests/conftest.py"} <= names
     assert {"Makefile", "scripts/setup.sh", "Dockerfile", ".dockerignore"} <= names, "`make demo` works there"
     assert not {name for name in names if "__pycache__" in name or name.startswith((".venv", "dist/"))}
 

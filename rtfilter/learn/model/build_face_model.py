@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from rtfilter.controls import BLENDSHAPES
+from rtfilter.face.dense import DENSE_ASSET
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.model import ASSET, HOLES, MorphableModel
 from rtfilter.learn.model.assemble import Built, assemble
+from rtfilter.learn.model.dense import build_dense, save_dense
 from rtfilter.learn.model.observe import Clip, observe
 from rtfilter.learn.model.rigging import rigidity
 from rtfilter.learn.model.scans import Scans, load_scans
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--task", type=Path, required=True, help="FaceLandmarker v2 model with blendshapes")
     parser.add_argument("--out", type=Path, default=TARGET)
+    parser.add_argument("--dense", type=Path, default=TARGET.with_name(DENSE_ASSET), help="the dense face")
     options = parser.parse_args(arguments)
     scans = load_scans(options.scans)
     people = [observe(path, options.task) for path in clips_of(options.footage)]
@@ -47,8 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "clips": {clip.name: len(clip.scores) for clip in [*people, *more]},
         "held_out": held_out(scans, people, more),
     }
-    save(assemble(scans, people, more).model, options.out)
-    report["bytes"] = options.out.stat().st_size
+    built = assemble(scans, people, more)
+    save(built.model, options.out)
+    save_dense(build_dense(scans, built), options.dense)
+    report["bytes"] = {path.name: path.stat().st_size for path in (options.out, options.dense)}
     print(json.dumps(report, indent=1))
 
 
