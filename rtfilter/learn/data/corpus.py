@@ -36,7 +36,7 @@ F64 = npt.NDArray[np.float64]
 Progress = Callable[[int, int | None], None]
 
 # Raised when the same settings give other tracks.
-VERSION: Final = 1
+VERSION: Final = 2
 MANIFEST: Final = "corpus.json"
 _ROUND = [index for name in GROUPS["round"] for index in both_sides(name)]
 _JAW = [index for name in GROUPS["jaw"] for index in both_sides(name)]

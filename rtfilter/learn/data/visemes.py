@@ -38,41 +38,42 @@ REACH_S: Final = {"jaw": (0.055, 0.05), "round": (0.10, 0.06), "lips": (0.05, 0.
 
 @dataclass(frozen=True, slots=True)
 class Viseme:
-    """targets: amounts by coefficient. jaw, round, lips: dominance (alpha) of each group. closed: whether the
-    lips meet."""
+    """targets: amounts by coefficient. jaw, round, lips: dominance (alpha) of each group. closed: how far the
+    lips close, 0..1; at 1 they meet."""
 
     targets: Mapping[str, float]
     jaw: float = 1.0
     round: float = 1.0
     lips: float = 0.6
-    closed: bool = False
+    closed: float = 0.0
 
 
 VISEMES: Final[Mapping[str, Viseme]] = {
-    "silence": Viseme({}, 0.5, 0.5, 0.5),
+    "silence": Viseme({}, 0.5, 0.5, 0.5, closed=0.7),
     "PBM": Viseme(
         {"jawOpen": 0.05, "mouthPress": 0.2, "mouthRollLower": 0.15, "mouthRollUpper": 0.12},
-        0.7, 0.15, 2.0, closed=True,
+        0.7, 0.15, 2.0, closed=1.0,
     ),
     "FV": Viseme(
-        {"jawOpen": 0.07, "mouthRollLower": 0.35, "mouthUpperUp": 0.15, "mouthShrugUpper": 0.1}, 0.8, 0.3, 1.8
+        {"jawOpen": 0.06, "mouthRollLower": 0.35, "mouthUpperUp": 0.12, "mouthShrugUpper": 0.1},
+        0.8, 0.3, 1.8, closed=0.6,
     ),
-    "TH": Viseme({"jawOpen": 0.14, "mouthLowerDown": 0.15}, 0.7, 0.3, 0.7),
-    "T": Viseme({"jawOpen": 0.10, "mouthLowerDown": 0.12}, 0.6, 0.1, 0.4),
-    "S": Viseme({"jawOpen": 0.05, "mouthStretch": 0.12, "mouthLowerDown": 0.18}, 1.2, 0.25, 0.8),
-    "SH": Viseme({"jawOpen": 0.08, "mouthFunnel": 0.5, "mouthPucker": 0.15}, 1.2, 1.2, 0.8),
-    "K": Viseme({"jawOpen": 0.16, "mouthLowerDown": 0.05}, 0.4, 0.1, 0.3),
-    "R": Viseme({"jawOpen": 0.12, "mouthFunnel": 0.25, "mouthPucker": 0.25}, 0.6, 0.9, 0.6),
-    "W": Viseme({"jawOpen": 0.06, "mouthPucker": 0.75, "mouthFunnel": 0.15}, 0.8, 1.8, 1.0),
-    "A": Viseme({"jawOpen": 0.50, "mouthLowerDown": 0.18, "mouthUpperUp": 0.06}),
-    "AE": Viseme({"jawOpen": 0.45, "mouthStretch": 0.12, "mouthLowerDown": 0.22, "mouthUpperUp": 0.1}),
-    "UH": Viseme({"jawOpen": 0.30, "mouthLowerDown": 0.08}, 0.8, 0.6, 0.5),
-    "EH": Viseme({"jawOpen": 0.30, "mouthStretch": 0.15, "mouthLowerDown": 0.15}),
-    "I": Viseme({"jawOpen": 0.14, "mouthStretch": 0.25, "mouthSmile": 0.08, "mouthLowerDown": 0.12}),
-    "U": Viseme({"jawOpen": 0.09, "mouthPucker": 0.65, "mouthFunnel": 0.3}, 1.0, 1.7, 1.0),
-    "O": Viseme({"jawOpen": 0.28, "mouthFunnel": 0.45, "mouthPucker": 0.3}, 1.0, 1.5, 0.9),
-    "AO": Viseme({"jawOpen": 0.40, "mouthFunnel": 0.4, "mouthPucker": 0.1}, 1.0, 1.2, 0.8),
-    "ER": Viseme({"jawOpen": 0.18, "mouthFunnel": 0.2, "mouthPucker": 0.15}, 0.8, 0.9, 0.6),
+    "TH": Viseme({"jawOpen": 0.10, "mouthLowerDown": 0.1}, 0.7, 0.3, 0.7, closed=0.2),
+    "T": Viseme({"jawOpen": 0.09, "mouthLowerDown": 0.09}, 0.6, 0.1, 0.4),
+    "S": Viseme({"jawOpen": 0.05, "mouthStretch": 0.1, "mouthLowerDown": 0.16}, 1.2, 0.25, 0.8),
+    "SH": Viseme({"jawOpen": 0.08, "mouthFunnel": 0.35, "mouthPucker": 0.1}, 1.2, 1.2, 0.8),
+    "K": Viseme({"jawOpen": 0.17, "mouthLowerDown": 0.06}, 0.4, 0.1, 0.3),
+    "R": Viseme({"jawOpen": 0.09, "mouthFunnel": 0.12, "mouthPucker": 0.25}, 0.6, 0.9, 0.6, closed=0.2),
+    "W": Viseme({"jawOpen": 0.05, "mouthPucker": 0.55, "mouthFunnel": 0.08}, 0.8, 1.8, 1.0, closed=0.35),
+    "A": Viseme({"jawOpen": 0.42, "mouthLowerDown": 0.15, "mouthUpperUp": 0.05}),
+    "AE": Viseme({"jawOpen": 0.38, "mouthStretch": 0.1, "mouthLowerDown": 0.18, "mouthUpperUp": 0.08}),
+    "UH": Viseme({"jawOpen": 0.24, "mouthLowerDown": 0.07}, 0.8, 0.6, 0.5),
+    "EH": Viseme({"jawOpen": 0.28, "mouthStretch": 0.12, "mouthLowerDown": 0.14}),
+    "I": Viseme({"jawOpen": 0.13, "mouthStretch": 0.18, "mouthSmile": 0.06, "mouthLowerDown": 0.1}),
+    "U": Viseme({"jawOpen": 0.09, "mouthPucker": 0.45, "mouthFunnel": 0.2}, 1.0, 1.7, 1.0),
+    "O": Viseme({"jawOpen": 0.24, "mouthFunnel": 0.3, "mouthPucker": 0.22}, 1.0, 1.5, 0.9),
+    "AO": Viseme({"jawOpen": 0.34, "mouthFunnel": 0.28, "mouthPucker": 0.08}, 1.0, 1.2, 0.8),
+    "ER": Viseme({"jawOpen": 0.15, "mouthFunnel": 0.12, "mouthPucker": 0.12}, 0.8, 0.9, 0.6),
 }  # fmt: skip
 NAMES: Final = tuple(VISEMES)
 
@@ -90,10 +91,12 @@ PHONES: Final[Mapping[str, tuple[str, ...]]] = {
     "aU": ("A", "U"), "aI": ("A", "I"), "aI@": ("A", "I"), "eI": ("EH", "I"), "OI": ("AO", "I"),
 }  # fmt: skip
 
-# Of a closing phone: lips meet after the first share of it and part after the second; the ramps beside.
+# Of a closing phone: lips are closed between these shares of it; the ramps beside.
 CLOSED_SHARE: Final = (0.1, 0.6)
-CLOSING_S: Final = 0.055
-OPENING_S: Final = 0.045
+CLOSING_S: Final = 0.065
+OPENING_S: Final = 0.055
+# In silence lips come together slowly, and part before they speak.
+RESTING_S: Final = 0.16
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,22 +146,32 @@ def articulate(phones: Sequence[Phone], time_s: F64) -> Articulation:
 
 
 def _closure(parts: Sequence[tuple[float, float, str]], time_s: F64) -> F64:
-    """How far the lips are closed, [T]: smooth ramps beside each closing phone, 1 in its first half.
+    """How far the lips are closed, [T]: smooth ramps beside each closing phone, and in silence.
 
     Every closure has at least one frame, the nearest: a viewer would otherwise never see it.
     """
     closure = np.zeros(len(time_s))
-    for start, end, name in parts:
-        if not VISEMES[name].closed:
+    for index, (start, end, name) in enumerate(parts):
+        level = VISEMES[name].closed
+        if level == 0.0:
             continue
+        closing_s, opening_s = CLOSING_S, OPENING_S
         first, last = (start + share * (end - start) for share in CLOSED_SHARE)
-        nearest = float(time_s[np.abs(time_s - (first + last) / 2.0).argmin()])
-        if abs(nearest - (first + last) / 2.0) < CLOSING_S:
-            first, last = min(first, nearest), max(last, nearest)
-        rising = np.clip(1.0 - (first - time_s) / CLOSING_S, 0.0, 1.0)
-        falling = np.clip(1.0 - (time_s - last) / OPENING_S, 0.0, 1.0)
+        if name == "silence":
+            closing_s = opening_s = RESTING_S
+            first = start + RESTING_S if index else -np.inf
+            last = end - RESTING_S if index < len(parts) - 1 else np.inf
+            if last < first:
+                continue  # too short to come together
+        else:
+            middle = (first + last) / 2.0
+            nearest = float(time_s[np.abs(time_s - middle).argmin()])
+            if abs(nearest - middle) < CLOSING_S:
+                first, last = min(first, nearest), max(last, nearest)
+        rising = np.clip(1.0 - (first - time_s) / closing_s, 0.0, 1.0)
+        falling = np.clip(1.0 - (time_s - last) / opening_s, 0.0, 1.0)
         ramp = np.minimum(rising, falling)
-        closure = np.maximum(closure, ramp * ramp * (3.0 - 2.0 * ramp))
+        closure = np.maximum(closure, level * ramp * ramp * (3.0 - 2.0 * ramp))
     return closure
 
 
