@@ -22,7 +22,7 @@ from rtfilter.face.model import MorphableModel
 F64 = npt.NDArray[np.float64]
 
 # In units of the basis' mean power. From 0.05 to 0.2 the changes of two people with one feeling agree best (a
-# cosine of 0.83), and a sixth of the squares of the mean change stays unexplained.
+# cosine of 0.85), and a fifth of the squares of the mean change stays unexplained.
 PULL: Final = 0.1
 DEPTH_WEIGHT: Final = 0.1
 STEPS: Final = 600
