@@ -35,6 +35,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def tracks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("learned")
+    sets = [f"run.output={folder}", "corpus.people=1", "corpus.sentences=1", "corpus.levels=[1.0]"]
+    words = [word for one in sets for word in ("--set", one)]
+    command = [sys.executable, "-m", "rtfilter", "learn", "corpus", "small", *words]
+    subprocess.run(command, check=True, timeout=120, capture_output=True)
+    return folder / "corpus"
+
+
 @pytest.fixture
 def person(tmp_path: Path) -> Person:
     return Person.below(tmp_path)
@@ -78,12 +88,16 @@ VERBS = {
     "doctor": ["doctor"],
     "engines prepare": ["engines", "prepare"],
     "engines list": ["engines", "list"],
+    "learn corpus": ["learn", "corpus", "small", "--set", "corpus.people=1", "--set", "corpus.sentences=1"],
+    "learn align": ["learn", "align", "small", "--set", "align.tracks=TRACKS"],
 }
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_reaches_nobody_and_leaves_nothing_elsewhere(verb: str, person: Person, clip: Path) -> None:
-    arguments = [str(clip) if word == "IN" else word for word in VERBS[verb]]
+def test_a_verb_reaches_nobody_and_leaves_nothing_elsewhere(
+    verb: str, person: Person, clip: Path, tracks: Path
+) -> None:
+    arguments = [str(clip) if word == "IN" else word.replace("TRACKS", str(tracks)) for word in VERBS[verb]]
     check(traced(person, ["-m", "rtfilter", *arguments]), person)
 
 
