@@ -14,7 +14,7 @@ from rtfilter.face import emotion
 from rtfilter.face.edit import offset_cutoff_hz
 from rtfilter.face.fit import FaceState
 from rtfilter.face.landmarks import LANDMARK_COUNT
-from rtfilter.face.learned import direct_only
+from rtfilter.face.learned import amounts_of, direct_only
 from rtfilter.face.pose import Pose
 from rtfilter.face.smooth import OneEuro
 
@@ -84,7 +84,7 @@ def _constant(controls: Controls, fade_s: float, learned: bool) -> F32:
     row = TARGET.zeros()
     target = emotion.Target.of_controls(direct_only(controls) if learned else controls)
     if learned:
-        TARGET.of(row, "amounts")[:] = emotion.mix(controls)
+        TARGET.of(row, "amounts")[:] = amounts_of(controls)
     TARGET.of(row, "rising")[:] = target.rising
     TARGET.of(row, "falling")[:] = target.falling
     TARGET.of(row, "direct")[:] = target.direct

@@ -14,7 +14,7 @@ from rtfilter.controls import BLENDSHAPE_COUNT, Controls
 from rtfilter.face import emotion
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
-from rtfilter.face.learned import LearnedEditor, LearnedState, direct_only
+from rtfilter.face.learned import LearnedEditor, LearnedState, amounts_of, direct_only
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import Lips, MouthGuard
 from rtfilter.face.pose import Pose
@@ -62,7 +62,7 @@ class FaceEditor:
         self._controls: Controls | None = None
         self._target, self._filter = emotion.Target.of_controls(Controls()), OneEuro()
         self._learned = None if model.editor is None else LearnedEditor(model.editor)
-        self._amounts = emotion.mix(Controls())
+        self._amounts = amounts_of(Controls())
 
     def first_state(self) -> EditState:
         """The state before the first frame."""
@@ -80,7 +80,7 @@ class FaceEditor:
             self._controls = controls
             answered = controls if self._learned is None else direct_only(controls)
             self._target, self._filter = emotion.Target.of_controls(answered), _smoothing(controls)
-            self._amounts = emotion.mix(controls)
+            self._amounts = amounts_of(controls)
         sample = np.concatenate([self._target.offset(face.expression), face.pose.rotation[:2].ravel()])
         smooth, motion = self._filter.step(state.motion, sample, time_s)
         wanted, learned = smooth[:BLENDSHAPE_COUNT], state.learned

@@ -5,6 +5,7 @@ Called by `face.edit` for `--editor learned`; `engines.expression.learned` has t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,7 @@ F64 = npt.NDArray[np.float64]
 
 # That own expression and edit may reach together; a blink ends at 1.
 LIMITS: Final = np.where(emotion.IS_BLINK > 0.0, 1.0, emotion.LIMIT)
+EMPHASIS: Final[Mapping[str, float]] = getattr(emotion, "EMPHASIS", {})
 LEAST_ROOM: Final = 1e-3
 # How fast amounts follow the controls beyond the offset's cut-off, so that calm smoothing is not slow.
 AMOUNTS_CUTOFF_HZ: Final = 0.5
@@ -30,6 +32,16 @@ EDITABLE_MASK: Final = np.array([not name.startswith(("eyeLook", "tongue")) for 
 def direct_only(controls: Controls) -> Controls:
     """`controls` without what the editor answers: offsets by name stay with the closed form."""
     return controls.with_(emotions={}, valence=0.0, arousal=0.0)
+
+
+def emphasis(name: str) -> float:
+    """The factor of the closed form on what an emotion was measured to be; the editor has the same."""
+    return EMPHASIS.get(name, 1.0)
+
+
+def amounts_of(controls: Controls) -> F64:
+    """The intensities that the editor is asked for, float64 [8]."""
+    return np.asarray(emotion.mix(controls) * np.array([emphasis(name) for name in EMOTIONS]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,7 @@ class LearnedEditor:
     ) -> tuple[F64, LearnedState]:
         """The offset [52] that is asked for, before the mouth guard, and the next state.
 
-        expression: float64 [52], 0..1. amounts: float64 [8], `emotion.mix`. mouth: 0..1. cutoff_hz: of the
+        expression: float64 [52], 0..1. amounts: float64 [8], `amounts_of`. mouth: 0..1. cutoff_hz: of the
         offset's smoothing at rest (`edit.offset_cutoff_hz`); here it smooths the amounts.
         """
         w = self.weights

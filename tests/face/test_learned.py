@@ -21,7 +21,9 @@ from rtfilter.face.learned import LearnedEditor
 from rtfilter.face.learned_weights import EditorWeights, face_model_key, named_editor
 from rtfilter.face.mouth import MouthGuard, lip_gaps
 from rtfilter.face.pose import Pose
-from tests.faces import builtin, coefficients, with_expression
+from rtfilter.filter import FaceFilter
+from rtfilter.frame import Frame
+from tests.faces import ScriptedTracker, builtin, coefficients, face_px, texture, with_expression
 
 WEIGHTS = EditorWeights.builtin()
 MODEL = builtin().with_editor(WEIGHTS)
@@ -113,6 +115,19 @@ def test_an_editor_of_another_face_model_is_told(caplog: pytest.LogCaptureFixtur
 )
 def test_nothing_asked_is_exactly_nothing(controls: Controls) -> None:
     assert not talked(controls).any()
+
+
+def test_a_filter_that_is_asked_for_nothing_hands_back_the_very_pixels() -> None:
+    frames = [Frame.from_rgb(texture(seed=k), pts=k * 33_000_000, seq=k) for k in range(3)]
+    with FaceFilter(lane="cpu", tracker=ScriptedTracker([face_px()]), editor="learned", fade_s=0.0) as one:
+        for frame in frames:
+            out, report = one.step(frame, Controls({"happy": 0.0, "sad": 1.0}, intensity=0.0))
+            assert report.landmarks is not None
+            assert out.changed is None
+            assert np.array_equal(out.rgb, frame.rgb)
+        later = Frame.from_rgb(texture(seed=9), pts=400_000_000, seq=3)
+        changed, _ = one.step(later, Controls({"happy": 1.0}, mouth=0.3))
+        assert changed.changed is not None
 
 
 def test_offsets_by_name_are_those_of_the_closed_form() -> None:

@@ -27,7 +27,7 @@ VERSION: Final = 1
 FILE: Final = "editor.pt"
 SUFFIX: Final = ".pt"
 # What may differ between the parts of one run.
-_FREE: Final = ("log_every", "save_every")
+_FREE: Final = ("log_every", "save_every", "others")
 _DAMAGED: Final = (
     pickle.UnpicklingError,
     RuntimeError,

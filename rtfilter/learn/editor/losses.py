@@ -6,7 +6,9 @@ Called by `editor.train`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -21,6 +23,7 @@ LIPS_IOD = 0.01
 CLOSED_IOD = 0.03  # gaps at which a closure's weight has fallen to 1/e
 COEFFICIENT = 0.1
 _COEFFICIENT_SHARE = 0.2
+_KINDS: Final = {"spatial": "space", "temporal": "time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,13 @@ def steadiness(mouth: Mouth, shown: Shown) -> Tensor:
     return (mouth.distance(bend) - mouth.distance(_bend(shown.twin))).clamp_min(0.0).mean() / FACE_IOD
 
 
-def correlated(mouth: Mouth, shown: Shown, batch: Batch, metric: Metric, adaptive: bool) -> dict[str, Tensor]:
-    """STCCL on the edited mesh, in space and in time: it should move as the source does."""
+def correlated(
+    mouth: Mouth, shown: Shown, batch: Batch, metric: Metric, adaptive: bool, kinds: Sequence[str]
+) -> dict[str, Tensor]:
+    """STCCL on the edited mesh: it should move as the source does. kinds: of `spatial` and `temporal`."""
     source = batch.motion_iod
     edited = source + mouth.motion(shown.offset[: len(source)])
-    spatial = metric.loss(edited, source, kinds=("space",), adaptive=adaptive)
-    temporal = metric.loss(edited, source, kinds=("time",), adaptive=adaptive)
-    return {"spatial": spatial, "temporal": temporal}
+    return {kind: metric.loss(edited, source, kinds=(_KINDS[kind],), adaptive=adaptive) for kind in kinds}
 
 
 def _bend(offset: Tensor) -> Tensor:

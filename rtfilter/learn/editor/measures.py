@@ -7,17 +7,19 @@ with the mouth guard and everything else behind it. Definitions of the mouth's m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import Controls
-from rtfilter.face.edit import FaceEditor
+from rtfilter.face.edit import FaceEditor, offset_cutoff_hz
 from rtfilter.face.fit import FaceState
 from rtfilter.face.landmarks import LANDMARK_COUNT
+from rtfilter.face.learned import LearnedEditor, amounts_of, emphasis
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose
 from rtfilter.learn.data.track import Track
@@ -27,9 +29,11 @@ from rtfilter.quality.mouth import mouth
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
+Edit = Callable[[Track, Controls], F64]
 
 # Frames that an edit may take to come are left out of all measures.
 ARRIVAL_S: Final = 0.5
+SPOKEN: Final = 0.5
 LEVELS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 # An edit that grows by less than this between two levels has stopped growing.
 _LEAST_GROWTH_IOD = 1e-5
@@ -39,10 +43,11 @@ _LEAST_GROWTH_IOD = 1e-5
 class EditorMeasure:
     """Means over clips; lengths in IODs.
 
-    At mouth 0: emotion_error: root mean square distance of the landmarks from the twin's, over that of no
-    edit; bias: the same of the clip's mean face. At mouth 1, as in `quality.mouth`: gap_r, gap_gain, width_r,
-    width_gain, closures_kept (of all clips together). jitter: of the edit alone. growth: share of frames and
-    steps of LEVELS in which the edit grows with the intensity.
+    At mouth 0, and at the intensity that is the twin's level: emotion_error: root mean square distance of the
+    landmarks from the twin's, over that of no edit; bias: the same of the clip's mean face. At mouth SPOKEN
+    and intensity 1, as in `quality.mouth`: gap_r, gap_gain, width_r, width_gain, closures_kept (of all clips
+    together); jitter: of the edit alone. growth: share of frames and steps of LEVELS in which the edit grows
+    with the intensity, at mouth 0.
     """
 
     emotion_error: float
@@ -60,8 +65,13 @@ class EditorMeasure:
         return [f"{getattr(self, one.name):.{5 if one.name == 'jitter' else 3}f}" for one in fields(self)]
 
 
-def edited(model: MorphableModel, clip: Track, controls: Controls) -> F64:
-    """The offset of every frame of a clip, float64 [T, 52], by the product's editor of `model`."""
+def edited(model: MorphableModel, clip: Track, controls: Controls, guard: bool = True) -> F64:
+    """The offset of every frame of a clip, float64 [T, 52], by the product's editor of `model`.
+
+    guard: whether the mouth guard stands behind it; without it, `model` needs a learned editor.
+    """
+    if not guard:
+        return _unguarded(model, clip, controls)
     editor = FaceEditor(model, 0.0)
     state, offsets = editor.first_state(), []
     for k, time_s in enumerate(clip.time_s):
@@ -79,9 +89,21 @@ def edited(model: MorphableModel, clip: Track, controls: Controls) -> F64:
     return np.array(offsets)
 
 
-def measure(model: MorphableModel, pairs: Sequence[Pair]) -> EditorMeasure:
-    """The measures of the editor of `model`, over the clips of `pairs`, each at its twin's level."""
-    found = [_of_pair(model, one) for one in pairs]
+def _unguarded(model: MorphableModel, clip: Track, controls: Controls) -> F64:
+    """What a learned editor asks, as it is."""
+    assert model.editor is not None
+    editor, amounts = LearnedEditor(model.editor), amounts_of(controls)
+    state, offsets = editor.first_state(), []
+    for face, time_s in zip(clip.expression.astype(np.float64), clip.time_s, strict=True):
+        cutoff_hz = offset_cutoff_hz(controls)
+        offset, state = editor.step(state, face, amounts, controls.mouth, cutoff_hz, float(time_s))
+        offsets.append(offset)
+    return np.array(offsets)
+
+
+def measure(model: MorphableModel, pairs: Sequence[Pair], guard: bool = True) -> EditorMeasure:
+    """The measures of the editor of `model`, over the clips of `pairs`. guard: see `edited`."""
+    found = [_of_pair(partial(edited, model, guard=guard), model, one) for one in pairs]
 
     def mean(name: str) -> float:
         values = [one[name] for one in found if one[name] is not None]
@@ -95,11 +117,10 @@ def measure(model: MorphableModel, pairs: Sequence[Pair]) -> EditorMeasure:
     )
 
 
-def _of_pair(model: MorphableModel, pair: Pair) -> dict[str, float | None]:
+def _of_pair(edit: Edit, model: MorphableModel, pair: Pair) -> dict[str, float | None]:
     clip, since = pair.clip, round(ARRIVAL_S * pair.clip.fps)
-    asked = Controls({pair.emotion: pair.level}, mouth=1.0)
-    free = edited(model, clip, asked.with_(mouth=0.0))[since:]
-    kept = edited(model, clip, asked)[since:]
+    free = edit(clip, Controls({pair.emotion: pair.level / emphasis(pair.emotion)}, mouth=0.0))[since:]
+    kept = edit(clip, Controls({pair.emotion: 1.0}, mouth=SPOKEN))[since:]
     twin = pair.change[since:].astype(np.float64)
     speech, shake = mouth(_faces(model, clip, kept, since)), jitter(_faces(model, clip, kept, since))
     return {
@@ -112,16 +133,13 @@ def _of_pair(model: MorphableModel, pair: Pair) -> dict[str, float | None]:
         "closures": float(speech.closures),
         "closures_kept": speech.closures_kept,
         "jitter": shake.edit_iod,
-        "growth": _growth(model, pair, since),
+        "growth": _growth(edit, model, pair, since),
     }
 
 
-def _growth(model: MorphableModel, pair: Pair, since: int) -> float:
+def _growth(edit: Edit, model: MorphableModel, pair: Pair, since: int) -> float:
     """Share of steps between LEVELS in which the edit of a frame goes on in its own direction, at mouth 0."""
-    sizes = []
-    offsets = [
-        edited(model, pair.clip, Controls({pair.emotion: level}, mouth=0.0))[since:] for level in LEVELS
-    ]
+    offsets = [edit(pair.clip, Controls({pair.emotion: level}, mouth=0.0))[since:] for level in LEVELS]
     moved = [model_moves(model, one) for one in offsets]
     along = moved[-1] / np.maximum(np.linalg.norm(moved[-1], axis=1, keepdims=True), 1e-9)
     sizes = np.stack([(one * along).sum(1) for one in moved]) / np.sqrt(LANDMARK_COUNT)

@@ -13,41 +13,47 @@ class EditorSettings:
     """`[editor]`. Paths may be relative to the working folder.
 
     tracks: folder of tracks; two of one speaker and one sentence, one of them neutral and one with emotion,
-    make a pair. alignments: folder of `rtfilter learn align`, for tracks without exact truth. metric: a file
-    of `rtfilter learn stccl`, or `builtin` or `builtin-cm`. held_out: share of the speakers that training
-    does not see. memory, hidden: of `network.Sizes`. guard: whether the mouth guard stands behind the network
-    while it learns, as it does in the product. noise: of the tracker, added to coefficients.
+    make a pair. alignments: folder of `rtfilter learn align`, for tracks without exact truth. others: folder
+    of tracks of other people, on which `editor.ablation` measures too. metric: a file of `rtfilter learn
+    stccl`, or `builtin` or `builtin-cm`. held_out: share of the speakers that training does not see. memory,
+    hidden: of `network.Sizes`. guard: whether the mouth guard stands behind the network while it learns, as
+    in the product. noise: of the tracker, added to coefficients.
 
     Weights of the losses, 0 leaves one out: pair (the twin's change), mouth (gap and width: value, variation,
     closure, rounding), spatial and temporal (STCCL), steady. adaptive: whether hard elements count more in
-    STCCL. A batch has `batch` windows of `frames` frames; `compared` of them go through STCCL.
+    STCCL. A batch has `batch` windows of `frames` frames. STCCL, which takes much longer than all else, looks
+    at `compared` of them in every `compare_every`-th step.
     """
 
     tracks: Path
     alignments: Path | None = None
+    others: Path | None = None
     metric: str = "builtin"
     held_out: float = 0.25
     memory: int = 24
     hidden: int = 64
     guard: bool = True
-    noise: float = 0.01
+    noise: float = 0.03
     pair: float = 1.0
     mouth: float = 1.0
     spatial: float = 0.02
     temporal: float = 0.1
-    steady: float = 0.2
+    steady: float = 0.5
     adaptive: bool = True
-    frames: int = 36
+    frames: int = 25
     batch: int = 24
-    compared: int = 6
-    steps: int = 1500
+    compared: int = 2
+    compare_every: int = 3
+    steps: int = 1000
     rate: float = 2e-3
     weight_decay: float = 1e-4
     log_every: int = 25
     save_every: int = 250
 
     def __post_init__(self) -> None:
-        for name in ("batch", "compared", "steps", "log_every", "save_every"):
+        if self.steps < 0:
+            raise UsageError(f"steps: expected 0 or more, got {self.steps}")
+        for name in ("batch", "compared", "compare_every", "log_every", "save_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}: expected 1 or more, got {getattr(self, name)}")
         if self.frames < 9:

@@ -18,12 +18,12 @@ from torch import Tensor
 from rtfilter.errors import InputError, MissingExtraError, Notify, OutputError, RtfilterError
 from rtfilter.face.learned_weights import face_model_key
 from rtfilter.face.model import MorphableModel
-from rtfilter.learn.config import Run, read_document
+from rtfilter.learn.config import read_document
 from rtfilter.learn.editor import losses
 from rtfilter.learn.editor.checkpoint import FILE, Checkpoint, described
 from rtfilter.learn.editor.mouth import Mouth
 from rtfilter.learn.editor.network import EditorNetwork, Sizes
-from rtfilter.learn.editor.pairs import load_pairs, mean_changes, split_speakers
+from rtfilter.learn.editor.pairs import Pair, load_pairs, mean_changes, split_speakers
 from rtfilter.learn.editor.parallel import Group, process_group
 from rtfilter.learn.editor.settings import EditorSettings
 from rtfilter.learn.editor.windows import Batch, Windows
@@ -59,24 +59,34 @@ def main(
     run, settings = document.run, document.table(STEP, EditorSettings)
     made_by = f"rtfilter learn editor {config_path.name}" + "".join(f" --set {text}" for text in overrides)
     with process_group(run.device, run.threads) as group:
-        return Training(run, settings, group, made_by, notify if group.first else lambda line: None).run(
-            resume
-        )
+        told = notify if group.first else lambda line: None
+        model = MorphableModel.builtin()
+        pairs = load_pairs(settings.tracks, settings.alignments, model, told)
+        train, held_out = split_speakers(pairs, settings.held_out)
+        told(f"{len(train)} pairs to learn from, {len(held_out)} of other speakers to measure on")
+        return Training(run.folder(STEP), run.seed, settings, train, model, group, made_by, told).run(resume)
 
 
 class Training:
-    """One run. Pairs, network, metric and optimiser are made at once; `run` goes through the steps."""
+    """One run on `pairs`, into `folder`. made_by: the command, for the file that comes of it.
+
+    Network, metric and optimiser are made at once; `run` goes through the steps.
+    """
 
     def __init__(
-        self, run: Run, settings: EditorSettings, group: Group, made_by: str, notify: Notify
+        self,
+        folder: Path,
+        seed: int,
+        settings: EditorSettings,
+        train: Sequence[Pair],
+        model: MorphableModel,
+        group: Group,
+        made_by: str,
+        notify: Notify,
     ) -> None:
         self.settings, self.group, self.notify = settings, group, notify
-        self._folder, self._seed, self._made_by = run.folder(STEP), run.seed, made_by
-        model = MorphableModel.builtin()
-        pairs = load_pairs(settings.tracks, settings.alignments, model, notify)
-        train, held_out = split_speakers(pairs, settings.held_out)
-        notify(f"{len(train)} pairs to learn from, {len(held_out)} of other speakers to measure on")
-        torch.manual_seed(run.seed)
+        self._folder, self._seed, self._made_by = folder, seed, made_by
+        torch.manual_seed(seed)
         self.network = EditorNetwork(Sizes(settings.memory, settings.hidden), mean_changes(train)).to(
             group.device
         )
@@ -87,7 +97,7 @@ class Training:
         )
         compared = min(settings.compared, settings.batch)
         self._windows = Windows(train, model, settings.frames, compared, settings.noise)
-        self._described = described(settings, run.seed, group.size)
+        self._described = described(settings, seed, group.size)
         self._face_model = face_model_key(model.expression_basis)
 
     @property
@@ -131,8 +141,9 @@ class Training:
         batch = self._windows.batch(
             self.settings.batch, (self._seed, self.group.rank, step), self.group.device
         )
-        parts = self.losses(batch)
-        total = torch.stack([weight * parts[name] for name, weight in self.weights().items()]).sum()
+        parts = self.losses(batch, compare=step % self.settings.compare_every == 0)
+        weights = {name: weight for name, weight in self.weights().items() if name in parts}
+        total = torch.stack([weight * parts[name] for name, weight in weights.items()]).sum()
         if not self.group.all_finite(total):
             told = ", ".join(f"{name} {float(value.detach()):.3g}" for name, value in parts.items())
             raise TrainingError(
@@ -151,8 +162,8 @@ class Training:
         names = ("pair", "mouth", "spatial", "temporal", "steady")
         return {name: getattr(self.settings, name) for name in names if getattr(self.settings, name) > 0.0}
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Every loss of a batch by name, those of weight 0 left out."""
+    def losses(self, batch: Batch, compare: bool) -> dict[str, Tensor]:
+        """The losses of a batch by name. compare: by STCCL, too."""
         asked, _ = self.network(batch.expression, batch.amounts, batch.mouth, batch.since_s)
         behind = (batch.openness, batch.gaps_iod, batch.mouth)
         shown = losses.Shown(
@@ -164,8 +175,9 @@ class Training:
             "mouth": losses.mouth_shape(self.mouth, shown, batch),
             "steady": losses.steadiness(self.mouth, shown),
         }
-        if self.metric is not None:
-            found |= losses.correlated(self.mouth, shown, batch, self.metric, self.settings.adaptive)
+        if self.metric is not None and compare:
+            kinds = [name for name in ("spatial", "temporal") if name in self.weights()]
+            found |= losses.correlated(self.mouth, shown, batch, self.metric, self.settings.adaptive, kinds)
         return found
 
     def _save(self, step: int) -> None:

@@ -96,6 +96,22 @@ def test_a_run_that_goes_on_is_the_run(tracks: Path, tmp_path: Path) -> None:
         assert torch.equal(value, again.network[name]), name
 
 
+def test_stccl_supervises_the_edited_mesh_and_gives_the_source_no_gradient(
+    tracks: Path, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    sets = ["spatial=0.1", "temporal=0.1", "compared=2", "compare_every=2", "log_every=1", "pair=0.001"]
+    overrides = [f"editor.{one}" for one in sets]
+    supervised = Checkpoint.load(
+        train.main(settings(tmp_path, tracks, 3), overrides=overrides, notify=lines.append)
+    )
+    told = [line for line in lines if line.startswith("step ")]
+    assert ["temporal" in line for line in told] == [True, False, True]
+    (tmp_path / "b").mkdir()
+    alone = Checkpoint.load(train.main(settings(tmp_path / "b", tracks, 3), overrides=["editor.pair=0.001"]))
+    assert any(not torch.equal(value, alone.network[name]) for name, value in supervised.network.items())
+
+
 def test_two_processes_learn_as_one_and_only_the_first_writes(tracks: Path, tmp_path: Path) -> None:
     path = settings(tmp_path, tracks, 4)
     code = (

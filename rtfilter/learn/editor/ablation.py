@@ -1,0 +1,114 @@
+"""What each part of the editor is worth: trainings without it, measured on speakers none of them saw.
+
+    python -m rtfilter.learn.editor.ablation CONFIG.toml [TABLE.KEY=VALUE ...]
+
+Trains in `output/ablation/ROW`, with the settings of `[editor]`; a row that is finished is kept. Writes
+`output/ablation/table.md` and prints it. See docs/editor.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from rtfilter.errors import Notify, RtfilterError
+from rtfilter.face.model import MorphableModel
+from rtfilter.learn.config import read_document
+from rtfilter.learn.data.track import write_whole
+from rtfilter.learn.editor.checkpoint import FILE, Checkpoint
+from rtfilter.learn.editor.measures import EditorMeasure, measure
+from rtfilter.learn.editor.pairs import Pair, load_pairs, split_speakers
+from rtfilter.learn.editor.parallel import process_group
+from rtfilter.learn.editor.settings import EditorSettings
+from rtfilter.learn.editor.train import Training
+
+STEP: Final = "ablation"
+# Held-out pairs that are measured at most, evenly spread.
+MEASURED: Final = 60
+CLOSED: Final = "closed form (the product's default)"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table. changes: to the settings of `[editor]`."""
+
+    name: str
+    title: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+ROWS: Final = (
+    Row("mean", "the average change alone, as before the first step", {"steps": 0}),
+    Row("all", "all losses"),
+    Row("no-mouth", "without the mouth loss", {"mouth": 0.0}),
+    Row("no-spatial", "without spatial STCCL", {"spatial": 0.0}),
+    Row("no-temporal", "without temporal STCCL", {"temporal": 0.0}),
+    Row("no-stccl", "without STCCL", {"spatial": 0.0, "temporal": 0.0}),
+    Row("uniform", "STCCL without adaptive weight", {"adaptive": False}),
+    Row("cm", "STCCL by correlation matrices (CM)", {"metric": "builtin-cm"}),
+    Row("no-steady", "without the steadiness loss", {"steady": 0.0}),
+    Row("bare", "no guard behind it", {"guard": False}),
+    Row("bare-no-mouth", "no guard behind it, without the mouth loss", {"guard": False, "mouth": 0.0}),
+)
+
+
+def main(config_path: Path, overrides: Sequence[str] = (), notify: Notify = lambda line: None) -> str:
+    """The tables, as Markdown: held-out speakers, and `editor.others`. Raises RtfilterError."""
+    document = read_document(config_path, overrides)
+    run, settings = document.run, document.table("editor", EditorSettings)
+    model, folder = MorphableModel.builtin(), run.folder(STEP)
+    train, held_out = split_speakers(
+        load_pairs(settings.tracks, settings.alignments, model, notify), settings.held_out
+    )
+    apart = {"held-out speakers of the corpus": held_out[:: -(-len(held_out) // MEASURED)]}
+    if settings.others is not None:
+        apart[settings.others.name] = load_pairs(settings.others, settings.alignments, model, notify)
+    notify(f"{len(train)} pairs to learn from")
+    tables = {
+        name: [*_head(name, pairs), _line(CLOSED, measure(model, pairs))] for name, pairs in apart.items()
+    }
+    with process_group(run.device, run.threads) as group:
+        for row in ROWS:
+            own = replace(settings, **row.changes)
+            path = folder / row.name / FILE
+            if not path.exists() or Checkpoint.load(path).step < own.steps:
+                made_by = f"{__name__} {row.name}"
+                training = Training(folder / row.name, run.seed, own, train, model, group, made_by, notify)
+                training.run(resume=path.exists())
+            for name, pairs in apart.items():
+                tables[name].append(_line(row.title, _measured(path, model, pairs, own.guard)))
+                notify(tables[name][-1])
+    whole = "\n\n".join("\n".join(lines) for lines in tables.values()) + "\n"
+    write_whole(folder / "table.md", whole.encode())
+    return whole
+
+
+def _measured(path: Path, model: MorphableModel, pairs: Sequence[Pair], guard: bool) -> EditorMeasure:
+    checkpoint = Checkpoint.load(path)
+    weights = checkpoint.restored().weights(checkpoint.face_model, checkpoint.made_by)
+    return measure(model.with_editor(weights), pairs, guard)
+
+
+def _head(title: str, pairs: Sequence[Pair]) -> list[str]:
+    names = [one.name.replace("_", " ") for one in fields(EditorMeasure)]
+    people = len({one.clip.person for one in pairs})
+    return [
+        f"{title}: {len(pairs)} clips of {people} people",
+        "",
+        "| | " + " | ".join(names) + " |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+
+
+def _line(title: str, found: EditorMeasure) -> str:
+    return f"| {title} | " + " | ".join(found.cells()) + " |"
+
+
+if __name__ == "__main__":
+    try:
+        print(main(Path(sys.argv[1]), sys.argv[2:], lambda line: print(line, file=sys.stderr)), end="")
+    except RtfilterError as error:
+        sys.exit(f"rtfilter: {error}")
