@@ -40,7 +40,7 @@ def neutral(known: FitConstants, person: Learned, seeding: Value) -> tuple[Value
     return flat.reshape(-1, LANDMARK_COUNT, 3), identity
 
 
-def expression(known: FitConstants, difference: Value) -> Value:
+def expression(known: FitConstants, difference: Value, seeding: Value) -> Value:
     """The coefficients [B, 52] that explain `difference` [B, 1434]: ADMM as in `FaceFit._solve`.
 
     With z the value before clipping, c = clip(z), rho the penalty, r the relaxation and S = (G + rho I)^-1,
@@ -48,12 +48,16 @@ def expression(known: FitConstants, difference: Value) -> Value:
 
         z' = (r rho S - I) (2 c - z) + (2 - r) c + r S target
 
-    it is one product of 52 numbers between pointwise operations, which TensorRT makes one kernel of.
+    it is one product of 52 numbers between pointwise operations, which TensorRT makes one kernel of. When
+    seeding [B, 1], the first product also takes out the identity, as `FaceFit.seed` does.
     """
     eye, r = np.eye(BLENDSHAPE_COUNT), reference.RELAXATION
     weighted: F64 = (known.basis.astype(np.float64) * known.point_weights).T
     solved: F64 = np.concatenate([known.gram_inverse, r * known.split_inverse], axis=1)
-    free, pull = (difference @ np.asarray(weighted @ solved)).split(BLENDSHAPE_COUNT, BLENDSHAPE_COUNT)
+    plain: F64 = weighted @ solved
+    seed: F64 = plain - known.seed_rows.T @ (known.identity_basis @ plain)
+    first, other = (difference @ np.concatenate([plain, seed], axis=1)).split(*2 * [2 * BLENDSHAPE_COUNT])
+    free, pull = (first + (other - first) * seeding).split(BLENDSHAPE_COUNT, BLENDSHAPE_COUNT)
     step: F64 = r * known.rho * known.split_inverse - eye
     inside = free.clip(0.0, 1.0)
     reflected = inside

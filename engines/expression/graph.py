@@ -58,7 +58,7 @@ class _Whole:
         neutral, identity = fit.neutral(self._known, person, seeding)
         pose = align(f, neutral, points, self._known.rigidity)
         difference = (pose.turned_iod - pose.neutral_iod).reshape(-1, fit.NUMBERS)
-        coefficients = fit.expression(self._known, difference)
+        coefficients = fit.expression(self._known, difference, seeding)
         shape = (pose.turned_iod + pose.neutral_mean_iod).reshape(-1, fit.NUMBERS)
         motion, remembered, offset = self._edited(
             coefficients, pose.rotation, shape, neutral.reshape(-1, fit.NUMBERS)
