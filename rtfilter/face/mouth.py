@@ -35,7 +35,7 @@ OPEN_SHARE: Final = 0.6  # emotion may change a gap by this share of itself
 # Where the lips are this far apart, emotion has its way with the opening; below, in proportion.
 FULL_GAP_IOD: Final = 0.15
 # Width over the neutral width: rounded lips, whose width is all speech, and lips that are not rounded.
-ROUNDED, UNROUNDED = 0.78, 1.0
+ROUNDED, UNROUNDED = 0.6, 1.1
 
 # The rows after the lip pairs, with their weight beside a lip pair's 1.
 _OUTER: Final = tuple(zip(lm.LIPS_MIDDLE_UPPER[1:8], lm.LIPS_MIDDLE_LOWER[1:8], strict=True)) + tuple(
