@@ -55,7 +55,7 @@ class Motion:
 def target_offset(rising: Value, falling: Value, direct: Value, expression: Value) -> Value:
     """`emotion.Target.offset`: the target offset [B, 52] on top of `expression` [B, 52]."""
     room = emotion.LIMIT - expression
-    more = rising * (1.0 - emotion.ALREADY * expression)
+    more = rising * (1.0 - expression * emotion.DROPPED[None])
     most = (emotion.DIRECT_ROOM[None] - expression * emotion.IS_BLINK[None]).at_least(0.0)
     offset = (more / room).function("Tanh") * room - falling * expression + direct.at_most(most)
     blink, share = list(range(BLENDSHAPE_COUNT)), np.zeros((1, BLENDSHAPE_COUNT))

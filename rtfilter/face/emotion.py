@@ -1,56 +1,47 @@
-"""Emotion to expression: directions in blendshape space, mixed, limited by the face's own expression.
+"""Emotion to expression: measured directions in blendshape space, limited by the face's own expression.
 
-Called by `face.edit`; `engines.expression` has the same arithmetic as a graph.
-
-Action units of each emotion after EMFACS (Ekman, Friesen): happiness 6+12, sadness 1+4+15, surprise
-1+2+5+26, fear 1+2+4+5+20+26, anger 4+5+7+23, disgust 9+15+16, contempt R12+R14, the only one-sided one.
-The jaw's units (26) are left to the speaker. Amplitudes are chosen on real faces, so that intensity 1
-reads at a glance.
+A direction is what people who speak with that feeling do against their own neutral: assets/emotions.json,
+made by `learn.emotions.measure`. The jaw and the gaze in it are left to the speaker. Called by `face.edit`;
+`engines.expression` has the same arithmetic as a graph.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX, EMOTIONS, Controls
+from rtfilter.errors import InputError
 
 F64 = npt.NDArray[np.float64]
 
-# A name without a side stands for both. Positive: towards that shape; negative: takes it away, at most
-# as much as there is of it (below).
-DIRECTIONS: Final[Mapping[str, Mapping[str, float]]] = {
-    "happy": {
-        "mouthSmile": 1.25, "mouthStretch": 0.60, "mouthDimple": 0.30, "cheekSquint": 0.60, "eyeSquint": 0.25,
-        "browDown": -0.5, "mouthFrown": -0.8,
-    },
-    "sad": {
-        "browInnerUp": 1.60, "browDown": -0.6, "mouthFrown": 0.62, "mouthSmile": -0.6,
-        "mouthShrugLower": 0.15,
-    },
-    "angry": {
-        "browDown": 2.00, "browInnerUp": -1.0, "browOuterUp": -1.0, "noseSneer": 0.30, "eyeSquint": 0.50,
-        "mouthPress": 0.20, "mouthSmile": -0.6, "mouthFrown": 0.15,
-    },
-    "surprised": {
-        "browInnerUp": 0.90, "browOuterUp": 0.95, "eyeWide": 0.90, "browDown": -0.8, "eyeSquint": -0.6,
-    },
-    "fearful": {
-        "browInnerUp": 1.20, "browOuterUp": 0.30, "eyeWide": 0.90, "mouthStretch": 0.60,
-        "mouthSmile": -0.5, "eyeSquint": -0.5,
-    },
-    "disgusted": {
-        "noseSneer": 1.8, "browDown": 0.90, "mouthUpperUp": 0.5, "mouthFrown": 0.45, "cheekSquint": 0.5,
-        "eyeSquint": 0.5, "mouthSmile": -0.5,
-    },
-    "contempt": {
-        "mouthSmileRight": 0.90, "mouthDimpleRight": 0.55, "cheekSquintRight": 0.3, "browDown": 0.15,
-    },
+TABLE: Final = "emotions.json"
+TABLE_VERSION: Final = 1
+# Factor on the measured change. An edit moves skin but makes no folds and no light, and a tracker sees less of a
+# strong expression than there is.
+EMPHASIS: Final[Mapping[str, float]] = {
+    "happy": 2.5, "sad": 3.0, "angry": 2.5, "surprised": 2.5, "fearful": 2.5, "disgusted": 2.5,
+    "contempt": 2.5,
 }  # fmt: skip
+# Shares of shapes of another feeling that are taken away. (A name without a side stands for both.)
+OPPOSED: Final[Mapping[str, Mapping[str, float]]] = {
+    "happy": {"mouthFrown": 0.8, "browDown": 0.5, "mouthPress": 0.5},
+    "sad": {"mouthSmile": 0.8, "cheekSquint": 0.5, "eyeWide": 0.6},
+    "angry": {"mouthSmile": 0.8, "browInnerUp": 0.8, "browOuterUp": 0.6, "eyeWide": 0.5},
+    "surprised": {"browDown": 0.8, "eyeSquint": 0.6, "mouthSmile": 0.4},
+    "fearful": {"mouthSmile": 0.6, "eyeSquint": 0.5},
+    "disgusted": {"mouthSmile": 0.6, "eyeWide": 0.6, "browInnerUp": 0.5},
+    "contempt": {},
+}
+# The speaker's own.
+SPOKEN: Final = ("jaw", "eyeLook", "mouthLeft", "mouthRight", "tongue")
 
 # What "neutral" draws back to rest: feeling, not speech, gaze or blinking.
 AFFECT: Final = (
@@ -77,11 +68,37 @@ def _both_sides(name: str) -> tuple[int, ...]:
     return BLENDSHAPE_INDEX[name + "Left"], BLENDSHAPE_INDEX[name + "Right"]
 
 
-def _direction_rows() -> F64:
+@cache
+def measured() -> Mapping[str, Mapping[str, float]]:
+    """The built-in table's directions: by emotion, the change of each blendshape against neutral speech.
+
+    Raises InputError for a table of another version.
+    """
+    text = resources.files("rtfilter.face").joinpath("assets", TABLE).read_text("utf-8")
+    table = json.loads(text)
+    if table["version"] != TABLE_VERSION:
+        raise InputError(
+            f"{TABLE}: version {table['version']}, expected {TABLE_VERSION}: install rtfilter anew"
+        )
+    return {emotion: row["direction"] for emotion, row in table["emotions"].items()}
+
+
+@cache
+def directions() -> F64:
+    """What each emotion asks for at intensity 1, [E, 52]; read only.
+
+    Positive: towards that shape. Negative: takes it away, at most as much as there is of it.
+    """
     rows = np.zeros((len(EMOTIONS), BLENDSHAPE_COUNT))
-    for emotion, shapes in DIRECTIONS.items():
+    for emotion, shapes in measured().items():
+        row = rows[EMOTIONS.index(emotion)]
         for name, amount in shapes.items():
-            rows[EMOTIONS.index(emotion), list(_both_sides(name))] = amount
+            if not name.startswith(SPOKEN):
+                row[BLENDSHAPE_INDEX[name]] = EMPHASIS[emotion] * amount
+        for name, share in OPPOSED[emotion].items():
+            at = list(_both_sides(name))
+            row[at] = np.where(row[at] > 0.0, row[at], np.minimum(row[at], -share))
+    rows.flags.writeable = False
     return rows
 
 
@@ -92,7 +109,6 @@ def _affect_mask() -> F64:
     return mask
 
 
-_ROWS: Final = _direction_rows()
 _AFFECT: Final = _affect_mask()
 LIDS: Final = [
     BLENDSHAPE_INDEX[n] for n in ("eyeWideLeft", "eyeWideRight", "eyeSquintLeft", "eyeSquintRight")
@@ -103,6 +119,8 @@ BLINKS: Final = [
 # The most that a direct offset may reach on top of the own expression: a blink ends at 1, all else is free (2
 # is more than can be requested).
 IS_BLINK: Final = np.isin(np.arange(BLENDSHAPE_COUNT), BLINKS).astype(np.float64)
+# All of a lid's lowering is dropped on a lid that is down.
+DROPPED: Final = ALREADY + (1.0 - ALREADY) * IS_BLINK
 DIRECT_ROOM: Final = 2.0 - IS_BLINK
 _NEUTRAL: Final = EMOTIONS.index("neutral")
 
@@ -151,7 +169,7 @@ class Target:
     @classmethod
     def of_mix(cls, amounts: F64) -> Target:
         """The target of emotion intensities [E]."""
-        direction = amounts @ _ROWS
+        direction = amounts @ directions()
         taken = np.minimum(np.maximum(-direction, 0.0), 1.0)
         neutral = min(float(amounts[_NEUTRAL]), 1.0) * _AFFECT
         return cls(np.maximum(direction, 0.0), np.maximum(taken, neutral), np.zeros(BLENDSHAPE_COUNT))
@@ -163,7 +181,7 @@ class Target:
         pass LIMIT, so a smile on top of a smile does not double, and takes away no more than there is.
         """
         room = LIMIT - expression
-        rising = self.rising * (1.0 - ALREADY * expression)
+        rising = self.rising * (1.0 - DROPPED * expression)
         offset = room * np.tanh(rising / room) - self.falling * expression
         offset += np.minimum(self.direct, np.maximum(DIRECT_ROOM - IS_BLINK * expression, 0.0))
         # A lid that is down stays down: it has nothing to widen, and a squint would press it further.

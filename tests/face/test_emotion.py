@@ -13,9 +13,7 @@ from rtfilter.face import landmarks as lm
 from tests.faces import builtin, coefficients, offset_of
 
 FELT = EMOTIONS[:-1]  # neutral alone adds nothing
-SPOKEN = [
-    i for i, name in enumerate(BLENDSHAPES) if name.startswith(("jaw", "eyeLook", "eyeBlink", "tongue"))
-]
+SPOKEN = [i for i, name in enumerate(BLENDSHAPES) if name.startswith(("jaw", "eyeLook", "tongue"))]
 AFFECT = [i for i, name in enumerate(BLENDSHAPES) if name.startswith(emotion.AFFECT)]
 REST = np.zeros(52)
 
@@ -40,7 +38,8 @@ def test_every_emotion_moves_something(name: str) -> None:
 
 
 def test_every_emotion_has_a_direction() -> None:
-    assert set(emotion.DIRECTIONS) == set(EMOTIONS) - {"neutral"}
+    assert set(emotion.measured()) == set(EMOTIONS) - {"neutral"}
+    assert set(emotion.EMPHASIS) == set(emotion.OPPOSED) == set(emotion.measured())
     assert set(emotion.CIRCUMPLEX) <= set(EMOTIONS)
     assert EMOTIONS[-1] == "neutral"
 
@@ -101,7 +100,7 @@ def test_neutral_draws_back_feeling_and_nothing_else(expression: np.ndarray, amo
 
 @given(expressions, mixes)
 @settings(max_examples=60, deadline=None)
-def test_jaw_gaze_and_blinks_belong_to_the_person(expression: np.ndarray, amounts: np.ndarray) -> None:
+def test_jaw_and_gaze_belong_to_the_person(expression: np.ndarray, amounts: np.ndarray) -> None:
     assert not offset_of(amounts, expression)[SPOKEN].any()
 
 
@@ -112,6 +111,8 @@ def test_closed_lids_stay_closed(expression: np.ndarray, amounts: np.ndarray) ->
     offset = offset_of(amounts, expression)
     for name in ("eyeWideLeft", "eyeWideRight", "eyeSquintLeft", "eyeSquintRight"):
         assert offset[BLENDSHAPE_INDEX[name]] == 0.0
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        assert offset[BLENDSHAPE_INDEX[name]] <= 0.0, "lowered lids do not press a closed eye"
 
 
 def test_a_wink_leaves_the_other_eye_alone() -> None:
@@ -144,9 +145,7 @@ def test_small_amounts_mix_linearly(order: list[str], amount: float) -> None:
     one, two = order[:2]
     alone, other = target_offset(**{one: amount}), target_offset(**{two: amount})
     together = target_offset(**{one: amount, two: amount})
-    awake = 1.0 - coefficients(eyeBlink=1.0)
-    at_full = np.array([target_offset(awake, **{name: 0.5}) for name in (one, two)])
-    agreed = (at_full >= 0).all(0)
+    agreed = (emotion.directions()[[EMOTIONS.index(one), EMOTIONS.index(two)]] >= 0).all(0)
     assert agreed.sum() > 20
     assert together[agreed] == pytest.approx((alone + other)[agreed], rel=1e-3, abs=1e-12)
     assert target_offset(**{one: 2 * amount})[agreed] == pytest.approx(2 * alone[agreed], rel=1e-3, abs=1e-12)
