@@ -24,8 +24,8 @@ F64 = npt.NDArray[np.float64]
 
 TABLE: Final = "emotions.json"
 TABLE_VERSION: Final = 1
-# Factor on the measured change. An edit moves skin but makes no folds and no light, and a tracker sees less of a
-# strong expression than there is.
+# Factor on the measured change. An edit moves skin but makes no folds and no light, and a tracker sees less of
+# a strong expression than there is.
 EMPHASIS: Final[Mapping[str, float]] = {
     "happy": 2.5, "sad": 3.0, "angry": 2.5, "surprised": 2.5, "fearful": 2.5, "disgusted": 2.5,
     "contempt": 2.5,
@@ -95,6 +95,7 @@ def directions() -> F64:
         for name, amount in shapes.items():
             if not name.startswith(SPOKEN):
                 row[BLENDSHAPE_INDEX[name]] = EMPHASIS[emotion] * amount
+        row[BLINKS] = np.maximum(row[BLINKS], 0.0)  # a blink is not opened
         for name, share in OPPOSED[emotion].items():
             at = list(_both_sides(name))
             row[at] = np.where(row[at] > 0.0, row[at], np.minimum(row[at], -share))
