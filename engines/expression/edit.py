@@ -26,8 +26,10 @@ from rtfilter.face.landmarks import (
 )
 from rtfilter.face.mouth import (
     CLOSURE_STEPS,
+    CORNER_ROWS,
     FULL_GAP_IOD,
     LEAST_WIDTH_IOD,
+    LOWERED_ROWS,
     MIDDLE_ROWS,
     OPEN_SHARE,
     PAIRS,
@@ -100,9 +102,10 @@ def guarded(guard: MouthGuard, offset: Value, shape_iod: Value, neutral_iod: Val
     seen: F64 = np.concatenate([np.eye(BLENDSHAPE_COUNT), guard.gap_rows.T, guard.rows.T], axis=1)
     state, speech = (offset @ seen).split(BLENDSHAPE_COUNT + PAIRS, rows)
     gaps = (shape_iod @ _gaps()).at_least(0.0)
-    held = 1.0 - openness(gaps, shape_iod, neutral_iod) * (1.0 - mouth)
+    raised, lowered = openness(gaps, shape_iod, neutral_iod)
+    permitted = raised * speech.at_least(0.0) + lowered * speech.at_most(0.0)
     taken: F64 = np.concatenate([guard.restore.T, (guard.gap_rows @ guard.restore).T], axis=1)
-    state = state - (speech * held) @ taken
+    state = state - (speech - permitted * (1.0 - mouth)) @ taken
     bound = gaps * OPEN_SHARE
     mended: F64 = np.concatenate([guard.repair.T, (guard.gap_rows @ guard.repair).T], axis=1)
     for _ in range(CLOSURE_STEPS):
@@ -112,16 +115,17 @@ def guarded(guard: MouthGuard, offset: Value, shape_iod: Value, neutral_iod: Val
     return state.part(0, BLENDSHAPE_COUNT)
 
 
-def openness(gaps: Value, shape_iod: Value, neutral_iod: Value) -> Value:
-    """`Lips.openness`: how much of each speech row emotion may change, [B, R]. gaps: [B, 9], >= 0."""
+def openness(gaps: Value, shape_iod: Value, neutral_iod: Value) -> tuple[Value, Value]:
+    """`Lips.openness`: how much of each row emotion may raise and lower, [B, R]. gaps: [B, 9], >= 0."""
     width = np.zeros((3 * LANDMARK_COUNT, 1))
     width[3 * MOUTH_CORNER_LEFT], width[3 * MOUTH_CORNER_RIGHT] = 1.0, -1.0
     ratio = (shape_iod @ width) / (neutral_iod @ width).at_least(LEAST_WIDTH_IOD)
     wide = ((ratio - ROUNDED) * (1.0 / (UNROUNDED - ROUNDED))).clip(0.0, 1.0)
     full = (gaps * (1.0 / FULL_GAP_IOD)).at_most(1.0)
     middle = full.part(PAIRS // 2, PAIRS // 2 + 1)
-    # One product in place of a concatenation of many columns.
-    return full @ np.eye(PAIRS, ROWS) + wide @ WIDE_ROWS[None] + middle @ MIDDLE_ROWS[None]
+    # Products in place of a concatenation of many columns.
+    raised = full @ np.eye(PAIRS, ROWS) + wide @ WIDE_ROWS[None] + middle @ MIDDLE_ROWS[None]
+    return raised, raised * LOWERED_ROWS[None] + (1.0 - wide) @ CORNER_ROWS[None]
 
 
 def _gaps() -> F64:

@@ -1,11 +1,12 @@
 """Mouth-shape preservation: the offset closest to the target that leaves speech readable.
 
     d = argmin |d - target|^2_C + |S d - permitted|^2_M     subject to closure
-    permitted = (1 - mouth) * openness * S target
+    permitted = (1 - mouth) * (raised * max(S target, 0) + lowered * min(S target, 0))
 
-S maps coefficients to what speech is read from: gaps, corners, protrusion, jaw. Emotion may change it by what
+S maps coefficients to what speech is read from: gaps, corners, protrusion, jaw. Emotion may raise it by what
 it asks for where lips are open and wide, in proportion to opening and width below that, and by nothing where
-they are closed or rounded, or at mouth = 1: so do people who speak with feeling. Closed form: with
+they are closed or rounded, or at mouth = 1; it may draw rounded lips in, and close nothing. So do people who
+speak with feeling. Closed form: with
 A = S C^-1 S^T, d = target - C^-1 S^T M (I + A M)^-1 (S target - permitted); where a lip pair's change is more
 than closure permits, the smallest change (in C) takes the excess back. Called by `face.edit`.
 """
@@ -50,9 +51,12 @@ EXTRA_ROWS: Final = {
 }
 _NAMES: Final = np.array([""] * PAIRS + list(EXTRA_ROWS))
 ROWS: Final = PAIRS + len(EXTRA_ROWS)
-# The rows [R] that follow the width, and those that follow the middle gap; each gap follows itself.
-WIDE_ROWS: Final = np.isin(_NAMES, ("corner_right", "corner_left", "protrusion")).astype(np.float64)
-MIDDLE_ROWS: Final = (~np.isin(_NAMES, ("", "corner_right", "corner_left", "protrusion"))).astype(np.float64)
+# Masks [R]. Corners and protrusion follow the width, each gap itself, and what is left the middle gap.
+CORNER_ROWS: Final = np.isin(_NAMES, ("corner_right", "corner_left")).astype(np.float64)
+WIDE_ROWS: Final = CORNER_ROWS + (_NAMES == "protrusion")
+MIDDLE_ROWS: Final = 1.0 - WIDE_ROWS - (_NAMES == "")
+# Measured: no emotion closes lips or jaw of people who speak; it draws in rounded lips, not wide ones.
+LOWERED_ROWS: Final = 1.0 - CORNER_ROWS - (_NAMES == "") - (_NAMES == "jaw")
 WEIGHT: Final = 1000.0  # of speech against staying at the target, in units of A's mean power
 
 # Coefficients that may repair what emotion does to the lips; the others cost too much to be touched.
@@ -80,13 +84,14 @@ class Lips:
         """Of head-frame shapes [478, 3]."""
         return cls(lip_gaps(shape_iod), lip_width(shape_iod) / max(lip_width(neutral_iod), LEAST_WIDTH_IOD))
 
-    def openness(self) -> F64:
-        """How much of each speech row emotion may change, [R], 0..1."""
+    def openness(self) -> tuple[F64, F64]:
+        """How much of each speech row emotion may raise, and how much of it lower, [R] each, 0..1."""
         gaps = np.minimum(np.maximum(self.gaps_iod, 0.0) / FULL_GAP_IOD, 1.0)
         wide = min(max((self.width_ratio - ROUNDED) / (UNROUNDED - ROUNDED), 0.0), 1.0)
-        open_rows = wide * WIDE_ROWS + gaps[PAIRS // 2] * MIDDLE_ROWS
-        open_rows[:PAIRS] = gaps
-        return np.asarray(open_rows)
+        raised = wide * WIDE_ROWS + gaps[PAIRS // 2] * MIDDLE_ROWS
+        raised[:PAIRS] = gaps
+        lowered = raised * LOWERED_ROWS + (1.0 - wide) * CORNER_ROWS
+        return raised, lowered
 
 
 class MouthGuard:
@@ -115,9 +120,11 @@ class MouthGuard:
 
         target: float64 [52]. mouth: 0..1; 1 gives speech priority everywhere.
         """
-        held = 1.0 - (1.0 - mouth) * lips.openness()
         # (Products this small stay on one thread; larger ones are einsum's, see docs/decisions.md.)
-        offset = target - self.restore @ (held * (self.rows @ target))
+        speech = self.rows @ target
+        raised, lowered = lips.openness()
+        permitted = raised * np.maximum(speech, 0.0) + lowered * np.minimum(speech, 0.0)
+        offset = target - self.restore @ (speech - (1.0 - mouth) * permitted)
         # Closure: a gap may change by a share of itself only, so closed lips stay closed at any `mouth`.
         bound = OPEN_SHARE * np.maximum(lips.gaps_iod, 0.0)
         for _ in range(CLOSURE_STEPS):

@@ -69,7 +69,7 @@ def test_the_file_is_edited_and_kept_when_it_is_wrong(
     replacing = (
         "import sys, pathlib as l; p = l.Path(sys.argv[1]); p.write_text(p.read_text().replace({}, {}))"
     )
-    script.write_text(replacing.format(repr("# mouth = 1.0"), repr("mouth = 0.6")))
+    script.write_text(replacing.format(repr("# mouth = 0.4"), repr("mouth = 0.6")))
     assert main(["config", "edit"]) == 0
     assert settings_from_file(path).controls == {"mouth": 0.6}
     before = path.read_bytes()

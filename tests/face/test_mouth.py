@@ -74,12 +74,23 @@ def test_at_full_preservation_opening_and_width_are_kept(name: str, intensity: f
 
 @given(mixes, shares)
 @settings(max_examples=60, deadline=None)
-def test_rounded_lips_stay_as_narrow_as_they_are(amounts: np.ndarray, mouth: float) -> None:
-    """An /u/ is read by its width: emotion adds none, at any `mouth`. Measured: 0.0044 IOD, of closure's repair."""
+def test_rounded_lips_are_not_widened(amounts: np.ndarray, mouth: float) -> None:
+    """An /u/ is read by its width. Measured: 0.0044 IOD at any `mouth`, of closure's repair."""
     target = offset_of(amounts, np.zeros(52))
     rounded = GUARD.solve(target, Lips(np.full(PAIRS, 0.06), ROUNDED - 0.02), mouth)
     requested = np.abs(GUARD.rows[CORNERS] @ target).max()
-    assert np.abs(GUARD.rows[CORNERS] @ rounded).max() < 0.008 + 0.05 * requested
+    assert (GUARD.rows[CORNERS] @ rounded).max() < 0.008 + 0.05 * requested
+
+
+@given(mixes, st.floats(0.0, 0.4), st.floats(0.5, 1.3), shares)
+@settings(max_examples=60, deadline=None)
+def test_no_emotion_closes_lips_that_speak(
+    amounts: np.ndarray, gap: float, ratio: float, mouth: float
+) -> None:
+    """Sad lips are not half shut. Measured: 0.01 IOD at most, of several emotions at full strength."""
+    lips = Lips(np.full(PAIRS, gap), ratio)
+    offset = GUARD.solve(offset_of(amounts, np.zeros(52)), lips, mouth)
+    assert (GUARD.gap_rows @ offset).min() > -0.02
 
 
 @pytest.mark.parametrize("mouth", [0.0, 0.5])
@@ -108,9 +119,13 @@ def test_the_jaw_and_the_lips_forward_are_speech(amounts: np.ndarray, lips: Lips
     assert abs(GUARD.rows[protrusion] @ offset) < 0.12
 
 
-def test_without_preservation_open_wide_lips_follow_the_target() -> None:
+def test_without_preservation_what_emotion_raises_of_open_wide_lips_follows_the_target() -> None:
+    """And what it lowers is held: gaps and corners. Measured: 0.002 IOD off, since repair is not free."""
     for name in FELT:
-        assert GUARD.solve(goal(name), OPEN, 0.0) == pytest.approx(goal(name), abs=1e-9)
+        target = GUARD.rows @ goal(name)
+        made = GUARD.rows @ GUARD.solve(goal(name), OPEN, 0.0)
+        held = [*range(PAIRS), *CORNERS]
+        assert made[held] == pytest.approx(np.maximum(target[held], 0.0), abs=0.006)
 
 
 @given(mixes)
@@ -171,7 +186,7 @@ def test_a_mirrored_face_gets_the_mirrored_edit(
 def test_a_small_step_of_the_lips_is_a_small_change(
     amounts: np.ndarray, lips: Lips, mouth: float, seed: int
 ) -> None:
-    """No switch between open and closed: the edit does not jump when the lips meet. Measured: 6e-4 for 1e-4."""
+    """No switch between open and closed: the edit does not jump when lips meet. Measured: 6e-4 for 1e-4."""
     target = offset_of(amounts, np.zeros(52))
     step = np.random.default_rng(seed).uniform(-1e-4, 1e-4, PAIRS)
     near = Lips(lips.gaps_iod + step, lips.width_ratio + step[0])
