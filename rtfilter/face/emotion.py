@@ -112,14 +112,14 @@ def directions() -> F64:
         for name, amount in shapes.items():
             if not name.startswith(SPOKEN):
                 row[BLENDSHAPE_INDEX[name]] = EMPHASIS[emotion] * amount
+        for name, amount in ACCENTS[emotion].items():
+            row[list(_both_sides(name))] += amount
         for name, at in BLENDSHAPE_INDEX.items():
             if name.startswith(KEPT):
                 row[at] = max(row[at], 0.0)
-        for name, amount in ACCENTS[emotion].items():
-            row[list(_both_sides(name))] += amount
         for name, share in OPPOSED[emotion].items():
-            at = list(_both_sides(name))
-            row[at] = np.where(row[at] > 0.0, row[at], np.minimum(row[at], -share))
+            both = list(_both_sides(name))
+            row[both] = np.where(row[both] > 0.0, row[both], np.minimum(row[both], -share))
     rows.flags.writeable = False
     return rows
 
