@@ -16,7 +16,7 @@ TAU = 0.07
 HARD_FROM = 0.8
 HARD_GAIN = 2.0
 TEMPORAL_WEIGHT = 5.0
-FLAT_ROW = 0.1
+FLAT_ROW = 1e-3
 _TINY = 1e-6
 
 
@@ -90,7 +90,7 @@ def rows_without_self(matrix: Tensor) -> Tensor:
     """The rows of a correlation matrix [..., M, M] less the diagonal, [..., M, M - 1]; mean 0, length 1.
 
     The diagonal is 1 in every matrix: it would tell which row this is, and nothing of the face. A row that is
-    flat stays short: at length 1 it would be noise, and its gradient would drown all others.
+    all but flat stays short: at length 1 it would be noise.
     """
     size = matrix.shape[-1]
     off = ~torch.eye(size, dtype=torch.bool, device=matrix.device)

@@ -91,7 +91,7 @@ class CorrelationNetwork(nn.Module):
         if self.variant == "vd":
             da, db = (self._differences(each, kind, level, centres) for each in (a, b))
             return Elements(losses.unit(head(da)), losses.unit(head(db)), da)
-        q, k = (self._rows(losses.unit(head(each)), kind, centres) for each in (a, b))
+        q, k = (self._rows(head(each), kind, centres) for each in (a, b))
         return Elements(q, k, _spread_of_rows(a, kind, centres))
 
     def losses(
@@ -156,10 +156,15 @@ class CorrelationNetwork(nn.Module):
         return losses.space_differences(features, centres, neighbours[level]).flatten(-3, -2)
 
     def _rows(self, vectors: Tensor, kind: str, centres: Tensor) -> Tensor:
-        """Rows of correlations: of the chosen regions with all regions, or of a region's moments."""
+        """Rows of correlations: of the chosen regions with all regions, or of a region's moments.
+
+        Moments are taken about their mean: within a third of a second they are alike, and would correlate by 1.
+        """
         if kind == "time":
-            return losses.rows_without_self(losses.correlation(vectors[..., centres, :].transpose(-3, -2)))
-        return losses.rows_without_self(losses.correlation(vectors))[..., centres, :]
+            series = vectors[..., centres, :].transpose(-3, -2)
+            series = losses.unit(series - series.mean(-2, keepdim=True))
+            return losses.rows_without_self(losses.correlation(series))
+        return losses.rows_without_self(losses.correlation(losses.unit(vectors)))[..., centres, :]
 
     def _loss(self, elements: Elements, adaptive: bool) -> Tensor:
         weight = losses.adaptive_weight(elements.size_of) if adaptive else None
