@@ -24,7 +24,7 @@ _DAMAGED: Final = (
 VERSION: Final = 1
 _FORMAT: Final = "rtfilter-stccl-checkpoint"
 # What may differ when a run goes on: where things lie, and how often it reports.
-_FREE: Final = ("tracks", "alignments", "videos", "log_every", "save_every")
+_FREE: Final = ("tracks", "alignments", "sets", "pictures", "log_every", "save_every")
 
 
 def identity_of(settings: StcclSettings, seed: int, world: int) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class CorrelationNetwork(nn.Module):
     def _rows(self, vectors: Tensor, kind: str, centres: Tensor) -> Tensor:
         """Rows of correlations: of the chosen regions with all regions, or of a region's moments.
 
-        Moments are taken about their mean: within a third of a second they are alike, and would correlate by 1.
+        Moments are taken about their mean: within a third of a second all are alike, and correlate by 1.
         """
         if kind == "time":
             series = vectors[..., centres, :].transpose(-3, -2)

@@ -28,18 +28,8 @@ F64 = npt.NDArray[np.float64]
 # What a picture shows of the head frame: a square of so many IODs, its middle below the eyes.
 SPAN_IOD: Final = 1.7
 MIDDLE_IOD: Final = (0.0, 0.35)
-VIDEOS: Final = (".mp4", ".mov", ".mkv", ".avi", ".flv")
 _FINER: Final = 2  # sampled so many times finer, then averaged: what is sampled directly flickers
 _FLAT: Final = 1.0  # grey levels of spread below which a clip is taken as blank
-
-
-def find_video(folder: Path, track: Track) -> Path:
-    """The video that a track was made from, by its name. Raises InputError when there is none."""
-    found = sorted(path for path in folder.rglob(f"{track.name}.*") if path.suffix in VIDEOS)
-    if not found:
-        kinds = ", ".join(VIDEOS)
-        raise InputError(f"{folder}: no video {track.name} ({kinds}): name their folder as stccl.videos")
-    return found[0]
 
 
 def pictures(video: Path, track: Track, signal: str) -> F32:

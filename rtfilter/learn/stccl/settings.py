@@ -24,20 +24,23 @@ class StcclSettings:
     """`[stccl]`. Paths may be relative to the working folder.
 
     tracks: folder of tracks; two of one speaker and one sentence, one of them neutral and one with emotion,
-    make a pair. alignments: folder of `rtfilter learn align`, for tracks without exact truth. videos: folder
-    of the tracks' videos, for images. signal: mesh (landmarks' motion), crop (the face cut out) or uv (the
-    skin, pulled onto a fixed mesh). variant: vd (visual disparity) or cm (correlation matrix). held_out:
-    share of the speakers that training does not see. regions, channels, centres: by level, finest first;
-    regions of a mesh only. position: whether a region knows where it lies. moments: weight of alternatives
-    from other moments. adaptive, temporal: whether hard elements count more, and whether time counts. pairs,
-    windows: a batch has pairs x windows windows of 9 frames. noise_iod, gain, offset, tilt: of
-    augmentation: landmarks' noise; how far a motion's size may be off; coefficients of an expression added to
-    a whole window; what a pose that is a little off leaves, as a share (all but noise and gain: mesh only).
+    make a pair. alignments: folder of `rtfilter learn align`, for tracks without exact truth. signal: mesh
+    (landmarks' motion), crop (the face cut out) or uv (the skin, pulled onto a fixed mesh). sets: as in
+    `[track]`, to find the tracks' videos. pictures: where their pictures are kept. variant: vd (visual
+    disparity) or cm (correlation matrix). held_out: share of the speakers that training does not see.
+
+    regions, channels, centres: by level, finest first; regions of a mesh only. position: whether a region
+    knows where it lies. moments: weight of alternatives from other moments. adaptive, temporal: whether hard
+    elements count more, and whether time counts. pairs, windows: a batch has pairs x windows windows of 9
+    frames. noise_iod, gain, offset, tilt: of augmentation: landmarks' noise; how far a motion's size may be
+    off; coefficients of an expression added to a whole window; what a pose that is a little off leaves, as a
+    share (the last two on meshes only).
     """
 
     tracks: Path = Path("{output}/track")
     alignments: Path = Path("{output}/align")
-    videos: Path | None = None
+    sets: tuple[str, ...] = ()
+    pictures: Path = Path("{output}/pictures")
     signal: str = "mesh"
     variant: str = "vd"
     held_out: float = 0.25

@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
-from rtfilter.errors import UsageError
-from rtfilter.learn.data.track import Track
+import io
+import zlib
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from rtfilter.errors import InputError, UsageError
+from rtfilter.learn.data.sets.read import parse_set, read_sets
+from rtfilter.learn.data.track import Track, write_whole
 from rtfilter.learn.stccl.pairs import Pair, Signal, load_pairs
-from rtfilter.learn.stccl.pictures import find_video, pictures
+from rtfilter.learn.stccl.pictures import pictures
 from rtfilter.learn.stccl.settings import StcclSettings
+
+SUFFIX = ".pictures.npz"
 
 
 def pairs_of(settings: StcclSettings) -> list[Pair]:
     """All pairs. Raises InputError as `load_pairs` does; UsageError for pictures without videos."""
-    videos = settings.videos
     if settings.signal == "mesh":
         return load_pairs(settings.tracks, settings.alignments)
-    if videos is None:
-        raise UsageError(f"signal = {settings.signal}: needs videos, the folder of the tracks' videos")
+    if not settings.sets:
+        raise UsageError(f"signal = {settings.signal}: needs sets as [track] has them, for the videos")
+    clips = read_sets([parse_set(text) for text in settings.sets], lambda line: None)
+    videos = {clip.name: clip.path for clip in clips}
+    folder = settings.pictures / settings.signal
 
     def seen(track: Track) -> Signal:
-        return pictures(find_video(videos, track), track, settings.signal)
+        if track.name not in videos:
+            raise InputError(f"{track.name}: no video of it in {', '.join(settings.sets)}: add its set")
+        kept = folder / f"{track.name}{SUFFIX}"
+        return kept_pictures(kept, videos[track.name], track, settings.signal)
 
     return load_pairs(settings.tracks, settings.alignments, seen)
+
+
+def kept_pictures(path: Path, video: Path, track: Track, signal: str) -> Signal:
+    """A track's pictures, float16 [T, 64, 64]: from the file `path`, or made and kept there.
+
+    A damaged file, or one of another length, is made again.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found: Signal = archive["pictures"]
+        if len(found) == track.frames:
+            return found
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
+        pass
+    made = pictures(video, track, signal).astype(np.float16)
+    file = io.BytesIO()
+    np.savez_compressed(file, pictures=made)
+    write_whole(path, file.getvalue())
+    return made

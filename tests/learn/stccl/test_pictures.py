@@ -12,7 +12,8 @@ import pytest
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from rtfilter.errors import InputError
-from rtfilter.learn.stccl.pictures import find_video, pictures, sample, template
+from rtfilter.learn.stccl.pictures import pictures, sample, template
+from rtfilter.learn.stccl.signals import kept_pictures
 from rtfilter.sources.demo import DemoSource
 from tests.learn.stccl import speakers
 
@@ -85,7 +86,7 @@ def test_a_video_becomes_pictures_at_the_tracks_moments(tmp_path: Path) -> None:
     source.close()
     track = speakers.make(0, 0, "neutral", 10)
     write_video(tmp_path / f"{track.name}.mp4", frames)
-    video = find_video(tmp_path, track)
+    video = tmp_path / f"{track.name}.mp4"
     seen = pictures(video, track, "crop")
     assert seen.shape == (10, 64, 64)
     assert abs(float(seen.mean())) < 1e-3
@@ -99,8 +100,15 @@ def test_a_video_becomes_pictures_at_the_tracks_moments(tmp_path: Path) -> None:
     )
     fewer = pictures(video, every_other, "crop")
     assert np.corrcoef(fewer[3].ravel(), seen[6].ravel())[0, 1] > 0.999
-    with pytest.raises(InputError, match="no video P1_s0_neutral"):
-        find_video(tmp_path, speakers.make(1, 0, "neutral", 10))
+    kept = tmp_path / "kept" / "one.npz"
+    made = kept_pictures(kept, video, track, "crop")
+    assert np.allclose(made, seen, atol=2e-3)
+    video.unlink()
+    assert np.array_equal(kept_pictures(kept, video, track, "crop"), made)
+    for content in (b"no archive", kept.read_bytes()[:200]):
+        kept.write_bytes(content)
+        with pytest.raises(InputError, match="no picture with a face"):
+            kept_pictures(kept, video, track, "crop")
 
 
 def test_a_video_without_a_face_is_refused(tmp_path: Path) -> None:
