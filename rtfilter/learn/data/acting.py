@@ -31,7 +31,7 @@ class Delivery:
     """How an emotion at level 1 is spoken: factors against neutral, but pitch (espeak-ng's units, added).
 
     tempo, pitch, pitch_range, volume: of the voice. slowness: factor on the measured times in which the
-    face's change comes and goes. pauses: chance of a pause before a word. opening: of the lips, as measured.
+    face's change comes and goes. pauses: chance of a pause before a word.
     """
 
     tempo: float = 1.0
@@ -40,7 +40,6 @@ class Delivery:
     volume: float = 1.0
     slowness: float = 1.0
     pauses: float = 0.02
-    opening: float = 1.0
 
 
 DELIVERIES: Final[Mapping[str, Delivery]] = {
@@ -70,7 +69,6 @@ def delivery_of(emotion: str, level: float) -> Delivery:
         pitch=round(full.pitch * level),
         pitch_range=full.pitch_range**level,
         volume=full.volume**level,
-        opening=float(measured().openings[EMOTIONS.index(emotion)]) ** level,
         pauses=plain.pauses + level * (full.pauses - plain.pauses),
     )
 

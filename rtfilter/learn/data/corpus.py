@@ -18,12 +18,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.controls import EMOTIONS
 from rtfilter.errors import InputError, Notify, UsageError
 from rtfilter.face.model import ASSET, MorphableModel
 from rtfilter.learn.config import read_document
 from rtfilter.learn.data.acting import delivery_of, envelope, offsets, recite
 from rtfilter.learn.data.lips import LipCloser
-from rtfilter.learn.data.measured import table_bytes
+from rtfilter.learn.data.measured import measured, table_bytes
 from rtfilter.learn.data.motion import blinks, glances, head
 from rtfilter.learn.data.people import Speaker
 from rtfilter.learn.data.plan import CorpusSettings, Item, items
@@ -36,7 +37,8 @@ F64 = npt.NDArray[np.float64]
 Progress = Callable[[int, int | None], None]
 
 # Raised when the same settings give other tracks.
-VERSION: Final = 2
+VERSION: Final = 3
+JAW_RANGE: Final = (0.3, 1.8)
 MANIFEST: Final = "corpus.json"
 _ROUND = [index for name in GROUPS["round"] for index in both_sides(name)]
 _JAW = [index for name in GROUPS["jaw"] for index in both_sides(name)]
@@ -63,14 +65,14 @@ class Corpus:
         speech = self._own(speaker, lips.speech)
         still = blinks(time_s, speaker.blinks_per_minute, random) + glances(time_s, random)
         calm = self._closer.close(speaker.neutral_iod, np.clip(speech + still, 0.0, 1.0), lips.closure)
-        louder = speech.copy()
-        louder[:, _JAW] *= delivery.opening
-        base = np.clip(louder + still, 0.0, 1.0)
+        base = np.clip(speech + still, 0.0, 1.0)
         shown = envelope(time_s, spoken.phones, delivery, random)
         change = np.zeros_like(base)
         if item.emotion != "neutral":
             amount = item.level * self.settings.emphasis
             change = offsets(base, lips.closure, item.emotion, amount * shown, speaker)
+            ratio = float(measured().openings[EMOTIONS.index(item.emotion)]) ** amount
+            base[:, _JAW] *= self._jaw_factor(speaker, base, change, lips.closure, ratio)
         felt = np.clip(base + change, 0.0, 1.0)
         expression = self._closer.close(speaker.neutral_iod, felt, lips.closure).astype(np.float32)
         rotation, scale = head(time_s, speaker.head_deg, random)
@@ -95,6 +97,21 @@ class Corpus:
     def _plain(self, item: Item, speaker: Speaker) -> Utterance:
         """The neutral twin's sound."""
         return recite(item.text, speaker, delivery_of("neutral", 0.0), item.twin.random(self.seed))
+
+    def _jaw_factor(self, speaker: Speaker, base: F64, change: F64, closure: F64, ratio: float) -> float:
+        """The factor on the jaw with which open lips are `ratio` times as far apart as without `change`.
+
+        An emotion's own lifting of lips opens them already; the jaw does the rest, as far as jaws go.
+        """
+        open_frames = closure < 0.5
+        if not open_frames.any():
+            return 1.0
+        plain, felt = (
+            float(self._closer.gaps_iod(speaker.neutral_iod, each[open_frames]).mean())
+            for each in (base, np.clip(base + change, 0.0, 1.0))
+        )
+        by_jaw = float((base[open_frames][:, _JAW] @ self._closer.rows.mean(0)[_JAW]).mean())
+        return float(np.clip(1.0 + (ratio * plain - felt) / max(by_jaw, 1e-6), *JAW_RANGE))
 
     def _own(self, speaker: Speaker, speech: F64) -> F64:
         """Speech by the speaker's habits and asymmetry, 0..1."""

@@ -26,7 +26,7 @@ VERSION: Final = 1
 STATES: Final = ("rest", "closed", "open", "rounded")
 # Speech and gaze, which the corpus makes itself; how far the lips open is `openings`.
 NOT_FELT: Final = ("jaw", "eyeLook", "mouthLeft", "mouthRight", "tongue")
-_OPENING_RANGE: Final = (0.7, 1.6)
+_OPENING_RANGE: Final = (0.7, 2.0)
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,9 @@ class Measured:
     """Change against neutral speech at level 1.
 
     by_state: float64 [E, 4, 52], in the order of EMOTIONS and STATES. spread: float64 [E, 52], standard
-    deviation over people. openings: float64 [E], factor on how far lips open. onset_s, offset_s: how long a
-    feeling takes to come and to go. variation: how much of it comes and goes while it is held.
+    deviation over people. openings: float64 [E], mean gap of the lips against neutral's, while they speak.
+    onset_s, offset_s: how long a feeling takes to come and to go. variation: how much of it comes and goes
+    while it is held.
     """
 
     by_state: F64
@@ -67,7 +68,7 @@ def measured() -> Measured:
         for at, state in enumerate(STATES):
             by_state[row, at] = _vector(values["states"].get(state) or values["direction"])
         spread[row] = _vector(values["spread"])
-        openings[row] = np.clip(values["gap_ratio"]["gain"], *_OPENING_RANGE)
+        openings[row] = np.clip(values["gap_ratio"]["mean"], *_OPENING_RANGE)
     timing = table["timing"]
     return Measured(by_state, spread, openings, timing["onset_s"], timing["offset_s"], timing["variation"])
 

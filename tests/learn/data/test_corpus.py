@@ -86,6 +86,19 @@ def test_the_offset_is_the_measured_one(tracks: dict[str, Track]) -> None:
         assert own > max(0.7, max(like) - 0.06), dict(zip(EMOTIONS, like, strict=True))
 
 
+def test_openings_are_near_the_measured_ones(tracks: dict[str, Track]) -> None:
+    """The mean gap against the twin's while lips are open, over both speakers."""
+    ratios: dict[str, list[float]] = {}
+    for track in tracks.values():
+        twin = tracks[str(track.truth["twin"])]
+        means = [gaps_iod(one)[one.truth["closure"] < 0.5].mean() for one in (track, twin)]
+        ratios.setdefault(track.emotion, []).append(float(means[0] / means[1]))
+    for emotion, found in ratios.items():
+        wanted = float(measured().openings[EMOTIONS.index(emotion)])
+        assert np.mean(found) == pytest.approx(wanted, rel=0.45), emotion
+    assert np.mean(ratios["angry"]) > 1.15 * np.mean(ratios["sad"])
+
+
 def test_twins_say_the_same_at_other_times(tracks: dict[str, Track]) -> None:
     different = 0
     for track in tracks.values():
