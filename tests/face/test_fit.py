@@ -44,18 +44,17 @@ def shape_error_iod(state: FaceState, expression: np.ndarray) -> float:
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("noise_px", [0.0, NOISE_PX])
 def test_one_blendshape_is_recovered(view: tuple[float, float, float], noise_px: float) -> None:
-    """Measured over all blendshapes, views and noise: 0.52 short on the smallest (gaze), 0.46 elsewhere (the
-    prior holds back what people do not do alone), 0.015 IOD of shape (the puffed cheeks), 1.3 degrees."""
+    """Measured over all blendshapes, views and noise: it is the largest, up to 0.46 short (the prior holds
+    back what people do not do alone); 0.016 IOD of shape (the puffed cheeks), 1.3 degrees."""
     rng = np.random.default_rng(5)
-    small = np.linalg.norm(builtin().expression_basis.reshape(52, -1), axis=1) < 0.2
     for name in BLENDSHAPES:
         if name == "tongueOut":  # no landmark lies on the tongue
             continue
         expression = np.zeros(52)
         expression[BLENDSHAPE_INDEX[name]] = 0.6
         state = fitted(person(rng), expression, pose_of(view), rng, noise_px)
-        tolerance = 0.55 if small[BLENDSHAPE_INDEX[name]] else 0.5
-        assert state.expression[BLENDSHAPE_INDEX[name]] == pytest.approx(0.6, abs=tolerance), name
+        assert np.argmax(state.expression) == BLENDSHAPE_INDEX[name], name
+        assert 0.12 < state.expression[BLENDSHAPE_INDEX[name]] < 0.7, name
         assert shape_error_iod(state, expression) < 0.02, name
         assert angle_deg(state.pose.rotation, pose_of(view).rotation) < 1.8, name
         assert state.pose.scale_px_per_iod == pytest.approx(SCALE_PX, rel=0.015), name

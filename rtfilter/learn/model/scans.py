@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES
 from rtfilter.errors import InputError
@@ -24,6 +25,10 @@ IDENTITY_VERTICES = 11248  # the first ones, which the identity modes move
 EYEBALLS = slice(21451, 24591)
 HEAD_FROM_SCAN = np.array([1.0, -1.0, -1.0])  # x to the subject's left; then y up to down, z forward to back
 OUTER_CORNERS = (36, 45)  # of the 68 landmarks
+MIRROR_IOD = 2e-3
+# The scans' eyes do not turn with the lids. These turns at coefficient 1, in degrees, give an iris a way of
+# 0.06 IOD to the side and 0.04 up or down, what people do who look as far as they comfortably can.
+GAZE_DEG = {"In": (25.0, 0.0), "Out": (25.0, 0.0), "Up": (0.0, 17.0), "Down": (0.0, 17.0)}
 # Shapes of other names. The scans' own cheek squint hardly moves; the cheek raiser is action unit 6.
 SOURCES = {
     "browInnerUp": ("browInnerUp_L", "browInnerUp_R"),
@@ -56,13 +61,15 @@ class Scans:
 
     @cached_property
     def mirror(self) -> I32:
-        """The vertex [V] that mirrors each one."""
-        from scipy.spatial import cKDTree
-
-        distance, index = cKDTree(self.neutral * (-1, 1, 1)).query(self.neutral)
-        if distance[FACE].max() > 1e-3:
-            raise InputError("the scans' mean face is not symmetric: expected ICT-FaceKit's neutral")
-        return np.asarray(index, np.int32)
+        """The vertex [V] that mirrors each one of the face and of the eyeballs; the others are their own."""
+        index = np.arange(len(self.neutral), dtype=np.int32)
+        for part in (FACE, EYEBALLS):  # apart: lacrimal vertices lie on those of the lids
+            own = self.neutral[part]
+            distance, nearest = cKDTree(own * (-1, 1, 1)).query(own)
+            if distance.max() > MIRROR_IOD:
+                raise InputError("the scans' mean face is not symmetric: expected ICT-FaceKit's neutral")
+            index[part] = part.start + nearest
+        return index
 
 
 def load_scans(path: Path) -> Scans:
@@ -87,6 +94,8 @@ def load_scans(path: Path) -> Scans:
             if source not in names:
                 raise InputError(f"{path}: no shape {source!r} for {name}: expected ICT-FaceKit's 57 shapes")
             expression[index] += arrays["expression"][names.index(source)] * unit
+    for name, turned in gaze(neutral * unit).items():
+        expression[BLENDSHAPES.index(name)] += turned
     return Scans(
         neutral=neutral * unit,
         quads=arrays["faces"].astype(np.int32),
@@ -96,6 +105,26 @@ def load_scans(path: Path) -> Scans:
         expression=expression,
         landmarks68=marks,
     )
+
+
+def gaze(neutral: F64) -> dict[str, F64]:
+    """Displacements [V, 3] of the eyeballs by the name of a gaze, turned about their centres."""
+    moved = {}
+    balls = np.arange(EYEBALLS.start, EYEBALLS.stop)
+    for name, (across_deg, along_deg) in GAZE_DEG.items():
+        for side, sign in (("Left", 1), ("Right", -1)):
+            ball = balls[neutral[balls, 0] * sign > 0]
+            centre = 0.5 * (neutral[ball].max(0) + neutral[ball].min(0))
+            across = np.radians(across_deg) * sign * (-1 if name == "In" else 1)
+            along = np.radians(along_deg) * (-1 if name == "Up" else 1)
+            # z is away from the camera: a pupil lies at -z of its centre.
+            x, y, z = (neutral[ball] - centre).T
+            x, z = np.cos(across) * x - np.sin(across) * z, np.sin(across) * x + np.cos(across) * z
+            y, z = np.cos(along) * y - np.sin(along) * z, np.sin(along) * y + np.cos(along) * z
+            shape = np.zeros_like(neutral)
+            shape[ball] = np.stack([x, y, z], axis=1) + centre - neutral[ball]
+            moved[f"eyeLook{name}{side}"] = shape
+    return moved
 
 
 def triangles_of(quads: I32) -> I32:
