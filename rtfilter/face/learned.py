@@ -5,7 +5,6 @@ Called by `face.edit` for `--editor learned`; `engines.expression.learned` has t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +20,6 @@ F64 = npt.NDArray[np.float64]
 
 # That own expression and edit may reach together; a blink ends at 1.
 LIMITS: Final = np.where(emotion.IS_BLINK > 0.0, 1.0, emotion.LIMIT)
-EMPHASIS: Final[Mapping[str, float]] = getattr(emotion, "EMPHASIS", {})
 LEAST_ROOM: Final = 1e-3
 # How fast amounts follow the controls beyond the offset's cut-off, so that calm smoothing is not slow.
 AMOUNTS_CUTOFF_HZ: Final = 0.5
@@ -36,7 +34,7 @@ def direct_only(controls: Controls) -> Controls:
 
 def emphasis(name: str) -> float:
     """The factor of the closed form on what an emotion was measured to be; the editor has the same."""
-    return EMPHASIS.get(name, 1.0)
+    return emotion.EMPHASIS.get(name, 1.0)
 
 
 def amounts_of(controls: Controls) -> F64:

@@ -55,10 +55,11 @@ class Mouth(nn.Module):
     def guard(self, target: Tensor, openness: Tensor, gaps_iod: Tensor, mouth: Tensor) -> Tensor:
         """`MouthGuard.solve`, differentiable in `target`.
 
-        target: [..., 52]. openness: [..., R], `Lips.openness`. gaps_iod: [..., 9]. mouth: [...].
+        target: [..., 52]. openness: [..., 2, R], `Lips.openness`. gaps_iod: [..., 9]. mouth: [...].
         """
-        held = 1.0 - (1.0 - mouth[..., None]) * openness
-        offset = target - (held * (target @ self.rows.T)) @ self.restore.T
+        speech, (raised, lowered) = target @ self.rows.T, openness.unbind(-2)
+        permitted = raised * speech.clamp_min(0.0) + lowered * speech.clamp_max(0.0)
+        offset = target - (speech - (1.0 - mouth[..., None]) * permitted) @ self.restore.T
         bound = OPEN_SHARE * gaps_iod.clamp_min(0.0)
         for _ in range(CLOSURE_STEPS):
             change = offset @ self.gap_rows.T

@@ -33,7 +33,7 @@ class Pair:
     """A neutral clip and its twin. T frames of the clip.
 
     emotion, level: the twin's. change: float32 [T, 52], the twin's coefficients less the clip's, where both
-    say the same. gaps_iod: float32 [2, T, 9], openness: [2, T, R], rounded: [2, T], 1 where the mouth is
+    say the same. gaps_iod: float32 [2, T, 9], openness: [2, T, 2, R], rounded: [2, T], 1 where the mouth is
     narrow: the lips of the clip, and of the clip with the change.
     """
 

@@ -36,8 +36,9 @@ class Batch:
     """B windows of T frames; float32.
 
     expression: [B, T, 52], as a tracker sees it. amounts: [B, T, 8]. mouth: [B, T]. since_s: [B, T]. change:
-    [B, T, 52], what the twin adds. gaps_iod: [B, T, 9], openness: [B, T, R], of the lips. rounded: [B, T], 1
-    where the mouth is narrow. motion_iod: [C, T, 478, 3], displacements from the neutral, of the first C.
+    [B, T, 52], what the twin adds. gaps_iod: [B, T, 9], openness: [B, T, 2, R], of the lips. rounded:
+    [B, T], 1 where the mouth is narrow. motion_iod: [C, T, 478, 3], displacements from the neutral, of the
+    first C.
     """
 
     expression: Tensor

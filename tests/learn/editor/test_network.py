@@ -130,7 +130,7 @@ def test_the_guard_in_pytorch_is_the_products(mouth: float) -> None:
         shape = with_expression(neutral, coefficients(jawOpen=opening, mouthPucker=0.5 - opening))
         lips, target = Lips.of(shape, neutral), rng.normal(0.0, 0.4, 52)
         wanted = guard.solve(target, lips, mouth)
-        given = (target, lips.openness(), lips.gaps_iod, np.array(mouth))
+        given = (target, np.array(lips.openness()), lips.gaps_iod, np.array(mouth))
         got = learned.guard(*(torch.tensor(one, dtype=torch.float32) for one in given))
         np.testing.assert_allclose(got.numpy(), wanted, atol=2e-5)
 
