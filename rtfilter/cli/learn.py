@@ -42,19 +42,26 @@ def learn(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{step} takes no --resume: what is finished is always kept")
     module, unit = MODULES[step]
     run = _main_of(module)
-    keywords: dict[str, Any] = {"overrides": arguments.set, "notify": notify}
+    keywords: dict[str, Any] = {"overrides": arguments.set}
     if step in RESUMED:
         keywords["resume"] = arguments.resume
     with ProgressBar(unit=unit) if unit and not arguments.quiet else nullcontext() as bar:
         if unit:
             keywords["progress"] = bar
+
+        def notify_below(line: str) -> None:
+            """Write a line that does not run into the bar."""
+            if bar is not None:
+                bar.close()
+            notify(line)
+
         try:
-            run(Path(config), **keywords)
+            run(Path(config), notify=notify_below, **keywords)
         except ImportError as error:
             raise _missing(error) from error
         except KeyboardInterrupt as error:
             again = "the same command, with --resume," if step in RESUMED else "the same command"
-            report_interruption(error, f"what is finished is kept; {again} goes on")
+            report_interruption(error, f"at work; what is finished is kept, and {again} goes on")
             raise InterruptedJob from error
     return 0
 

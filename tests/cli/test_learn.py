@@ -65,7 +65,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         error = process.communicate(timeout=30)[1]
     assert process.returncode == 130
-    assert "what is finished is kept; the same command goes on" in error
+    assert "at work; what is finished is kept, and the same command goes on" in error
     assert "Traceback" not in error
     assert not list(folder.rglob(".*")), "a half-written file was left"
 
