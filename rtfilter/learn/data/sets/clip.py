@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,9 +65,23 @@ def existing(folder: Path, what: str) -> Path:
     return folder
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files below `folder`, in order of their paths, through linked folders too; each folder once."""
+    seen: set[str] = set()
+    found: list[Path] = []
+    for top, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(top)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(top) / name for name in names]
+    yield from sorted(found)
+
+
 def usable_files(folder: Path, endings: tuple[str, ...], skipped: Skipped) -> Iterator[Path]:
     """Files below `folder` with one of the endings, in order; half-downloaded ones are counted, not given."""
-    for path in sorted(folder.rglob("*")):
+    for path in files_below(folder):
         ending = path.suffix.lower()
         if ending in PARTIAL:
             skipped.add("downloaded in part: download it again", path)

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from rtfilter.learn.data.sets.clip import VIDEOS, Clip, Skipped, Word, existing, usable_files
+from rtfilter.learn.data.sets.clip import VIDEOS, Clip, Skipped, Word, existing, files_below, usable_files
 
 TICKS_PER_S: Final = 25_000.0
 SILENCE: Final = ("sil", "sp")
@@ -24,12 +24,15 @@ def clips(folder: Path, skipped: Skipped) -> list[Clip]:
     """Clips below `folder`, in order. People are its folders s1, s2 ...; a clip outside is one itself."""
     existing(folder, "GRID's folders of speakers, such as s1")
     found = []
-    pictures = next(folder.rglob("*/*.jpg"), None)
-    if pictures is not None and _NAME.search(pictures.parent.name):
-        skipped.add("GRID in single pictures: get the videos (.mpg)", pictures.parent)
     alignments: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*.align")):
-        alignments.setdefault(path.stem, []).append(path)
+    pictures: set[Path] = set()
+    for path in files_below(folder):
+        if path.suffix == ".align":
+            alignments.setdefault(path.stem, []).append(path)
+        elif path.suffix == ".jpg" and _NAME.search(path.parent.name):
+            pictures.add(path.parent)
+    for each in sorted(pictures):
+        skipped.add("GRID in single pictures: get the videos (.mpg)", each)
     for path in usable_files(folder, VIDEOS, skipped):
         if not _NAME.search(path.stem):
             skipped.add("a name that GRID's clips do not have", path)

@@ -156,6 +156,16 @@ def test_sets_are_read_together_and_summed_up(tmp_path: Path) -> None:
     assert "there twice" in text
 
 
+def test_folders_may_be_links_and_links_may_lead_in_a_circle(tmp_path: Path) -> None:
+    put(tmp_path / "disk" / "M003", "video/front/angry/level_3/001.mp4")
+    data = tmp_path / "mead"
+    data.mkdir()
+    (data / "M003").symlink_to(tmp_path / "disk" / "M003")
+    (tmp_path / "disk" / "M003" / "again").symlink_to(data)
+    clips = mead.clips(data, Skipped())
+    assert labels(clips) == [("M003", "001", "angry", 1.0)]
+
+
 def test_missing_and_empty_sets(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder; expected MEAD's folders of actors"):
         read_sets([("mead", tmp_path / "none")], print)
