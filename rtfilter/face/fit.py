@@ -82,7 +82,7 @@ class FitConstants:
 
     mean_iod: float64 [478, 3]. rigidity: float64 [478]. basis: float32 [52, N], point_weights: float64 [N].
     gram_inverse, split_inverse, rho: of the expression's least squares, see `box_least_squares`.
-    identity_basis: float64 [I, N]; identity_shrink: float64 [I], 0..1, the factor that noise leaves of its
+    identity_basis: float32 [I, N]; identity_shrink: float64 [I], 0..1, the factor that noise leaves of its
     coefficients. seed_rows: float64 [I, N]: a single frame's identity coefficients from its difference to the
     mean face, most probable together with an expression.
     """
@@ -90,7 +90,7 @@ class FitConstants:
     def __init__(self, model: MorphableModel) -> None:
         self.mean_iod = model.mean_iod.astype(np.float64)
         self.rigidity = model.rigidity.astype(np.float64)
-        # One float32 copy of the basis serves every product: it has to come from memory each frame.
+        # One float32 copy of each basis serves every product: it has to come from memory each frame.
         self.basis = model.expression_basis.reshape(BLENDSHAPE_COUNT, -1)
         weights = np.ones((LANDMARK_COUNT, 3))
         weights[:, 2] = DEPTH_WEIGHT**2
@@ -106,13 +106,13 @@ class FitConstants:
         self.rho = PENALTY * float(np.sqrt(power[0] * power[-1]))
         self.gram_inverse = np.linalg.inv(gram)
         self.split_inverse = np.linalg.inv(gram + self.rho * np.eye(BLENDSHAPE_COUNT))
-        self.identity_basis = model.identity_basis.reshape(len(model.identity_basis), -1).astype(np.float64)
+        self.identity_basis = model.identity_basis.reshape(len(model.identity_basis), -1)
         # Measured: a person's single quiet frame scatters by about 0.012 IOD a coordinate around their
         # average; each direction of the identity basis is weighed against that by its own variance.
         noise = 0.012**2 * 3
         variance = model.identity_scale.astype(np.float64) ** 2
         self.identity_shrink = variance / (variance + noise)
-        both = np.concatenate([basis, self.identity_basis])
+        both = np.concatenate([basis, self.identity_basis.astype(np.float64)])
         weighted = both * self.point_weights
         normal = weighted @ both.T
         normal[:BLENDSHAPE_COUNT, :BLENDSHAPE_COUNT] += SEED_VARIANCE * prior
@@ -191,8 +191,9 @@ class FaceFit:
         """The person's neutral and identity coefficients: basis first, free form as evidence grows."""
         constants = self._constants
         off_mean = (state.shape_iod - constants.mean_iod).ravel()
-        identity = constants.identity_shrink * np.einsum("in,n->i", constants.identity_basis, off_mean)
-        explained = np.einsum("i,in->n", identity, constants.identity_basis)
+        seen = np.einsum("in,n->i", constants.identity_basis, off_mean.astype(np.float32))
+        identity = constants.identity_shrink * seen
+        explained = np.einsum("i,in->n", identity.astype(np.float32), constants.identity_basis)
         committed = state.weight / (state.weight + HALF_COMMIT_WEIGHT)
         neutral = constants.mean_iod + (explained + committed * (off_mean - explained)).reshape(
             LANDMARK_COUNT, 3
