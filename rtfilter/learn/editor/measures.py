@@ -33,7 +33,7 @@ Edit = Callable[[Track, Controls], F64]
 
 # Frames that an edit may take to come are left out of all measures.
 ARRIVAL_S: Final = 0.5
-SPOKEN: Final = 0.5
+SPOKEN: Final = Controls().mouth  # the default
 LEVELS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 # An edit that grows by less than this between two levels has stopped growing.
 _LEAST_GROWTH_IOD = 1e-5
