@@ -24,6 +24,7 @@ from rtfilter.learn.editor.pairs import Pair, load_pairs, split_speakers
 from rtfilter.learn.editor.parallel import process_group
 from rtfilter.learn.editor.settings import EditorSettings
 from rtfilter.learn.editor.train import Training
+from rtfilter.learn.stccl.metric import Metric
 
 STEP: Final = "ablation"
 # Held-out pairs that are measured at most, evenly spread.
@@ -66,8 +67,10 @@ def main(config_path: Path, overrides: Sequence[str] = (), notify: Notify = lamb
     if settings.others is not None:
         apart[settings.others.name] = load_pairs(settings.others, settings.alignments, model, notify)
     notify(f"{len(train)} pairs to learn from")
+    judge = Metric.load()
     tables = {
-        name: [*_head(name, pairs), _line(CLOSED, measure(model, pairs))] for name, pairs in apart.items()
+        name: [*_head(name, pairs), _line(CLOSED, measure(model, pairs, metric=judge))]
+        for name, pairs in apart.items()
     }
     whole = ""
     with process_group(run.device, run.threads) as group:
@@ -79,17 +82,19 @@ def main(config_path: Path, overrides: Sequence[str] = (), notify: Notify = lamb
                 training = Training(folder / row.name, run.seed, own, train, model, group, made_by, notify)
                 training.run(resume=path.exists())
             for name, pairs in apart.items():
-                tables[name].append(_line(row.title, _measured(path, model, pairs, own.guard)))
+                tables[name].append(_line(row.title, _measured(path, model, pairs, own.guard, judge)))
                 notify(tables[name][-1])
             whole = "\n\n".join("\n".join(lines) for lines in tables.values()) + "\n"
             write_whole(folder / "table.md", whole.encode())
     return whole
 
 
-def _measured(path: Path, model: MorphableModel, pairs: Sequence[Pair], guard: bool) -> EditorMeasure:
+def _measured(
+    path: Path, model: MorphableModel, pairs: Sequence[Pair], guard: bool, judge: Metric
+) -> EditorMeasure:
     checkpoint = Checkpoint.load(path)
     weights = checkpoint.restored().weights(checkpoint.face_model, checkpoint.made_by)
-    return measure(model.with_editor(weights), pairs, guard)
+    return measure(model.with_editor(weights), pairs, guard, judge)
 
 
 def _head(title: str, pairs: Sequence[Pair]) -> list[str]:

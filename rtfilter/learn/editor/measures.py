@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from rtfilter.controls import Controls
 from rtfilter.face.edit import FaceEditor, offset_cutoff_hz
@@ -24,6 +25,7 @@ from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose
 from rtfilter.learn.data.track import Track
 from rtfilter.learn.editor.pairs import Pair
+from rtfilter.learn.stccl.metric import Metric
 from rtfilter.quality.measures import FacePairs, jitter
 from rtfilter.quality.mouth import mouth
 
@@ -46,8 +48,8 @@ class EditorMeasure:
     At mouth 0, and at the intensity that is the twin's level: emotion_error: root mean square distance of the
     landmarks from the twin's, over that of no edit; bias: the same of the clip's mean face. At mouth SPOKEN
     and intensity 1, as in `quality.mouth`: gap_r, gap_gain, width_r, width_gain, closures_kept (of all clips
-    together); jitter: of the edit alone. growth: share of frames and steps of LEVELS in which the edit grows
-    with the intensity, at mouth 0.
+    together); jitter: of the edit alone; space, time: STCCL's agreement of source and edited mesh, 1 is the
+    most. growth: share of frames and steps of LEVELS in which the edit grows with the intensity, at mouth 0.
     """
 
     emotion_error: float
@@ -58,6 +60,8 @@ class EditorMeasure:
     width_gain: float
     closures_kept: float
     jitter: float
+    space: float
+    time: float
     growth: float
 
     def cells(self) -> list[str]:
@@ -101,9 +105,15 @@ def _unguarded(model: MorphableModel, clip: Track, controls: Controls) -> F64:
     return np.array(offsets)
 
 
-def measure(model: MorphableModel, pairs: Sequence[Pair], guard: bool = True) -> EditorMeasure:
-    """The measures of the editor of `model`, over the clips of `pairs`. guard: see `edited`."""
-    found = [_of_pair(partial(edited, model, guard=guard), model, one) for one in pairs]
+def measure(
+    model: MorphableModel, pairs: Sequence[Pair], guard: bool = True, metric: Metric | None = None
+) -> EditorMeasure:
+    """The measures of the editor of `model`, over the clips of `pairs`.
+
+    guard: see `edited`. metric: for space and time, which are NaN without.
+    """
+    edit = partial(edited, model, guard=guard)
+    found = [_of_pair(edit, model, one, metric if k % 3 == 0 else None) for k, one in enumerate(pairs)]
 
     def mean(name: str) -> float:
         values = [one[name] for one in found if one[name] is not None]
@@ -117,7 +127,7 @@ def measure(model: MorphableModel, pairs: Sequence[Pair], guard: bool = True) ->
     )
 
 
-def _of_pair(edit: Edit, model: MorphableModel, pair: Pair) -> dict[str, float | None]:
+def _of_pair(edit: Edit, model: MorphableModel, pair: Pair, metric: Metric | None) -> dict[str, float | None]:
     clip, since = pair.clip, round(ARRIVAL_S * pair.clip.fps)
     free = edit(clip, Controls({pair.emotion: pair.level / emphasis(pair.emotion)}, mouth=0.0))[since:]
     kept = edit(clip, Controls({pair.emotion: 1.0}, mouth=SPOKEN))[since:]
@@ -133,8 +143,22 @@ def _of_pair(edit: Edit, model: MorphableModel, pair: Pair) -> dict[str, float |
         "closures": float(speech.closures),
         "closures_kept": speech.closures_kept,
         "jitter": shake.edit_iod,
+        **_agreement(metric, model, clip, kept, since),
         "growth": _growth(edit, model, pair, since),
     }
+
+
+def _agreement(
+    metric: Metric | None, model: MorphableModel, clip: Track, offsets: F64, since: int
+) -> dict[str, float | None]:
+    """STCCL's cosine between the mesh before and after, mean over windows and levels."""
+    if metric is None:
+        return {"space": None, "time": None}
+    source = torch.from_numpy(clip.shape_iod[since:] - clip.neutral_iod)[None]
+    moved = torch.from_numpy(model_moves(model, offsets).astype(np.float32)).view_as(source)
+    with torch.no_grad():
+        found = metric.similarity(source + moved, source)
+    return {kind: float(each.mean()) for kind, each in found.items()}
 
 
 def _growth(edit: Edit, model: MorphableModel, pair: Pair, since: int) -> float:

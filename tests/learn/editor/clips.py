@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from rtfilter.controls import BLENDSHAPE_COUNT, EMOTIONS
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES, EMOTIONS
 from rtfilter.face.mouth import lip_gaps
 from rtfilter.learn.data.track import SUFFIX, Track
 from rtfilter.learn.editor.network import EditorNetwork, Sizes
-from tests.faces import builtin, coefficients, person, with_expression
+from tests.faces import coefficients, person, with_expression
 
 FPS = 25.0
 FRAMES = 50
@@ -18,8 +19,6 @@ FRAMES = 50
 
 def random_network(seed: int = 0, sizes: Sizes | None = None) -> EditorNetwork:
     """A network whose every weight counts."""
-    import torch
-
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = EditorNetwork(sizes or Sizes(), rng.normal(0.0, 0.4, (len(EMOTIONS), BLENDSHAPE_COUNT)))
@@ -66,7 +65,7 @@ def takes(number: int, emotions: tuple[str, ...] = ("happy", "angry")) -> list[T
     }
     found = [plain]
     for emotion in emotions:
-        mouth = np.array([name.startswith("mouth") for name in _names()])
+        mouth = np.array([name.startswith("mouth") for name in BLENDSHAPES])
         change = felt[emotion] * np.where(mouth, 0.4 + 0.6 * opened, 1.0) * rng.uniform(0.9, 1.1)
         told = np.clip(speech + change, 0.0, 1.0)
         found.append(track(f"{who}_{emotion}", who, neutral, told, emotion, 1.0, plain.name))
@@ -79,12 +78,3 @@ def write_tracks(folder: Path, people: int = 3, emotions: tuple[str, ...] = ("ha
         for one in takes(number, emotions):
             one.save(folder / f"{one.name}{SUFFIX}")
     return folder
-
-
-def _names() -> tuple[str, ...]:
-    from rtfilter.controls import BLENDSHAPES
-
-    return BLENDSHAPES
-
-
-MODEL = builtin()
