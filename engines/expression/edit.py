@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.engines.expression.values import Formula, Value
 from rtfilter.face import edit as reference
-from rtfilter.face import emotion
+from rtfilter.face import emotion, lids
 from rtfilter.face.edit import VIEW_COUNT
 from rtfilter.face.landmarks import (
     LANDMARK_COUNT,
@@ -91,6 +91,17 @@ def _share(cycles: Value) -> Value:
     """The weight of a new sample, for cut-off times interval."""
     reach = cycles * (2.0 * math.pi)
     return reach / (reach + 1.0)
+
+
+def lid_room(neutral_iod: Value, mean_iod: F64) -> Value:
+    """`lids.room`: the factor on an offset, [B, 52]. neutral_iod: [B, 1434]; mean_iod: [478, 3]."""
+    opening = np.zeros((3 * LANDMARK_COUNT, 2))
+    sides = ((lids.LEFT_UPPER, lids.LEFT_LOWER), (lids.RIGHT_UPPER, lids.RIGHT_LOWER))
+    for side, (upper, lower) in enumerate(sides):
+        opening[3 * lower + 1, side], opening[3 * upper + 1, side] = 1.0 / len(lower), -1.0 / len(upper)
+    ratio = neutral_iod @ np.asarray(opening / lids.opening_iod(mean_iod), np.float64)
+    short = 1.0 - ratio.clip(lids.LEAST_ROOM, 1.0)
+    return 1.0 - short @ np.stack([lids.LEFT, lids.RIGHT])
 
 
 def guarded(guard: MouthGuard, offset: Value, shape_iod: Value, neutral_iod: Value, mouth: Value) -> Value:

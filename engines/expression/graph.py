@@ -146,6 +146,7 @@ class _Whole:
             )
             added, remembered = learned.learned_offset(self._f, self._editor, coefficients, asked, remembered)
             wanted = wanted + added
+        wanted = wanted * edit.lid_room(neutral, self._known.mean_iod)
         return motion, remembered, edit.guarded(self._guard, wanted, shape, neutral, target["mouth"])
 
     def _shown(self, now: Value, face: Value, visible: Value) -> tuple[Value, Value, Value]:

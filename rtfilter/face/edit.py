@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT, Controls
-from rtfilter.face import emotion
+from rtfilter.face import emotion, lids
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
 from rtfilter.face.learned import LearnedEditor, LearnedState, amounts_of, direct_only
@@ -57,7 +57,7 @@ class FaceEditor:
 
     def __init__(self, model: MorphableModel, fade_s: float) -> None:
         self._model = model
-        self._guard = MouthGuard(model)
+        self._guard, self._mean_iod = MouthGuard(model), model.mean_iod.astype(np.float64)
         self._fade_s = fade_s
         self._controls: Controls | None = None
         self._target, self._filter = emotion.Target.of_controls(Controls()), OneEuro()
@@ -90,6 +90,7 @@ class FaceEditor:
                 learned, face.expression, self._amounts, controls.mouth, cutoff_hz, time_s
             )
             wanted = wanted + added
+        wanted = wanted * lids.room(face.neutral_iod, self._mean_iod)
         offset = self._guard.solve(wanted, Lips.of(face.shape_iod, face.neutral_iod), controls.mouth)
         yaw, pitch, _ = face.pose.yaw_pitch_roll_deg
         visible = _fall(abs(yaw), YAW_FADE_DEG) * _fall(abs(pitch), PITCH_FADE_DEG)

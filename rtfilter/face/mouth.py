@@ -34,7 +34,7 @@ CLOSURE_STEPS: Final = 2
 OPEN_SHARE: Final = 0.6  # emotion may change a gap by this share of itself
 
 # Where the lips are this far apart, emotion has its way with the opening; below, in proportion.
-FULL_GAP_IOD: Final = 0.15
+FULL_GAP_IOD: Final = 0.3
 # Width over the neutral width: rounded lips, whose width is all speech, and lips that are not rounded.
 ROUNDED, UNROUNDED = 0.6, 1.1
 
