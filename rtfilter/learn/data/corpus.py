@@ -37,8 +37,8 @@ F64 = npt.NDArray[np.float64]
 Progress = Callable[[int, int | None], None]
 
 # Raised when the same settings give other tracks.
-VERSION: Final = 3
-JAW_RANGE: Final = (0.3, 1.8)
+VERSION: Final = 4
+JAW_RANGE: Final = (0.6, 1.8)
 MANIFEST: Final = "corpus.json"
 _ROUND = [index for name in GROUPS["round"] for index in both_sides(name)]
 _JAW = [index for name in GROUPS["jaw"] for index in both_sides(name)]
@@ -67,14 +67,13 @@ class Corpus:
         calm = self._closer.close(speaker.neutral_iod, np.clip(speech + still, 0.0, 1.0), lips.closure)
         base = np.clip(speech + still, 0.0, 1.0)
         shown = envelope(time_s, spoken.phones, delivery, random)
-        change = np.zeros_like(base)
+        felt, closing = base, lips.closure
         if item.emotion != "neutral":
             amount = item.level * self.settings.emphasis
             change = offsets(base, lips.closure, item.emotion, amount * shown, speaker)
             ratio = float(measured().openings[EMOTIONS.index(item.emotion)]) ** amount
-            base[:, _JAW] *= self._jaw_factor(speaker, base, change, lips.closure, ratio)
-        felt = np.clip(base + change, 0.0, 1.0)
-        expression = self._closer.close(speaker.neutral_iod, felt, lips.closure).astype(np.float32)
+            felt, closing = self._opened(speaker, base, change, lips.closure, ratio)
+        expression = self._closer.close(speaker.neutral_iod, felt, closing).astype(np.float32)
         rotation, scale = head(time_s, speaker.head_deg, random)
         moved = np.einsum("te,enc->tnc", expression, self.model.expression_basis)
         truth: dict[str, npt.NDArray[Any]] = {
@@ -98,20 +97,29 @@ class Corpus:
         """The neutral twin's sound."""
         return recite(item.text, speaker, delivery_of("neutral", 0.0), item.twin.random(self.seed))
 
-    def _jaw_factor(self, speaker: Speaker, base: F64, change: F64, closure: F64, ratio: float) -> float:
-        """The factor on the jaw with which open lips are `ratio` times as far apart as without `change`.
+    def _opened(
+        self, speaker: Speaker, base: F64, change: F64, closure: F64, ratio: float
+    ) -> tuple[F64, F64]:
+        """`base + change` with lips on average `ratio` times as far apart as in `base`; and how far to close.
 
-        An emotion's own lifting of lips opens them already; the jaw does the rest, as far as jaws go.
+        An emotion's own lifting of lips opens them already. The jaw does the rest, as far as jaws go; what is
+        then too wide is closed by the lips, in all frames alike.
         """
-        open_frames = closure < 0.5
-        if not open_frames.any():
-            return 1.0
-        plain, felt = (
-            float(self._closer.gaps_iod(speaker.neutral_iod, each[open_frames]).mean())
-            for each in (base, np.clip(base + change, 0.0, 1.0))
-        )
-        by_jaw = float((base[open_frames][:, _JAW] @ self._closer.rows.mean(0)[_JAW]).mean())
-        return float(np.clip(1.0 + (ratio * plain - felt) / max(by_jaw, 1e-6), *JAW_RANGE))
+        frames = closure < 0.5
+
+        def gap(expression: F64) -> float:
+            shown = np.clip(expression, 0.0, 1.0)[frames]
+            return float(self._closer.gaps_iod(speaker.neutral_iod, shown).mean())
+
+        if not frames.any():
+            return np.clip(base + change, 0.0, 1.0), closure
+        wanted = ratio * gap(base)
+        by_jaw = float((base[frames][:, _JAW] @ self._closer.rows.mean(0)[_JAW]).mean())
+        factor = float(np.clip(1.0 + (wanted - gap(base + change)) / max(by_jaw, 1e-6), *JAW_RANGE))
+        louder = base.copy()
+        louder[:, _JAW] *= factor
+        left = min(wanted / max(gap(louder + change), 1e-6), 1.0)
+        return np.clip(louder + change, 0.0, 1.0), 1.0 - (1.0 - closure) * left
 
     def _own(self, speaker: Speaker, speech: F64) -> F64:
         """Speech by the speaker's habits and asymmetry, 0..1."""
