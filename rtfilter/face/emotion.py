@@ -32,7 +32,10 @@ EMPHASIS: Final[Mapping[str, float]] = {
 }  # fmt: skip
 # Added to that, to be read without folds and light: found by `learn.emotions.accent`.
 ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
-    "happy": {"mouthSmile": 0.60, "mouthStretch": 0.15, "cheekSquint": 0.25, "mouthFunnel": -0.15},
+    "happy": {
+        "mouthSmile": 0.60, "mouthStretch": 0.15, "cheekSquint": 0.25, "mouthFunnel": -0.15,
+        "mouthUpperUp": -0.30,
+    },
     "sad": {
         "mouthFrown": 0.70, "browDown": 0.55, "browInnerUp": 0.25, "mouthShrugLower": 0.30, "eyeBlink": 0.15,
         "mouthShrugUpper": 0.15, "mouthFunnel": -0.20, "mouthLowerDown": -0.15, "mouthSmile": -0.10,
