@@ -27,9 +27,9 @@ class Card:
     """How a judge wants its picture.
 
     low, high: what black and white become, where mean is (). mean, std: by channel, of values 0..1 (as for
-    ImageNet). bgr: blue first. size_px: side of the picture where the model leaves it free. side_iod,
-    down_iod: the square's side and how far its centre lies below the middle of the eyes. labels: of the
-    outputs, in order.
+    ImageNet). bgr: blue first. grey: without colour, in all channels. size_px: side of the picture where the
+    model leaves it free. side_iod, down_iod: the square's side and how far its centre lies below the middle
+    of the eyes. labels: of the outputs, in order.
     """
 
     low: float = -1.0
@@ -37,6 +37,7 @@ class Card:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     bgr: bool = False
+    grey: bool = False
     size_px: int = 0
     side_iod: float = 2.2
     down_iod: float = 0.24
@@ -112,7 +113,8 @@ def _std(value: Any) -> Mapping[str, Any] | None:
 
 
 def _colour(value: Any) -> Mapping[str, Any] | None:
-    return {"bgr": value == "bgr"} if value in ("rgb", "bgr") else None
+    known = value in ("rgb", "bgr", "grey")
+    return {"bgr": value == "bgr", "grey": value == "grey"} if known else None
 
 
 def _size(value: Any) -> Mapping[str, Any] | None:
@@ -147,7 +149,7 @@ _EXPECTED = {
     "range": "[black, white], rising",
     "mean": "one number or three, of values 0..1",
     "std": "one number or three, above 0",
-    "colour": '"rgb" or "bgr"',
+    "colour": '"rgb", "bgr" or "grey"',
     "size_px": "a whole number from 8 to 1024",
     "crop": '{"side_iod": 0.1..10, "down_iod": -10..10}',
     "labels": 'a list of names such as ["angry", "happy"]',

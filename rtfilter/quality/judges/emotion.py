@@ -87,10 +87,15 @@ class EmotionJudge:
 
     def add(self, source: U8, edited: U8, points_px: F32) -> None:
         """One pair of frames, uint8 RGB [H, W, 3], and the source's landmarks."""
+        self._before.append(self.look(source, points_px))
+        self._after.append(self.look(edited, points_px))
+
+    def look(self, rgb: U8, points_px: F32) -> F64:
+        """The network's own numbers [labels] for a picture uint8 RGB [H, W, 3], cut where landmarks lie."""
         card, side = self._picture.card, self._picture.side_px
-        where = crops.square(points_px, card.side_iod, card.down_iod, side)
-        self._before.append(self._outputs(crops.cut(source, where, side)))
-        self._after.append(self._outputs(crops.cut(edited, where, side)))
+        return self._outputs(
+            crops.cut(rgb, crops.square(points_px, card.side_iod, card.down_iod, side), side)
+        )
 
     def measure(self) -> PerceivedEmotion | None:
         """Mean probabilities so far; None without frames."""

@@ -68,7 +68,10 @@ class PictureInput:
     def values(self, crop: U8) -> F32:
         """A crop, uint8 RGB [side, side, 3], as the network takes it without its batch: float32 [C, H, W] or
         [H, W, C], in the card's range and order of channels."""
-        scaled = self.card.values(_grey(crop) if self.channels == 1 else crop)
+        seen = crop
+        if self.channels == 1 or self.card.grey:
+            seen = np.repeat(_grey(crop), self.channels, 2)
+        scaled = self.card.values(seen)
         return np.ascontiguousarray(scaled.transpose(2, 0, 1) if self.channels_first else scaled)
 
 

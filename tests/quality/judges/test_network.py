@@ -18,7 +18,7 @@ from rtfilter.quality.judges.identity import open_descriptor
 from rtfilter.quality.judges.network import open_network
 from rtfilter.quality.judges.picture import PictureInput
 from tests.engines.tflite_files import Step, tflite_file, window_options
-from tests.quality.judges.nets import FLOAT, UINT8, brightness, linear, save
+from tests.quality.judges.nets import FLOAT, UINT8, brightness, linear, plain, save
 
 COLOURS = np.zeros((8, 8, 3), np.uint8)
 COLOURS[:, :4] = (255, 0, 51)  # left half: red 1, green 0, blue 0.2
@@ -220,6 +220,15 @@ def test_a_card_says_what_the_file_cannot(tmp_path: Path) -> None:
     assert found.labels == ("happy", "sad")
 
 
+def test_a_card_may_ask_for_grey_in_all_channels(tmp_path: Path) -> None:
+    path = brightness(tmp_path / "net.onnx", [1, 3, 8, 8], [1.0])
+    card_path(path).write_text('{"colour": "grey", "range": [0, 255]}')
+    picture = PictureInput.of(open_network(path), read_card(path, Card()))
+    seen = picture.values(plain((200, 100, 10), 8, 8))
+    assert seen.shape == (3, 8, 8)
+    np.testing.assert_allclose(seen, round(0.299 * 200 + 0.587 * 100 + 0.114 * 10), atol=0.6)
+
+
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
@@ -232,7 +241,7 @@ def test_a_card_says_what_the_file_cannot(tmp_path: Path) -> None:
         ('{"mean": [0.5]}', "mean and std belong together"),
         ('{"mean": [0.5, 0.5], "std": [1, 1]}', "mean: expected one number or three"),
         ('{"mean": [0.5], "std": [0]}', "std: expected"),
-        ('{"colour": "grey"}', "colour: expected"),
+        ('{"colour": "sepia"}', "colour: expected"),
         ('{"size_px": 2}', "size_px: expected a whole number"),
         ('{"crop": {"side_iod": 0, "down_iod": 0}}', "crop: expected"),
         ('{"crop": 2}', "crop: expected"),
