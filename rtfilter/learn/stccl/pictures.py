@@ -25,9 +25,11 @@ from rtfilter.tracking.engine import EngineTracker
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
+# Raised when the same video gives other pictures.
+VERSION: Final = 1
 # What a picture shows of the head frame: a square of so many IODs, its middle below the eyes.
-SPAN_IOD: Final = 1.7
-MIDDLE_IOD: Final = (0.0, 0.35)
+SPAN_IOD: Final = 1.9
+MIDDLE_IOD: Final = (0.0, 0.25)
 _FINER: Final = 2  # sampled so many times finer, then averaged: what is sampled directly flickers
 _FLAT: Final = 1.0  # grey levels of spread below which a clip is taken as blank
 

@@ -13,7 +13,7 @@ from rtfilter.errors import InputError, UsageError
 from rtfilter.learn.data.sets.read import parse_set, read_sets
 from rtfilter.learn.data.track import Track, write_whole
 from rtfilter.learn.stccl.pairs import Pair, Signal, load_pairs
-from rtfilter.learn.stccl.pictures import pictures
+from rtfilter.learn.stccl.pictures import VERSION, pictures
 from rtfilter.learn.stccl.settings import StcclSettings
 
 SUFFIX = ".pictures.npz"
@@ -41,17 +41,18 @@ def pairs_of(settings: StcclSettings) -> list[Pair]:
 def kept_pictures(path: Path, video: Path, track: Track, signal: str) -> Signal:
     """A track's pictures, float16 [T, 64, 64]: from the file `path`, or made and kept there.
 
-    A damaged file, or one of another length, is made again.
+    A file that is damaged, or of another length or version, is made again.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            found: Signal = archive["pictures"]
+            found: Signal = archive[f"pictures{VERSION}"]
         if len(found) == track.frames:
             return found
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         pass
     made = pictures(video, track, signal).astype(np.float16)
     file = io.BytesIO()
-    np.savez_compressed(file, pictures=made)
+    arrays = {f"pictures{VERSION}": made}
+    np.savez_compressed(file, **arrays)
     write_whole(path, file.getvalue())
     return made
