@@ -140,7 +140,7 @@ def talk(seed: int, smile: float = 0.0) -> torch.Tensor:
     return torch.from_numpy(moved.astype(np.float32))
 
 
-@pytest.mark.parametrize("name", ["builtin"])
+@pytest.mark.parametrize("name", ["builtin", "builtin-cm"])
 def test_the_committed_metric_knows_the_same_talk_behind_a_smile(name: str) -> None:
     metric = Metric.load(name)
     source, smiling, other = talk(1), talk(1, smile=0.4), talk(2, smile=0.4)
