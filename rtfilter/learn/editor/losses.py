@@ -45,13 +45,13 @@ def mouth_shape(mouth: Mouth, shown: Shown, batch: Batch) -> Tensor:
     """What the edit does to speech: value and variation of gap and width, closures, rounding.
 
     Pearson's r would see neither gain nor offset. At mouth 1 the lips' gaps and width stay the source's own,
-    value by value and in their variation; towards mouth 0 both are free, but where lips are closed, or
-    rounded, nothing changes at any setting.
+    value by value and in their variation; towards mouth 0 they change as the twin's do. Where lips are
+    closed, or rounded, nothing changes at any setting.
     """
     gaps, width = shown.offset @ mouth.gaps, shown.offset @ mouth.width
-    change = torch.cat([gaps, width[..., None]], dim=-1) / LIPS_IOD
-    varied = change - change.mean(dim=1, keepdim=True)
-    kept = batch.mouth[..., None] * (_soft(change) + _soft(varied))
+    permitted = torch.cat([shown.twin @ mouth.gaps, (shown.twin @ mouth.width)[..., None]], dim=-1)
+    off = (torch.cat([gaps, width[..., None]], dim=-1) - permitted) / LIPS_IOD
+    kept = _soft(off) + _soft(off - off.mean(dim=1, keepdim=True))
     closed = torch.exp(-batch.gaps_iod.clamp_min(0.0) / CLOSED_IOD) * _soft(gaps / LIPS_IOD)
     rounded = batch.rounded * _soft(width / LIPS_IOD)
     return kept.mean() + closed.mean() + rounded.mean()

@@ -18,17 +18,19 @@ from torch import Tensor
 
 from rtfilter.controls import EMOTIONS
 from rtfilter.errors import InputError
+from rtfilter.face import emotion
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.editor.pairs import NEUTRAL, Pair
 
 F32 = npt.NDArray[np.float32]
 
-# Shares of the requests: the emotion on a neutral face; neutral on an emotional one; and the emotion that the
-# face has already, of which there is nothing to add.
+# Shares of the requests other than an emotion on a neutral face: neutral on an emotional one; and the emotion
+# that the face has already, of which half is added, as by the closed form.
 CALMED: Final = 0.1
 ALREADY: Final = 0.1
-# Of a tracker, beside noise that is new on every frame: what stays off through a window, in units of it.
-_LASTING = 0.5
+# A face at rest, as it is fitted, lies off zero by so much in each coefficient (standard deviation). Without
+# that, a rest that looks a little like a smile is taken for one, and nothing is added to it.
+REST: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,9 @@ class Windows:
             change = -change
         else:
             amounts[:, EMOTIONS.index(pair.emotion)] = pair.level
-            change = change * (0.0 if emotional else 1.0)
+            change = change * (emotion.ALREADY if emotional else 1.0)
         noise = rng.normal(0.0, self._noise, expression.shape)
-        noise = noise + _LASTING * rng.normal(0.0, self._noise, expression.shape[1])
+        noise = noise + np.abs(rng.normal(0.0, REST, expression.shape[1]))
         # A third of the requests at each end of `mouth`, and a third between.
         mouth = float(np.clip(rng.uniform(-1.0, 2.0), 0.0, 1.0))
         row = {
