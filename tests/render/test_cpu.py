@@ -238,9 +238,9 @@ def disc_moments(rgb: np.ndarray, centre: np.ndarray, reach: int) -> tuple[np.nd
 @pytest.mark.parametrize(
     ("change", "tolerance", "tolerance_px"),
     [
-        # Measured: 1.6 % and 1.2 %, and 9 % where a squinting lid all but touches the pupil.
-        ({"eyeWide": 1.5}, 0.03, 0.15),
-        ({"eyeWide": 1.0, "eyeLookOutLeft": 0.4}, 0.03, 0.15),
+        # Measured: 3.9 % and 3.6 %, and 0.24 px, of lids that open to almost twice; less where they squint.
+        ({"eyeWide": 1.5}, 0.05, 0.3),
+        ({"eyeWide": 1.0, "eyeLookOutLeft": 0.4}, 0.05, 0.3),
         ({"eyeSquint": 0.8}, 0.15, 0.6),
     ],
 )
@@ -257,7 +257,7 @@ def test_the_iris_stays_round_when_the_lids_move(
     inside = np.clip(radius - np.hypot(x - centre[0], y - centre[1]) + 0.5, 0.0, 1.0)
     rgb = np.repeat((255 * (1 - inside)).round().astype(np.uint8)[..., None], 3, axis=2)
     moved = displacement(points, coefficients(**change), iod_px)
-    lid = moved.offset_px[list(lm.EYE_LEFT_UPPER)]
+    lid = moved.offset_px[[*lm.EYE_LEFT_UPPER, *lm.EYE_LEFT_LOWER]]
     assert np.abs(lid).max() > 2.0, "the lids do move"
     out = renderer.render(Frame.from_rgb(rgb), moved).rgb
     middle_before, spread_before = disc_moments(rgb, centre, int(2 * radius))
