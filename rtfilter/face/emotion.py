@@ -42,7 +42,7 @@ ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
     },
     "angry": {
         "noseSneer": 0.25, "mouthSmile": -0.30, "mouthStretch": -0.20, "mouthFunnel": 0.15, "browDown": 0.10,
-        "eyeBlink": -0.10,
+        "eyeBlink": -0.10, "browOuterUp": 0.40, "mouthFrown": 0.15,
     },
     "surprised": {"browOuterUp": 0.15, "eyeWide": 0.30, "mouthFunnel": 0.15, "mouthStretch": -0.15},
     "fearful": {"eyeWide": 0.30, "mouthStretch": 0.25, "browInnerUp": 0.10},
