@@ -80,7 +80,7 @@ def test_what_is_copied_is_what_is_installed(tmp_path: Path) -> None:
     missing = {name for name in source_files().values() if not (source / name).is_file()}
     assert not missing
     assert {path.name for path in source.iterdir()} == {
-        "pyproject.toml", "README.md", "LICENSE", "rtfilter", "kernels", "engines", "bench",
+        "pyproject.toml", "README.md", "LICENSE", "NOTICE", "rtfilter", "kernels", "engines", "bench",
     }  # fmt: skip
 
 
