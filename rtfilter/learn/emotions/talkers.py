@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.errors import InputError, UsageError, nearest
 from rtfilter.face import landmarks as lm
+from rtfilter.face import lids
 from rtfilter.face.deform import Displacement
 from rtfilter.face.emotion import Target
 from rtfilter.face.fit import FaceFit, FaceState
@@ -47,21 +48,25 @@ LARGEST_IOD_PX: Final = 110.0  # larger faces are reduced: judges look at 2 IODs
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One frame's face: its picture, cut out and reduced, landmarks [478, 3] and pose in it, and its lips."""
+    """One frame's face: its picture, cut out and reduced; landmarks [478, 3] and fit, both in it.
+
+    room: float64 [52], the factor on an offset, of `face.lids`.
+    """
 
     frame: Frame
     points_px: F32
-    pose: Pose
-    expression: F64
+    face: FaceState
     lips: Lips
+    room: F64
 
 
-def views_of(source: Source, tracker: EngineTracker, fit: FaceFit, count: int) -> list[View]:
+def views_of(source: Source, tracker: EngineTracker, model: MorphableModel, count: int) -> list[View]:
     """Up to `count` views, evenly over the faces in a source's first 6 s.
 
     Raises InputError where there is none.
     """
     tracker.reset()
+    fit, mean_iod = FaceFit(model), model.mean_iod.astype(np.float64)
     found, identity, frames = [], fit.first_identity(), 0
     limit = round(LONGEST_S * float(source.info.fps))
     while frames < limit and (frame := source.read()) is not None:
@@ -69,7 +74,7 @@ def views_of(source: Source, tracker: EngineTracker, fit: FaceFit, count: int) -
         landmarks = tracker.track(frame)
         if landmarks is not None:
             state, identity = fit.step(identity, landmarks.points_px, frame.pts_ns * 1e-9)
-            found.append(_view(frame.rgb, landmarks.points_px, state))
+            found.append(_view(frame.rgb, landmarks.points_px, state, mean_iod))
     if not found:
         raise InputError(
             f"{source.info.name}: no face in {frames} frames; expected one person who speaks, seen from the "
@@ -80,17 +85,17 @@ def views_of(source: Source, tracker: EngineTracker, fit: FaceFit, count: int) -
     return [usable[pick] for pick in picks]
 
 
-def views_of_clips(clips: Sequence[Path], fit: FaceFit, count: int) -> list[list[View]]:
+def views_of_clips(clips: Sequence[Path], model: MorphableModel, count: int) -> list[list[View]]:
     """`views_of` every file. Raises InputError: one that cannot be read, or shows no face."""
     with closing(EngineTracker()) as tracker:
         found = []
         for clip in clips:
             with closing(FileSource(clip)) as source:
-                found.append(views_of(source, tracker, fit, count))
+                found.append(views_of(source, tracker, model, count))
     return found
 
 
-def _view(rgb: U8, points_px: F32, state: FaceState) -> View:
+def _view(rgb: U8, points_px: F32, state: FaceState, mean_iod: F64) -> View:
     iod_px = state.pose.scale_px_per_iod
     centre = points_px[[lm.EYE_OUTER_RIGHT, lm.EYE_OUTER_LEFT], :2].mean(0)
     size = np.array(rgb.shape[1::-1])
@@ -111,9 +116,9 @@ def _view(rgb: U8, points_px: F32, state: FaceState) -> View:
     return View(
         Frame.from_rgb(np.ascontiguousarray(picture)),
         (shifted * share).astype(np.float32),
-        pose,
-        state.expression,
+        replace(state, pose=pose),
         Lips.of(state.shape_iod, state.neutral_iod),
+        lids.room(state.neutral_iod, mean_iod),
     )
 
 
@@ -151,9 +156,10 @@ class Audience:
         """
         falling = np.minimum(np.maximum(-direction, 0.0), 1.0)
         target = Target(np.maximum(direction, 0.0), falling, np.zeros(BLENDSHAPE_COUNT))
-        offset = self._guard.solve(target.offset(view.expression), view.lips, self._mouth)
-        offset_px = view.pose.project_vectors(self._model.displacement_iod(offset)).astype(np.float32)
-        moved = Displacement(view.points_px, offset_px, view.pose.scale_px_per_iod)
+        wanted = target.offset(view.face.expression) * view.room
+        offset = self._guard.solve(wanted, view.lips, self._mouth)
+        offset_px = view.face.pose.project_vectors(self._model.displacement_iod(offset)).astype(np.float32)
+        moved = Displacement(view.points_px, offset_px, view.face.pose.scale_px_per_iod)
         return np.array(self._renderer.render(view.frame, moved).rgb)
 
 

@@ -11,15 +11,17 @@ import av
 import numpy as np
 import pytest
 
-from rtfilter.controls import BLENDSHAPE_COUNT, EMOTIONS
+from rtfilter.controls import BLENDSHAPE_COUNT, EMOTIONS, Controls
 from rtfilter.errors import InputError, UsageError
 from rtfilter.face import emotion as product
-from rtfilter.face.fit import FaceFit
+from rtfilter.face.edit import FaceEditor
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.emotions import accent, ascent
 from rtfilter.learn.emotions.talkers import Audience, View, open_judge, views_of
 from rtfilter.quality.judges import crops
 from rtfilter.quality.judges.card import card_path
+from rtfilter.render.cpu import CpuRenderer
+from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
 from rtfilter.tracking.engine import EngineTracker
 from tests.clips import clip
@@ -34,7 +36,7 @@ FRAMES = 10
 @pytest.fixture(scope="module")
 def views() -> list[View]:
     with closing(DemoSource(240, 180, 15, FRAMES, zoom=2.0)) as source, closing(EngineTracker()) as tracker:
-        return views_of(source, tracker, FaceFit(MorphableModel.builtin()), 2)
+        return views_of(source, tracker, MorphableModel.builtin(), 2)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +130,21 @@ def test_directions_are_composed_as_in_the_product(emotion: str) -> None:
     np.testing.assert_array_equal(ascent.direction(emotion, product.ACCENTS[emotion]), expected)
 
 
+def test_a_view_is_edited_as_the_product_edits(audience: Audience, views: list[View]) -> None:
+    """But for what the product smooths over time: so on a first frame, without fading."""
+    model = MorphableModel.builtin()
+    editor = FaceEditor(model, fade_s=0.0)
+    controls = Controls(emotions={"sad": 1.0}, mouth=MOUTH)
+    for view in views:
+        offset, state = editor.step(editor.first_state(), view.face, controls, 1.0, 0.0)
+        moved = editor.displace(state, view.face.pose, view.points_px, offset)
+        with closing(CpuRenderer(RingedMesh(model.triangles, model.holes))) as renderer:
+            expected = np.array(renderer.render(view.frame, moved).rgb)
+        row = product.directions()[EMOTIONS.index("sad")]
+        assert np.abs(audience.edited(view, row).astype(int) - expected).max() <= 1
+        assert np.abs(view.frame.rgb.astype(int) - expected).max() > 20
+
+
 def test_rounding_names_what_is_large_enough() -> None:
     accents = {"browDown": 0.049, "mouthSmile": -0.62, "eyeWide": 0.074, "mouthPress": 0.0}
     assert ascent.rounded(accents) == {"mouthSmile": -0.6, "eyeWide": 0.05}
@@ -136,9 +153,9 @@ def test_rounding_names_what_is_large_enough() -> None:
 def test_views_are_spread_and_small(views: list[View]) -> None:
     assert len(views) == 2
     with closing(DemoSource(960, 720, 15, 3, zoom=2.5)) as source, closing(EngineTracker()) as tracker:
-        (large,) = views_of(source, tracker, FaceFit(MorphableModel.builtin()), 4)  # the last, of three
-    assert large.pose.scale_px_per_iod == pytest.approx(110.0)
-    shown = large.pose.project(MorphableModel.builtin().mean_iod.astype(np.float64))
+        (large,) = views_of(source, tracker, MorphableModel.builtin(), 4)  # the last, of three
+    assert large.face.pose.scale_px_per_iod == pytest.approx(110.0)
+    shown = large.face.pose.project(MorphableModel.builtin().mean_iod.astype(np.float64))
     assert np.abs(shown - large.points_px)[:, :2].max() < 0.2 * 110.0
     assert (large.points_px[:, :2] > 0).all()
     assert (large.points_px[:, :2] < large.frame.rgb.shape[1::-1]).all()
