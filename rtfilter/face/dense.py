@@ -8,9 +8,11 @@ only; nothing of the filter uses it yet.
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,9 @@ I32 = npt.NDArray[np.int32]
 
 DENSE_ASSET = "face_dense.npz"
 INDICES = ("triangles", "corners")
+_DAMAGE = (
+    ValueError, OSError, EOFError, KeyError, AttributeError, TypeError, BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class DenseFace:
         try:
             with np.load(file, allow_pickle=False) as archive:
                 arrays = {key: archive[key] for key in cls.__dataclass_fields__}
-        except (ValueError, OSError, EOFError, KeyError, AttributeError, TypeError) as error:
+        except _DAMAGE as error:
             raise InputError(f"{name}: not a dense face (.npz as in docs/face-model.md): {error}") from error
         count = len(arrays["mean_iod"])
         shapes: dict[str, tuple[int | None, ...]] = {

@@ -124,6 +124,10 @@ def test_a_damaged_file_is_refused(changes: dict[str, np.ndarray | None], messag
 def test_another_file_is_refused() -> None:
     with pytest.raises(InputError, match="not a dense face"):
         DenseFace.from_npz(io.BytesIO(b"no archive"), "mine.npz")
+    whole = ASSETS.joinpath(DENSE_ASSET).read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:200_000] + bytes(64) + whole[200_064:]):
+        with pytest.raises(InputError, match="not a dense face"):
+            DenseFace.from_npz(io.BytesIO(damaged), "mine.npz")
     file = io.BytesIO()
     np.save(file, np.zeros(3))
     file.seek(0)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rtfilter.controls import BLENDSHAPES
+from rtfilter.errors import InputError, RtfilterError
 from rtfilter.face.dense import DENSE_ASSET
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.model import ASSET, HOLES, MorphableModel
@@ -29,8 +32,8 @@ SETTLING_S = 1.0  # the person's neutral is learned "within seconds"; errors are
 VIDEOS = {".mp4", ".mkv", ".mov", ".webm"}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the model and print its figures as JSON."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the model and print its figures as JSON; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scans", type=Path, required=True, help="ICT-FaceKit light as an .npz")
     parser.add_argument("--footage", type=Path, required=True, help="folder of clips, one person each")
@@ -41,12 +44,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=TARGET)
     parser.add_argument("--dense", type=Path, default=TARGET.with_name(DENSE_ASSET), help="the dense face")
     options = parser.parse_args(arguments)
+    try:
+        print(json.dumps(build(options), indent=1))
+    except RtfilterError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def build(options: argparse.Namespace) -> dict[str, Any]:
+    """Both files of the options' inputs; the figures. Raises InputError."""
     scans = load_scans(options.scans)
-    people = [observe(path, options.task) for path in clips_of(options.footage)]
-    if len(people) < 2:
-        raise SystemExit(f"{options.footage}: {len(people)} clips, expected at least 2 people")
-    more = [observe(path, options.task) for folder in options.also for path in clips_of(folder)]
-    report = {
+    if not options.task.is_file():
+        raise InputError(f"{options.task}: no such file; expected face_landmarker.task: check --task")
+    paths, others = clips_of(options.footage), [path for folder in options.also for path in clips_of(folder)]
+    if len(paths) < 2:
+        raise InputError(
+            f"{options.footage}: {len(paths)} clips, expected at least 2, each of another person: add some"
+        )
+    people, more = ([observe(path, options.task) for path in some] for some in (paths, others))
+    report: dict[str, Any] = {
         "clips": {clip.name: len(clip.scores) for clip in [*people, *more]},
         "held_out": held_out(scans, people, more),
     }
@@ -54,13 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     save(built.model, options.out)
     save_dense(build_dense(scans, built), options.dense)
     report["bytes"] = {path.name: path.stat().st_size for path in (options.out, options.dense)}
-    print(json.dumps(report, indent=1))
+    return report
 
 
 def clips_of(folder: Path) -> list[Path]:
     """The videos of a folder, in order of their names."""
     if not folder.is_dir():
-        raise SystemExit(f"{folder}: no such folder of clips")
+        raise InputError(f"{folder}: no such folder; expected one with clips ({', '.join(sorted(VIDEOS))})")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
 
 
@@ -124,4 +141,4 @@ def save(model: MorphableModel, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

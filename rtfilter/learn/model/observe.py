@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
+from rtfilter.errors import InputError
 from rtfilter.frame import Frame
 from rtfilter.learn.face_mesh import before_mediapipe
 from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
@@ -70,7 +71,7 @@ def observe(path: Path, task: Path) -> Clip:
     tracker.close()
     teacher.close()
     if not points:
-        raise SystemExit(f"{path}: no frame with a face; give clips of one clearly visible person")
+        raise InputError(f"{path}: no frame with a face: give clips of one clearly visible person")
     return Clip(path.stem, np.array(points), np.array(scores), np.array(times))
 
 

@@ -6,9 +6,11 @@ Licence: MIT, USC Institute for Creative Technologies. Called by `learn.model.bi
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +79,7 @@ def load_scans(path: Path) -> Scans:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ARRAYS}
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise InputError(
             f"{path}: not ICT-FaceKit as arrays ({error}); expected an .npz with {', '.join(ARRAYS)}"
         ) from error
