@@ -91,6 +91,11 @@ class CorrelationNetwork(nn.Module):
         if self.variant == "vd":
             da, db = (self._differences(each, kind, level, centres) for each in (a, b))
             return Elements(losses.unit(head(da)), losses.unit(head(db)), da)
+        possible: list[Tensor] = self.encoder.centres  # type: ignore[assignment]
+        if kind == "space":
+            # Among those that may be looked at: all cells of a picture would make a million numbers.
+            a, b = (each[..., possible[level], :] for each in (a, b))
+            centres = (possible[level] == centres.unsqueeze(1)).int().argmax(1)
         q, k = (self._rows(head(each), kind, centres) for each in (a, b))
         return Elements(q, k, _spread_of_rows(a, kind, centres))
 
@@ -156,7 +161,7 @@ class CorrelationNetwork(nn.Module):
         return losses.space_differences(features, centres, neighbours[level]).flatten(-3, -2)
 
     def _rows(self, vectors: Tensor, kind: str, centres: Tensor) -> Tensor:
-        """Rows of correlations: of the chosen regions with all regions, or of a region's moments.
+        """Rows of correlations: of the chosen regions with all given, or of a region's moments.
 
         Moments are taken about their mean: within a third of a second all are alike, and correlate by 1.
         """

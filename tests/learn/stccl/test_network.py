@@ -182,3 +182,19 @@ def test_regions_cover_the_face_and_know_their_neighbours() -> None:
     assert np.abs(found[:, 1, 1] - 0.3).mean() < 0.1
     assert grid_neighbours(4)[5].tolist() == [0, 1, 2, 4, 6, 8, 9, 10]
     assert grid_neighbours(4)[0].tolist().count(0) == 5
+
+
+def test_a_row_in_space_is_of_its_own_region() -> None:
+    """CM of pictures: rows among the cells that may be looked at, picked by their number in the grid."""
+    net = network(variant="cm", signal="crop")
+    features = net.encoder(pictures(1, 2))
+    centres = net.centres(torch.Generator().manual_seed(2))[1]
+    found = net.elements(features, features, "space", 1, centres).q
+    cells = net.encoder.centres[1]
+    vectors = losses.unit(net.heads["space"][1](features[1][..., cells, :]))
+    for row, cell in enumerate(centres.tolist()):
+        own = cells.tolist().index(cell)
+        others = [i for i in range(len(cells)) if i != own]
+        slow = vectors[1, 3, others] @ vectors[1, 3, own]
+        slow = slow - slow.mean()
+        assert float(torch.cosine_similarity(found[1, 3, row], slow, dim=0)) > 0.999
