@@ -33,7 +33,7 @@ EMPHASIS: Final[Mapping[str, float]] = {
 # Added to that, to be read without folds and light: found by `learn.emotions.accent`.
 ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
     "happy": {
-        "mouthSmile": 0.60, "mouthStretch": 0.15, "cheekSquint": 0.25, "mouthFunnel": -0.15,
+        "mouthSmile": 0.40, "mouthStretch": 0.15, "cheekSquint": 0.25, "mouthFunnel": -0.15,
         "mouthUpperUp": -0.30,
     },
     "sad": {

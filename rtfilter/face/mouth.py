@@ -33,8 +33,9 @@ CLOSURE_DAMPING: Final = 0.003
 CLOSURE_STEPS: Final = 2
 OPEN_SHARE: Final = 0.6  # emotion may change a gap by this share of itself
 
-# Where the lips are this far apart, emotion has its way with the opening; below, in proportion.
-FULL_GAP_IOD: Final = 0.3
+# Lips nearer than the first are closed, up to the tracker's scatter. The permitted opening grows from there, and is
+# all that emotion asks for after the second.
+CLOSED_IOD, FULL_GAP_IOD = 0.03, 0.3
 # Width over the neutral width: rounded lips, whose width is all speech, and lips that are not rounded.
 ROUNDED, UNROUNDED = 0.6, 1.1
 
@@ -86,7 +87,7 @@ class Lips:
 
     def openness(self) -> tuple[F64, F64]:
         """How much of each speech row emotion may raise, and how much of it lower, [R] each, 0..1."""
-        gaps = np.minimum(np.maximum(self.gaps_iod, 0.0) / FULL_GAP_IOD, 1.0)
+        gaps = np.clip((self.gaps_iod - CLOSED_IOD) / FULL_GAP_IOD, 0.0, 1.0)
         wide = min(max((self.width_ratio - ROUNDED) / (UNROUNDED - ROUNDED), 0.0), 1.0)
         raised = wide * WIDE_ROWS + gaps[PAIRS // 2] * MIDDLE_ROWS
         raised[:PAIRS] = gaps
