@@ -33,8 +33,8 @@ CLOSURE_DAMPING: Final = 0.003
 CLOSURE_STEPS: Final = 2
 OPEN_SHARE: Final = 0.6  # emotion may change a gap by this share of itself
 
-# Lips nearer than the first are closed, up to the tracker's scatter. From there on the permitted opening grows,
-# to all that emotion asks for at the second more.
+# Lips nearer than the first are closed, up to the tracker's scatter. From there on the permitted opening
+# grows, to all that emotion asks for at the second more.
 CLOSED_IOD, FULL_GAP_IOD = 0.03, 0.3
 # Width over the neutral width: rounded lips, whose width is all speech, and lips that are not rounded.
 ROUNDED, UNROUNDED = 0.6, 1.1
