@@ -27,7 +27,7 @@ TABLE_VERSION: Final = 1
 # Factor on the measured change. An edit moves skin but makes no folds and no light, and a tracker sees less
 # of a strong expression than there is.
 EMPHASIS: Final[Mapping[str, float]] = {
-    "happy": 2.5, "sad": 3.0, "angry": 2.5, "surprised": 2.6, "fearful": 2.5, "disgusted": 2.5,
+    "happy": 2.5, "sad": 3.4, "angry": 2.5, "surprised": 2.6, "fearful": 2.5, "disgusted": 2.5,
     "contempt": 2.5,
 }  # fmt: skip
 # Added to that, to be read without folds and light: found by `learn.emotions.accent`.
@@ -37,7 +37,7 @@ ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
         "mouthUpperUp": -0.30,
     },
     "sad": {
-        "mouthFrown": 0.70, "browDown": 0.55, "browInnerUp": 0.25, "mouthShrugLower": 0.30, "eyeBlink": 0.15,
+        "mouthFrown": 0.70, "browDown": 0.55, "browInnerUp": 0.45, "mouthShrugLower": 0.30, "eyeBlink": 0.15,
         "mouthShrugUpper": 0.15, "mouthFunnel": -0.20, "mouthLowerDown": -0.15, "mouthSmile": -0.10,
     },
     "angry": {
