@@ -197,4 +197,4 @@ def test_a_row_in_space_is_of_its_own_region() -> None:
         others = [i for i in range(len(cells)) if i != own]
         slow = vectors[1, 3, others] @ vectors[1, 3, own]
         slow = slow - slow.mean()
-        assert float(torch.cosine_similarity(found[1, 3, row], slow, dim=0)) > 0.999
+        assert float(torch.cosine_similarity(found[1, 3, row], slow, dim=0).detach()) > 0.999
