@@ -30,7 +30,8 @@ EMPHASIS: Final[Mapping[str, float]] = {
     "happy": 2.5, "sad": 3.4, "angry": 2.5, "surprised": 2.6, "fearful": 2.5, "disgusted": 2.5,
     "contempt": 2.5,
 }  # fmt: skip
-# Added to that, to be read without folds and light: found by `learn.emotions.accent`.
+# Added to that, to be read without folds and light: chosen with two recognisers (`learn.emotions.accent`), then
+# by hand (docs/model-cards/emotions.md).
 ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
     "happy": {
         "mouthSmile": 0.40, "mouthStretch": 0.15, "cheekSquint": 0.25, "mouthFunnel": -0.15,
@@ -45,7 +46,9 @@ ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
         "eyeBlink": -0.10, "browOuterUp": 0.40, "mouthFrown": 0.15,
     },
     "surprised": {"browOuterUp": 0.15, "eyeWide": 0.30, "mouthFunnel": 0.15, "mouthStretch": -0.15},
-    "fearful": {"eyeWide": 0.30, "mouthStretch": 0.25, "browInnerUp": 0.10},
+    "fearful": {
+        "eyeWide": 0.45, "mouthStretch": 0.15, "browInnerUp": 0.25, "mouthSmile": -0.25, "mouthFrown": 0.20,
+    },
     "disgusted": {"noseSneer": 0.30, "mouthUpperUp": 0.30},
     "contempt": {"mouthSmileRight": 0.60, "mouthDimpleRight": 0.20, "browOuterUpLeft": -0.60},
 }  # fmt: skip
