@@ -30,8 +30,8 @@ EMPHASIS: Final[Mapping[str, float]] = {
     "happy": 2.5, "sad": 3.4, "angry": 2.5, "surprised": 2.6, "fearful": 2.5, "disgusted": 2.5,
     "contempt": 2.5,
 }  # fmt: skip
-# Added to that, to be read without folds and light: chosen with two recognisers (`learn.emotions.accent`), then
-# by hand (docs/model-cards/emotions.md).
+# Added to that, to be read without folds and light: chosen with two recognisers (`learn.emotions.accent`),
+# then by hand (docs/model-cards/emotions.md).
 ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
     "happy": {
         "mouthSmile": 0.40, "mouthStretch": 0.15, "cheekSquint": 0.25, "mouthFunnel": -0.15,
