@@ -85,8 +85,8 @@ class Controls:
         emotions: intensity by emotion, each 0..1.5 (above 1 is exaggeration). Emotions mix. Names in any
             case, and synonyms such as `smile`, are stored as in EMOTIONS.
         intensity: factor on the emotions, 0..1.5.
-        mouth: speech against emotion, 0..1. 1 keeps opening and width of the lips, 0 adds to them what real
-            speakers of that emotion do.
+        mouth: speech against emotion, 0..1. 1 keeps opening and width of the lips, 0 lets emotion open and
+            widen them.
         valence, arousal: -1..1 each; added to `emotions` through the circumplex mapping.
         smoothing: 0..1; 0 follows the request within a frame or two, 1 is the calmest edit.
         bypass: True passes every frame through untouched.

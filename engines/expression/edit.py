@@ -133,7 +133,7 @@ def openness(gaps: Value, shape_iod: Value, neutral_iod: Value) -> tuple[Value, 
     width[3 * MOUTH_CORNER_LEFT], width[3 * MOUTH_CORNER_RIGHT] = 1.0, -1.0
     ratio = (shape_iod @ width) / (neutral_iod @ width).at_least(LEAST_WIDTH_IOD)
     wide = ((ratio - ROUNDED) * (1.0 / (UNROUNDED - ROUNDED))).clip(0.0, 1.0)
-    full = ((gaps - CLOSED_IOD) * (1.0 / FULL_GAP_IOD)).clip(0.0, 1.0)
+    full = ((gaps - CLOSED_IOD) * (1.0 / (FULL_GAP_IOD - CLOSED_IOD))).clip(0.0, 1.0)
     middle = full.part(PAIRS // 2, PAIRS // 2 + 1)
     # Products in place of a concatenation of many columns.
     raised = full @ np.eye(PAIRS, ROWS) + wide @ WIDE_ROWS[None] + middle @ MIDDLE_ROWS[None]

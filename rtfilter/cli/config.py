@@ -22,7 +22,7 @@ from rtfilter.system.files import write_text_atomically
 KEYS_EXPLAINED: Final[Mapping[str, tuple[str, str]]] = {
     "preset": ('"friendly"', "a named mix; `rtfilter presets` lists them"),
     "intensity": ("1.0", f"factor on the emotions, 0..{INTENSITY_MAX} (default 1)"),
-    "mouth": ("0.4", "1: opening and width of the lips stay; 0: as real speakers do (default 0.4)"),
+    "mouth": ("0.4", "1: opening and width of the lips stay; 0: emotion changes both (default 0.4)"),
     "valence": ("0.3", "-1 unpleasant .. 1 pleasant (default 0)"),
     "arousal": ("0.1", "-1 drowsy .. 1 excited (default 0)"),
     "smoothing": ("0.5", "0 follows at once .. 1 calmest (default 0.5)"),

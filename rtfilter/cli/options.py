@@ -112,7 +112,13 @@ def control_options(parser: argparse.ArgumentParser) -> None:
         ("--valence", "V", -1, 1, "-1 unpleasant .. 1 pleasant"),
         ("--arousal", "A", -1, 1, "-1 drowsy .. 1 excited"),
         ("--intensity", "I", 0, INTENSITY_MAX, "factor on the whole mix (default 1)"),
-        ("--mouth", "M", 0, 1, "1 keeps opening and width of the lips, 0 lets emotion win"),
+        (
+            "--mouth",
+            "M",
+            0,
+            1,
+            "1 keeps opening and width of the lips, 0 lets emotion change both (default 0.4)",
+        ),
         ("--smoothing", "S", 0, 1, "0 follows at once .. 1 calmest (default 0.5)"),
     ):
         group.add_argument(option, metavar=metavar, type=share(low, high), help=explained)

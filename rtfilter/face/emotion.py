@@ -1,8 +1,8 @@
 """Emotion to expression: measured directions in blendshape space, limited by the face's own expression.
 
 A direction is what people who speak with that feeling do against their own neutral: assets/emotions.json,
-made by `learn.emotions.measure`. The jaw and the gaze in it are left to the speaker. Called by `face.edit`;
-`engines.expression` has the same arithmetic as a graph.
+made by `learn.emotions.measure`, emphasised and accented, without what is the speaker's own. Called by
+`face.edit`; `engines.expression` has the same arithmetic as a graph.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
     },
     "sad": {
         "mouthFrown": 0.70, "browDown": 0.55, "browInnerUp": 0.45, "mouthShrugLower": 0.30, "eyeBlink": 0.15,
-        "mouthShrugUpper": 0.15, "mouthFunnel": -0.20, "mouthLowerDown": -0.15, "mouthSmile": -0.10,
+        "mouthShrugUpper": 0.15, "mouthFunnel": -0.20, "mouthLowerDown": -0.15,
     },
     "angry": {
         "noseSneer": 0.25, "mouthSmile": -0.30, "mouthStretch": -0.20, "mouthFunnel": 0.15, "browDown": 0.10,
@@ -56,7 +56,7 @@ ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
 OPPOSED: Final[Mapping[str, Mapping[str, float]]] = {
     "happy": {"mouthFrown": 0.8, "browDown": 0.5, "mouthPress": 0.5},
     "sad": {"mouthSmile": 0.8, "cheekSquint": 0.5, "eyeWide": 0.6},
-    "angry": {"mouthSmile": 0.8, "browInnerUp": 0.8, "browOuterUp": 0.6, "eyeWide": 0.5},
+    "angry": {"mouthSmile": 0.8, "browInnerUp": 0.8, "eyeWide": 0.5},
     "surprised": {"browDown": 0.8, "eyeSquint": 0.6, "mouthSmile": 0.4},
     "fearful": {"mouthSmile": 0.6, "eyeSquint": 0.5},
     "disgusted": {"mouthSmile": 0.6, "eyeWide": 0.6, "browInnerUp": 0.5},

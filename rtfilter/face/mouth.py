@@ -25,7 +25,7 @@ from rtfilter.face.model import MorphableModel
 
 F64 = npt.NDArray[np.float64]
 
-LEAST_WIDTH_IOD: Final = 0.2  # of a neutral mouth; narrower ones are none
+LEAST_WIDTH_IOD: Final = 0.2  # a floor against division by zero
 PAIRS: Final = len(lm.LIPS_INNER_UPPER)
 _UPPER: Final = np.array(lm.LIPS_INNER_UPPER)
 _LOWER: Final = np.array(lm.LIPS_INNER_LOWER)
@@ -33,11 +33,13 @@ CLOSURE_DAMPING: Final = 0.003
 CLOSURE_STEPS: Final = 2
 OPEN_SHARE: Final = 0.6  # emotion may change a gap by this share of itself
 
-# Lips nearer than the first are closed, up to the tracker's scatter. From there on the permitted opening
-# grows, to all that emotion asks for at the second more.
-CLOSED_IOD, FULL_GAP_IOD = 0.03, 0.3
+# Lips nearer than the first are closed, up to the tracker's scatter. An emotion opens them by nothing there,
+# by all that it asks for from the second on, and in proportion between.
+CLOSED_IOD: Final = 0.03
+FULL_GAP_IOD: Final = 0.33
 # Width over the neutral width: rounded lips, whose width is all speech, and lips that are not rounded.
-ROUNDED, UNROUNDED = 0.6, 1.1
+ROUNDED: Final = 0.7
+UNROUNDED: Final = 1.1
 
 # The rows after the lip pairs, with their weight beside a lip pair's 1.
 _OUTER: Final = tuple(zip(lm.LIPS_MIDDLE_UPPER[1:8], lm.LIPS_MIDDLE_LOWER[1:8], strict=True)) + tuple(
@@ -87,7 +89,7 @@ class Lips:
 
     def openness(self) -> tuple[F64, F64]:
         """How much of each speech row emotion may raise, and how much of it lower, [R] each, 0..1."""
-        gaps = np.clip((self.gaps_iod - CLOSED_IOD) / FULL_GAP_IOD, 0.0, 1.0)
+        gaps = np.clip((self.gaps_iod - CLOSED_IOD) / (FULL_GAP_IOD - CLOSED_IOD), 0.0, 1.0)
         wide = min(max((self.width_ratio - ROUNDED) / (UNROUNDED - ROUNDED), 0.0), 1.0)
         raised = wide * WIDE_ROWS + gaps[PAIRS // 2] * MIDDLE_ROWS
         raised[:PAIRS] = gaps

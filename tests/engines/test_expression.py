@@ -147,10 +147,10 @@ def test_filtered_frames_are_the_cpu_lanes(shared: Path) -> None:
     assert worst <= 16
 
 
-@pytest.mark.parametrize(("mouth", "open_iod"), [(1.0, 0.006), (0.0, 0.2)])
+@pytest.mark.parametrize(("mouth", "open_iod"), [(1.0, 0.006), (0.0, 0.15)])
 def test_lips_keep_their_gap(shared: Path, mouth: float, open_iod: float) -> None:
     """The change of the gap that is shown, in the head's own vertical. Measured: with speech before all
-    0.0033 IOD at most; with emotion before all 0.028, and 0.0035 where the lips are closed."""
+    0.0033 IOD at most; with emotion before all 0.116, and 0.0011 where the lips are closed."""
     answers, size = tracked(shared / "footage" / "d10.mp4", 240)
     graph, target = GraphStream(), Controls({"happy": 1.0}, mouth=mouth)
     change_iod, gap_iod = [], []
