@@ -16,7 +16,7 @@ from rtfilter.errors import FrameError, Notify, UsageError
 from rtfilter.face.edit import FaceEditor
 from rtfilter.face.fit import FaceFit, FaceState
 from rtfilter.face.landmarks import is_plausible, share_inside
-from rtfilter.face.learned_weights import CLOSED, named_editor
+from rtfilter.face.learned_weights import named_editor
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import AUTO, CPU, CUDA, LaneChoice, choose_lane, lane_name, log_choice
@@ -47,14 +47,14 @@ class FaceFilter:
             as it is.
         tracker: default the lane's own; one of your own means the CPU lane.
         model: default the built-in face model.
-        editor: `closed` (the closed form), `learned` (a network), or a file of `rtfilter learn export`.
+        editor: `closed`, `learned`, or a file of `rtfilter learn export`; default `model.editor`.
         fade_s: how long the edit takes to come and go with the face; 0 for single pictures.
-        fall_back: a GPU that cannot be had, or fails later, may be replaced by the CPU lane; `auto` implies
-            it.
+        fall_back: a GPU that cannot be had, or fails later, is replaced by the CPU lane; `auto` implies it.
         notify: called with one line when the lane is replaced; default: the log.
 
     Raises:
         GpuError: a CUDA lane cannot be had.
+        InputError: `editor` is a file that cannot be read, or is none of an editor.
         UsageError: there is no such lane or editor.
     """
 
@@ -64,14 +64,16 @@ class FaceFilter:
         lane: str | LaneChoice = AUTO,
         tracker: Tracker | None = None,
         model: MorphableModel | None = None,
-        editor: str = CLOSED,
+        editor: str | None = None,
         fade_s: float = 0.2,
         fall_back: bool = False,
         notify: Notify | None = None,
     ) -> None:
         in_range("fade_s", fade_s, 0.0, LONGEST_FADE_S)
         choice = _chosen(lane, tracker, fall_back)
-        face_model = (model or MorphableModel.builtin()).with_editor(named_editor(editor))
+        face_model = model or MorphableModel.builtin()
+        if editor is not None:
+            face_model = face_model.with_editor(named_editor(editor))
         self._lane = open_lane(
             choice, lambda why: CpuLane(tracker, face_model, fade_s, why), face_model, fade_s, notify
         )

@@ -100,7 +100,8 @@ def lid_room(neutral_iod: Value, mean_iod: F64) -> Value:
     sides = ((lids.LEFT_UPPER, lids.LEFT_LOWER), (lids.RIGHT_UPPER, lids.RIGHT_LOWER))
     for side, (upper, lower) in enumerate(sides):
         opening[3 * lower + 1, side], opening[3 * upper + 1, side] = 1.0 / len(lower), -1.0 / len(upper)
-    ratio = neutral_iod @ np.asarray(opening / lids.opening_iod(mean_iod), np.float64)
+    usual = np.maximum(lids.opening_iod(mean_iod), lids.LEAST_OPENING_IOD)
+    ratio = neutral_iod @ np.asarray(opening / usual, np.float64)
     short = 1.0 - ratio.clip(lids.LEAST_ROOM, 1.0)
     return 1.0 - short @ np.stack([lids.LEFT, lids.RIGHT])
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from rtfilter.cli.endpoints import DEMO, FPS, HEIGHT_PX, VIRTUAL_CAMERA, WIDTH_PX, is_camera, open_source
 from rtfilter.cli.job import Job, job_for, load_filter, print_summary, write_report
 from rtfilter.cli.serve import make_panel, open_panel
-from rtfilter.cli.settings import controls_for, settings_for, target_given
+from rtfilter.cli.settings import chosen_editor, controls_for, settings_for, target_given
 from rtfilter.cli.terminal import LiveLine
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError, UsageError
+from rtfilter.face.learned_weights import SUFFIX
 from rtfilter.sources.base import Source
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def cam(arguments: argparse.Namespace) -> int:
         chosen = None
     controls = controls_for(settings)
     if arguments.print_systemd_unit:
+        chosen_editor(settings.values)
         print(unit_text(cam_command(sys.executable, vars(arguments))), end="")
         return 0
     values = {**settings.values, "input": chosen or _first_camera(), "output": VIRTUAL_CAMERA}
@@ -179,6 +181,8 @@ def cam_command(python: str, arguments: Mapping[str, Any]) -> list[str]:
     words = [python, "-m", "rtfilter", "cam", "--quiet"]
     for name in (*_VALUES, *(_OF_PANEL if arguments.get("panel") else ())):
         if (value := arguments.get(name)) is not None:
+            if name == "editor" and value.endswith(SUFFIX):
+                value = Path(value).resolve()  # a unit starts in another folder
             words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
     target = target_given(arguments)
     for option, key in (("--emotion", "emotions"), ("--blendshape", "blendshapes")):

@@ -19,7 +19,7 @@ from rtfilter.face.model import MorphableModel
 
 F64 = npt.NDArray[np.float64]
 
-# Squint and blink, funnel and pucker look nearly the same to a tracker. More ridge than the per-frame fit has
+# Of the basis' mean power. Squint and blink, funnel and pucker look nearly the same to a tracker: the ridge
 # shares such a change between them.
 RIDGE: Final = 2e-3
 # An edit moves pixels within the picture; the depth of the result is estimated.

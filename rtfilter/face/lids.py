@@ -17,6 +17,8 @@ from rtfilter.face import landmarks as lm
 F64 = npt.NDArray[np.float64]
 
 LEAST_ROOM: Final = 0.3
+# Of the mean face's eyes: a model of one's own may have them shut.
+LEAST_OPENING_IOD: Final = 1e-3
 # The middle of each lid: upper and lower landmarks, left eye and right eye.
 LEFT_UPPER, LEFT_LOWER = np.array(lm.EYE_LEFT_UPPER)[2:5], np.array(lm.EYE_LEFT_LOWER)[2:5]
 RIGHT_UPPER, RIGHT_LOWER = np.array(lm.EYE_RIGHT_UPPER)[2:5], np.array(lm.EYE_RIGHT_LOWER)[2:5]
@@ -39,5 +41,6 @@ def room(neutral_iod: F64, mean_iod: F64) -> F64:
 
     neutral_iod: float64 [478, 3], the person's; mean_iod: the model's.
     """
-    left, right = np.clip(opening_iod(neutral_iod) / opening_iod(mean_iod), LEAST_ROOM, 1.0)
+    usual = np.maximum(opening_iod(mean_iod), LEAST_OPENING_IOD)
+    left, right = np.clip(opening_iod(neutral_iod) / usual, LEAST_ROOM, 1.0)
     return np.asarray(1.0 - (1.0 - left) * LEFT - (1.0 - right) * RIGHT)

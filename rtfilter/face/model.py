@@ -35,6 +35,7 @@ FLOATS = (
     "mean_iod", "expression_basis", "expression_covariance", "identity_basis", "identity_scale", "rigidity",
 )  # fmt: skip
 UNKNOWN_VARIANCE = 0.05  # of every coefficient, in a model that does not give their covariance
+LEAST_EIGENVALUE = -1e-6  # of their covariance: 0, and rounding
 INDICES = ("mirror", "triangles", *(f"hole_{hole}" for hole in HOLES))
 
 
@@ -132,6 +133,12 @@ class MorphableModel:
             )
         if any(arrays[k].min(initial=0) < 0 or arrays[k].max(initial=0) >= LANDMARK_COUNT for k in INDICES):
             raise InputError(f"{name}: a landmark index is outside 0..{LANDMARK_COUNT - 1}")
+        least = float(np.linalg.eigvalsh(arrays["expression_covariance"].astype(np.float64))[0])
+        if least < LEAST_EIGENVALUE:
+            raise InputError(
+                f"{name}: 'expression_covariance' has the eigenvalue {least:.3g}, expected none below 0: "
+                "estimate it from samples, or leave it out"
+            )
         floats: dict[str, Any] = {key: np.ascontiguousarray(arrays[key], np.float32) for key in FLOATS}
         return cls(
             **floats,

@@ -19,6 +19,7 @@ from rtfilter.cli import cam as cam_module
 from rtfilter.cli.cam import cam_command, unit_text
 from rtfilter.cli.main import main
 from rtfilter.errors import DeviceError
+from rtfilter.face.learned_weights import EditorWeights
 from rtfilter.sinks.virtualcam import VirtualCameraSink
 from rtfilter.sources.capture import CameraInfo
 
@@ -154,6 +155,20 @@ def test_words_reach_the_service_as_they_are() -> None:
     (line,) = [line for line in unit_text(command).splitlines() if line.startswith("ExecStart=")]
     quoted = '--device 100%%$$x --preset "a\\"b" --fps 30'
     assert line == f'ExecStart="/opt/my venv/python" -m rtfilter cam --quiet {quoted}'
+
+
+def test_the_service_gets_the_full_path_of_an_editor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.npz").write_bytes(EditorWeights.builtin().to_bytes())
+    for name, written in (("mine.npz", str((tmp_path / "mine.npz").resolve())), ("learned", "learned")):
+        assert main(["cam", "--print-systemd-unit", "--editor", name]) == 0
+        assert f" --editor {written}\n" in capsys.readouterr().out
+    for name in ("none.npz", "learnt"):
+        assert main(["cam", "--print-systemd-unit", "--editor", name]) in (1, 2)
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:

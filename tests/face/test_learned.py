@@ -130,6 +130,30 @@ def test_a_filter_that_is_asked_for_nothing_hands_back_the_very_pixels() -> None
         assert changed.changed is not None
 
 
+@pytest.mark.parametrize(
+    ("model", "editor", "kept"),
+    [(MODEL, None, True), (MODEL, "closed", False), (None, None, False), (builtin(), "learned", True)],
+)
+def test_the_editor_is_the_named_one_else_the_models(model: Any, editor: str | None, kept: bool) -> None:
+    tracker = ScriptedTracker([face_px()])
+    controls, seen = Controls({"happy": 1.0}, mouth=0.3), Frame.from_rgb(texture(seed=1), pts=0, seq=0)
+    with FaceFilter(lane="cpu", tracker=tracker, model=model, editor=editor, fade_s=0.0) as one:
+        edited, _ = one.step(seen, controls)
+    with FaceFilter(
+        lane="cpu",
+        tracker=ScriptedTracker([face_px()]),
+        model=builtin(),
+        editor="learned" if kept else "closed",
+        fade_s=0.0,
+    ) as other:
+        assert np.array_equal(edited.rgb, other.step(seen, controls)[0].rgb)
+
+
+def test_a_filter_says_what_is_wrong_with_its_editor(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read the editor"):
+        FaceFilter(lane="cpu", tracker=ScriptedTracker([None]), editor=str(tmp_path / "none.npz"))
+
+
 def test_offsets_by_name_are_those_of_the_closed_form() -> None:
     controls = Controls(blendshapes={"browInnerUp": 0.6, "mouthSmile": 0.3}, mouth=0.5)
     np.testing.assert_allclose(talked(controls), talked(controls, model=builtin()), atol=1e-12)

@@ -41,3 +41,12 @@ def test_each_eye_has_its_own_room() -> None:
 def test_wide_eyes_and_shut_ones_stay_within_bounds() -> None:
     assert lids.room(narrowed(-0.5), MEAN).max() == 1.0
     assert lids.room(narrowed(1.5), MEAN).min() == pytest.approx(lids.LEAST_ROOM)
+
+
+@pytest.mark.parametrize("share", [1.0, 1.2])
+def test_a_mean_face_with_shut_eyes_gives_finite_room(share: float) -> None:
+    for person in (MEAN, narrowed(share)):
+        room = lids.room(person, narrowed(share))
+        assert room.min() >= lids.LEAST_ROOM
+        assert room.max() == 1.0
+    assert lids.room(MEAN, narrowed(share)).min() == 1.0  # eyes wider than the model's

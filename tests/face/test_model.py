@@ -207,6 +207,15 @@ def test_more_scales_than_identities_are_refused() -> None:
     assert "'identity_scale'" in refusal(packed(contents))
 
 
+def test_a_covariance_that_is_none_is_refused() -> None:
+    contents = arrays()
+    contents["expression_covariance"] = np.diag([0.05] * 51 + [-0.02]).astype(np.float32)
+    said = refusal(packed(contents))
+    assert "'expression_covariance' has the eigenvalue -0.02, expected none below 0" in said
+    contents["expression_covariance"] = np.diag([0.05] * 51 + [-1e-8]).astype(np.float32)
+    MorphableModel.from_npz(packed(contents), "rounded")
+
+
 def test_another_order_of_names_is_refused() -> None:
     contents = arrays()
     contents["blendshapes"] = contents["blendshapes"][::-1]
