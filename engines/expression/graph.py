@@ -60,7 +60,7 @@ class _Whole:
         difference = (pose.turned_iod - pose.neutral_iod).reshape(-1, fit.NUMBERS)
         coefficients = fit.expression(self._known, difference, seeding)
         shape = (pose.turned_iod + pose.neutral_mean_iod).reshape(-1, fit.NUMBERS)
-        motion, remembered, offset = self._edited(
+        motion, editor_state, offset = self._edited(
             coefficients, pose.rotation, shape, neutral.reshape(-1, fit.NUMBERS)
         )
         # One product with the basis for both.
@@ -76,8 +76,8 @@ class _Whole:
             pose.scale,
             motion.value,
             motion.slope,
-            remembered.memory,
-            remembered.amounts,
+            editor_state.memory,
+            editor_state.amounts,
             points.reshape(-1, fit.NUMBERS),
             base.reshape(-1, 2 * LANDMARK_COUNT),
         )
@@ -120,8 +120,8 @@ class _Whole:
 
     def _edited(
         self, coefficients: Value, rotation: Value, shape: Value, neutral: Value
-    ) -> tuple[edit.Motion, learned.Remembered, Value]:
-        """The smoothed motion, what a learned editor remembers, and the offset [B, 52] before fading."""
+    ) -> tuple[edit.Motion, learned.EditorState, Value]:
+        """The smoothed motion, a learned editor's state, and the offset [B, 52] before fading."""
         target, state = self._target, self._state
         sample = self._f.joined(
             edit.target_offset(target["rising"], target["falling"], target["direct"], coefficients),
@@ -134,20 +134,22 @@ class _Whole:
             target["offset_cutoff_hz"],
             target["since_motion_s"],
         )
-        wanted = motion.value.part(0, BLENDSHAPE_COUNT)
-        remembered = learned.Remembered(state["learned_memory"], state["learned_amounts"])
+        offset = motion.value.part(0, BLENDSHAPE_COUNT)
+        editor_state = learned.EditorState(state["learned_memory"], state["learned_amounts"])
         if self._editor is not None:
-            asked = learned.Asked(
+            request = learned.Request(
                 target["amounts"],
                 target["mouth"],
                 target["offset_cutoff_hz"],
                 target["since_motion_s"],
                 state["held"],
             )
-            added, remembered = learned.learned_offset(self._f, self._editor, coefficients, asked, remembered)
-            wanted = wanted + added
-        wanted = wanted * edit.lid_room(neutral, self._known.mean_iod)
-        return motion, remembered, edit.guarded(self._guard, wanted, shape, neutral, target["mouth"])
+            added, editor_state = learned.learned_offset(
+                self._f, self._editor, coefficients, request, editor_state
+            )
+            offset = offset + added
+        offset = offset * edit.lid_room(neutral, self._known.mean_iod)
+        return motion, editor_state, edit.guarded(self._guard, offset, shape, neutral, target["mouth"])
 
     def _shown(self, now: Value, face: Value, visible: Value) -> tuple[Value, Value, Value]:
         """held and strength, [B, 1] each, and the fields _HELD.

@@ -37,7 +37,7 @@ EDITOR: Final = NetworkSpec(
         TensorSpec("smooth_amounts", (None, len(EMOTIONS)), "of the frame before; zero for the first"),
     ),
     outputs=(
-        TensorSpec("offset", (None, BLENDSHAPE_COUNT), "asked of each coefficient, before the mouth guard"),
+        TensorSpec("offset", (None, BLENDSHAPE_COUNT), "of each coefficient, before the mouth guard"),
         TensorSpec("new_memory", (None, MEMORY_ROOM), "for the next frame"),
         TensorSpec("new_smooth_amounts", (None, len(EMOTIONS)), "for the next frame"),
     ),
@@ -46,7 +46,7 @@ EDITOR: Final = NetworkSpec(
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class EditorState:
     """`face.learned.LearnedState` without its time: memory [B, MEMORY_ROOM], amounts [B, 8]."""
 
     memory: Value
@@ -54,8 +54,8 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked of the editor on one frame: amounts [B, 8], mouth, cutoff_hz, since_s and held [B, 1]."""
+class Request:
+    """The request of one frame: amounts [B, 8], mouth, cutoff_hz, since_s and held [B, 1]."""
 
     amounts: Value
     mouth: Value
@@ -65,31 +65,31 @@ class Asked:
 
 
 def learned_offset(
-    f: Formula, weights: EditorWeights, expression: Value, asked: Asked, before: Remembered
-) -> tuple[Value, Remembered]:
-    """`LearnedEditor.step`: the offset [B, 52], and what the next frame remembers."""
+    f: Formula, weights: EditorWeights, expression: Value, request: Request, before: EditorState
+) -> tuple[Value, EditorState]:
+    """`LearnedEditor.step`: the offset [B, 52], and the state for the next frame."""
     gap_s = OneEuro().gap_s
-    safe_s = asked.since_s.clip(0.0, gap_s)
-    keep = asked.held * (asked.since_s >= 0.0).both(asked.since_s <= gap_s).number()
+    safe_s = request.since_s.clip(0.0, gap_s)
+    keep = request.held * (request.since_s >= 0.0).both(request.since_s <= gap_s).number()
     seen = expression @ _roomy(weights.remember).T
     per_tau = np.zeros((1, MEMORY_ROOM))
     per_tau[0, : len(weights.tau_s)] = 1.0 / weights.tau_s
     memory = seen + (before.memory - seen) * (keep / (safe_s * per_tau + 1.0))
-    reach = (asked.cutoff_hz + AMOUNTS_CUTOFF_HZ) * safe_s * (2.0 * math.pi)
-    amounts = asked.amounts + (before.amounts - asked.amounts) * (keep / (reach + 1.0))
+    reach = (request.cutoff_hz + AMOUNTS_CUTOFF_HZ) * safe_s * (2.0 * math.pi)
+    amounts = request.amounts + (before.amounts - request.amounts) * (keep / (reach + 1.0))
 
     count = BLENDSHAPE_COUNT
     own, past, mouth = np.split(weights.first.T, [count, count + len(weights.tau_s)])
-    given = expression @ own + memory @ _roomy(past) + asked.mouth * mouth + weights.first_bias[None]
+    given = expression @ own + memory @ _roomy(past) + request.mouth * mouth + weights.first_bias[None]
     hidden = given.function("Tanh") @ weights.second.T + weights.second_bias[None]
     each = hidden.function("Tanh") @ weights.last.T + weights.base.reshape(1, -1)
     # Batched: [B, 1, 8] by [B, 8, 52].
-    wanted = amounts.reshape(-1, 1, len(EMOTIONS)) @ each.reshape(-1, len(EMOTIONS), count)
-    wanted = wanted.reshape(-1, count)
+    target = amounts.reshape(-1, 1, len(EMOTIONS)) @ each.reshape(-1, len(EMOTIONS), count)
+    target = target.reshape(-1, count)
     room = (LIMITS[None] - expression).at_least(LEAST_ROOM)
-    offset = (wanted.at_least(0.0) / room).function("Tanh") * room
-    offset = offset - (-wanted).at_least(0.0).function("Tanh") * expression
-    return offset * lids_left(expression), Remembered(memory, amounts)
+    offset = (target.at_least(0.0) / room).function("Tanh") * room
+    offset = offset - (-target).at_least(0.0).function("Tanh") * expression
+    return offset * lids_left(expression), EditorState(memory, amounts)
 
 
 def lids_left(expression: Value) -> Value:
@@ -103,9 +103,9 @@ def lids_left(expression: Value) -> Value:
 def editor_graph(weights: EditorWeights) -> bytes:
     """The ONNX file of the editor alone (EDITOR); its comment names the face model and the command."""
     f = Formula(graph := OnnxGraph())
-    asked = Asked(*(f.input(name) for name in ("amounts", "mouth", "cutoff_hz", "since_s", "held")))
-    before = Remembered(f.input("memory"), f.input("smooth_amounts"))
-    offset, after = learned_offset(f, weights, f.input("expression"), asked, before)
+    request = Request(*(f.input(name) for name in ("amounts", "mouth", "cutoff_hz", "since_s", "held")))
+    before = EditorState(f.input("memory"), f.input("smooth_amounts"))
+    offset, after = learned_offset(f, weights, f.input("expression"), request, before)
     offset.called("offset")
     after.memory.called("new_memory")
     after.amounts.called("new_smooth_amounts")

@@ -78,20 +78,20 @@ class FaceEditor:
         """
         if controls is not self._controls:
             self._controls = controls
-            answered = controls if self._learned is None else direct_only(controls)
-            self._target, self._filter = emotion.Target.of_controls(answered), _smoothing(controls)
+            closed = controls if self._learned is None else direct_only(controls)
+            self._target, self._filter = emotion.Target.of_controls(closed), _smoothing(controls)
             self._amounts = amounts_of(controls)
         sample = np.concatenate([self._target.offset(face.expression), face.pose.rotation[:2].ravel()])
         smooth, motion = self._filter.step(state.motion, sample, time_s)
-        wanted, learned = smooth[:BLENDSHAPE_COUNT], state.learned
+        target, learned = smooth[:BLENDSHAPE_COUNT], state.learned
         if self._learned is not None and learned is not None:
             cutoff_hz = offset_cutoff_hz(controls)
             added, learned = self._learned.step(
                 learned, face.expression, self._amounts, controls.mouth, cutoff_hz, time_s
             )
-            wanted = wanted + added
-        wanted = wanted * lids.room(face.neutral_iod, self._mean_iod)
-        offset = self._guard.solve(wanted, Lips.of(face.shape_iod, face.neutral_iod), controls.mouth)
+            target = target + added
+        target = target * lids.room(face.neutral_iod, self._mean_iod)
+        offset = self._guard.solve(target, Lips.of(face.shape_iod, face.neutral_iod), controls.mouth)
         yaw, pitch, _ = face.pose.yaw_pitch_roll_deg
         visible = _fall(abs(yaw), YAW_FADE_DEG) * _fall(abs(pitch), PITCH_FADE_DEG)
         visible *= 1.0 - _fall(inside, INSIDE_FADE)

@@ -28,7 +28,7 @@ EDITABLE_MASK: Final = np.array([not name.startswith(("eyeLook", "tongue")) for 
 
 
 def direct_only(controls: Controls) -> Controls:
-    """`controls` without what the editor answers: offsets by name stay with the closed form."""
+    """`controls` without emotions, which are the editor's: offsets by name stay with the closed form."""
     return controls.with_(emotions={}, valence=0.0, arousal=0.0)
 
 
@@ -38,7 +38,7 @@ def emphasis(name: str) -> float:
 
 
 def amounts_of(controls: Controls) -> F64:
-    """The intensities that the editor is asked for, float64 [8]."""
+    """The intensities that are requested of the editor, float64 [8]."""
     return np.asarray(emotion.mix(controls) * np.array([emphasis(name) for name in EMOTIONS]))
 
 
@@ -75,7 +75,7 @@ class LearnedEditor:
         cutoff_hz: float,
         time_s: float,
     ) -> tuple[F64, LearnedState]:
-        """The offset [52] that is asked for, before the mouth guard, and the next state.
+        """The target offset [52], before the mouth guard, and the next state.
 
         expression: float64 [52], 0..1. amounts: float64 [8], `amounts_of`. mouth: 0..1. cutoff_hz: of the
         offset's smoothing at rest (`edit.offset_cutoff_hz`); here it smooths the amounts.
@@ -93,9 +93,9 @@ class LearnedEditor:
         hidden = np.tanh(w.second @ hidden + w.second_bias)
         # (einsum, since a BLAS product of this size wakes every thread; see docs/decisions.md.)
         each = w.base + np.einsum("oh,h->o", w.last, hidden).reshape(w.base.shape)
-        asked = smooth @ each.astype(np.float64)
+        target = smooth @ each.astype(np.float64)
         room = np.maximum(LIMITS - expression, LEAST_ROOM)
-        offset = room * np.tanh(np.maximum(asked, 0.0) / room)
-        offset -= expression * np.tanh(np.maximum(-asked, 0.0))
+        offset = room * np.tanh(np.maximum(target, 0.0) / room)
+        offset -= expression * np.tanh(np.maximum(-target, 0.0))
         offset[emotion.LIDS] *= np.clip(1.0 - emotion.LID_SHARE * expression[emotion.BLINKS], 0.0, 1.0)
         return offset, LearnedState(memory, smooth, time_s, 1.0)

@@ -123,7 +123,10 @@ def named_editor(name: str) -> EditorWeights | None:
     if known in EDITORS:
         return None if known == CLOSED else EditorWeights.builtin()
     if not name.endswith(SUFFIX):
-        raise UsageError(f"unknown editor {name[:60]!r}:{nearest(known[:40], EDITORS)} Or a file {SUFFIX}.")
+        raise UsageError(
+            f"unknown editor {name[:60]!r}:{nearest(known[:40], EDITORS)}"
+            f" Or the path of a {SUFFIX} file of `rtfilter learn export`."
+        )
     return EditorWeights.load(name)
 
 

@@ -1,4 +1,4 @@
-"""The learned editor at work: files that are none are refused, and nothing asked leaves the face alone."""
+"""The learned editor at work: files that are none are refused; without a request the face stays."""
 
 from __future__ import annotations
 
@@ -97,8 +97,9 @@ def test_what_is_no_editor_is_refused(data: bytes, said: str) -> None:
 
 
 def test_names_that_are_none_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"unknown editor 'learnt': did you mean 'learned'\?"):
+    with pytest.raises(UsageError, match=r"unknown editor 'learnt': did you mean 'learned'\?") as caught:
         named_editor("learnt")
+    assert str(caught.value).endswith("Or the path of a .npz file of `rtfilter learn export`.")
     with pytest.raises(InputError, match="cannot read the editor"):
         named_editor(str(tmp_path / "none.npz"))
 
@@ -113,11 +114,11 @@ def test_an_editor_of_another_face_model_is_told(caplog: pytest.LogCaptureFixtur
 @pytest.mark.parametrize(
     "controls", [Controls(), Controls({"happy": 1.0}, intensity=0.0), Controls(mouth=0.0)]
 )
-def test_nothing_asked_is_exactly_nothing(controls: Controls) -> None:
+def test_no_request_is_exactly_no_edit(controls: Controls) -> None:
     assert not talked(controls).any()
 
 
-def test_a_filter_that_is_asked_for_nothing_hands_back_the_very_pixels() -> None:
+def test_a_filter_without_a_request_hands_back_the_very_pixels() -> None:
     frames = [Frame.from_rgb(texture(seed=k), pts=k * 33_000_000, seq=k) for k in range(3)]
     with FaceFilter(lane="cpu", tracker=ScriptedTracker([face_px()]), editor="learned", fade_s=0.0) as one:
         for frame in frames:

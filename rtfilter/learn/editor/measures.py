@@ -94,7 +94,7 @@ def edited(model: MorphableModel, clip: Track, controls: Controls, guard: bool =
 
 
 def _unguarded(model: MorphableModel, clip: Track, controls: Controls) -> F64:
-    """What a learned editor asks, as it is."""
+    """What a learned editor gives, as it is."""
     assert model.editor is not None
     editor, amounts = LearnedEditor(model.editor), amounts_of(controls)
     state, offsets = editor.first_state(), []

@@ -2,7 +2,7 @@
 
     memory  x_t = x_(t-1) + s (P e_t - x_(t-1)),   s = dt / (dt + tau)      a bank of exponential averages
     hidden  h = tanh(W2 tanh(W1 [e, x, mouth] + b1) + b2)
-    asked   r = sum_k amount_k (base_k + W3_k h)                            linear in the amounts
+    target  r = sum_k amount_k (base_k + W3_k h)                            linear in the amounts
     offset  d = (L - e) tanh(max(r, 0) / (L - e)) - e tanh(max(-r, 0))
 
 By construction, whatever the weights: amounts of zero give an offset of exactly zero; the offset is
@@ -101,10 +101,10 @@ class EditorNetwork(nn.Module):
         hidden = torch.tanh(self.first(torch.cat([expression, averages, mouth[..., None]], dim=-1)))
         hidden = torch.tanh(self.second(hidden))
         each = self.base + self.last(hidden).unflatten(-1, (len(EMOTIONS), BLENDSHAPE_COUNT))
-        asked = torch.einsum("btk,btkc->btc", amounts, each) * self.mask
+        target = torch.einsum("btk,btkc->btc", amounts, each) * self.mask
         room = (self.limits - expression).clamp_min(LEAST_ROOM)
-        offset = room * torch.tanh(asked.clamp_min(0.0) / room)
-        offset = offset - expression * torch.tanh((-asked).clamp_min(0.0))
+        offset = room * torch.tanh(target.clamp_min(0.0) / room)
+        offset = offset - expression * torch.tanh((-target).clamp_min(0.0))
         return offset * (1.0 - expression @ self.lid_share).clamp(0.0, 1.0), memory
 
     def _remembered(

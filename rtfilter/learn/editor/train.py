@@ -164,10 +164,10 @@ class Training:
 
     def losses(self, batch: Batch, compare: bool) -> dict[str, Tensor]:
         """The losses of a batch by name. compare: by STCCL, too."""
-        asked, _ = self.network(batch.expression, batch.amounts, batch.mouth, batch.since_s)
+        target, _ = self.network(batch.expression, batch.amounts, batch.mouth, batch.since_s)
         behind = (batch.openness, batch.gaps_iod, batch.mouth)
         shown = losses.Shown(
-            self.mouth.guard(asked, *behind) if self.settings.guard else asked,
+            self.mouth.guard(target, *behind) if self.settings.guard else target,
             self.mouth.guard(batch.change, *behind),
         )
         found = {

@@ -31,7 +31,7 @@ _SUM_TOLERANCE = 5e-3
 class PerceivedEmotion:
     """What a recogniser sees: mean probability of every emotion, over `frames` frames, before and after.
 
-    target: the emotion that was asked about, or None; target_before, target_after, target_change: its
+    target: the emotion that was requested, or None; target_before, target_after, target_change: its
     probabilities and their difference.
     """
 

@@ -84,7 +84,7 @@ def finite(outputs: Sequence[F32], name: str) -> list[F32]:
     if all(np.isfinite(output).all() for output in outputs):
         return list(outputs)
     raise InputError(
-        f"{name} answered with NaN or infinity: check the range of its input (docs/evaluation.md, FILE.json)"
+        f"{name} gave NaN or infinity: check the range of its input (docs/evaluation.md, FILE.json)"
     )
 
 

@@ -40,7 +40,7 @@ class JudgeFiles:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the judges found; None for those that were not asked, or saw no face."""
+    """What the judges found; None for those that were not requested, or saw no face."""
 
     perceived: PerceivedEmotion | None = None
     identity: IdentityMeasure | None = None

@@ -21,7 +21,7 @@ from tests.learn.editor.clips import random_network  # noqa: E402
 FRAMES, FPS = 30, 30.0
 
 
-def asked(amounts: np.ndarray, mouth: float = 0.3, fps: float = FPS, faces: np.ndarray | None = None):  # type: ignore[no-untyped-def]
+def inputs_for(amounts: np.ndarray, mouth: float = 0.3, fps: float = FPS, faces: np.ndarray | None = None):  # type: ignore[no-untyped-def]
     """The network's inputs for one stream."""
     rng = np.random.default_rng(1)
     seen = rng.uniform(0.0, 1.0, (FRAMES, 52)) if faces is None else faces
@@ -39,8 +39,8 @@ def amounts(**by_name: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_nothing_asked_is_exactly_nothing(seed: int) -> None:
-    offset, _ = random_network(seed)(*asked(np.zeros(8)))
+def test_no_request_is_exactly_no_edit(seed: int) -> None:
+    offset, _ = random_network(seed)(*inputs_for(np.zeros(8)))
     assert not offset.any()
 
 
@@ -48,7 +48,9 @@ def test_nothing_asked_is_exactly_nothing(seed: int) -> None:
 def test_every_coefficient_grows_or_falls_steadily_with_the_intensity(seed: int) -> None:
     mix = np.random.default_rng(seed).uniform(0.0, 1.0, 8)
     with torch.no_grad():
-        edits = [random_network(seed)(*asked(level * mix))[0][0].numpy() for level in np.linspace(0, 1.5, 7)]
+        edits = [
+            random_network(seed)(*inputs_for(level * mix))[0][0].numpy() for level in np.linspace(0, 1.5, 7)
+        ]
     steps = np.diff(edits, axis=0)
     direction = np.sign(edits[-1])
     assert (steps * direction >= -1e-6).all()
@@ -56,7 +58,7 @@ def test_every_coefficient_grows_or_falls_steadily_with_the_intensity(seed: int)
 
 
 def test_no_more_is_taken_away_than_there_is_and_gaze_stays() -> None:
-    inputs = asked(np.full(8, 1.5))
+    inputs = inputs_for(np.full(8, 1.5))
     with torch.no_grad():
         offset, _ = random_network(3)(*inputs)
     assert float((inputs[0] + offset).min()) >= -1e-6
@@ -68,7 +70,7 @@ def test_no_more_is_taken_away_than_there_is_and_gaze_stays() -> None:
 def test_a_closed_lid_stays_closed() -> None:
     shut = np.tile(coefficients(eyeBlink=1.0), (FRAMES, 1))
     with torch.no_grad():
-        offset, _ = random_network(2)(*asked(amounts(surprised=1.5, fearful=1.5), faces=shut))
+        offset, _ = random_network(2)(*inputs_for(amounts(surprised=1.5, fearful=1.5), faces=shut))
     for name in ("eyeWideLeft", "eyeWideRight", "eyeSquintLeft", "eyeSquintRight"):
         assert not offset[..., BLENDSHAPES.index(name)].any()
     blink = offset[0, :, BLENDSHAPES.index("eyeBlinkLeft")]
@@ -76,7 +78,7 @@ def test_a_closed_lid_stays_closed() -> None:
 
 
 def test_it_looks_at_no_frame_to_come() -> None:
-    inputs = asked(amounts(happy=1.0))
+    inputs = inputs_for(amounts(happy=1.0))
     other = [each.clone() for each in inputs]
     other[0][:, 20:] = 0.0
     with torch.no_grad():
@@ -86,7 +88,7 @@ def test_it_looks_at_no_frame_to_come() -> None:
 
 
 def test_a_stream_in_two_parts_is_the_stream() -> None:
-    network, inputs = random_network(0), asked(amounts(sad=1.0))
+    network, inputs = random_network(0), inputs_for(amounts(sad=1.0))
     with torch.no_grad():
         whole, _ = network(*inputs)
         first, memory = network(*(each[:, :11] for each in inputs))
@@ -100,8 +102,8 @@ def test_the_frame_rate_hardly_matters() -> None:
     faces = [np.array([coefficients(jawOpen=0.3 + 0.3 * np.sin(9 * t)) for t in ts]) for ts in (t30, t60)]
     network = random_network(1)
     with torch.no_grad():
-        slow, _ = network(*asked(amounts(happy=1.0), faces=faces[0], fps=30.0))
-        quick, _ = network(*asked(amounts(happy=1.0), faces=faces[1], fps=60.0))
+        slow, _ = network(*inputs_for(amounts(happy=1.0), faces=faces[0], fps=30.0))
+        quick, _ = network(*inputs_for(amounts(happy=1.0), faces=faces[1], fps=60.0))
     apart = (slow[0, 10:] - quick[0, ::2][10:]).abs().max()
     assert float(apart) < 0.05 * float(slow.abs().max())
 
