@@ -39,9 +39,21 @@ def test_every_emotion_moves_something(name: str) -> None:
 
 def test_every_emotion_has_a_direction() -> None:
     assert set(emotion.measured()) == set(EMOTIONS) - {"neutral"}
-    assert set(emotion.EMPHASIS) == set(emotion.OPPOSED) == set(emotion.measured())
+    assert set(emotion.EMPHASIS) == set(emotion.ACCENTS) == set(emotion.OPPOSED) == set(emotion.measured())
     assert set(emotion.CIRCUMPLEX) <= set(EMOTIONS)
     assert EMOTIONS[-1] == "neutral"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [(name, shape) for name, shapes in emotion.ACCENTS.items() for shape in shapes]
+)
+def test_every_accent_does_something(name: str, shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = {key: amount for key, amount in emotion.ACCENTS[name].items() if key != shape}
+    whole = emotion.directions()  # cached: before the change
+    monkeypatch.setattr(emotion, "ACCENTS", {**emotion.ACCENTS, name: without})
+    change = np.abs(emotion.directions.__wrapped__() - whole)
+    assert change[EMOTIONS.index(name)].max() > 1e-3
+    assert not np.delete(change, EMOTIONS.index(name), axis=0).any()
 
 
 @given(st.sampled_from(EMOTIONS), expressions)
