@@ -1,6 +1,6 @@
 """`Alignment`: when one clip says what another one says; and `matched_times`, which finds it for two tracks.
 
-Written by `data.align`; read by `stccl.pairs` and `editor.alignment`.
+Written by `data.align`; read by `stccl.pairs` and `editor.pairs`.
 """
 
 from __future__ import annotations

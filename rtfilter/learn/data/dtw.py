@@ -51,12 +51,14 @@ def sound_features(sound: F32, step_s: float) -> F64:
 def lip_features(track: Track, step_s: float) -> F64:
     """Motion of the lips float64 [A, 4], one row each `step_s`: gap, width and their speeds, as `_standard`.
 
+    From the clip's start, as the sound's rows: before the first frame with a face the lips count as still.
+
     A feeling changes how far lips go, and hardly when: speeds count as much as places.
     """
     shape = track.shape_iod.astype(np.float64)
     gap = (shape[:, lm.LIPS_INNER_LOWER, 1] - shape[:, lm.LIPS_INNER_UPPER, 1]).mean(1)
     width = shape[:, lm.INNER_CORNER_LEFT, 0] - shape[:, lm.INNER_CORNER_RIGHT, 0]
-    times = np.arange(0.0, track.seconds, step_s) + track.time_s[0]
+    times = np.arange(0.0, track.time_s[-1] + 1.0 / track.fps, step_s)
     places = np.stack([np.interp(times, track.time_s, each) for each in (gap, width)], axis=1)
     speeds = np.gradient(places, axis=0) if len(places) > 1 else np.zeros_like(places)
     return _standard(np.concatenate([places, speeds], axis=1))
@@ -83,7 +85,7 @@ def align(track: Track, twin: Track, step_s: float, band: float, by: str = AUTO)
         by = "lips"
         own, other = (lip_features(one, step_s) for one in (track, twin))
     for one, rows in ((track, own), (twin, other)):
-        if len(rows) < LEAST_STEPS:
+        if min(len(rows), one.frames) < LEAST_STEPS:
             raise InputError(f"{one.name}: {one.seconds:.2f} s are too short to be aligned; leave it out")
     path, cost = warp(own, other, band)
     return Alignment(track.name, twin.name, by, step_s, path, cost)

@@ -64,6 +64,30 @@ def test_paths_are_near_the_exact_ones(
     assert np.median(np.concatenate(straight)) > 4 * np.median(error), "nothing had to be aligned"
 
 
+@pytest.mark.parametrize("late", ["clip", "twin"])
+def test_a_clip_whose_first_frames_show_no_face_is_not_shifted(tracks: dict[str, Track], late: str) -> None:
+    errors = []
+    for track in tracks.values():
+        if track.emotion == "neutral":
+            continue
+        twin = tracks[str(track.truth["twin"])]
+        if late == "clip":
+            track = without_first(track, 10)
+        else:
+            twin = without_first(twin, 10)
+        errors.append(1000.0 * errors_s(track, align(track, twin, STEP_S, BAND, "lips")))
+    assert np.median(np.concatenate(errors)) < 40, "ten frames are 400 ms"
+
+
+def without_first(track: Track, count: int) -> Track:
+    """As the tracker leaves it where the face appears later."""
+    keys = ("time_s", "expression", "shape_iod", "rotation", "scale_px")
+    cut = {key: getattr(track, key)[count:] for key in keys}
+    truth = {key: value[count:] if value.shape[:1] == (track.frames,) else value
+             for key, value in track.truth.items()}  # fmt: skip
+    return replace(track, **cut, truth=truth)
+
+
 def test_a_clip_with_itself_is_the_diagonal(tracks: dict[str, Track]) -> None:
     track = next(iter(tracks.values()))
     found = align(track, track, STEP_S, BAND)
