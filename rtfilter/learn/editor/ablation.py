@@ -1,13 +1,14 @@
 """What each part of the editor is worth: trainings without it, measured on speakers none of them saw.
 
-    python -m rtfilter.learn.editor.ablation CONFIG.toml [TABLE.KEY=VALUE ...]
+    python -m rtfilter.learn.editor.ablation CONFIG.toml [--set TABLE.KEY=VALUE]
 
-Trains in `output/ablation/ROW`, with the settings of `[editor]`; a row that is finished is kept. Writes
-`output/ablation/table.md` and prints it. See docs/editor.md.
+Trains in `output/ablation/ROW`, with the settings of `[editor]`; a row that is finished is kept, if it was
+made with the same settings and face model. Writes `output/ablation/table.md` and prints it; docs/editor.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -15,19 +16,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtfilter.errors import Notify, RtfilterError
+from rtfilter.face.learned_weights import face_model_key
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.config import read_document
 from rtfilter.learn.data.track import write_whole
-from rtfilter.learn.editor.checkpoint import FILE, Checkpoint
+from rtfilter.learn.editor.checkpoint import FILE, Checkpoint, described
 from rtfilter.learn.editor.measures import EditorMeasure, measure
-from rtfilter.learn.editor.pairs import Pair, load_pairs, split_speakers
+from rtfilter.learn.editor.pairs import Pair, load_pairs, split_speakers, spread
 from rtfilter.learn.editor.parallel import process_group
 from rtfilter.learn.editor.settings import EditorSettings
 from rtfilter.learn.editor.train import Training
 from rtfilter.learn.stccl.metric import Metric
 
 STEP: Final = "ablation"
-# Held-out pairs that are measured at most, evenly spread.
+# Held-out pairs that are measured at most, of every emotion and level.
 MEASURED: Final = 60
 CLOSED: Final = "closed form (the product's default)"
 
@@ -63,7 +65,7 @@ def main(config_path: Path, overrides: Sequence[str] = (), notify: Notify = lamb
     train, held_out = split_speakers(
         load_pairs(settings.tracks, settings.alignments, model, notify), settings.held_out
     )
-    apart = {"held-out speakers of the corpus": held_out[:: -(-len(held_out) // MEASURED)]}
+    apart = {"held-out speakers of the corpus": spread(held_out, MEASURED)}
     if settings.others is not None:
         apart[settings.others.name] = load_pairs(settings.others, settings.alignments, model, notify)
     notify(f"{len(train)} pairs to learn from")
@@ -77,10 +79,16 @@ def main(config_path: Path, overrides: Sequence[str] = (), notify: Notify = lamb
         for row in ROWS:
             own = replace(settings, **row.changes)
             path = folder / row.name / FILE
-            if not path.exists() or Checkpoint.load(path).step < own.steps:
+            found = Checkpoint.load(path) if path.exists() else None
+            same = found is not None and not found.differs(
+                described(own, run.seed, group.size), face_model_key(model.expression_basis)
+            )
+            if found is not None and not same:
+                notify(f"{path}: made with other settings or on another face model: made anew")
+            if found is None or not same or found.step < own.steps:
                 made_by = f"{__name__} {row.name}"
                 training = Training(folder / row.name, run.seed, own, train, model, group, made_by, notify)
-                training.run(resume=path.exists())
+                training.run(resume=same, replace=True)
             for name, pairs in apart.items():
                 tables[name].append(_line(row.title, _measured(path, model, pairs, own.guard, judge)))
                 notify(tables[name][-1])
@@ -112,8 +120,19 @@ def _line(title: str, found: EditorMeasure) -> str:
     return f"| {title} | " + " | ".join(found.cells()) + " |"
 
 
-if __name__ == "__main__":
+def command(words: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m rtfilter.learn.editor.ablation", description=__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE")
+    arguments = parser.parse_args(words)
     try:
-        print(main(Path(sys.argv[1]), sys.argv[2:], lambda line: print(line, file=sys.stderr)), end="")
+        print(main(arguments.config, arguments.set, lambda line: print(line, file=sys.stderr)), end="")
     except RtfilterError as error:
-        sys.exit(f"rtfilter: {error}")
+        print(f"ablation: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command())

@@ -87,12 +87,18 @@ class Checkpoint:
         network.load_state_dict(self.network)
         return network
 
-    def check_same_run(self, settings: dict[str, str], path: Path) -> None:
-        """Raise UsageError, which names them, where settings differ from those of the checkpoint."""
-        other = [
+    def differs(self, settings: dict[str, str], face_model: str) -> bool:
+        """Whether it is of a run with other settings, or on another face model."""
+        return bool(self._other(settings)) or self.face_model != face_model
+
+    def _other(self, settings: dict[str, str]) -> list[str]:
+        return [
             key for key, value in settings.items() if key not in _FREE and self.settings.get(key) != value
         ]
-        if other:
+
+    def check_same_run(self, settings: dict[str, str], path: Path) -> None:
+        """Raise UsageError, which names them, where settings differ from those of the checkpoint."""
+        if other := self._other(settings):
             told = ", ".join(f"{key} = {settings[key]} (was {self.settings.get(key)})" for key in other[:4])
             raise UsageError(
                 f"{path} is of a run with other settings: {told}; set them back, or train anew in another "

@@ -131,6 +131,18 @@ def split_speakers(pairs: Sequence[Pair], held_out: float) -> tuple[list[Pair], 
     )
 
 
+def spread(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """At most `most` of the pairs, drawn by chance but always alike, every emotion and level as often as the
+    others (every k-th pair would meet the same level each time: pairs are in a fixed order)."""
+    if len(pairs) <= most:
+        return list(pairs)
+    kinds: dict[tuple[str, float], list[int]] = defaultdict(list)
+    for k in np.random.default_rng(0).permutation(len(pairs)):
+        kinds[pairs[k].emotion, pairs[k].level].append(int(k))
+    by_round = sorted((turn for row in kinds.values() for turn in enumerate(row)), key=lambda turn: turn[0])
+    return [pairs[k] for k in sorted(k for _, k in by_round[:most])]
+
+
 def mean_changes(pairs: Sequence[Pair]) -> F64:
     """The change of each emotion at intensity 1 on average, float64 [8, 52]; least squares over levels."""
     table = np.zeros((len(EMOTIONS), BLENDSHAPE_COUNT))

@@ -63,7 +63,7 @@ def main(
         model = MorphableModel.builtin()
         pairs = load_pairs(settings.tracks, settings.alignments, model, told)
         train, held_out = split_speakers(pairs, settings.held_out)
-        told(f"{len(train)} pairs to learn from, {len(held_out)} of other speakers to measure on")
+        told(f"{len(train)} pairs to learn from, {len(held_out)} of other speakers left out for the ablation")
         return Training(run.folder(STEP), run.seed, settings, train, model, group, made_by, told).run(resume)
 
 
@@ -105,10 +105,13 @@ class Training:
         """The checkpoint."""
         return self._folder / FILE
 
-    def run(self, resume: bool) -> Path:
-        """All steps, from the first or from the checkpoint. Raises OutputError, TrainingError, UsageError."""
+    def run(self, resume: bool, replace: bool = False) -> Path:
+        """All steps, from the first or from the checkpoint. Raises OutputError, TrainingError, UsageError.
+
+        replace: whether a checkpoint that is not gone on from may be overwritten.
+        """
         start = self._restored() if resume else 0
-        if not resume and self.path.exists() and self.group.first:
+        if not (resume or replace) and self.path.exists() and self.group.first:
             raise OutputError(
                 f"{self.path} exists: go on with --resume, or train anew in another folder with "
                 "--set run.output=FOLDER"
