@@ -1,6 +1,7 @@
 """`rtfilter learn align`: every track's path to its neutral twin, by dynamic time warping.
 
-A twin is the first neutral track, by name, of the same person and sentence. Paths that are there are kept.
+A twin is the first neutral track, by name, of the same person and sentence. A path that was made from these
+tracks with these settings is kept.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +18,8 @@ import numpy.typing as npt
 
 from rtfilter.errors import InputError, Notify, UsageError, nearest
 from rtfilter.learn.config import read_document
-from rtfilter.learn.data.alignment import MEANS, Alignment, file_name
-from rtfilter.learn.data.dtw import AUTO, align
+from rtfilter.learn.data.alignment import MEANS, Alignment, digest_of, file_name
+from rtfilter.learn.data.dtw import AUTO, align, asked
 from rtfilter.learn.data.track import Labels, Track, track_files
 from rtfilter.learn.data.visemes import NAMES
 
@@ -54,7 +56,7 @@ def main(
     progress: Progress | None = None,
     notify: Notify = lambda line: None,
 ) -> int:
-    """Write the missing paths of a folder of tracks to `output/align`.
+    """Write the paths of a folder of tracks to `output/align`: those missing, or made from something else.
 
     Raises InputError when no two tracks are twins; tracks that cannot be used are named and counted.
     """
@@ -68,17 +70,19 @@ def main(
         if counts["could not be used"] <= _SHOWN:
             notify(str(error))
 
+    wanted, twin_of = asked(settings.by, settings.step_s, settings.band), lru_cache(maxsize=1)(Track.load)
     pairs = twins_of(settings.tracks, skip)
     for done, (path, twin_path) in enumerate(pairs):
         if progress is not None:
             progress(done, len(pairs))
         labels, twin_labels = Labels.read(path), Labels.read(twin_path)
         target = folder / file_name(labels.name, twin_labels.name)
-        if target.exists():
-            counts["there already"] += 1
-            continue
         try:
-            track, twin = Track.load(path), Track.load(twin_path)
+            # The twins of one sentence follow each other.
+            track, twin = Track.load(path), twin_of(twin_path)
+            if _is_kept(target, digest_of(track, twin), wanted):
+                counts["there already"] += 1
+                continue
             found = align(track, twin, settings.step_s, settings.band, settings.by)
         except InputError as error:
             skip(error)
@@ -98,6 +102,15 @@ def main(
             f"against the exact paths of {exact} pairs, in words: median {median:.1f} ms, p95 {p95:.1f} ms"
         )
     return 0
+
+
+def _is_kept(target: Path, tracks: str, wanted: str) -> bool:
+    """Whether the path in a file was made from these tracks and settings; a damaged one is made again."""
+    try:
+        found = Alignment.load(target) if target.exists() else None
+    except InputError:
+        return False
+    return found is not None and (found.tracks, found.asked) == (tracks, wanted)
 
 
 def errors_s(track: Track, found: Alignment) -> F64:

@@ -22,7 +22,7 @@ from rtfilter.learn.data.track import Track, write_whole
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
 
-VERSION: Final = 1
+VERSION: Final = 2
 SUFFIX: Final = ".path.npz"
 MEANS: Final = ("sound", "lips")
 
@@ -34,6 +34,7 @@ class Alignment:
     name, twin: of the tracks. by: sound or lips, what was compared. step_s: seconds of one step. path: int32
     [P, 2], steps of the clip and of the twin; each grows by 0 or 1, at least one of them by 1, from (0, 0) to
     the last of both. cost: mean distance along the path, in the features' own unit.
+    tracks: `digest_of` both. asked: the settings that it was made with, as `data.dtw.asked` words them.
 
     Raises UsageError for a path that is none.
     """
@@ -44,6 +45,8 @@ class Alignment:
     step_s: float
     path: I32
     cost: float
+    tracks: str = ""
+    asked: str = ""
 
     def __post_init__(self) -> None:
         path = self.path
@@ -69,7 +72,7 @@ class Alignment:
     def save(self, path: Path) -> None:
         """Write, whole or not at all. Raises OutputError."""
         head = {"version": VERSION, "name": self.name, "twin": self.twin, "by": self.by}
-        head |= {"step_s": self.step_s, "cost": self.cost}
+        head |= {"step_s": self.step_s, "cost": self.cost, "tracks": self.tracks, "asked": self.asked}
         file = io.BytesIO()
         np.savez_compressed(file, head=np.array(json.dumps(head)), path=self.path)
         write_whole(path, file.getvalue())
@@ -97,11 +100,16 @@ def file_name(name: str, twin: str) -> str:
     return f"{name}--{twin}{SUFFIX}"
 
 
+def digest_of(track: Track, twin: Track) -> str:
+    """Of both tracks' arrays: a path holds for these alone."""
+    return f"{track.digest}-{twin.digest}"
+
+
 def matched_times(track: Track, twin: Track, alignments: Path | None = None) -> F64:
     """When `twin`, neutral, says what `track` says: float64 [T], seconds, never falling.
 
     Exact where the track's truth tells, as in the synthetic corpus; else from the folder `alignments`. Raises
-    InputError where neither does.
+    InputError where neither does, and for the path of other tracks of these names.
     """
     if str(track.truth.get("twin", "")) == twin.name:
         return np.asarray(track.truth["twin_time_s"], np.float64)
@@ -111,4 +119,10 @@ def matched_times(track: Track, twin: Track, alignments: Path | None = None) -> 
         raise InputError(
             f"{track.name}: not aligned with {twin.name} ({where}): run `rtfilter learn align` first"
         )
-    return Alignment.load(path).twin_times(track.time_s)
+    found = Alignment.load(path)
+    if found.tracks != digest_of(track, twin):
+        raise InputError(
+            f"{path}: made from other tracks than these of {track.name} and {twin.name}: "
+            "run `rtfilter learn align` again"
+        )
+    return found.twin_times(track.time_s)

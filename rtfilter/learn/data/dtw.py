@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rtfilter.errors import InputError, MissingExtraError
 from rtfilter.face import landmarks as lm
-from rtfilter.learn.data.alignment import Alignment
+from rtfilter.learn.data.alignment import Alignment, digest_of
 from rtfilter.learn.data.track import SOUND_HZ, Track
 
 F32 = npt.NDArray[np.float32]
@@ -74,6 +74,7 @@ def align(track: Track, twin: Track, step_s: float, band: float, by: str = AUTO)
     step_s: seconds of a step. band: how far the path may leave the diagonal, as a share of the clip; 1 is no
     limit. by: sound or lips, to have no choice. Raises InputError for clips that are too short.
     """
+    settings = asked(by, step_s, band)
     heard = all(one.sound is not None and np.abs(one.sound).max(initial=0.0) > QUIET for one in (track, twin))
     if by == "sound" and not heard:
         mute = [one.name for one in (track, twin) if one.sound is None or np.abs(one.sound).max() <= QUIET]
@@ -88,7 +89,12 @@ def align(track: Track, twin: Track, step_s: float, band: float, by: str = AUTO)
         if min(len(rows), one.frames) < LEAST_STEPS:
             raise InputError(f"{one.name}: {one.seconds:.2f} s are too short to be aligned; leave it out")
     path, cost = warp(own, other, band)
-    return Alignment(track.name, twin.name, by, step_s, path, cost)
+    return Alignment(track.name, twin.name, by, step_s, path, cost, digest_of(track, twin), settings)
+
+
+def asked(by: str, step_s: float, band: float) -> str:
+    """The settings of `align` in words, to tell whether a path was made with them."""
+    return f"by {by}, step {step_s:.6g} s, band {band:.6g}"
 
 
 def warp(own: F64, other: F64, band: float, still: float = STILL) -> tuple[npt.NDArray[np.int32], float]:

@@ -116,6 +116,9 @@ def test_truth_goes_before_files(tracks: dict[str, Track], tmp_path: Path) -> No
     path = tmp_path / file_name(track.name, twin.name)
     found.save(path)
     np.testing.assert_allclose(matched_times(bare, twin, tmp_path), found.twin_times(track.time_s))
+    other = replace(bare, time_s=bare.time_s + 0.5)
+    with pytest.raises(InputError, match=r"from other tracks than these of .*`rtfilter learn align` again"):
+        matched_times(other, twin, tmp_path)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(InputError, match="remove it and run `rtfilter learn align`"):
         Alignment.load(path)
@@ -164,6 +167,17 @@ def test_a_folder_is_aligned_resumed_and_its_bad_clips_are_counted(
     assert "1 there already" in lines[-2]
     assert files[1].stat().st_mtime_ns == times[1]
     assert files[0].exists()
+    main(config, ["align.by=lips"], notify=lines.append)
+    assert "2 by lips" in lines[-2], "a path made with other settings is made again"
+    assert {Alignment.load(path).by for path in files} == {"lips"}
+    name = Alignment.load(files[0]).name
+    later = next(track for track in kept if track.name == name)
+    replace(later, time_s=later.time_s + 0.04).save(folder / f"{name}{SUFFIX}")
+    files[1].write_bytes(b"no path")
+    main(config, ["align.by=lips"], notify=lines.append)
+    assert "2 by lips" in lines[-2], "nor is one of another track, or a damaged one, kept"
+    main(config, ["align.by=lips"], notify=lines.append)
+    assert "2 there already" in lines[-1]
 
 
 def test_one_emotion_only_has_nothing_to_align(tracks: dict[str, Track], tmp_path: Path) -> None:
