@@ -38,12 +38,12 @@ ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
         "mouthUpperUp": -0.30,
     },
     "sad": {
-        "mouthFrown": 0.70, "browDown": 0.55, "browInnerUp": 0.45, "mouthShrugLower": 0.30, "eyeBlink": 0.15,
-        "mouthShrugUpper": 0.15, "mouthFunnel": -0.20, "mouthLowerDown": -0.15,
+        "mouthFrown": 0.70, "browDown": 0.55, "browInnerUp": 0.45, "mouthShrugLower": 0.30, "eyeBlink": -0.10,
+        "mouthShrugUpper": 0.15, "mouthFunnel": -0.20, "mouthLowerDown": -0.15, "eyeSquint": -1.20,
     },
     "angry": {
         "noseSneer": 0.25, "mouthSmile": -0.30, "mouthStretch": -0.20, "mouthFunnel": 0.15, "browDown": 0.10,
-        "eyeBlink": -0.10, "browOuterUp": 0.40, "mouthFrown": 0.15,
+        "eyeBlink": -0.10, "browOuterUp": 0.40, "mouthFrown": 0.15, "eyeSquint": -0.45,
     },
     "surprised": {"browOuterUp": 0.15, "eyeWide": 0.30, "mouthFunnel": 0.15, "mouthStretch": -0.15},
     "fearful": {
