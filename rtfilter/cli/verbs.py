@@ -199,7 +199,7 @@ def doctor_options(parser: Parser) -> None:
 def learn_options(parser: Parser) -> None:
     parser.add_argument("step", metavar="STEP", nargs="?", help=f"one of: {', '.join(LEARN_STEPS)}")
     parser.add_argument(
-        "config", metavar="CONFIG.toml", nargs="?", help="settings (docs/learn.md), or: small"
+        "config", metavar="CONFIG.toml", nargs="?", help="settings (docs/learn.md), or: small, editor, metric"
     )
     parser.add_argument(
         "--set",

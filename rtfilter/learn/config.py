@@ -11,8 +11,8 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -55,10 +55,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A settings file that was read: its path, and its tables as TOML has them."""
+    """A settings file that was read: its path, its tables as TOML has them with what `--set` put over them,
+    and these overrides as they were given, by table and key."""
 
     path: Path
     tables: dict[str, dict[str, Any]]
+    overrides: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def run(self) -> Run:
@@ -68,8 +70,8 @@ class Document:
     def table(self, name: str, kind: type[T]) -> T:
         """`[name]` as the dataclass `kind`; what is left out has its default.
 
-        Raises UsageError with file and line for an unknown key, a wrong type, a missing key without
-        default, or what the dataclass itself refuses.
+        Raises UsageError with file and line, or the `--set` that it came by, for an unknown key, a wrong type,
+        a missing key without default, or what the dataclass itself refuses.
         """
         if name not in TABLES:
             raise ValueError(f"{name}: not one of TABLES")
@@ -100,7 +102,9 @@ class Document:
         try:
             return typing.cast(T, kind(**converted))
         except UsageError as error:
-            raise UsageError(f"{self.path}: [{name}] {error}") from error
+            given = [text for (table, _), text in self.overrides.items() if table == name]
+            also = f" with {' '.join(given)}" if given else ""
+            raise UsageError(f"{self.path}{also}: [{name}] {error}") from error
 
     def _placed(self, value: Any) -> Any:
         """A path with OUTPUT in it, below the folder of `[run]`."""
@@ -109,7 +113,9 @@ class Document:
         return value
 
     def _place(self, table: str, key: str) -> str:
-        """File and line of a key. A key of the same name may stand in an earlier table."""
+        """The `--set` that gave a key, else its file and line; an earlier table may have the same key."""
+        if (table, key) in self.overrides:
+            return self.overrides[table, key]
         inside = False
         for number, line in enumerate(_lines(self.path), start=1):
             words = line.strip()
@@ -131,9 +137,9 @@ def read_document(path: Path | str, overrides: Sequence[str] = ()) -> Document:
     if not path.exists() and str(path) in built_in():
         path = built_in()[str(path)]
     if not path.is_file():
-        names = ", ".join(built_in())
+        names, what = ", ".join(built_in()), "a folder" if path.is_dir() else "no such file"
         raise UsageError(
-            f"{path}: no such file; expected settings of `rtfilter learn` (docs/learn.md), or one of: {names}"
+            f"{path}: {what}; expected settings of `rtfilter learn` (docs/learn.md), or one of: {names}"
         )
     tables = read_toml(path)
     for name, values in tables.items():
@@ -141,6 +147,7 @@ def read_document(path: Path | str, overrides: Sequence[str] = ()) -> Document:
             raise UsageError(f"{place_of(path, name)}: unknown table {name!r}:{nearest(name, TABLES)}")
         if not isinstance(values, dict):
             raise UsageError(f"{place_of(path, name)}: {name}: expected a table [{name}], got {values!r}")
+    given: dict[tuple[str, str], str] = {}
     for text in overrides:
         place, equals, value = text.partition("=")
         table, dot, key = place.strip().partition(".")
@@ -149,11 +156,12 @@ def read_document(path: Path | str, overrides: Sequence[str] = ()) -> Document:
         if table not in TABLES:
             raise UsageError(f"--set {text}: unknown table {table!r}:{nearest(table, TABLES)}")
         tables.setdefault(table, {})[key] = toml_value(value.strip())
-    return Document(path, tables)
+        given[table, key] = f"--set {text}"
+    return Document(path, tables, given)
 
 
 def built_in() -> dict[str, Path]:
-    """The settings that come with the program, by name: `small`."""
+    """The settings that come with the program, by name: `small`, `editor` and `metric`."""
     return {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
 
 

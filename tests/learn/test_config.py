@@ -100,16 +100,19 @@ def test_mistakes_are_named(tmp_path: Path, text: str, said: str) -> None:
         ("seed=3", "expected TABLE.KEY=VALUE"),
         ("run.seed", "expected TABLE.KEY=VALUE"),
         ("rum.seed=3", "did you mean 'run'"),
-        ("run.device=gpu", "unknown 'gpu'"),
+        ("run.device=gpu", r"c.toml with --set run.device=gpu: \[run\] device: unknown 'gpu'"),
         ("run.seed=-1", "expected 0 or more"),
-        ("run.seed=x", "seed: expected a whole number, got 'x'"),
+        ("run.seed=x", "^--set run.seed=x: seed: expected a whole number, got 'x'"),
+        ("run.sed=1", r"^--set run.sed=1: unknown key 'sed': did you mean 'seed'\?"),
     ],
 )
 def test_overrides_of_bad_form(tmp_path: Path, override: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        _ = read_document(written(tmp_path, ""), [override]).run
+        _ = read_document(written(tmp_path, "[run]\nseed = 3"), [override]).run
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         read_document(tmp_path / "none.toml")
+    with pytest.raises(UsageError, match=r"a folder; expected settings .* small"):
+        read_document(tmp_path)

@@ -47,6 +47,18 @@ class CorpusSettings:
                 raise UsageError(f"emotions: unknown {name!r}:{nearest(name, EMOTIONS)}")
         if not self.levels or not all(0.0 < level <= INTENSITY_MAX for level in self.levels):
             raise UsageError(f"levels: expected some above 0, up to {INTENSITY_MAX}, got {list(self.levels)}")
+        named = [f"{level:.2f}" for level in self.levels]
+        for what, values, why in (
+            ("emotions", self.emotions, ""),
+            ("texts", self.texts, ""),
+            ("levels", named, " at two decimals, as tracks are named"),
+        ):
+            twice = next((value for value in values if values.count(value) > 1), None)
+            if twice is not None:
+                raise UsageError(f"{what}: {twice!r} is there twice{why}: leave one out")
+        for text in self.texts:
+            if not any(letter.isalnum() for letter in text):
+                raise UsageError(f"texts: expected words to speak, got {text!r}: write a sentence")
         if not 0.0 < self.emphasis <= 3.0:
             raise UsageError(f"emphasis: expected a factor above 0, up to 3, got {self.emphasis:g}")
         if not 5.0 <= self.fps <= 240.0 or not 0.0 <= self.noise_iod <= 0.1:
