@@ -70,8 +70,8 @@ class Document:
     def table(self, name: str, kind: type[T]) -> T:
         """`[name]` as the dataclass `kind`; what is left out has its default.
 
-        Raises UsageError with file and line, or the `--set` that it came by, for an unknown key, a wrong type,
-        a missing key without default, or what the dataclass itself refuses.
+        Raises UsageError with file and line, or the `--set` that it came by, for an unknown key, a wrong
+        type, a missing key without default, or what the dataclass itself refuses.
         """
         if name not in TABLES:
             raise ValueError(f"{name}: not one of TABLES")
