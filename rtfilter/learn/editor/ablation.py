@@ -23,9 +23,9 @@ from rtfilter.learn.data.track import write_whole
 from rtfilter.learn.editor.checkpoint import FILE, Checkpoint, described
 from rtfilter.learn.editor.measures import EditorMeasure, measure
 from rtfilter.learn.editor.pairs import Pair, load_pairs, split_speakers, spread
-from rtfilter.learn.editor.parallel import process_group
 from rtfilter.learn.editor.settings import EditorSettings
 from rtfilter.learn.editor.train import Training
+from rtfilter.learn.parallel import process_group
 from rtfilter.learn.stccl.metric import Metric
 
 STEP: Final = "ablation"

@@ -24,9 +24,10 @@ from rtfilter.learn.editor.checkpoint import FILE, Checkpoint, described
 from rtfilter.learn.editor.mouth import Mouth
 from rtfilter.learn.editor.network import EditorNetwork, Sizes
 from rtfilter.learn.editor.pairs import Pair, load_pairs, mean_changes, split_speakers
-from rtfilter.learn.editor.parallel import Group, process_group
 from rtfilter.learn.editor.settings import EditorSettings
 from rtfilter.learn.editor.windows import Batch, Windows
+from rtfilter.learn.interruption import between_steps
+from rtfilter.learn.parallel import Group, process_group
 from rtfilter.learn.stccl.metric import Metric
 
 try:
@@ -119,17 +120,18 @@ class Training:
         writer = SummaryWriter(str(self._folder)) if self.group.first else None
         done, began = start, time.monotonic()
         try:
-            for step in range(start, self.settings.steps):
-                parts = self.step(step)
-                done = step + 1
-                if done % self.settings.log_every == 0 or done == self.settings.steps:
-                    self._log(writer, done, parts, (time.monotonic() - began) / (done - start))
-                if done % self.settings.save_every == 0:
-                    self._save(done)
-        except KeyboardInterrupt:
-            self._save(done)
-            self.notify(f"interrupted after step {done}: go on with --resume")
-            raise
+            with between_steps() as interruption:
+                for step in range(start, self.settings.steps):
+                    parts = self.step(step)
+                    done = step + 1
+                    if done % self.settings.log_every == 0 or done == self.settings.steps:
+                        self._log(writer, done, parts, (time.monotonic() - began) / (done - start))
+                    if done % self.settings.save_every == 0:
+                        self._save(done)
+                    if self.group.any_of(interruption.asked):
+                        self._save(done)
+                        self.notify(f"interrupted after step {done}: go on with --resume")
+                        raise interruption.error()
         finally:
             if writer is not None:
                 writer.close()

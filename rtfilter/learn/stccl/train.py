@@ -6,10 +6,7 @@ One process, or several by `torchrun`: each draws its own batches, and gradients
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +18,8 @@ from torch.utils.tensorboard import SummaryWriter
 from rtfilter.errors import Notify, OutputError, RtfilterError, UsageError
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.config import Run, read_document
+from rtfilter.learn.interruption import between_steps
+from rtfilter.learn.parallel import Group, process_group
 from rtfilter.learn.stccl import checkpoint, losses, weights
 from rtfilter.learn.stccl.batches import batch
 from rtfilter.learn.stccl.network import KINDS, CorrelationNetwork
@@ -37,32 +36,6 @@ WARM_UP: Final = 50  # steps in which the rate rises
 LARGEST_SLOPE: Final = 1.0
 
 
-@dataclass(frozen=True)
-class Process:
-    """This process among those of a run."""
-
-    rank: int
-    world: int
-
-    @property
-    def first(self) -> bool:
-        """Whether it is the one that writes."""
-        return self.rank == 0
-
-
-@contextmanager
-def processes(device: torch.device) -> Iterator[Process]:
-    """The group that `torchrun` describes in the environment; one process alone without it."""
-    if "WORLD_SIZE" not in os.environ:
-        yield Process(0, 1)
-        return
-    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield Process(torch.distributed.get_rank(), torch.distributed.get_world_size())
-    finally:
-        torch.distributed.destroy_process_group()
-
-
 def main(
     config_path: Path,
     overrides: Sequence[str] = (),
@@ -77,19 +50,15 @@ def main(
     """
     document = read_document(config_path, overrides)
     run, settings = document.run, document.table("stccl", StcclSettings)
-    if run.threads:
-        torch.set_num_threads(run.threads)
-    device = _device(run.device)
-    with processes(device) as process:
-        train(settings, run, device, process, resume, progress if process.first else None, notify)
+    with process_group(run.device, run.threads) as group:
+        train(settings, run, group, resume, progress if group.first else None, notify)
     return 0
 
 
 def train(
     settings: StcclSettings,
     run: Run,
-    device: torch.device,
-    process: Process,
+    group: Group,
     resume: bool,
     progress: Progress | None,
     notify: Notify,
@@ -103,41 +72,46 @@ def train(
     model = MorphableModel.builtin()
     form = weights.Form.of(settings)
     torch.manual_seed(run.seed)
-    network = weights.build(form, model.mean_iod).to(device)
+    network = weights.build(form, model.mean_iod).to(group.device)
     optimiser = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=settings.weight_decay)
-    identity = checkpoint.identity_of(settings, run.seed, process.world)
+    identity = checkpoint.identity_of(settings, run.seed, group.size)
     first = checkpoint.load(saved, network, optimiser, identity) if resume else 0
     kinds = KINDS if settings.temporal else KINDS[:1]
     trained: nn.Module = network
-    if process.world > 1:
+    if group.size > 1:
         trained = DistributedDataParallel(network, find_unused_parameters=not settings.temporal)
-    log = _log(folder / LOG) if process.first else None
-    for step in range(first, settings.steps):
-        _set_rate(optimiser, settings, step)
-        source, target, generator = batch(seen, settings, model, (run.seed, step, process.rank))
-        found = trained(
-            source.to(device),
-            target.to(device),
-            network.centres(generator),
-            settings.adaptive,
-            FRAMES_APART,
-            kinds,
-        )
-        total = total_of(found)
-        if not math.isfinite(float(total.detach())):
-            raise RtfilterError(_not_a_number(step, saved))
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(total)
-        nn.utils.clip_grad_norm_(network.parameters(), LARGEST_SLOPE)
-        optimiser.step()
-        done = step + 1
-        if log is not None and (done % settings.log_every == 0 or done == settings.steps):
-            _write_log(log, done, total, found)
-        if process.first and (done % settings.save_every == 0 or done == settings.steps):
-            checkpoint.save(saved, done, network, optimiser, identity)
-        if progress is not None:
-            progress(done, settings.steps)
-    if process.first:
+    log = _log(folder / LOG) if group.first else None
+    with between_steps() as interruption:
+        for step in range(first, settings.steps):
+            _set_rate(optimiser, settings, step)
+            source, target, generator = batch(seen, settings, model, (run.seed, step, group.rank))
+            found = trained(
+                source.to(group.device),
+                target.to(group.device),
+                network.centres(generator),
+                settings.adaptive,
+                FRAMES_APART,
+                kinds,
+            )
+            total = total_of(found)
+            if not group.all_finite(total):
+                raise RtfilterError(_not_a_number(step, saved))
+            optimiser.zero_grad(set_to_none=True)
+            torch.autograd.backward(total)
+            nn.utils.clip_grad_norm_(network.parameters(), LARGEST_SLOPE)
+            optimiser.step()
+            done = step + 1
+            if log is not None and (done % settings.log_every == 0 or done == settings.steps):
+                _write_log(log, done, total, found)
+            if progress is not None:
+                progress(done, settings.steps)
+            ended = group.any_of(interruption.asked)
+            if group.first and (ended or done % settings.save_every == 0 or done == settings.steps):
+                checkpoint.save(saved, done, network, optimiser, identity)
+            if ended:
+                notify(f"interrupted after step {done}: go on with --resume")
+                raise interruption.error()
+    if group.first:
         weights.save(folder / METRIC, network, form)
         notify(f"{settings.steps} steps over {len(seen)} pairs: {folder / METRIC}")
     if log is not None:
@@ -162,14 +136,6 @@ def _set_rate(optimiser: torch.optim.Optimizer, settings: StcclSettings, step: i
 def _not_a_number(step: int, saved: Path) -> str:
     kept = f"; {saved} is what was saved last" if saved.exists() else ""
     return f"step {step}: the loss is not a number: lower stccl.rate, or look for damaged tracks{kept}"
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("run.device: cuda, but PyTorch sees no GPU: use cpu, or install PyTorch for CUDA")
-    return torch.device(name)
 
 
 def _log(folder: Path) -> SummaryWriter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,17 +79,22 @@ def test_a_run_that_goes_on_is_the_run(tracks: Path, tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     whole = Checkpoint.load(train.main(settings(tmp_path / "a", tracks)))
     part = settings(tmp_path / "b", tracks)
-    step = train.Training.step
+    before, steps = signal.getsignal(signal.SIGINT), 0
 
-    def stop_at_four(self: train.Training, number: int) -> Any:
-        if number == 4:
-            raise KeyboardInterrupt
-        return step(self, number)
+    def interrupted(self: torch.optim.AdamW) -> Any:
+        """Ctrl-C in the middle of a step: some weights have moved, others not."""
+        nonlocal steps
+        steps += 1
+        if steps == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self)
 
+    step = torch.optim.AdamW.step
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.Training, "step", stop_at_four)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(torch.optim.AdamW, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt, match="SIGINT"):
             train.main(part)
+    assert signal.getsignal(signal.SIGINT) is before
     assert Checkpoint.load(tmp_path / "b/out/editor/editor.pt").step == 4
     again = Checkpoint.load(train.main(part, resume=True))
     assert again.step == whole.step == 6

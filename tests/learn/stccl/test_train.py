@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
 
 from rtfilter.errors import InputError, OutputError, RtfilterError, UsageError  # noqa: E402
+from rtfilter.learn.interruption import between_steps  # noqa: E402
 from rtfilter.learn.stccl import evidence, pairs, trials, weights  # noqa: E402
 from rtfilter.learn.stccl.train import CHECKPOINT, LOG, METRIC, main  # noqa: E402
 from tests.learn.stccl import speakers  # noqa: E402
@@ -87,6 +89,33 @@ def test_a_resumed_run_ends_as_one_that_was_not_interrupted(
     assert one.keys() == two.keys()
     assert all(np.array_equal(one[key], two[key]) for key in one)
     assert list((tmp_path / "whole/stccl" / LOG).glob("events.*"))
+
+
+def test_ctrl_c_saves_the_last_whole_step(tmp_path: Path, tracks: Path) -> None:
+    """Before `save_every` too, and bit for bit; two signals end it at once."""
+    whole, cut = config(tmp_path, tracks, "whole"), config(tmp_path, tracks, "cut")
+    change, lines = ["stccl.save_every=100"], []
+
+    def interrupt(done: int, total: int | None) -> None:
+        if done == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="SIGINT"):
+        main(cut, change, progress=interrupt, notify=lines.append)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert lines == ["interrupted after step 3: go on with --resume"]
+    assert torch.load(tmp_path / "cut/stccl" / CHECKPOINT, weights_only=True)["step"] == 3
+    main(cut, change, resume=True)
+    main(whole, change)
+    one, two = (arrays(tmp_path / name / "stccl" / METRIC) for name in ("whole", "cut"))
+    assert all(np.array_equal(one[key], two[key]) for key in one)
+    with between_steps() as interruption:
+        signal.raise_signal(signal.SIGINT)
+        assert interruption.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_it_learns_what_matches_on_a_speaker_it_has_not_seen(tmp_path: Path, tracks: Path) -> None:

@@ -1,4 +1,7 @@
-"""One process or several of `torchrun`: who we are, averaged gradients, and the device. Called by `train`."""
+"""One process or several of `torchrun`: who we are, averaged gradients, and the device.
+
+Called by `editor.train`, `editor.ablation` and `stccl.train`.
+"""
 
 from __future__ import annotations
 
@@ -41,10 +44,15 @@ class Group:
 
     def all_finite(self, loss: torch.Tensor) -> bool:
         """Whether the loss is finite in every process: all stop at the same step, or none."""
-        bad = (~torch.isfinite(loss.detach())).float().reshape(1)
-        if self.size > 1:
-            distributed.all_reduce(bad)
-        return bool(bad.item() == 0.0)
+        return not self.any_of(not bool(torch.isfinite(loss.detach()).all()))
+
+    def any_of(self, here: bool) -> bool:
+        """Whether it is so in any process: all know it at the same step."""
+        if self.size == 1:
+            return here
+        count = torch.tensor([float(here)], device=self.device)
+        distributed.all_reduce(count)
+        return bool(count.item() > 0.0)
 
 
 @contextmanager
@@ -66,6 +74,8 @@ def process_group(device: str, threads: int) -> Iterator[Group]:
     if size == 1:
         yield Group(0, 1, chosen)
         return
+    if on_gpu:
+        torch.cuda.set_device(chosen)
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
         yield Group(rank, size, chosen)
