@@ -101,7 +101,7 @@ def _measured(
     path: Path, model: MorphableModel, pairs: Sequence[Pair], guard: bool, judge: Metric
 ) -> EditorMeasure:
     checkpoint = Checkpoint.load(path)
-    weights = checkpoint.restored().weights(checkpoint.face_model, checkpoint.made_by)
+    weights = checkpoint.restored(path).weights(checkpoint.face_model, checkpoint.made_by)
     return measure(model.with_editor(weights), pairs, guard, judge)
 
 

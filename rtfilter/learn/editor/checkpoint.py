@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +30,7 @@ FILE: Final = "editor.pt"
 SUFFIX: Final = ".pt"
 # What may differ between the parts of one run.
 _FREE: Final = ("log_every", "save_every", "others")
+_KINDS: Final = {"step": int, "settings": dict, "network": dict, "optimiser": dict, "face_model": str}
 _DAMAGED: Final = (
     pickle.UnpicklingError,
     RuntimeError,
@@ -37,6 +40,16 @@ _DAMAGED: Final = (
     TypeError,
     BadZipFile,
 )
+
+
+@contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    """What a checkpoint lacks, or has in another form, as one line."""
+    try:
+        yield
+    except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+        told = str(error).splitlines()[0].strip()
+        raise InputError(f"{path}: damaged checkpoint ({told}): remove it and train again") from error
 
 
 @dataclass(frozen=True)
@@ -75,17 +88,26 @@ class Checkpoint:
             raise InputError(f"{path}: not a checkpoint of the editor: `rtfilter learn editor` makes one")
         if (version := values.pop("version", None)) != VERSION:
             raise InputError(f"{path}: checkpoint version {version!r}, expected {VERSION}: train again")
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise InputError(f"{path}: damaged checkpoint ({error}): remove it and train again") from error
+        with _damaged(path):
+            found = cls(**values)
+            for one, kind in _KINDS.items():
+                if not isinstance(getattr(found, one), kind):
+                    raise TypeError(f"{one} is no {kind.__name__}")
+            return found
 
-    def restored(self) -> EditorNetwork:
-        """The network."""
-        sizes = Sizes(int(self.settings["memory"]), int(self.settings["hidden"]))
-        network = EditorNetwork(sizes, np.zeros((len(EMOTIONS), BLENDSHAPE_COUNT)))
-        network.load_state_dict(self.network)
-        return network
+    def restored(self, path: Path) -> EditorNetwork:
+        """The network. Raises InputError, which names `path`, for a damaged one."""
+        with _damaged(path):
+            sizes = Sizes(int(self.settings["memory"]), int(self.settings["hidden"]))
+            network = EditorNetwork(sizes, np.zeros((len(EMOTIONS), BLENDSHAPE_COUNT)))
+            network.load_state_dict(self.network)
+            return network
+
+    def restore(self, network: EditorNetwork, optimiser: torch.optim.Optimizer, path: Path) -> None:
+        """Bring both to where the run was. Raises InputError, which names `path`, for a damaged one."""
+        with _damaged(path):
+            network.load_state_dict(self.network)
+            optimiser.load_state_dict(self.optimiser)
 
     def differs(self, settings: dict[str, str], face_model: str) -> bool:
         """Whether it is of a run with other settings, or on another face model."""

@@ -64,7 +64,7 @@ def main(config_path: Path, overrides: Sequence[str] = (), notify: Notify = lamb
 def export(checkpoint_path: Path, folder: Path, notify: Notify) -> list[Path]:
     """See `main`."""
     checkpoint = Checkpoint.load(checkpoint_path)
-    network = checkpoint.restored().eval()
+    network = checkpoint.restored(checkpoint_path).eval()
     made_by = f"{checkpoint.made_by}; rtfilter learn export {checkpoint_path.name}"
     weights = network.weights(checkpoint.face_model, made_by)
     again = EditorWeights.from_bytes(weights.to_bytes(), str(checkpoint_path))

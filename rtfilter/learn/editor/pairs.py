@@ -98,7 +98,7 @@ def load_pairs(folder: Path, alignments: Path | None, model: MorphableModel, not
             continue
         for twin in twins:
             # Known for the twin's frames; wanted for the clip's.
-            told_s = matched_times(twin, neutral[0], alignments)
+            told_s = _matched_times(twin, neutral[0], alignments)
             place = np.interp(neutral[0].time_s, told_s, np.arange(twin.frames))
             pairs.append(Pair.of(neutral[0], twin, place, model))
     if alone:
@@ -111,6 +111,16 @@ def load_pairs(folder: Path, alignments: Path | None, model: MorphableModel, not
     if missing := [name for name in EMOTIONS if name not in found and name != NEUTRAL]:
         notify(f"no tracks of {', '.join(missing)}: the editor does nothing for these")
     return pairs
+
+
+def _matched_times(twin: Track, clip: Track, alignments: Path | None) -> F64:
+    """`matched_times`; where the folder is missing, in the words of `[editor]`."""
+    if not twin.truth.get("twin") and alignments is not None and not alignments.is_dir():
+        raise InputError(
+            f"{alignments}: no such folder, and {twin.name} is not aligned with {clip.name}: make it with "
+            "`rtfilter learn align`, or name another with --set editor.alignments=FOLDER"
+        )
+    return matched_times(twin, clip, alignments)
 
 
 def split_speakers(pairs: Sequence[Pair], held_out: float) -> tuple[list[Pair], list[Pair]]:

@@ -25,8 +25,8 @@ class EditorSettings:
     at `compared` of them in every `compare_every`-th step.
     """
 
-    tracks: Path
-    alignments: Path | None = None
+    tracks: Path = Path("{output}/track")
+    alignments: Path = Path("{output}/align")
     others: Path | None = None
     metric: str = "builtin"
     held_out: float = 0.25

@@ -201,8 +201,7 @@ class Training:
         found.check_same_run(self._described, self.path)
         if found.face_model != self._face_model:
             raise InputError(f"{self.path}: trained on another face model: train anew in another folder")
-        self.network.load_state_dict(found.network)
-        self.optimiser.load_state_dict(found.optimiser)
+        found.restore(self.network, self.optimiser, self.path)
         self.notify(f"going on after step {found.step}")
         return found.step
 

@@ -82,7 +82,11 @@ def load(path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer,
         raise InputError(f"{path}: damaged, or no checkpoint ({type(error).__name__}): {again}") from error
     if (kind, version) != (_FORMAT, VERSION):
         raise InputError(f"{path}: {kind} {version}, expected {_FORMAT} {VERSION}: {again}")
-    other = [f"{key} = {found['run'].get(key)!r}" for key in run if found["run"].get(key) != run[key]]
+    try:
+        other = [f"{key} = {found['run'].get(key)!r}" for key in run if found["run"].get(key) != run[key]]
+        step = int(found["step"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: damaged ({error}): {again}") from error
     if other:
         raise UsageError(
             f"{path}: is of a run with {', '.join(other)}: give the same settings, or another run.output"
@@ -90,6 +94,6 @@ def load(path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer,
     try:
         network.load_state_dict(found["network"])
         optimiser.load_state_dict(found["optimiser"])
-        return int(found["step"])
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        return step
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: damaged ({str(error).splitlines()[0]}): {again}") from error

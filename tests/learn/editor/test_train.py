@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ pytest.importorskip("tensorboard", reason="needs the extra `learn` (tensorboard)
 
 from rtfilter.errors import InputError, OutputError, UsageError  # noqa: E402
 from rtfilter.face.learned_weights import EditorWeights  # noqa: E402
+from rtfilter.learn.data.track import SUFFIX  # noqa: E402
 from rtfilter.learn.editor import export, train  # noqa: E402
 from rtfilter.learn.editor.checkpoint import Checkpoint  # noqa: E402
 from rtfilter.learn.editor.measures import measure  # noqa: E402
 from rtfilter.learn.editor.pairs import load_pairs, split_speakers  # noqa: E402
 from rtfilter.learn.editor.train import TrainingError  # noqa: E402
 from tests.faces import builtin  # noqa: E402
-from tests.learn.editor.clips import write_tracks  # noqa: E402
+from tests.learn.editor.clips import takes, write_tracks  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = """
@@ -190,6 +192,27 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: Any, said: st
         export.main(path)
 
 
+def test_a_checkpoint_of_another_form_is_one_line(tracks: Path, tmp_path: Path) -> None:
+    config = settings(tmp_path, tracks, 1)
+    path = train.main(config)
+    whole = torch.load(path, weights_only=True)
+    weights = {key: value for key, value in whole["network"].items() if key != "first.weight"}
+    assert len(weights) == len(whole["network"]) - 1
+    for change in ({"network": weights}, {"settings": 3}, {"network": [1]}, {"step": "4"}, {"face_model": 2}):
+        torch.save({**whole, **change}, path)
+        for act in (lambda: export.main(path), lambda: train.main(config, resume=True)):
+            with pytest.raises(InputError, match=r"editor\.pt: damaged .*train again") as caught:
+                act()
+            assert "\n" not in str(caught.value)
+    torch.save({**whole, "settings": {}}, path)
+    with pytest.raises(InputError, match=r"damaged .*memory"):
+        export.main(path)
+    for optimiser in ({}, {**whole["optimiser"], "param_groups": []}):
+        torch.save({**whole, "optimiser": optimiser}, path)
+        with pytest.raises(InputError, match="damaged checkpoint"):
+            train.main(config, resume=True)
+
+
 def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[Any, tuple[str]]:
@@ -216,6 +239,21 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
 def test_wrong_settings_are_one_line(tracks: Path, tmp_path: Path, override: str, said: str) -> None:
     with pytest.raises((UsageError, InputError), match=said):
         train.main(settings(tmp_path, tracks), overrides=[override])
+
+
+def test_folders_have_defaults_and_a_missing_one_says_what_makes_it(tmp_path: Path) -> None:
+    path = tmp_path / "editor.toml"
+    path.write_text(f'[run]\noutput = "{tmp_path}/out"\n[editor]\nsteps = 1\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"out/track: no tracks .*rtfilter learn track"):
+        train.main(path)
+    for number in range(2):
+        for one in takes(number, ("happy",)):
+            replace(one, truth={}).save(tmp_path / "out/track" / f"{one.name}{SUFFIX}")
+    with pytest.raises(InputError, match=r"out/align: no such folder.*learn align.*--set editor.alignments="):
+        train.main(path)
+    (tmp_path / "out/align").mkdir()
+    with pytest.raises(InputError, match=r"is missing.*rtfilter learn align"):
+        train.main(path)
 
 
 def test_sets_that_hold_too_little_are_refused_or_told(tmp_path: Path) -> None:

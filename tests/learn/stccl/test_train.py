@@ -238,11 +238,17 @@ def test_a_checkpoint_that_cannot_be_used_is_one_clear_line(tmp_path: Path, trac
     torch.save({**other, "version": 7}, saved)
     with pytest.raises(InputError, match="7, expected rtfilter-stccl-checkpoint 1"):
         main(path, resume=True)
-    other["network"].pop("heads.time.3.0.weight")
-    torch.save(other, saved)
-    with pytest.raises(InputError, match="damaged") as caught:
-        main(path, resume=True)
-    assert "\n" not in str(caught.value)
+    optimiser = {**other["optimiser"], "param_groups": []}
+    without = {key: value for key, value in other["network"].items() if key != "heads.time.3.0.weight"}
+    for change in ({"network": without}, {"network": 3}, {"run": 3}, {"optimiser": optimiser}, {"step": "x"}):
+        torch.save({**other, **change}, saved)
+        with pytest.raises(InputError, match=r"checkpoint\.pt: damaged .*without --resume") as caught:
+            main(path, resume=True)
+        assert "\n" not in str(caught.value)
+    for name in ("run", "network", "optimiser", "step"):
+        torch.save({key: value for key, value in other.items() if key != name}, saved)
+        with pytest.raises(InputError, match="damaged"):
+            main(path, resume=True)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, tracks: Path) -> None:
