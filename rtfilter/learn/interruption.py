@@ -6,7 +6,6 @@ Called by `editor.train` and `stccl.train`.
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -46,13 +45,17 @@ def between_steps() -> Iterator[Interruption]:
             before[number](number, frame)
         found.ask(signal.Signals(number).name)
 
-    if threading.current_thread() is threading.main_thread():
-        for name in _NAMES:
-            number = getattr(signal, name, None)  # Windows has no SIGHUP
-            # A signal that ends the process, or is ignored, goes on doing so.
-            if number is not None and callable(handler := signal.getsignal(number)):
-                before[number] = handler
-                signal.signal(number, note)
+    for name in _NAMES:
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        # A signal that ends the process, or is ignored, goes on doing so.
+        if number is None or not callable(handler := signal.getsignal(number)):
+            continue
+        before[number] = handler
+        try:
+            signal.signal(number, note)
+        except ValueError:  # not the main thread
+            before.clear()
+            break
     try:
         yield found
     finally:
