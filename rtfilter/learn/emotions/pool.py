@@ -40,6 +40,8 @@ ARTICULATORS: Final = tuple(
 )
 _ARTICULATOR: Final = np.isin(BLENDSHAPES, ARTICULATORS)
 LEAST_SPREAD: Final = 0.05
+# Mean and spread of two people would give what each of them shows.
+LEAST_PEOPLE: Final = 3
 OUTLIER: Final = 2.5  # standard deviations from the median at which one person's value is cut
 FRAME_SPREAD: Final = 0.2
 OUTSTANDING: Final = 3.0  # how many omega a change may be expected to stand out, at most
@@ -68,6 +70,8 @@ class Model:
 @dataclass(frozen=True)
 class Pooled:
     """One emotion: mean float64 [52], spread float64 [52] over people, what measurement alone gives.
+
+    spread: that of all emotions where fewer than LEAST_PEOPLE show a coefficient.
 
     consistency: share of people, float64 [52], whose change has the mean's sign.
     """
@@ -201,7 +205,7 @@ def _weighted(group: Sequence[Change], model: Model) -> tuple[F64, F64, F64]:
     mean = (weights * values).sum(0) / np.maximum(total, 1e-12)
     error = np.where(total > 0, 1.0 / np.maximum(total, 1e-12), np.inf)
     spread = np.sqrt((known * (values - mean) ** 2).sum(0) / np.maximum(known.sum(0) - 1, 1))
-    return mean, error, np.where(known.sum(0) > 1, spread, np.sqrt(model.between))
+    return mean, error, np.where(known.sum(0) >= LEAST_PEOPLE, spread, np.sqrt(model.between))
 
 
 def pooled_all(changes: Sequence[Change], model: Model) -> Mapping[str, Pooled]:

@@ -1,6 +1,7 @@
 """`rtfilter/face/assets/emotions.json`: what the measured emotions look like as a file.
 
-Aggregates over people only; a person cannot be told from it. Written by `learn.emotions.measure`.
+Means over two or more people. Where fewer than three are known, the spread beside a mean is that of all
+emotions: mean and spread of two would give what each of them shows. Written by `learn.emotions.measure`.
 """
 
 from __future__ import annotations

@@ -68,6 +68,16 @@ def test_one_strange_person_is_cut() -> None:
     assert found.consistency[BROW] == 1.0
 
 
+def test_two_people_cannot_be_told_from_mean_and_spread() -> None:
+    own = [change(coefficients(browInnerUp=v, jawOpen=v), f"p{k}") for k, v in enumerate((0.1, 0.5, 0.3))]
+    two, three = pool("happy", own[:2], MODEL), pool("happy", own, MODEL)
+    jaw = BLENDSHAPE_INDEX["jawOpen"]
+    assert two.spread[[BROW, jaw]] == pytest.approx(np.sqrt(MODEL.between[[BROW, jaw]]))
+    assert three.spread[BROW] == pytest.approx(0.2)
+    third = pool("happy", [*own[:2], replace(own[2], grade=UNPAIRED)], MODEL)
+    assert third.spread[jaw] == pytest.approx(two.spread[jaw]), "of whom two tell of lips that speak"
+
+
 def test_the_common_variances_are_those_that_people_were_made_with() -> None:
     random = np.random.default_rng(3)
     emotions = [e for e in PRIOR if e != "contempt"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import BLENDSHAPES, EMOTIONS, mirrored_name
+from rtfilter.learn.emotions.pool import ARTICULATORS
 from rtfilter.learn.emotions.solver import ASIDE, GAZE, LEFT_OUT
 from rtfilter.learn.emotions.states import STATES
 from rtfilter.learn.emotions.table import LEAST, face_model_hash
@@ -39,6 +40,13 @@ def test_a_row_is_more_than_one_persons_and_names_coefficients(emotion: str) -> 
         assert all(LEAST <= abs(value) <= 1.5 for value in values.values())
     assert set(row["states"]) == set(STATES) == set(row["state_people"])
     assert set(row["spread"]) == set(row["agreement"]) == set(row["direction"])
+
+
+def test_the_spread_of_two_people_is_no_emotions_own() -> None:
+    """Lips that speak were measured on the two matched people alone."""
+    assert {row["matched_people"] for row in ROWS.values()} == {2}
+    for name in ARTICULATORS:
+        assert len({row["spread"][name] for row in ROWS.values() if name in row["spread"]}) <= 1, name
 
 
 @pytest.mark.parametrize("emotion", ROWS)
