@@ -45,7 +45,7 @@ class Seen:
 
 def watch(take: Take, task: Path, cache: Path) -> Seen:
     """Track a take, or read what was tracked before. Raises InputError where no frame shows a face."""
-    path = cache / f"{take.name}-{_key(take)}.npz"
+    path = cache / f"{take.name}-{_key(take, task)}.npz"
     kept = _kept(path)
     if kept is None:
         kept = _track(take, task)
@@ -56,8 +56,11 @@ def watch(take: Take, task: Path, cache: Path) -> Seen:
     return kept
 
 
-def _key(take: Take) -> str:
-    parts = [f"{file.name}:{file.stat().st_size}" for file in take.files]
+def _key(take: Take, task: Path) -> str:
+    """Of the take's files and of the teacher's: other ones are tracked anew."""
+    stats = [(file.name, file.stat()) for file in take.files]
+    parts = [f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats]
+    parts.append(hashlib.sha256(task.read_bytes()).hexdigest())
     return hashlib.sha256("/".join([str(VERSION), *parts]).encode()).hexdigest()[:12]
 
 
