@@ -45,6 +45,8 @@ def learn(arguments: argparse.Namespace) -> int:
     keywords: dict[str, Any] = {"overrides": arguments.set}
     if step in RESUMED:
         keywords["resume"] = arguments.resume
+    if step == "editor":
+        keywords["quiet"] = arguments.quiet
     with ProgressBar(unit=unit) if unit and not arguments.quiet else nullcontext() as bar:
         if unit:
             keywords["progress"] = bar

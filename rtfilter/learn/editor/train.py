@@ -39,6 +39,7 @@ except ImportError as error:
 
 STEP: Final = "editor"
 LONGEST_GRADIENT: Final = 1.0
+_PATHS: Final = ("output", "tracks", "alignments", "others")
 _LEAST_RATE = 0.02  # of the rate, at the end
 
 
@@ -51,27 +52,40 @@ def main(
     resume: bool = False,
     overrides: Sequence[str] = (),
     notify: Notify = lambda line: None,
+    quiet: bool = False,
 ) -> Path:
     """Train as a settings file says; the checkpoint, in `output/editor`. Raises RtfilterError.
 
-    resume: go on from the checkpoint; what comes out is what one uninterrupted run gives.
+    resume: go on from the checkpoint; what comes out is what one uninterrupted run gives. quiet: no line of
+    how far it is.
     """
     document = read_document(config_path, overrides)
     run, settings = document.run, document.table(STEP, EditorSettings)
-    made_by = f"rtfilter learn editor {config_path.name}" + "".join(f" --set {text}" for text in overrides)
+    made_by = command_of(config_path, overrides)
     with process_group(run.device, run.threads) as group:
         told = notify if group.first else lambda line: None
         model = MorphableModel.builtin()
         pairs = load_pairs(settings.tracks, settings.alignments, model, told)
         train, held_out = split_speakers(pairs, settings.held_out)
         told(f"{len(train)} pairs to learn from, {len(held_out)} of other speakers left out for the ablation")
-        return Training(run.folder(STEP), run.seed, settings, train, model, group, made_by, told).run(resume)
+        training = Training(run.folder(STEP), run.seed, settings, train, model, group, made_by, told, quiet)
+        return training.run(resume)
+
+
+def command_of(config_path: Path, overrides: Sequence[str]) -> str:
+    """The command, for the file that comes of it: of what is a path, the key alone."""
+    told = [f"rtfilter learn editor {config_path.name}"]
+    for text in overrides:
+        key, _, value = (part.strip() for part in text.partition("="))
+        is_path = key.rpartition(".")[2] in _PATHS or any(mark in value for mark in ("/", "\\", "~", ".npz"))
+        told.append(f"--set {key}={'...' if is_path else value}")
+    return " ".join(told)
 
 
 class Training:
     """One run on `pairs`, into `folder`. made_by: the command, for the file that comes of it.
 
-    Network, metric and optimiser are made at once; `run` goes through the steps.
+    quiet: no line of how far it is. Network, metric and optimiser are made at once; `run` does the steps.
     """
 
     def __init__(
@@ -84,7 +98,9 @@ class Training:
         group: Group,
         made_by: str,
         notify: Notify,
+        quiet: bool = False,
     ) -> None:
+        self._quiet = quiet
         self.settings, self.group, self.notify = settings, group, notify
         self._folder, self._seed, self._made_by = folder, seed, made_by
         torch.manual_seed(seed)
@@ -210,6 +226,8 @@ class Training:
         if writer is not None:
             for name, value in told.items():
                 writer.add_scalar(f"loss/{name}", value, step)
+        if self._quiet:
+            return
         line = ", ".join(f"{name} {value:.3f}" for name, value in told.items())
         self.notify(f"step {step} of {self.settings.steps}: {line}; {1000 * took_s:.0f} ms a step")
 

@@ -34,7 +34,8 @@ class Elements:
     """Elements of one level in space or time, of source (q) and target (k).
 
     q, k: unit vectors [B, F, M, D]: B windows, F frames or regions, M elements of one image or one series.
-    size_of: [B, F, M, C], the source's differences, whose size weighs the element.
+    size_of: [B, F, M, C], of the source, what weighs the element by its size: VD the differences of features,
+    CM how far a row's features spread.
     """
 
     q: Tensor

@@ -32,10 +32,16 @@ def pairs_of(settings: StcclSettings) -> list[Pair]:
     def seen(track: Track) -> Signal:
         if track.name not in videos:
             raise InputError(f"{track.name}: no video of it in {', '.join(settings.sets)}: add its set")
-        kept = folder / f"{track.name}{SUFFIX}"
-        return kept_pictures(kept, videos[track.name], track, settings.signal)
+        video = videos[track.name]
+        return kept_pictures(kept_path(folder, track.name, video), video, track, settings.signal)
 
     return load_pairs(settings.tracks, settings.alignments, seen)
+
+
+def kept_path(folder: Path, name: str, video: Path) -> Path:
+    """Where a track's pictures are kept: another file when the video's size or time of change is another."""
+    state = video.stat()
+    return folder / f"{name}-{state.st_size}-{state.st_mtime_ns}{SUFFIX}"
 
 
 def kept_pictures(path: Path, video: Path, track: Track, signal: str) -> Signal:

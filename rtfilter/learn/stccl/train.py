@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
 from rtfilter.errors import Notify, OutputError, RtfilterError, UsageError
+from rtfilter.face.learned_weights import face_model_key
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.config import Run, read_document
 from rtfilter.learn.interruption import between_steps
@@ -112,7 +113,7 @@ def train(
                 notify(f"interrupted after step {done}: go on with --resume")
                 raise interruption.error()
     if group.first:
-        weights.save(folder / METRIC, network, form)
+        weights.save(folder / METRIC, network, form, face_model_key(model.expression_basis))
         notify(f"{settings.steps} steps over {len(seen)} pairs: {folder / METRIC}")
     if log is not None:
         log.close()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rtfilter.errors import InputError
 from rtfilter.learn.stccl.network import KINDS, CorrelationNetwork
 from rtfilter.learn.stccl.pairs import Pair
 from rtfilter.learn.stccl.settings import WINDOW
@@ -46,9 +47,16 @@ class Trials:
 
 
 def trials_of(pairs: Sequence[Pair], seed: int = 0, most: int = 1500) -> Trials:
-    """All windows of the pairs, every fourth frame, at most `most` of them, drawn evenly."""
+    """All windows of the pairs, every fourth frame, at most `most` of them, drawn evenly.
+
+    Pairs no longer than a window are left out. Raises InputError where nothing is left.
+    """
     random = np.random.default_rng([seed, 7])
-    places = [(pair, start) for pair in pairs for start in range(0, pair.frames - WINDOW + 1, STEP)]
+    # A clip of one window has no misaligned one.
+    long = [pair for pair in pairs if pair.frames > WINDOW]
+    if not long:
+        raise InputError(f"no clip is longer than {WINDOW} frames, a window: none is misaligned: give longer")
+    places = [(pair, start) for pair in long for start in range(0, pair.frames - WINDOW + 1, STEP)]
     if len(places) > most:
         keep = np.sort(random.choice(len(places), most, replace=False))
         places = [places[index] for index in keep]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ import numpy.typing as npt
 import torch
 
 from rtfilter.errors import InputError
+from rtfilter.face.learned_weights import face_model_key
+from rtfilter.face.model import MorphableModel
 from rtfilter.learn.data.track import write_whole
 from rtfilter.learn.stccl.image_encoder import ImageEncoder
 from rtfilter.learn.stccl.mesh_encoder import MeshEncoder
@@ -29,6 +32,7 @@ _DAMAGED: Final = (
 )  # fmt: skip
 FORMAT: Final = "rtfilter-stccl"
 VERSION: Final = 1
+_log = logging.getLogger("rtfilter.learn")
 _MEAN: Final = "encoder.mean_iod"
 
 
@@ -63,9 +67,9 @@ def build(form: Form, mean_iod: npt.NDArray[np.float32]) -> CorrelationNetwork:
     return CorrelationNetwork(encoder, form.variant, form.centres, form.head, form.tau, form.moments)
 
 
-def save(path: Path, network: CorrelationNetwork, form: Form) -> None:
-    """Write a network, whole or not at all. Raises OutputError."""
-    head = {"format": FORMAT, "version": VERSION, "form": asdict(form)}
+def save(path: Path, network: CorrelationNetwork, form: Form, face_model: str) -> None:
+    """Write a network, whole or not at all. face_model: `face_model_key`. Raises OutputError."""
+    head = {"format": FORMAT, "version": VERSION, "form": asdict(form), "face_model": face_model}
     arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
     file = io.BytesIO()
     np.savez_compressed(file, head=np.array(json.dumps(head)), **arrays)
@@ -81,7 +85,7 @@ def load(path: Path, name: str = "") -> tuple[CorrelationNetwork, Form]:
 
 
 def parse(content: bytes, name: str) -> tuple[CorrelationNetwork, Form]:
-    """`load` of a file's bytes."""
+    """`load` of a file's bytes. Logs a line for a metric of meshes of another face model."""
     mend = "make it again with `rtfilter learn stccl`"
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
@@ -113,4 +117,17 @@ def parse(content: bytes, name: str) -> tuple[CorrelationNetwork, Form]:
             raise ValueError("a weight that is no number")
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
         raise InputError(f"{name}: damaged ({str(error).splitlines()[0]}): {mend}") from error
+    if form.signal == "mesh":
+        _tell_of_another_model(head.get("face_model"), name)
     return network.eval().requires_grad_(False), form
+
+
+def _tell_of_another_model(face_model: object, name: str) -> None:
+    if face_model == face_model_key(MorphableModel.builtin().expression_basis):
+        return
+    told = (
+        "it is not known on which face model it was trained"
+        if face_model is None
+        else ("it was trained on another face model")
+    )
+    _log.warning("%s: %s: train it again with `rtfilter learn stccl` (docs/stccl.md)", name, told)

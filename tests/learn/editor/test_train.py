@@ -17,6 +17,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra `learn` (PyTorch)")
 pytest.importorskip("tensorboard", reason="needs the extra `learn` (tensorboard)")
 
+from rtfilter.cli.main import main  # noqa: E402
 from rtfilter.errors import InputError, OutputError, UsageError  # noqa: E402
 from rtfilter.face.learned_weights import EditorWeights  # noqa: E402
 from rtfilter.learn.data.track import SUFFIX  # noqa: E402
@@ -239,6 +240,31 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
 def test_wrong_settings_are_one_line(tracks: Path, tmp_path: Path, override: str, said: str) -> None:
     with pytest.raises((UsageError, InputError), match=said):
         train.main(settings(tmp_path, tracks), overrides=[override])
+
+
+def test_quiet_has_no_line_of_how_far_it_is(
+    tracks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, words, shown in (("a", [], True), ("b", ["--quiet"], False)):
+        (tmp_path / name).mkdir()
+        assert main(["learn", "editor", str(settings(tmp_path / name, tracks, 2)), *words]) == 0
+        error = capsys.readouterr().err
+        assert ("step 2 of 2" in error) == shown
+        assert "pairs to learn from" in error
+
+
+def test_a_file_names_its_command_without_paths(tracks: Path, tmp_path: Path) -> None:
+    config = settings(tmp_path, tracks, 1)
+    sets = [
+        "editor.noise=0.02",
+        f"editor.tracks={tracks}",
+        "run.output=mine",
+        'editor.metric="my/metric.npz"',
+    ]
+    told = "rtfilter learn editor editor.toml --set editor.noise=0.02 --set editor.tracks=..."
+    assert train.command_of(config, sets) == f"{told} --set run.output=... --set editor.metric=..."
+    path = train.main(config, overrides=sets[:2])
+    assert EditorWeights.load(export.main(path)[0]).made_by == f"{told}; rtfilter learn export editor.pt"
 
 
 def test_folders_have_defaults_and_a_missing_one_says_what_makes_it(tmp_path: Path) -> None:

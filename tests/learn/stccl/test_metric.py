@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,34 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from rtfilter.controls import BLENDSHAPE_INDEX, BLENDSHAPES  # noqa: E402
 from rtfilter.errors import InputError, UsageError  # noqa: E402
+from rtfilter.face.learned_weights import face_model_key  # noqa: E402
 from rtfilter.face.model import MorphableModel  # noqa: E402
 from rtfilter.learn.stccl import weights  # noqa: E402
 from rtfilter.learn.stccl.metric import Metric, motion_of, windows  # noqa: E402
 
 FORM = weights.Form("mesh", "vd", (40, 24, 16, 9), (8, 8, 12, 12), (12, 8, 6, 4), 8, 0.07, True, 1.0)
 
+KEY = face_model_key(MorphableModel.builtin().expression_basis)
+
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     path = tmp_path / "metric.npz"
-    weights.save(path, weights.build(FORM, MorphableModel.builtin().mean_iod), FORM)
+    weights.save(path, weights.build(FORM, MorphableModel.builtin().mean_iod), FORM, KEY)
     return path
+
+
+def test_a_metric_of_another_face_model_is_told(saved: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "rtfilter.learn"):
+        network, form = weights.load(saved)
+        assert not caplog.records
+        weights.save(saved, network, form, "another")
+        Metric.load(saved)
+        Metric.load("builtin")
+    first, second = (record.getMessage() for record in caplog.records)
+    assert "metric.npz: it was trained on another face model" in first
+    assert "metric_vd.npz: it is not known on which face model" in second
 
 
 def motion(seed: int, frames: int = 17) -> torch.Tensor:
@@ -120,7 +136,7 @@ def test_a_file_of_another_kind_or_version_is_refused(saved: Path, tmp_path: Pat
 
 def test_a_metric_of_images_is_no_metric_of_meshes(tmp_path: Path) -> None:
     form = weights.Form(**{**FORM.__dict__, "signal": "crop"})
-    weights.save(tmp_path / "crop.npz", weights.build(form, MorphableModel.builtin().mean_iod), form)
+    weights.save(tmp_path / "crop.npz", weights.build(form, MorphableModel.builtin().mean_iod), form, KEY)
     with pytest.raises(UsageError, match="signal = mesh"):
         Metric.load(tmp_path / "crop.npz")
 

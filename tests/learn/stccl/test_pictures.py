@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from rtfilter.errors import InputError
 from rtfilter.learn.stccl.pictures import pictures, sample, template
-from rtfilter.learn.stccl.signals import kept_pictures
+from rtfilter.learn.stccl.signals import kept_path, kept_pictures
 from rtfilter.sources.demo import DemoSource
 from tests.learn.stccl import speakers
 
@@ -109,6 +110,20 @@ def test_a_video_becomes_pictures_at_the_tracks_moments(tmp_path: Path) -> None:
         kept.write_bytes(content)
         with pytest.raises(InputError, match="no picture with a face"):
             kept_pictures(kept, video, track, "crop")
+
+
+def test_a_changed_video_is_looked_at_again(tmp_path: Path) -> None:
+    video = tmp_path / "a.mp4"
+    video.write_bytes(b"one")
+    os.utime(video, ns=(10**18, 10**18))
+    paths = [kept_path(tmp_path, "a", video)]
+    assert kept_path(tmp_path, "a", video) == paths[0]
+    os.utime(video, ns=(10**18, 10**18 + 10**9))
+    paths.append(kept_path(tmp_path, "a", video))
+    video.write_bytes(b"other")
+    os.utime(video, ns=(10**18, 10**18))
+    paths.append(kept_path(tmp_path, "a", video))
+    assert len(set(paths)) == 3
 
 
 def test_a_video_without_a_face_is_refused(tmp_path: Path) -> None:

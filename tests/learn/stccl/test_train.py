@@ -142,6 +142,17 @@ def test_it_learns_what_matches_on_a_speaker_it_has_not_seen(tmp_path: Path, tra
     )
 
 
+def test_a_misaligned_window_is_never_the_aligned_one(tmp_path: Path) -> None:
+    speakers.write(tmp_path / "short", people=2, frames=pairs.WINDOW)
+    speakers.write(tmp_path / "longer", people=1, frames=pairs.WINDOW + 1)
+    short, longer = (pairs.load_pairs(tmp_path / name) for name in ("short", "longer"))
+    found = trials.trials_of([*short, *longer])
+    assert len(found.source) == len(longer)
+    assert all(not torch.equal(a, b) for a, b in zip(found.target, found.misaligned, strict=True))
+    with pytest.raises(InputError, match="no clip is longer than 9 frames"):
+        trials.trials_of(short)
+
+
 def test_evidence_prints_its_table(tmp_path: Path, tracks: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = config(tmp_path, tracks)
     main(path)
