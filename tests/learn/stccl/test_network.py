@@ -67,9 +67,8 @@ def test_every_head_is_trained_and_saved(variant: str, signal: str, tmp_path) ->
     found = net.losses(make(1), make(2), stride=4)
     losses.joint(found["space"].mean(), found["time"].mean()).backward()
     optimiser.step()
-    weights.save(
-        tmp_path / "net.npz", net, weights.Form(**{**FORM.__dict__, "variant": variant, "signal": signal})
-    )
+    form = weights.Form(**{**FORM.__dict__, "variant": variant, "signal": signal})
+    weights.save(tmp_path / "net.npz", net, form, "a model")
     loaded, _ = weights.load(tmp_path / "net.npz")
     for kind in KINDS:
         for level in range(LEVELS):
