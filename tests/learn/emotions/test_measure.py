@@ -93,18 +93,23 @@ def test_what_was_tracked_is_not_tracked_again_and_damage_is(
 ) -> None:
     file, calls = tmp_path / "clip.mp4", []
     file.write_bytes(b"x")
+    task = tmp_path / "teacher.task"
+    task.write_bytes(b"one")
     one = Take("clip", "a", "happy", 1.0, "", (file,))
     monkeypatch.setattr(watching, "_track", lambda *_: calls.append(1) or seen(speech(5)))
-    first = watch(one, tmp_path, tmp_path / "cache")
-    again = watch(one, tmp_path, tmp_path / "cache")
+    first = watch(one, task, tmp_path / "cache")
+    again = watch(one, task, tmp_path / "cache")
     assert len(calls) == 1
     assert np.array_equal(first.points_px, again.points_px)
     (kept,) = (tmp_path / "cache").iterdir()
     kept.write_bytes(kept.read_bytes()[:100])
-    watch(one, tmp_path, tmp_path / "cache")
+    watch(one, task, tmp_path / "cache")
     file.write_bytes(b"another")
-    watch(one, tmp_path, tmp_path / "cache")
+    watch(one, task, tmp_path / "cache")
     assert len(calls) == 3
+    task.write_bytes(b"another teacher")
+    watch(one, task, tmp_path / "cache")
+    assert len(calls) == 4
 
 
 @pytest.mark.parametrize("still", [False, True])
