@@ -7,7 +7,7 @@ import { element, make } from "./dom.js";
 /** What each control beside the emotions does, from which end to which. @type {[string, string, string][]} */
 const FEEL = [
   ["intensity", "Intensity", "How much of the whole mix. Above 1 exaggerates."],
-  ["mouth", "Mouth", "1 keeps opening and width of the lips, 0 lets emotion open and widen them."],
+  ["mouth", "Mouth", "1 keeps the lips as they speak, 0 lets emotion win."],
   ["smoothing", "Smoothing", "0 follows at once, 1 is calmest."],
 ];
 
