@@ -12,6 +12,7 @@ from typing import Any
 from rtfilter.cli.terminal import InterruptedJob, ProgressBar, notify, report_interruption
 from rtfilter.cli.verbs import LEARN_STEPS
 from rtfilter.errors import MissingExtraError, UsageError, nearest
+from rtfilter.system.installation import install_extra
 
 # The module whose `main` does a step, and what the step counts while it works: "" has no bar of ours.
 MODULES = {
@@ -79,5 +80,5 @@ def _main_of(module: str) -> Callable[..., object]:
 def _missing(error: ImportError) -> Exception:
     """What to install for a package that does not load; the error itself for any other."""
     if (error.name or "").partition(".")[0] in PACKAGES:
-        return MissingExtraError(f'rtfilter learn needs {error.name}: pip install "rtfilter-live[learn]"')
+        return MissingExtraError(f"rtfilter learn needs {error.name}: {install_extra('learn')}")
     return error

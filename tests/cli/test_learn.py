@@ -15,6 +15,7 @@ import pytest
 from rtfilter.cli.learn import MODULES
 from rtfilter.cli.main import main
 from rtfilter.cli.verbs import LEARN_STEPS
+from rtfilter.system.installation import install_extra
 
 NEEDED = "espeakng_loader"
 
@@ -78,7 +79,7 @@ def test_a_missing_package_is_named(
 
     monkeypatch.setattr(importlib, "import_module", _only(fails, "rtfilter.learn"))
     assert main(["learn", "stccl", "small"]) == 2
-    assert 'rtfilter learn needs torch: pip install "rtfilter-live[learn]"' in capsys.readouterr().err
+    assert f"rtfilter learn needs torch: {install_extra('learn')}" in capsys.readouterr().err
 
 
 def _only(fails: object, prefix: str) -> object:

@@ -14,6 +14,7 @@ from rtfilter.errors import InputError, MissingExtraError
 from rtfilter.face import landmarks as lm
 from rtfilter.learn.data.alignment import Alignment, digest_of
 from rtfilter.learn.data.track import SOUND_HZ, Track
+from rtfilter.system.installation import install_extra
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -34,9 +35,7 @@ def sound_features(sound: F32, step_s: float) -> F64:
     try:
         import librosa
     except ImportError as error:
-        raise MissingExtraError(
-            'alignment by sound needs librosa: pip install "rtfilter-live[learn]"'
-        ) from error
+        raise MissingExtraError(f"alignment by sound needs librosa: {install_extra('learn')}") from error
     mfcc = librosa.feature.mfcc(
         y=sound,
         sr=SOUND_HZ,

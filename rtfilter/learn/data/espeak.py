@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.errors import InputError, MissingExtraError
+from rtfilter.system.installation import install_extra
 
 # Of espeak-ng's speak_lib.h.
 _SYNCHRONOUS, _PHONEME_EVENTS, _DONT_EXIT = 2, 0x0001, 0x8000
@@ -127,14 +128,14 @@ def _library() -> Iterator[tuple[ctypes.CDLL, int]]:
         library = ctypes.CDLL(path)
     except OSError as error:
         raise MissingExtraError(
-            f'the synthetic corpus needs espeak-ng ({error}): pip install "rtfilter-live[learn]", or install '
+            f"the synthetic corpus needs espeak-ng ({error}): {install_extra('learn')}, or install "
             "the system's package libespeak-ng1"
         ) from error
     try:
         rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _DONT_EXIT)
         if rate_hz <= 0:
             raise MissingExtraError(
-                'espeak-ng does not start, its data are missing: pip install "rtfilter-live[learn]"'
+                f"espeak-ng does not start, its data are missing: {install_extra('learn')}"
             )
         if hasattr(library, "espeak_ng_SetRandSeed"):  # otherwise the time of day
             library.espeak_ng_SetRandSeed(ctypes.c_long(1))

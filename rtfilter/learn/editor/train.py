@@ -29,12 +29,13 @@ from rtfilter.learn.editor.windows import Batch, Windows
 from rtfilter.learn.interruption import between_steps
 from rtfilter.learn.parallel import Group, process_group
 from rtfilter.learn.stccl.metric import Metric
+from rtfilter.system.installation import install_extra
 
 try:
     from torch.utils.tensorboard import SummaryWriter
 except ImportError as error:
     raise MissingExtraError(
-        f'training writes TensorBoard logs ({error}): pip install "rtfilter-live[learn]"'
+        f"training writes TensorBoard logs ({error}): {install_extra('learn')}"
     ) from error
 
 STEP: Final = "editor"

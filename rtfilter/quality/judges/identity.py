@@ -14,6 +14,7 @@ from rtfilter.quality.judges import crops
 from rtfilter.quality.judges.card import Card, read_card
 from rtfilter.quality.judges.network import first_line, open_network, read_head
 from rtfilter.quality.judges.picture import PictureInput
+from rtfilter.system.installation import install_packages
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -135,8 +136,8 @@ class DlibDescriptor:
             import dlib
         except ImportError as error:
             raise MissingExtraError(
-                f"{path} is a network of dlib, which is not installed: pip install dlib-bin, or give an "
-                "ONNX network"
+                f"{path} is a network of dlib, which is not installed: "
+                f"{install_packages('dlib-bin')}, or give an ONNX network"
             ) from error
         self.name = str(path)
         try:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from rtfilter.engines.ort.load import onnxruntime
 from rtfilter.errors import InputError, MissingExtraError
+from rtfilter.system.installation import install_packages
 
 F32 = npt.NDArray[np.float32]
 
@@ -141,8 +142,8 @@ class TfliteNetwork:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
             raise MissingExtraError(
-                f"{path} is a TFLite file, which the package ai-edge-litert runs: pip install "
-                "ai-edge-litert, or give the network as ONNX"
+                f"{path} is a TFLite file, which the package ai-edge-litert runs: "
+                f"{install_packages('ai-edge-litert')}, or give the network as ONNX"
             ) from error
         try:
             self._interpreter = Interpreter(self.name, num_threads=1)
