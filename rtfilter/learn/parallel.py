@@ -79,5 +79,7 @@ def process_group(device: str, threads: int) -> Iterator[Group]:
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
         yield Group(rank, size, chosen)
+        # Who leaves first would take the connections of those that are not done with them.
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()
