@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
 from rtfilter.errors import InputError
 from rtfilter.frame import Frame
 from rtfilter.learn.emotions.sources import Take
 from rtfilter.learn.face_mesh import before_mediapipe
 from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
+from rtfilter.learn.model.observe import ordered_scores
 
 F64 = npt.NDArray[np.float64]
 U8 = npt.NDArray[np.uint8]
@@ -95,7 +95,7 @@ def _track(take: Take, task: Path) -> Seen:
         )
         if landmarks is not None and found.face_blendshapes:
             points.append(landmarks.points_px.astype(np.float64))
-            scores.append(_ordered(found.face_blendshapes[0]))
+            scores.append(ordered_scores(found.face_blendshapes[0]))
             times.append(time_s)
     tracker.close()
     teacher.close()
@@ -131,11 +131,3 @@ def _rgb(bgr: Any) -> U8:
     if side < LEAST_SIDE_PX:
         bgr = cv2.resize(bgr, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     return np.ascontiguousarray(bgr[:, :, ::-1])
-
-
-def _ordered(categories: Any) -> F64:
-    scores = np.zeros(BLENDSHAPE_COUNT)
-    for category in categories:
-        if category.category_name in BLENDSHAPE_INDEX:
-            scores[BLENDSHAPE_INDEX[category.category_name]] = category.score
-    return scores

@@ -66,7 +66,7 @@ def observe(path: Path, task: Path) -> Clip:
         index += 1
         if landmarks is not None and seen.face_blendshapes:
             points.append(landmarks.points_px.astype(np.float64))
-            scores.append(_ordered(seen.face_blendshapes[0]))
+            scores.append(ordered_scores(seen.face_blendshapes[0]))
             times.append(time_s)
     tracker.close()
     teacher.close()
@@ -75,7 +75,8 @@ def observe(path: Path, task: Path) -> Clip:
     return Clip(path.stem, np.array(points), np.array(scores), np.array(times))
 
 
-def _ordered(categories: Any) -> F64:
+def ordered_scores(categories: Any) -> F64:
+    """A teacher's scores, float64 [52], in the order of BLENDSHAPES; `learn.emotions` calls it, too."""
     scores = np.zeros(BLENDSHAPE_COUNT)
     for category in categories:
         if category.category_name in BLENDSHAPE_INDEX:
