@@ -18,6 +18,7 @@ from rtfilter.errors import UsageError, nearest
 T = TypeVar("T")
 
 INTENSITY_MAX: Final = 1.5
+SKIN_MAX: Final = 1.5
 
 EMOTIONS: Final = ("happy", "sad", "angry", "surprised", "fearful", "disgusted", "contempt", "neutral")
 # Words with one meaning only.
@@ -89,6 +90,7 @@ class Controls:
             widen them.
         valence, arousal: -1..1 each; added to `emotions` through the circumplex mapping.
         smoothing: 0..1; 0 follows the request within a frame or two, 1 is the calmest edit.
+        skin: 0..1.5; how strongly folds and light of the skin follow the edit, 0 only moves the skin.
         bypass: True passes every frame through untouched.
         blendshapes: offsets by ARKit's names, each -1.5..1.5, added to those of the emotions before smoothing
             and mouth protection. A name without a side (`mouthSmile`) means both. A closed eyelid gets no
@@ -106,6 +108,7 @@ class Controls:
     smoothing: float = 0.5
     bypass: bool = False
     blendshapes: Mapping[str, float] = field(default_factory=dict)
+    skin: float = 1.0
 
     def __post_init__(self) -> None:
         for table, low in (("emotions", 0.0), ("blendshapes", -INTENSITY_MAX)):
@@ -116,6 +119,7 @@ class Controls:
             ("valence", -1.0, 1.0),
             ("arousal", -1.0, 1.0),
             ("smoothing", 0.0, 1.0),
+            ("skin", 0.0, SKIN_MAX),
         ):
             object.__setattr__(self, name, in_range(name, getattr(self, name), low, high))
         if not isinstance(self.bypass, bool):

@@ -191,7 +191,7 @@ class CpuLane:
         self._identity = self._fit.first_identity()
         self._edit = self._editor.first_state()
         # What the last frame with a face was edited with.
-        self._held: tuple[FaceState, Landmarks, npt.NDArray[np.float64]] | None = None
+        self._held: tuple[FaceState, Landmarks, npt.NDArray[np.float64], float] | None = None
 
     def step(self, frame: Frame, controls: Controls) -> StepResult:
         """See `Lane.step`."""
@@ -211,8 +211,8 @@ class CpuLane:
         fitted = perf_counter_ns()
         inside = share_inside(landmarks.points_px, frame.width, frame.height)
         offset, self._edit = self._editor.step(self._edit, state, controls, inside, time_s)
-        self._held = (state, landmarks, offset)
-        displacement = self._editor.displace(self._edit, state.pose, landmarks.points_px, offset)
+        self._held = (state, landmarks, offset, controls.skin)
+        displacement = self._editor.displace(self._edit, state, landmarks.points_px, offset, controls.skin)
         edited = perf_counter_ns()
         out = self._renderer.render(frame, displacement)
         done = perf_counter_ns()
@@ -245,6 +245,6 @@ class CpuLane:
         if self._edit.strength <= 0.0:
             self._edit, self._held = self._editor.first_state(), None
             return frame.unchanged()
-        state, landmarks, offset = self._held
-        displacement = self._editor.displace(self._edit, state.pose, landmarks.points_px, offset)
+        state, landmarks, offset, skin = self._held
+        displacement = self._editor.displace(self._edit, state, landmarks.points_px, offset, skin)
         return self._renderer.render(frame, displacement)

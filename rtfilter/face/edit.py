@@ -17,7 +17,7 @@ from rtfilter.face.fit import FaceState
 from rtfilter.face.learned import LearnedEditor, LearnedState, amounts_of, direct_only
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import Lips, MouthGuard
-from rtfilter.face.pose import Pose
+from rtfilter.face.skin import SkinMaps
 from rtfilter.face.smooth import OneEuro, OneEuroState
 
 F32 = npt.NDArray[np.float32]
@@ -53,16 +53,22 @@ class FaceEditor:
     """Face state and controls to an offset of the expression and a displacement of landmarks.
 
     A model with an editor has the emotions' part of the offset from it, in place of `emotion.Target`.
+    skin: of the renderer's maps, what turns an offset into weights; `use_skin` swaps them between frames.
     """
 
-    def __init__(self, model: MorphableModel, fade_s: float) -> None:
+    def __init__(self, model: MorphableModel, fade_s: float, skin: SkinMaps | None = None) -> None:
         self._model = model
+        self.use_skin(skin or SkinMaps.none())
         self._guard, self._mean_iod = MouthGuard(model), model.mean_iod.astype(np.float64)
         self._fade_s = fade_s
         self._controls: Controls | None = None
         self._target, self._filter = emotion.Target.of_controls(Controls()), OneEuro()
         self._learned = None if model.editor is None else LearnedEditor(model.editor)
         self._amounts = amounts_of(Controls())
+
+    def use_skin(self, skin: SkinMaps) -> None:
+        """Weigh these maps from now on."""
+        self._skin = skin
 
     def first_state(self) -> EditState:
         """The state before the first frame."""
@@ -102,19 +108,23 @@ class FaceEditor:
         """The state when the face is gone: only the strength changes."""
         return replace(state, strength=self._faded(state, 0.0, time_s), time_s=time_s)
 
-    def displace(self, state: EditState, pose: Pose, points_px: F32, offset: F64) -> Displacement:
-        """project(shape(e + offset)) - project(shape(e)) at the landmarks, faded.
+    def displace(
+        self, state: EditState, face: FaceState, points_px: F32, offset: F64, skin: float = 1.0
+    ) -> Displacement:
+        """project(shape(e + offset)) - project(shape(e)) at the landmarks, and the skin's weights, faded.
+
+        skin: `Controls.skin`.
 
         The model is linear in expression, so this is the projected `basis . offset` whatever identity
         and expression are. Only the rotation is smoothed; landmarks and size are this frame's own.
         (Smoothing the landmarks too was tried: it made no measurable difference.)
         """
         moved = self._model.displacement_iod(offset)
-        matrix = (pose.scale_px_per_iod * state.strength) * state.motion.value[BLENDSHAPE_COUNT:].reshape(
-            2, 3
-        )
+        scale = face.pose.scale_px_per_iod
+        matrix = (scale * state.strength) * state.motion.value[BLENDSHAPE_COUNT:].reshape(2, 3)
         offset_px = np.einsum("nk,jk->nj", moved, matrix.astype(np.float32))
-        return Displacement(points_px, np.asarray(offset_px, np.float32), pose.scale_px_per_iod)
+        weights = self._skin.weights(face.expression, offset) * np.float32(state.strength * skin)
+        return Displacement(points_px, np.asarray(offset_px, np.float32), scale, weights)
 
     def _faded(self, state: EditState, target: float, time_s: float) -> float:
         elapsed_s = min(max(time_s - state.time_s, 0.0), LONGEST_STEP_S) if state.motion.valid else 0.0

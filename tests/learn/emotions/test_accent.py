@@ -137,7 +137,7 @@ def test_a_view_is_edited_as_the_product_edits(audience: Audience, views: list[V
     controls = Controls(emotions={"sad": 1.0}, mouth=MOUTH)
     for view in views:
         offset, state = editor.step(editor.first_state(), view.face, controls, 1.0, 0.0)
-        moved = editor.displace(state, view.face.pose, view.points_px, offset)
+        moved = editor.displace(state, view.face, view.points_px, offset)
         with closing(CpuRenderer(RingedMesh(model.triangles, model.holes))) as renderer:
             expected = np.array(renderer.render(view.frame, moved).rgb)
         row = product.directions()[EMOTIONS.index("sad")]
