@@ -48,6 +48,7 @@ class _Whole:
     def __init__(self, f: Formula, model: MorphableModel) -> None:
         self._f = f
         self._known, self._guard, self._editor = FitConstants(model), MouthGuard(model), model.editor
+        self._edit_basis = model.edit_basis.reshape(BLENDSHAPE_COUNT, -1)
         self._target, self._state = _fields(f, TARGET), _fields(f, STATE)
 
     def build(self) -> None:
@@ -63,9 +64,7 @@ class _Whole:
         motion, editor_state, offset = self._edited(
             coefficients, pose.rotation, shape, neutral.reshape(-1, fit.NUMBERS)
         )
-        # One product with the basis for both.
-        both = f.joined(coefficients, offset).reshape(-1, 2, BLENDSHAPE_COUNT) @ self._known.basis
-        moved, edited = both.reshape(-1, 2 * fit.NUMBERS).split(fit.NUMBERS, fit.NUMBERS)
+        moved, edited = coefficients @ self._known.basis, offset @ self._edit_basis
 
         sample = shape - moved - self._known.mean_iod.reshape(1, -1)
         taught = fit.learn(person, sample, coefficients, pose, target["since_fit_s"], seeding, face)

@@ -119,7 +119,7 @@ class FaceEditor:
         and expression are. Only the rotation is smoothed; landmarks and size are this frame's own.
         (Smoothing the landmarks too was tried: it made no measurable difference.)
         """
-        moved = self._model.displacement_iod(offset)
+        moved = self._model.edited_iod(offset)
         scale = face.pose.scale_px_per_iod
         matrix = (scale * state.strength) * state.motion.value[BLENDSHAPE_COUNT:].reshape(2, 3)
         offset_px = np.einsum("nk,jk->nj", moved, matrix.astype(np.float32))

@@ -63,6 +63,9 @@ FACE_OVAL: Final = (
 
 BROW_RIGHT_UPPER: Final = (70, 63, 105, 66, 107)
 BROW_LEFT_UPPER: Final = (300, 293, 334, 296, 336)
+# The i-th faces the i-th of the upper row; from the outer end to the inner one.
+BROW_RIGHT_LOWER: Final = (46, 53, 52, 65, 55)
+BROW_LEFT_LOWER: Final = (276, 283, 282, 295, 285)
 
 FARTHEST_SIDES = 4.0  # landmarks farther from the picture's corner than this many of its longer side are none
 

@@ -11,6 +11,7 @@ import io
 import logging
 import zlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES
 from rtfilter.errors import InputError
+from rtfilter.face import brows
 from rtfilter.face.landmarks import LANDMARK_COUNT
 from rtfilter.face.learned_weights import EditorWeights, face_model_key
 
@@ -62,14 +64,18 @@ class MorphableModel:
     holes: dict[str, I32]
     editor: EditorWeights | None = None
 
-    def displacement_iod(self, offset: npt.NDArray[np.floating[Any]]) -> F32:
-        """`expression_basis . offset`: float32 [478, 3] for coefficients [52].
+    @cached_property
+    def edit_basis(self) -> F32:
+        """`expression_basis` for edits, float32 [52, 478, 3]: brow hair translates. A fit uses the former."""
+        return brows.translated(self.expression_basis, self.mean_iod)
 
-        By einsum: a BLAS call of this size wakes every thread, which costs milliseconds on a busy machine.
-        """
-        flat = self.expression_basis.reshape(BLENDSHAPE_COUNT, -1)
-        moved = np.einsum("e,en->n", offset.astype(np.float32), flat)
-        return np.asarray(moved, np.float32).reshape(LANDMARK_COUNT, 3)
+    def displacement_iod(self, offset: npt.NDArray[np.floating[Any]]) -> F32:
+        """`expression_basis . offset`: float32 [478, 3] for coefficients [52]. For edits: `edited_iod`."""
+        return _product(self.expression_basis, offset)
+
+    def edited_iod(self, offset: npt.NDArray[np.floating[Any]]) -> F32:
+        """`edit_basis . offset`: float32 [478, 3], where an edit moves the landmarks."""
+        return _product(self.edit_basis, offset)
 
     def with_editor(self, editor: EditorWeights | None) -> MorphableModel:
         """The same model with a learned editor, or without one. Logs a line for one of another model."""
@@ -146,6 +152,12 @@ class MorphableModel:
             triangles=np.ascontiguousarray(arrays["triangles"], np.int32),
             holes={hole: np.ascontiguousarray(arrays[f"hole_{hole}"], np.int32) for hole in HOLES},
         )
+
+
+def _product(basis: F32, offset: npt.NDArray[np.floating[Any]]) -> F32:
+    """By einsum: a BLAS call of this size wakes every thread, which costs milliseconds on a busy machine."""
+    moved = np.einsum("e,en->n", offset.astype(np.float32), basis.reshape(BLENDSHAPE_COUNT, -1))
+    return np.asarray(moved, np.float32).reshape(LANDMARK_COUNT, 3)
 
 
 def _arrays(file: io.BytesIO, name: str) -> dict[str, npt.NDArray[Any]]:

@@ -158,7 +158,7 @@ class Audience:
         target = Target(np.maximum(direction, 0.0), falling, np.zeros(BLENDSHAPE_COUNT))
         wanted = target.offset(view.face.expression) * view.room
         offset = self._guard.solve(wanted, view.lips, self._mouth)
-        offset_px = view.face.pose.project_vectors(self._model.displacement_iod(offset)).astype(np.float32)
+        offset_px = view.face.pose.project_vectors(self._model.edited_iod(offset)).astype(np.float32)
         moved = Displacement(view.points_px, offset_px, view.face.pose.scale_px_per_iod)
         return np.array(self._renderer.render(view.frame, moved).rgb)
 
