@@ -1,4 +1,5 @@
-"""`rtfilter bench`: latency stage by stage, or glass to glass over WebRTC, on the built-in demo.
+"""`rtfilter bench`: latency stage by stage, or glass to glass over WebRTC, on the built-in demo; re-enactment
+of clips.
 
 The measuring is in `rtfilter.bench`.
 """
@@ -9,6 +10,7 @@ import argparse
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rtfilter.bench.common import SIZES
@@ -18,14 +20,18 @@ from rtfilter.cli.terminal import announce, notify
 from rtfilter.errors import UsageError, nearest
 from rtfilter.system.machine import machine_facts, versions
 
+BENCHMARKS = ("webrtc", "reenact")
 SHARES = ("p50_ms", "p95_ms", "p99_ms")
 
 
 def bench(arguments: argparse.Namespace) -> int:
     """Measure the chosen sizes and print a table each, or JSON with machine and commit."""
     # Here and not by the parser, which would miss that a mistyped option's value has landed in it.
-    if arguments.what not in (None, "webrtc"):
-        raise UsageError(f"unknown benchmark {arguments.what!r}:{nearest(arguments.what, ['webrtc'])}")
+    if arguments.what not in (None, *BENCHMARKS):
+        raise UsageError(f"unknown benchmark {arguments.what!r}:{nearest(arguments.what, BENCHMARKS)}")
+    if arguments.what == "reenact":
+        return _reenact(arguments)
+    _refuse_options_of_reenact(arguments)
     webrtc = arguments.what == "webrtc"
     if webrtc:
         require_serve_extra()
@@ -61,6 +67,30 @@ def bench(arguments: argparse.Namespace) -> int:
         }
         print(json.dumps(document, indent=2))
     return 0
+
+
+def _reenact(arguments: argparse.Namespace) -> int:
+    """Compare edits of frames with the real ones, and print tables or JSON."""
+    from rtfilter.bench.reenact import PAIRS, reenact
+    from rtfilter.bench.reenact_figures import text_of
+
+    document = reenact(
+        arguments.clips,
+        [(neutral, feeling) for neutral, feeling in arguments.pairs or ()],
+        notify,
+        count=arguments.count or PAIRS,
+        maps=None if arguments.maps is None else Path(arguments.maps),
+        sheets=None if arguments.sheets is None else Path(arguments.sheets),
+    )
+    print(json.dumps(document, indent=2) if arguments.json else text_of(document))
+    return 0
+
+
+def _refuse_options_of_reenact(arguments: argparse.Namespace) -> None:
+    for name in ("clips", "pairs", "maps", "sheets", "count"):
+        if getattr(arguments, name):
+            what = f"the clip {arguments.clips[0]!r}" if name == "clips" else f"--{name}"
+            raise UsageError(f"{what} goes with `rtfilter bench reenact`")
 
 
 def stage_table(result: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from rtfilter.cli.options import (
     lane_options,
     output_options,
     pipe_options,
+    reenact_options,
     security_options,
 )
 from rtfilter.cli.parser import Parser, count, number, one_of, port, seconds
@@ -126,9 +127,11 @@ def bench_options(parser: Parser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        metavar="webrtc",
-        help="webrtc: glass to glass, there and back, against stock aiortc; left out: frame in, frame out",
+        metavar="webrtc|reenact",
+        help="webrtc: glass to glass, there and back, against stock aiortc; reenact: edited frames of clips "
+        "against real ones (docs/reenactment.md); left out: frame in, frame out",
     )
+    reenact_options(parser)
     parser.add_argument(
         "--size", action="append", type=one_of("size", SIZES), help="480p, 720p, 1080p; may be repeated"
     )
