@@ -6,7 +6,6 @@ Called by whatever filters frames: `cli`, `cam`, `serve`, `bench`, and programs 
 from __future__ import annotations
 
 from time import perf_counter_ns
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +17,14 @@ from rtfilter.face.fit import FaceFit, FaceState
 from rtfilter.face.landmarks import is_plausible, share_inside
 from rtfilter.face.learned_weights import named_editor
 from rtfilter.face.model import MorphableModel
+from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import AUTO, CPU, CUDA, LaneChoice, choose_lane, lane_name, log_choice
 from rtfilter.gpu.fallback import open_lane
 from rtfilter.gpu.lane import StepReport, StepResult
 from rtfilter.system.clock import TimeWatch
 from rtfilter.system.process import MadeHere
-from rtfilter.tracking.base import Landmarks, Tracker
+from rtfilter.tracking.base import Tracker
 
 __all__ = ["CpuLane", "FaceFilter", "StepReport", "StepResult"]
 
@@ -107,10 +107,13 @@ class FaceFilter:
         if controls.bypass:
             start = perf_counter_ns()
             self.reset()
-            report = StepReport(stage_ns={"total": perf_counter_ns() - start})
-            return StepResult(frame.unchanged(), report)
+            return StepResult(frame.unchanged(), StepReport(stage_ns={"total": perf_counter_ns() - start}))
         self._time.see(frame.pts_ns)
         return self._lane.step(frame, controls)
+
+    def use_skin(self, skin: SkinMaps | None) -> None:
+        """Paint these skin maps from the next frame on, such as a person's own; None: the built-in ones."""
+        self._lane.use_skin(skin or SkinMaps.builtin())
 
     def reset(self) -> None:
         """Forget the face, its neutral and the smoothing, as if the stream started anew."""
@@ -127,9 +130,7 @@ class FaceFilter:
     def __enter__(self) -> FaceFilter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         self.close()
 
     @property
@@ -185,13 +186,14 @@ class CpuLane:
         self.why = why
         self._tracker = tracker
         self._fit = FaceFit(model)
-        self._editor = FaceEditor(model, fade_s)
-        self._renderer = CpuRenderer(RingedMesh(model.triangles, model.holes))
+        skin = SkinMaps.builtin()
+        self._editor = FaceEditor(model, fade_s, skin)
+        self._renderer = CpuRenderer(RingedMesh(model.triangles, model.holes), skin)
         self._renderer.warm_up()
         self._identity = self._fit.first_identity()
         self._edit = self._editor.first_state()
         # What the last frame with a face was edited with.
-        self._held: tuple[FaceState, Landmarks, npt.NDArray[np.float64], float] | None = None
+        self._held: tuple[FaceState, npt.NDArray[np.float32], npt.NDArray[np.float64], float] | None = None
 
     def step(self, frame: Frame, controls: Controls) -> StepResult:
         """See `Lane.step`."""
@@ -211,19 +213,19 @@ class CpuLane:
         fitted = perf_counter_ns()
         inside = share_inside(landmarks.points_px, frame.width, frame.height)
         offset, self._edit = self._editor.step(self._edit, state, controls, inside, time_s)
-        self._held = (state, landmarks, offset, controls.skin)
-        displacement = self._editor.displace(self._edit, state, landmarks.points_px, offset, controls.skin)
+        self._held = (state, landmarks.points_px, offset, controls.skin)
+        displacement = self._editor.displace(self._edit, *self._held)
         edited = perf_counter_ns()
         out = self._renderer.render(frame, displacement)
         done = perf_counter_ns()
-        stages = {
-            "track": tracked - start,
-            "fit": fitted - tracked,
-            "edit": edited - fitted,
-            "render": done - edited,
-            "total": done - start,
-        }
+        stages = {"track": tracked - start, "fit": fitted - tracked, "edit": edited - fitted}
+        stages |= {"render": done - edited, "total": done - start}
         return StepResult(out, StepReport(landmarks, state, offset, self._edit.strength, stages))
+
+    def use_skin(self, skin: SkinMaps) -> None:
+        """See `Lane.use_skin`."""
+        self._editor.use_skin(skin)
+        self._renderer.use_skin(skin)
 
     def reset(self) -> None:
         """See `Lane.reset`."""
@@ -245,6 +247,4 @@ class CpuLane:
         if self._edit.strength <= 0.0:
             self._edit, self._held = self._editor.first_state(), None
             return frame.unchanged()
-        state, landmarks, offset, skin = self._held
-        displacement = self._editor.displace(self._edit, state, landmarks.points_px, offset, skin)
-        return self._renderer.render(frame, displacement)
+        return self._renderer.render(frame, self._editor.displace(self._edit, *self._held))

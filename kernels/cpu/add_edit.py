@@ -93,6 +93,9 @@ def paint_planes_shared(
     weights: F32,
     lanes: F32,
     still_px: float,
+    gain: F32,
+    colour: F32,
+    quiet: float,
     box: I32,
     planes: tuple[U8, U8, U8],
     after: U8,
@@ -104,13 +107,14 @@ def paint_planes_shared(
 ) -> None:
     """`resample_shared`, and its change in `after` added to planes: rows while they are in the cache.
 
-    rgbx to still_px: of `resample_rows`, which paints into `after`. box, planes, after, yuv_from_rgb, shift
+    rgbx to quiet: of `resample_rows`, which paints into `after`. box, planes, after, yuv_from_rgb, shift
     and out: of `add_edit_rows`. progress, from_top: of `claimed_rows`.
     """
     before = rgbx.view(np.uint32)
     while progress[0] < progress[1]:
         first, last = claimed_rows(progress, from_top)
-        resample_rows(rgbx, flow, origin, weights, lanes, still_px, box, after, first, last)
+        how = (flow, origin, weights, lanes, still_px, gain, colour, quiet)
+        resample_rows(rgbx, *how, box, after, first, last)
         add_edit_rows(*planes, before, after, yuv_from_rgb, shift, box, *out, first, last)
 
 

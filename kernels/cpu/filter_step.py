@@ -35,19 +35,45 @@ def _make_step(taps: int) -> Any:
     ) -> Any:
         index = types.intp
         kinds = (rgbx, index, index, row_weights, index, lane_weights, index, out, index)
-        return types.void(*kinds), _generator(taps, lanes)
+        return types.void(*kinds), _generator(taps, lanes, lit=False)
 
     return intrinsic(step)
 
 
-def _generator(taps: int, lanes: int) -> Any:
+def _make_lit_step(taps: int) -> Any:
+    lanes = LOADED_PIXELS[taps] * 4
+
+    def step(
+        typing_context: Any,
+        rgbx: Any,
+        start: Any,
+        stride: Any,
+        row_weights: Any,
+        row_phase: Any,
+        lane_weights: Any,
+        lane_phase: Any,
+        colour: Any,
+        gain: Any,
+        out: Any,
+        target: Any,
+    ) -> Any:
+        index = types.intp
+        filters = (row_weights, index, lane_weights, index)
+        kinds = (rgbx, index, index, *filters, colour, types.float32, out, index)
+        return types.void(*kinds), _generator(taps, lanes, lit=True)
+
+    return intrinsic(step)
+
+
+def _generator(taps: int, lanes: int, lit: bool) -> Any:
     floats = ir.VectorType(_F32, lanes)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, start, stride, _, row_phase, _, lane_phase, _, target = arguments
+        _, start, stride, _, row_phase, _, lane_phase, *lights, _, target = arguments
+        out = len(arguments) - 2
         base = {
             n: context.make_array(signature.args[n])(context, builder, arguments[n]).data
-            for n in (0, 3, 5, 7)
+            for n in (0, 3, 5, 7, out)
         }
         first = builder.gep(base[0], [start])
         weight_at = builder.gep(base[3], [builder.mul(row_phase, ir.Constant(_I64, taps))])
@@ -57,8 +83,7 @@ def _generator(taps: int, lanes: int) -> Any:
             loaded = builder.load(builder.bitcast(place, ir.VectorType(_I8, lanes).as_pointer()), align=1)
             pixels = builder.sitofp(builder.zext(loaded, ir.VectorType(_I32, lanes)), floats)
             weight = builder.load(builder.gep(weight_at, [ir.Constant(_I64, row)]))
-            single = builder.insert_element(ir.Constant(floats, ir.Undefined), weight, ir.Constant(_I32, 0))
-            part = builder.fmul(pixels, _shuffle(builder, single, [0] * lanes), flags=("fast",))
+            part = builder.fmul(pixels, _splat(builder, weight, lanes), flags=("fast",))
             total = part if total is None else builder.fadd(part, total, flags=("fast",))
         lane_at = builder.gep(base[5], [builder.mul(lane_phase, ir.Constant(_I64, lanes))])
         across = builder.load(builder.bitcast(lane_at, floats.as_pointer()), align=4)
@@ -70,6 +95,12 @@ def _generator(taps: int, lanes: int) -> Any:
             total = builder.fadd(
                 _shuffle(builder, total, low), _shuffle(builder, total, high), flags=("fast",)
             )
+        if lit:
+            four = ir.VectorType(_F32, 4)
+            colour = builder.load(builder.bitcast(base[7], four.as_pointer()), align=4)
+            change = builder.fmul(colour, _splat(builder, lights[1], 4), flags=("fast",))
+            factor = builder.fadd(change, ir.Constant(four, [1.0] * 4), flags=("fast",))
+            total = builder.fmul(total, factor, flags=("fast",))
         for bound, order in ((0.0, ">"), (255.0, "<")):
             limit = ir.Constant(total.type, [bound] * 4)
             total = builder.select(builder.fcmp_ordered(order, total, limit), total, limit)
@@ -77,7 +108,7 @@ def _generator(taps: int, lanes: int) -> Any:
         whole = builder.fptosi(rounded, ir.VectorType(_I32, 4))
         # Three bytes in two stores: the fourth would overwrite the neighbour, which may be still.
         packed = builder.bitcast(builder.trunc(whole, ir.VectorType(_I8, 4)), _I32)
-        pixel = builder.gep(base[7], [target])
+        pixel = builder.gep(base[out], [target])
         two = builder.bitcast(pixel, ir.IntType(16).as_pointer())
         builder.store(builder.trunc(packed, ir.IntType(16)), two, align=1)
         third = builder.trunc(builder.lshr(packed, ir.Constant(_I32, 16)), _I8)
@@ -87,13 +118,20 @@ def _generator(taps: int, lanes: int) -> Any:
     return generate
 
 
+def _splat(builder: Any, number: Any, lanes: int) -> Any:
+    """A vector of `lanes` times the same number."""
+    empty = ir.Constant(ir.VectorType(_F32, lanes), ir.Undefined)
+    return _shuffle(builder, builder.insert_element(empty, number, ir.Constant(_I32, 0)), [0] * lanes)
+
+
 def _shuffle(builder: Any, vector: Any, picks: list[int]) -> Any:
     mask = ir.Constant(ir.VectorType(_I32, len(picks)), picks)
     return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), mask)
 
 
-# step(rgbx, start, stride, row_weights, row_phase, lane_weights, lane_phase, out, target): writes
+# filter_step(rgbx, start, stride, row_weights, row_phase, lane_weights, lane_phase, out, target): writes
 # `out[target : target + 3]`, the filter at byte `start` of `rgbx`, whose rows are `stride` bytes apart.
+# lit_step(.., lane_phase, colour, gain, out, target): times `1 + gain * colour`, a float32 [4].
 # All arrays flat; nothing is checked.
-filter_step_4 = _make_step(4)
-filter_step_6 = _make_step(6)
+filter_step_4, filter_step_6 = _make_step(4), _make_step(6)
+lit_step_4, lit_step_6 = _make_lit_step(4), _make_lit_step(6)

@@ -18,19 +18,21 @@ OUTSIDE, SKIN, SHARP, MOUTH, EYE_RIGHT, EYE_LEFT = range(6)
 
 @njit(cache=CACHE, nogil=True, fastmath=True)
 def rasterise_flow(
-    vertices: F32, offsets: F32, triangles: I32, labels: U8, flow: F32, label: U8, depth: F32
+    vertices: F32, offsets: F32, triangles: I32, labels: U8, flow: F32, label: U8, depth: F32, shown: I32
 ) -> None:
     """Fill a grid with the offsets of the nearest triangle over each cell centre.
 
     vertices: float32 [V, 3], x and y in cells (cell (i, j) has its centre at x = j + 0.5, y = i + 0.5),
         z in any unit, smaller is nearer. offsets: float32 [V, 2], what to interpolate.
     triangles: int32 [T, 3]. labels: uint8 [T].
-    flow: float32 [H, W, 2], label: uint8 [H, W], depth: float32 [H, W]: overwritten.
+    flow: float32 [H, W, 2], label: uint8 [H, W], depth: float32 [H, W], shown: int32 [H, W], the nearest
+        triangle or -1: overwritten.
     """
     rows, columns = label.shape
     flow[:] = 0.0
     label[:] = 0
     depth[:] = np.float32(3.0e38)
+    shown[:] = -1
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         ax, ay, bx, by = vertices[a, 0], vertices[a, 1], vertices[b, 0], vertices[b, 1]
@@ -64,6 +66,7 @@ def rasterise_flow(
                 if z < depth[i, j]:
                     depth[i, j] = z
                     label[i, j] = labels[t]
+                    shown[i, j] = t
                     flow[i, j, 0] = w * offsets[a, 0] + u * offsets[b, 0] + v * offsets[c, 0]
                     flow[i, j, 1] = w * offsets[a, 1] + u * offsets[b, 1] + v * offsets[c, 1]
 

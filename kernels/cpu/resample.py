@@ -7,14 +7,13 @@ import numpy.typing as npt
 from numba import njit
 
 from rtfilter.kernels.cpu import CACHE
-from rtfilter.kernels.cpu.filter_step import LOADED_PIXELS, filter_step_4, filter_step_6
+from rtfilter.kernels.cpu.filter_step import LOADED_PIXELS
+from rtfilter.kernels.cpu.paint_row import PHASES, paint_lit_row, paint_row
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 
-PHASE_BITS = 8
-PHASES = 1 << PHASE_BITS
 # The filter's design, by taps: cycles a pixel up to which a shifted picture keeps its contrast, and how
 # fast the weight of an error falls with frequency (pictures have most of their power in low ones).
 BAND = {4: (0.42, 3), 6: (0.44, 4)}
@@ -62,12 +61,15 @@ def resample_rows(
     weights: F32,
     lanes: F32,
     still_px: float,
+    gain: F32,
+    colour: F32,
+    quiet: float,
     box: I32,
     out: U8,
     first: int,
     last: int,
 ) -> None:
-    """Resample rows `first` <= y < `last` of the picture `out` where the flow moves it.
+    """Resample rows `first` <= y < `last` of the picture `out` where flow or gain change it.
 
     Args:
         rgbx: uint8 [h, 4 * w], a part of the source with four bytes a pixel and MARGIN_PX repeated pixels on
@@ -76,7 +78,10 @@ def resample_rows(
         flow: float32 [gh, gw, 2], backward flow in pixels: out(x, y) = in((x, y) + flow).
         origin: float32 [3], picture coordinates of the grid's corner and the size of a cell, in pixels.
         weights, lanes: of `filter_weights` and `lane_weights`.
-        still_px: where the flow is shorter, the pixel is left as it is.
+        still_px: where the flow is shorter, the pixel stays in its place.
+        gain: float32 [gh, gw]: channel c of a pixel is multiplied by 1 + colour[c] * gain; [0, 0] is none.
+        colour: float32 [4].
+        quiet: where the gain is smaller too, the pixel is left as it is.
         box: int32 [8], x0, y0, x1, y1 of what to paint, and the corners of `rgbx` and of `out` in the
             picture.
         out: uint8 [h, w, 3], the picture or a part of it, written in place.
@@ -91,8 +96,10 @@ def resample_rows(
     taps = weights.shape[1]
     before = np.int32(taps // 2 - 1)
     still = np.float32(still_px * still_px)
-    jx_last = np.int32(stride // 4 - (lanes.shape[1] // 4 - before))
-    jy_last = np.int32(rgbx.shape[0] - (taps - before))
+    last_at = (
+        np.int32(stride // 4 - (lanes.shape[1] // 4 - before)),
+        np.int32(rgbx.shape[0] - (taps - before)),
+    )
     cell, part = np.empty(count, np.int32), np.empty(count, np.float32)
     for k in range(count):
         gx = (np.float32(x0 + k) + np.float32(0.5) - origin[0]) * inverse - np.float32(0.5)
@@ -100,6 +107,8 @@ def resample_rows(
         part[k] = min(max(gx - np.float32(cell[k]), np.float32(0.0)), np.float32(1.0))
     row_x, row_y = np.empty(grid_columns, np.float32), np.empty(grid_columns, np.float32)
     moves_x, moves_y = np.empty(count, np.float32), np.empty(count, np.float32)
+    lit = gain.shape[0] > 0
+    row_gain, gains = np.empty(grid_columns, np.float32), np.zeros(count, np.float32)
     for y in range(first, last):
         gy = (np.float32(y) + np.float32(0.5) - origin[1]) * inverse - np.float32(0.5)
         gi = min(max(int(gy), 0), grid_rows - 2)
@@ -110,28 +119,18 @@ def resample_rows(
         for k in range(count):
             moves_x[k] = row_x[cell[k]] + (row_x[cell[k] + 1] - row_x[cell[k]]) * part[k]
             moves_y[k] = row_y[cell[k]] + (row_y[cell[k] + 1] - row_y[cell[k]]) * part[k]
+        if lit:
+            for k in range(grid_columns):
+                row_gain[k] = gain[gi, k] + (gain[gi + 1, k] - gain[gi, k]) * ty
+            for k in range(count):
+                gains[k] = row_gain[cell[k]] + (row_gain[cell[k] + 1] - row_gain[cell[k]]) * part[k]
         line = ((y - box[7]) * out.shape[1] + x0 - box[6]) * 3
-        for k in range(count):
-            dx, dy = moves_x[k], moves_y[k]
-            if dx * dx + dy * dy < still:
-                continue
-            # In phases, whole pixels and the rest apart from the place in `rgbx`: which part of the source
-            # that holds must not show in the rounding.
-            qx = np.int32(np.floor(dx * PHASES + np.float32(0.5)))
-            qy = np.int32(np.floor(dy * PHASES + np.float32(0.5)))
-            px, py = qx & (PHASES - 1), qy & (PHASES - 1)
-            # Clamped as integers, which holds for NaN too: the flow is the caller's, memory is ours.
-            jx = min(max(np.int32(k + left + (qx >> PHASE_BITS)), before), jx_last)
-            jy = min(max(np.int32(y + top + (qy >> PHASE_BITS)), before), jy_last)
-            start = (jy - before) * stride + (jx - before) * 4
-            if taps == 4:
-                filter_step_4(
-                    flat_in, start, stride, flat_weights, py, flat_lanes, px, flat_out, line + k * 3
-                )
-            else:
-                filter_step_6(
-                    flat_in, start, stride, flat_weights, py, flat_lanes, px, flat_out, line + k * 3
-                )
+        moves = (moves_x, moves_y, still)
+        row = (flat_in, stride, left, y + top, *moves, flat_weights, flat_lanes, taps, last_at)
+        if lit:
+            paint_lit_row(*row, gains, colour, np.float32(quiet), flat_out, line)
+        else:
+            paint_row(*row, flat_out, line)
 
 
 @njit(cache=CACHE, nogil=True)
@@ -165,6 +164,9 @@ def resample_shared(
     weights: F32,
     lanes: F32,
     still_px: float,
+    gain: F32,
+    colour: F32,
+    quiet: float,
     box: I32,
     out: U8,
     progress: I32,
@@ -176,4 +178,5 @@ def resample_shared(
     """
     while progress[0] < progress[1]:
         first, last = claimed_rows(progress, from_top)
-        resample_rows(rgbx, flow, origin, weights, lanes, still_px, box, out, first, last)
+        how = (flow, origin, weights, lanes, still_px, gain, colour, quiet)
+        resample_rows(rgbx, *how, box, out, first, last)

@@ -17,6 +17,7 @@ from rtfilter.engines.expression.host import StreamTimes, TargetWriter, face_sta
 from rtfilter.engines.expression.layout import REPORT
 from rtfilter.engines.spec import F32
 from rtfilter.face.model import MorphableModel
+from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.frame_io import PlanesUpload, RgbUpload, Upload
@@ -95,6 +96,7 @@ class CudaLane:
         self._target = TargetWriter(fade_s, learned=model.editor is not None)
         self._times = StreamTimes()
         self._follower = Follower()
+        self._skin = SkinMaps.builtin()
         self.reset()
 
     def step(self, frame: Frame, controls: Controls) -> StepResult:
@@ -116,6 +118,9 @@ class CudaLane:
             "total": done - start,
         }
         return StepResult(out, self._report(stages))
+
+    def use_skin(self, skin: SkinMaps) -> None:
+        self._skin = skin
 
     def reset(self) -> None:
         self._follower.reset()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rtfilter.controls import Controls
 from rtfilter.errors import GpuError, InputError, Notify
 from rtfilter.face.model import MorphableModel
+from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import CPU, LaneChoice
 from rtfilter.gpu.lane import Lane, StepResult
@@ -54,6 +55,7 @@ class FallingBack:
         self._lane = first
         self._on_cpu: OnCpu | None = on_cpu
         self._notify = notify
+        self._skin: SkinMaps | None = None
 
     @property
     def name(self) -> str:
@@ -75,6 +77,11 @@ class FallingBack:
             self._fall_back(self._on_cpu, error)
         return self._lane.step(frame, controls)
 
+    def use_skin(self, skin: SkinMaps) -> None:
+        """See `Lane.use_skin`; the lane that takes over paints them too."""
+        self._skin = skin
+        self._lane.use_skin(skin)
+
     def reset(self) -> None:
         """See `Lane.reset`."""
         self._lane.reset()
@@ -88,6 +95,8 @@ class FallingBack:
         failed, reason = self._lane, " ".join(str(error).split())
         self._notify(f"the {failed.name} lane failed ({reason}): going on in the CPU lane")
         self._lane = on_cpu(f"the {failed.name} lane failed: {reason}")
+        if self._skin is not None:
+            self._lane.use_skin(self._skin)
         try:
             failed.close()
         except GpuError as closing_error:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPES, Controls
 from rtfilter.face.fit import FaceState
+from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.tracking.base import Landmarks
 
@@ -65,6 +66,10 @@ class Lane(Protocol):
 
         Raises GpuError when a device is lost or out of memory; the lane is then of no more use.
         """
+        ...
+
+    def use_skin(self, skin: SkinMaps) -> None:
+        """Paint these skin maps from the next frame on."""
         ...
 
     def reset(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +16,21 @@ import numpy.typing as npt
 from rtfilter.colour import YuvSpec
 from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
+from rtfilter.face.skin import SkinMaps
+from rtfilter.face.uv import skin_uv
 from rtfilter.frame import Frame
 from rtfilter.kernels.cpu import rasterise, resample
 from rtfilter.kernels.cpu.extend import place_on_grid
+from rtfilter.kernels.cpu.gain import lit_extent
 from rtfilter.planes import Planes
+from rtfilter.render.gain import Grid, SkinGain
 from rtfilter.render.helper import HelperThread
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.render.surface import STILL_PX, Surface, Warp, surface_of
 from rtfilter.system.arrays import Box
 
 F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 
 CELLS_PER_IOD = 48  # one grid cell is about 1.9 mm of face, whatever the resolution
@@ -34,11 +40,28 @@ GRID_MAX = 512
 LARGE_IOD_PX = 130.0
 
 
-class CpuRenderer:
-    """Renders on two threads; one instance serves one stream."""
+class Field(NamedTuple):
+    """What a displacement does, on a grid of cells.
 
-    def __init__(self, mesh: RingedMesh) -> None:
+    flow: float32 [gh, gw, 2], backward, in pixels. gain: float32 [gh, gw], what is added to the skin's
+    brightness as a share of it; or [0, 0]. origin: float32 [3], the grid's corner and the size of a cell, in
+    pixels.
+    """
+
+    flow: F32
+    gain: F32
+    origin: F32
+
+
+class CpuRenderer:
+    """Renders on two threads; one instance serves one stream.
+
+    skin: the maps that `Displacement.skin_weights` weigh; `use_skin` swaps them between frames.
+    """
+
+    def __init__(self, mesh: RingedMesh, skin: SkinMaps | None = None) -> None:
         self._mesh = mesh
+        self.use_skin(skin or SkinMaps.none())
         weights = {taps: resample.filter_weights(taps) for taps in (4, 6)}
         self._filters = {taps: (weights[taps], resample.lane_weights(weights[taps])) for taps in weights}
         self._helper = HelperThread("rtfilter-render")
@@ -49,30 +72,37 @@ class CpuRenderer:
     def close(self) -> None:
         self._helper.close()
 
+    def use_skin(self, skin: SkinMaps) -> None:
+        """Paint these maps from now on."""
+        self._gain = SkinGain(skin, skin_uv())
+
     def warm_up(self) -> None:
         """Compile (or load from Numba's cache) every kernel, so that the first frame does not wait."""
         points = np.zeros((lm.LANDMARK_COUNT, 3), np.float32)
         points[:, :2] = np.linspace(8, 56, 2 * lm.LANDMARK_COUNT, dtype=np.float32).reshape(-1, 2)
         offset = np.full((lm.LANDMARK_COUNT, 2), 1.0, np.float32)
+        light = np.full(lm.LANDMARK_COUNT, 0.1, np.float32)
         rgb = np.zeros((64, 64, 3), np.uint8)
         chroma = np.zeros((32, 32), np.uint8)
         planes = Planes(rgb[:, :, 0].copy(), chroma, chroma, (1, 1), YuvSpec("bt709", full_range=False))
         for pixels in (rgb, planes):
-            self.render(Frame(pixels), Displacement(points, offset, 16.0))
+            self.render(Frame(pixels), Displacement(points, offset, 16.0, gain_log=light))
 
     def render(self, frame: Frame, displacement: Displacement) -> Frame:
-        """`frame` with the face moved; the same array where nothing moves."""
-        if float(np.abs(displacement.offset_px).max(initial=0.0)) < STILL_PX:
+        """`frame` with the face moved and lit; the same array where nothing changes."""
+        lit = self._gain.shows(displacement)
+        if not lit and float(np.abs(displacement.offset_px).max(initial=0.0)) < STILL_PX:
             return frame.unchanged()
-        flow, origin = self.flow(displacement)
-        box = _moved_box(flow, origin, frame.width, frame.height)
+        field = self.field(displacement, lit)
+        box = _changed_box(field, self._gain.quiet, frame.width, frame.height)
         if box is None:
             return frame.unchanged()
         reach = _grown(box, 1 / 16, frame.width, frame.height)
         surface = self._surface_of(frame, reach)
         # Measured on eight clips: no next box needed more.
         self._prepare_reach = _grown(box, 1 / 8, frame.width, frame.height)
-        warp = Warp(flow, origin, *self._filters[4 if displacement.iod_px > LARGE_IOD_PX else 6])
+        filters = self._filters[4 if displacement.iod_px > LARGE_IOD_PX else 6]
+        warp = Warp(field.flow, field.origin, *filters, field.gain, self._gain.colour, self._gain.quiet)
         progress = np.array([box.y0, box.y1], np.int32)
 
         def paint(from_top: bool) -> None:
@@ -107,30 +137,8 @@ class CpuRenderer:
                 return surface.result()
         return surface_of(frame, reach)
 
-    def _grids(self, rows: int, columns: int) -> tuple[F32, F32, U8, F32]:
-        """Flow, softened flow, labels and depth for a grid; the next call returns the same memory."""
-        cells = rows * columns
-        if len(self._memory.labels) < cells:
-            self._memory = _Grids.of(cells + cells // 4)
-        numbers = self._memory.numbers
-        flow, soft, depth = (
-            numbers[: 2 * cells],
-            numbers[2 * cells : 4 * cells],
-            numbers[4 * cells : 5 * cells],
-        )
-        grid, pairs = (rows, columns), (rows, columns, 2)
-        return (
-            flow.reshape(pairs),
-            soft.reshape(pairs),
-            self._memory.labels[:cells].reshape(grid),
-            depth.reshape(grid),
-        )
-
-    def flow(self, displacement: Displacement) -> tuple[F32, F32]:
-        """Backward flow float32 [gh, gw, 2] in pixels, and the grid's corner and cell size [3] in pixels.
-
-        The next call writes into the same memory.
-        """
+    def field(self, displacement: Displacement, lit: bool = False) -> Field:
+        """What a displacement does; with its gain if `lit`. The next call writes into the same memory."""
         vertices, offsets = self._mesh.extend(displacement)
         low_x, low_y = vertices[:, 0].min(), vertices[:, 1].min()
         wide, tall = float(vertices[:, 0].max() - low_x), float(vertices[:, 1].max() - low_y)
@@ -138,24 +146,48 @@ class CpuRenderer:
         x, y = math.floor(low_x) - cell, math.floor(low_y) - cell
         columns, rows = math.ceil(wide / cell) + 3, math.ceil(tall / cell) + 3
         place_on_grid(vertices, offsets, x, y, cell)
-        flow, soft, label, depth = self._grids(rows, columns)
-        rasterise.rasterise_flow(
-            vertices, offsets, self._mesh.triangles, self._mesh.labels, flow, label, depth
-        )
+        if self._memory.cells < rows * columns:
+            self._memory = _Grids.of(rows * columns * 5 // 4)
+        flow, soft, one, two = self._memory.numbers(rows, columns)
+        label, shown = self._memory.indices(rows, columns)
+        triangles = self._mesh.triangles
+        rasterise.rasterise_flow(vertices, offsets, triangles, self._mesh.labels, flow, label, one, shown)
         rasterise.soften_flow(flow, label, soft)
-        return soft, np.array([x, y, cell], np.float32)
+        if lit:  # the depth is of no more use
+            self._gain.draw(displacement, Grid(vertices, triangles, shown, label), one, two)
+        return Field(soft, two if lit else _NO_GAIN, np.array([x, y, cell], np.float32))
+
+
+_NO_GAIN = np.zeros((0, 0), np.float32)
 
 
 @dataclass
 class _Grids:
     """Memory of the grids, reused by every frame: fresh pages cost as much as filling them."""
 
-    numbers: F32
+    cells: int
+    floats: F32
     labels: U8
+    shown: I32
 
     @classmethod
     def of(cls, cells: int) -> _Grids:
-        return cls(np.empty(5 * cells, np.float32), np.empty(cells, np.uint8))
+        return cls(
+            cells, np.empty(6 * cells, np.float32), np.empty(cells, np.uint8), np.empty(cells, np.int32)
+        )
+
+    def numbers(self, rows: int, columns: int) -> tuple[F32, F32, F32, F32]:
+        """Two grids of pairs and two of single numbers."""
+        cells = rows * columns
+        pairs, singles = self.floats[: 4 * cells], self.floats[4 * cells : 6 * cells]
+        flow, soft = pairs.reshape(2, rows, columns, 2)
+        one, two = singles.reshape(2, rows, columns)
+        return flow, soft, one, two
+
+    def indices(self, rows: int, columns: int) -> tuple[U8, I32]:
+        """Labels and triangles."""
+        cells = rows * columns
+        return self.labels[:cells].reshape(rows, columns), self.shown[:cells].reshape(rows, columns)
 
 
 def _grown(box: Box, share: float, width: int, height: int) -> Box:
@@ -169,13 +201,21 @@ def _grown(box: Box, share: float, width: int, height: int) -> Box:
     )
 
 
-def _moved_box(flow: F32, origin: F32, width: int, height: int) -> Box | None:
-    """The even-aligned box of pixels that the flow can change, within the picture; None without any."""
-    left, top, right, bottom = rasterise.moving_extent(flow, STILL_PX * 0.7)
+def _changed_box(field: Field, quiet: float, width: int, height: int) -> Box | None:
+    """The even-aligned box of pixels that a field can change, within the picture; None without any."""
+    left, top, right, bottom = rasterise.moving_extent(field.flow, STILL_PX * 0.7)
+    if len(field.gain):
+        lit = lit_extent(field.gain, quiet)
+        left, top, right, bottom = (
+            min(left, lit[0]),
+            min(top, lit[1]),
+            max(right, lit[2]),
+            max(bottom, lit[3]),
+        )
     if right < left:
         return None
-    corner_x, corner_y, cell = (float(v) for v in origin)
-    # One cell more on every side: pixels between a moving and a still cell move a little.
+    corner_x, corner_y, cell = (float(v) for v in field.origin)
+    # One cell more on every side: pixels between a changing and a still cell change a little.
     x0 = int(np.floor(corner_x + (left - 0.5) * cell)) & ~1
     y0 = int(np.floor(corner_y + (top - 0.5) * cell)) & ~1
     x1 = (int(np.ceil(corner_x + (right + 1.5) * cell)) + 1) & ~1

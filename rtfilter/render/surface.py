@@ -25,12 +25,22 @@ STILL_PX = 1 / 24  # a shorter shift changes no pixel visibly, and costs as much
 
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """flow: backward flow on the grid. origin: its corner and cell. weights, lanes: of the filter."""
+    """flow: backward flow on the grid. origin: its corner and cell. weights, lanes: of the filter. gain: on
+    the grid too, or [0, 0]; colour, quiet: of it, see `resample_rows`."""
 
     flow: F32
     origin: F32
     weights: F32
     lanes: F32
+    gain: F32
+    colour: F32
+    quiet: float
+
+    @property
+    def arguments(self) -> tuple[F32, F32, F32, F32, float, F32, F32, float]:
+        """flow to quiet of `resample_rows`."""
+        gain = (self.gain, self.colour, self.quiet)
+        return self.flow, self.origin, self.weights, self.lanes, STILL_PX, *gain
 
 
 class RgbSurface:
@@ -44,8 +54,7 @@ class RgbSurface:
     def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
         """Paint rows of a box within reach until none is left; progress: see `resample_shared`."""
         bounds = np.array([*box, *self.reach[:2], 0, 0], np.int32)
-        how = (warp.flow, warp.origin, warp.weights, warp.lanes, STILL_PX)
-        resample_shared(self._rgbx, *how, bounds, self.painted, progress, from_top)
+        resample_shared(self._rgbx, *warp.arguments, bounds, self.painted, progress, from_top)
 
 
 class PlanesSurface:
@@ -64,11 +73,10 @@ class PlanesSurface:
     def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
         """As `RgbSurface.paint`."""
         bounds = np.array([*box, *self.reach[:2], *self._corner], np.int32)
-        how = (warp.flow, warp.origin, warp.weights, warp.lanes, STILL_PX)
         part, out = self._part, self.painted
         paint_planes_shared(
             self._rgbx,
-            *how,
+            *warp.arguments,
             bounds,
             (part.luma, part.cb, part.cr),
             part.rgb,

@@ -94,9 +94,8 @@ class Unwrapper:
         depth, label = np.empty((side, side), np.float32), np.empty((side, side), np.uint8)
         kinds = np.ones(len(self._triangles), np.uint8)
         still = np.zeros((LANDMARK_COUNT, 2), np.float32)
-        rasterise_flow(
-            vertices, still, self._triangles, kinds, np.empty((side, side, 2), np.float32), label, depth
-        )
+        flow, shown = np.empty((side, side, 2), np.float32), np.empty((side, side), np.int32)
+        rasterise_flow(vertices, still, self._triangles, kinds, flow, label, depth, shown)
         at = np.clip(((places[..., :2] - low) / cell).astype(np.int32), 0, side - 1)
         # The extent of a face is about 1.6 IODs.
         return np.asarray(places[..., 2] - depth[at[..., 1], at[..., 0]] > HIDDEN_IOD * extent / 1.6)
@@ -106,8 +105,9 @@ def paint(texture: F32, points_px: F32, triangles: I32, height: int, width: int)
     """A texture [S, S, C] on a face: picture float32 [H, W, C], and where it lies, float32 [H, W], 0 or 1."""
     flow, label = np.empty((height, width, 2), np.float32), np.empty((height, width), np.uint8)
     depth, kinds = np.empty((height, width), np.float32), np.ones(len(triangles), np.uint8)
-    faces = np.ascontiguousarray(triangles, np.int32)
-    rasterise_flow(np.ascontiguousarray(points_px, np.float32), skin_uv(), faces, kinds, flow, label, depth)
+    faces, shown = np.ascontiguousarray(triangles, np.int32), np.empty((height, width), np.int32)
+    vertices = np.ascontiguousarray(points_px, np.float32)
+    rasterise_flow(vertices, skin_uv(), faces, kinds, flow, label, depth, shown)
     place = flow * np.float32(len(texture)) - np.float32(0.5)
     picture = cv2.remap(
         texture, place, np.empty(0, np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -142,14 +142,14 @@ def _texels(size: int, triangles: I32, uv: F32) -> tuple[I32, F32, npt.NDArray[n
     count = len(triangles)
     vertices = np.empty((3 * count, 3), np.float32)
     vertices[:, :2] = uv[triangles.ravel()] * size
-    vertices[:, 2] = np.repeat(np.arange(count), 3)  # the depth tells the triangle
+    vertices[:, 2] = np.repeat(np.arange(count), 3)  # the first one wins where two meet
     shares = np.tile(np.array([[0, 0], [1, 0], [0, 1]], np.float32), (count, 1))
     faces = np.arange(3 * count, dtype=np.int32).reshape(count, 3)
     flow, label = np.empty((size, size, 2), np.float32), np.empty((size, size), np.uint8)
-    number = np.empty((size, size), np.float32)
-    rasterise_flow(vertices, shares, faces, np.ones(count, np.uint8), flow, label, number)
+    depth, shown = np.empty((size, size), np.float32), np.empty((size, size), np.int32)
+    rasterise_flow(vertices, shares, faces, np.ones(count, np.uint8), flow, label, depth, shown)
     covered = label > 0
-    corners = triangles[np.where(covered, np.rint(number), 0).astype(np.int32)]
+    corners = triangles[np.maximum(shown, 0)]
     three = np.stack([1.0 - flow.sum(2), flow[..., 0], flow[..., 1]], axis=2) * covered[..., None]
     return corners.astype(np.int32), three.astype(np.float32), covered
 

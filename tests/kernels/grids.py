@@ -51,7 +51,8 @@ def heap(seed: int, triangles: int, grid: tuple[int, int], fine: float = 8.0) ->
 def on_cpu(heap: Heap) -> Drawn:
     flow, soft = np.empty((*heap.grid, 2), np.float32), np.empty((*heap.grid, 2), np.float32)
     label, depth = np.empty(heap.grid, np.uint8), np.empty(heap.grid, np.float32)
-    rasterise_flow(heap.vertices, heap.offsets, heap.triangles, heap.labels, flow, label, depth)
+    shown = np.empty(heap.grid, np.int32)
+    rasterise_flow(heap.vertices, heap.offsets, heap.triangles, heap.labels, flow, label, depth, shown)
     soften_flow(flow, label, soft)
     return Drawn(flow, label, soft, np.empty(0), depth)
 

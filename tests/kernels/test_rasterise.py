@@ -30,6 +30,7 @@ def rasterised(
     # Filled with rubbish: every cell must be written.
     flow = np.full((*shape, 2), 77.0, np.float32)
     label, depth = np.full(shape, 99, np.uint8), np.full(shape, -77.0, np.float32)
+    shown = np.full(shape, 99, np.int32)
     rasterise_flow(
         vertices.astype(np.float32),
         offsets.astype(np.float32),
@@ -38,7 +39,9 @@ def rasterised(
         flow,
         label,
         depth,
+        shown,
     )
+    assert np.array_equal(shown + 1, label), "the triangle of each cell, or -1"
     return flow, label, depth
 
 

@@ -27,6 +27,8 @@ STILL_PX = 1 / 24
 WEIGHTS = {taps: filter_weights(taps) for taps in (4, 6)}
 LANES = {taps: lane_weights(WEIGHTS[taps]) for taps in (4, 6)}
 
+NO_GAIN = (np.zeros((0, 0), np.float32), np.ones(4, np.float32), 0.002)
+
 both_filters = pytest.mark.parametrize("taps", [4, 6])
 
 
@@ -54,7 +56,7 @@ def resampled(
     flat = np.ascontiguousarray(rgbx).reshape(rgbx.shape[0], -1)
     target = rgb.copy() if out is None else out
     bounds, place = np.array([x0, y0, x1, y1, sx0, sy0, 0, 0], np.int32), np.array(origin, np.float32)
-    filters = (WEIGHTS[taps], LANES[taps], STILL_PX)
+    filters = (WEIGHTS[taps], LANES[taps], STILL_PX, *NO_GAIN)
     middle = (y0 + y1) // 2
     for first, last in ((y0, middle), (middle, y1)):
         resample_rows(flat, flow.astype(np.float32), place, *filters, bounds, target, first, last)
@@ -249,10 +251,10 @@ def test_two_workers_paint_what_one_does(late: float) -> None:
     flat = np.concatenate([padded, np.zeros_like(padded[..., :1])], axis=2).reshape(len(padded), -1)
     bounds = np.array([0, 0, 200, 160, 0, 0, 0, 0], np.int32)
     alone = rgb.copy()
-    resample_rows(flat, flow, place, weights, lanes, 0.01, bounds, alone, 0, 160)
+    resample_rows(flat, flow, place, weights, lanes, 0.01, *NO_GAIN, bounds, alone, 0, 160)
     for _ in range(50):
         shared, progress = rgb.copy(), np.array([0, 160], np.int32)
-        arguments = (flat, flow, place, weights, lanes, 0.01, bounds, shared, progress)
+        arguments = (flat, flow, place, weights, lanes, 0.01, *NO_GAIN, bounds, shared, progress)
         helper = threading.Timer(late, resample_shared, (*arguments, False))
         helper.start()
         resample_shared(*arguments, True)
@@ -274,7 +276,7 @@ def test_two_workers_add_the_edit_to_planes_once(late: float, height: int) -> No
     padded = np.pad(source.rgb, ((MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX), (0, 0)), mode="edge")
     flat = np.concatenate([padded, np.zeros_like(padded[..., :1])], axis=2).reshape(len(padded), -1)
     bounds = np.array([0, 0, 200, height, 0, 0, 0, 0], np.int32)
-    how = (flat, flow, place, WEIGHTS[6], LANES[6], 0.01, bounds)
+    how = (flat, flow, place, WEIGHTS[6], LANES[6], 0.01, *NO_GAIN, bounds)
     painted = source.rgb.copy()
     resample_rows(*how, painted, 0, height)
     expected = source.with_edit(source.rgb, painted, Box(0, 0, 200, height))

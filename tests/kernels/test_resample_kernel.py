@@ -27,7 +27,8 @@ def twin(rgb: np.ndarray, flow: np.ndarray, origin: Origin, taps: int, box: Box,
     rgbx = np.concatenate([part, np.full((*part.shape[:2], 1), 255, np.uint8)], axis=2)
     flat = np.ascontiguousarray(rgbx).reshape(rgbx.shape[0], -1)
     out, bounds = rgb.copy(), np.array([*box, sx0, sy0, 0, 0], np.int32)
-    filters = (WEIGHTS[taps], lane_weights(WEIGHTS[taps]), STILL_PX)
+    no_gain = (np.zeros((0, 0), np.float32), np.ones(4, np.float32), 0.002)
+    filters = (WEIGHTS[taps], lane_weights(WEIGHTS[taps]), STILL_PX, *no_gain)
     resample_rows(flat, flow, np.float32(origin), *filters, bounds, out, box[1], box[3])
     return out
 

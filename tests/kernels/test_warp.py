@@ -74,7 +74,7 @@ def warped(
 def test_the_warp_is_the_cpu_lanes(name: str, renderer: CpuRenderer, mesh: RingedMesh) -> None:
     frame, moved = case_of(name)
     want = renderer.render(frame, moved)
-    flow, _ = renderer.flow(moved)
+    flow = renderer.field(moved).flow
     for bench in in_both_orders():
         got = warped(bench, mesh, frame, moved)
         assert got.flow.shape == flow.shape
@@ -90,7 +90,7 @@ def test_ring_and_irises_are_the_cpu_lanes(name: str, renderer: CpuRenderer, mes
     """Vertices on the grid and their flow, before anything is drawn. Measured: 3e-5 cells, 4e-6 px."""
     frame, moved = case_of(name)
     vertices, offsets = mesh.extend(moved)
-    _, origin = renderer.flow(moved)
+    origin = renderer.field(moved).origin
     got = warped(Bench(), mesh, frame, moved)
     count = len(vertices)
     places = (vertices[:, :2].astype(np.float64) - origin[:2]) / origin[2]
@@ -160,7 +160,7 @@ def test_a_grid_is_never_larger_than_its_memory(renderer: CpuRenderer, mesh: Rin
     frame, moved = case_of("larger than the picture")
     points = moved.points_px * np.float32([30.0, 11.0, 1.0])
     stretched = Displacement(points, moved.offset_px, 25.0)
-    flow, origin = renderer.flow(stretched)
+    flow, _, origin = renderer.field(stretched)
     got = warped(Bench(), mesh, frame, stretched)
     assert got.flow.shape == flow.shape
     assert max(flow.shape) > 510
