@@ -1,13 +1,13 @@
-// Around and within the landmarks: a ring that fades the edit out, the irises' rigid cores, and the grid that
-// all of it is drawn on. Twins: kernels/cpu/extend.py, and `CpuRenderer.flow` for the grid. One block a
-// picture: the launch costs more than the work.
+// Around and within the landmarks: a ring that fades the edit out, what mouth and eyes show, and the grid that
+// all of it is drawn on. Twins: kernels/cpu/extend.py, kernels/cpu/parts.py, and `CpuRenderer.flow` for the
+// grid. One block a picture: the launch costs more than the work.
 
 constexpr int MESH_BLOCK = 256;
 constexpr int MESH_VERTICES_MAX = 1024;
 constexpr int MESH_OVAL_MAX = 64;
 constexpr int MESH_LOOPS_MAX = 4;
-constexpr int MESH_EYES_MAX = 2;
-constexpr int MESH_LIDS_MAX = 32;
+constexpr int MESH_OPENINGS_MAX = 4;
+constexpr int MESH_RIM_MAX = 32;
 constexpr float CELLS_PER_IOD = 48.0f;
 constexpr float LARGE_IOD_PX = 130.0f;  // a larger face is resampled with four taps
 
@@ -15,25 +15,26 @@ struct MeshParameters {
     int landmark_count;                // 478
     int oval_count;                    // landmarks around the face, at most MESH_OVAL_MAX
     int loop_count;                    // loops of the ring, at most MESH_LOOPS_MAX
-    int eye_count;                     // at most MESH_EYES_MAX
-    int iris_count;                    // landmarks of an iris, its centre first
-    int lid_count;                     // landmarks around an eye's opening, at most MESH_LIDS_MAX
+    int opening_count;                 // at most MESH_OPENINGS_MAX
+    int rim_count[MESH_OPENINGS_MAX];    // landmarks around an opening, even, at most MESH_RIM_MAX
+    int above_count[MESH_OPENINGS_MAX];  // landmarks that carry the upper part of what it shows
+    int below_count[MESH_OPENINGS_MAX];  // and its lower part
+    float end[MESH_OPENINGS_MAX];        // of the way between the corners, at either end, what is not rigid
     float loop_iod[MESH_LOOPS_MAX];    // each loop's distance from the oval
     float loop_share[MESH_LOOPS_MAX];  // and its share of the oval's offset
-    float core_radius;                 // of an iris's rigid core, in iris radii
-    float core_share;                  // the most of the way to the lids that the core takes
-    float iris_clearance;              // from the lids' lines, in iris radii, below which the core is let go
+    float band_iod;                    // width of the band along a rim
+    float band_share;                  // the most of the way across that it takes
+    float row_above, row_below;        // down the core, where its upper part ends and its lower part begins
+    float behind_iod;                  // of the core behind the farthest landmark
 };
 
 struct MeshMemory {
     float x[MESH_VERTICES_MAX], y[MESH_VERTICES_MAX], z[MESH_VERTICES_MAX];  // after the edit
     float dx[MESH_VERTICES_MAX], dy[MESH_VERTICES_MAX];
     float4 reduced[MESH_BLOCK];
-    float cross[2][MESH_EYES_MAX * MESH_LIDS_MAX];      // before and after the edit: twice the area beside
-    float clearance[2][MESH_EYES_MAX * MESH_LIDS_MAX];  // each side of the lids, and its line's distance
-    float middle_x, middle_y;                           // of the oval
-    float eye_x[MESH_EYES_MAX], eye_y[MESH_EYES_MAX], eye_dx[MESH_EYES_MAX], eye_dy[MESH_EYES_MAX];
-    float eye_z[MESH_EYES_MAX], eye_radius[MESH_EYES_MAX];
+    float2 seen[MESH_OPENINGS_MAX][MESH_RIM_MAX];  // openings before the edit, less the band
+    float2 above[MESH_OPENINGS_MAX], below[MESH_OPENINGS_MAX];  // how their cores move
+    float middle_x, middle_y;                                   // of the oval
     int broken;                                         // a number that is not finite
     float floor_x, floor_y, cell;
     int rows;
@@ -54,46 +55,12 @@ static __device__ float4 least_of_block(float4* scratch, float4 mine) {
     return scratch[0];
 }
 
-static __device__ __forceinline__ float length_of(float x, float y) { return sqrtf(x * x + y * y); }
-
-// As `line_clearance`, of the sides whose crosses and distances lie in `m`.
-static __device__ float clearance_of(const MeshMemory& m, int after, int first, int count) {
-    float turn = 0.0f, least = 3.0e38f, most = -3.0e38f;
-    for (int k = first; k < first + count; ++k) {
-        turn += m.cross[after][k];
-        least = fminf(least, m.clearance[after][k]);
-        most = fmaxf(most, m.clearance[after][k]);
-    }
-    return turn > 0.0f ? least : turn < 0.0f ? -most : 0.0f;
-}
-
-// The middle of an eye's core and how it moves, by one thread.
-static __device__ void find_core(
-    MeshMemory& m, const MeshParameters& p, int eye, const float* points, const float* offset, const int* iris,
-    const int* lids) {
-    float mean_x = 0.0f, mean_y = 0.0f, mean_z = 0.0f, mean_dx = 0.0f, mean_dy = 0.0f, radius = 0.0f;
-    for (int k = 0; k < p.lid_count; ++k) {
-        const int n = lids[k];
-        mean_dx += m.dx[n], mean_dy += m.dy[n];
-        mean_x += points[3 * n], mean_y += points[3 * n + 1], mean_z += points[3 * n + 2];
-    }
-    const float share = 1.0f / (float)p.lid_count;
-    mean_x *= share, mean_y *= share, mean_z *= share, mean_dx *= share, mean_dy *= share;
-    const float x = points[3 * iris[0]], y = points[3 * iris[0] + 1];
-    const float dx = offset[2 * iris[0]], dy = offset[2 * iris[0] + 1];
-    for (int k = 1; k < p.iris_count; ++k) radius += length_of(points[3 * iris[k]] - x, points[3 * iris[k] + 1] - y);
-    radius /= (float)(p.iris_count - 1);
-    const int first = eye * MESH_LIDS_MAX;
-    const float clearance =
-        fminf(clearance_of(m, 0, first, p.lid_count), clearance_of(m, 1, first, p.lid_count));
-    const float hold = clamped(clearance / fmaxf(p.iris_clearance * radius, 1e-6f), 0.0f, 1.0f);
-    m.eye_x[eye] = hold * x + (1.0f - hold) * mean_x, m.eye_y[eye] = hold * y + (1.0f - hold) * mean_y;
-    m.eye_dx[eye] = hold * dx + (1.0f - hold) * mean_dx, m.eye_dy[eye] = hold * dy + (1.0f - hold) * mean_dy;
-    m.eye_z[eye] = mean_z, m.eye_radius[eye] = radius;
+static __device__ __forceinline__ void put_vertex(MeshMemory& m, int n, float2 at, float z, float2 moved) {
+    m.x[n] = at.x, m.y[n] = at.y, m.z[n] = z, m.dx[n] = moved.x, m.dy[n] = moved.y;
 }
 
 // points_px: float32 [batch, landmark_count, 3] before the edit. offset_px: float32 [batch, landmark_count, 2].
-// iod_px: float32 [batch]. indices: int32, the oval, then for each eye its iris and its lids.
+// iod_px: float32 [batch]. indices: int32, the oval, then for each opening its rim, and what carries it.
 // vertices: float4 [batch, MESH_VERTICES_MAX], written: x, y in cells, z. flows: float2, backward, in pixels.
 extern "C" __global__ void __launch_bounds__(MESH_BLOCK) mesh_extend(
     const MeshParameters* __restrict__ parameters, const float* __restrict__ points_px,
@@ -105,9 +72,16 @@ extern "C" __global__ void __launch_bounds__(MESH_BLOCK) mesh_extend(
     const float* points = points_px + 3LL * count * blockIdx.z;
     const float* offset = offset_px + 2LL * count * blockIdx.z;
     const float iod = iod_px[blockIdx.z];
-    const int eye_stride = p.iris_count + p.lid_count;
-    const int core_first = count + p.loop_count * p.oval_count;
-    const int total = core_first + p.eye_count * (p.lid_count + 1);
+    // A thread for each point of an opening's rim: which one, and where its landmarks and vertices begin.
+    const int opening = thread / MESH_RIM_MAX, k = thread % MESH_RIM_MAX;
+    const int* rim = indices + p.oval_count;
+    int first = count + p.loop_count * p.oval_count, total = first;
+    for (int n = 0; n < p.opening_count; ++n) {
+        total += 3 * p.rim_count[n] - 2;
+        if (n >= opening) continue;
+        first += 3 * p.rim_count[n] - 2, rim += p.rim_count[n] + p.above_count[n] + p.below_count[n];
+    }
+    const int around = opening < p.opening_count ? p.rim_count[opening] : 0, half = around / 2;
 
     if (thread == 0) m.broken = 0;
     float4 low = make_float4(3.0e38f, 3.0e38f, 0.0f, 0.0f);  // -z, -|offset|
@@ -120,29 +94,15 @@ extern "C" __global__ void __launch_bounds__(MESH_BLOCK) mesh_extend(
     low = least_of_block(m.reduced, low);
     const float farthest = -low.x, moved = -low.y;
 
-    // The sides of the lids, as seen from the iris's centre.
-    if (thread < p.eye_count * MESH_LIDS_MAX && thread % MESH_LIDS_MAX < p.lid_count) {
-        const int* iris = indices + p.oval_count + thread / MESH_LIDS_MAX * eye_stride;
-        const int* lids = iris + p.iris_count;
-        const int k = thread % MESH_LIDS_MAX, a = lids[k], b = lids[k + 1 < p.lid_count ? k + 1 : 0];
-        for (int after = 0; after < 2; ++after) {
-            const float share = after ? 1.0f : 0.0f;
-            const float ax = points[3 * a] + share * m.dx[a], ay = points[3 * a + 1] + share * m.dy[a];
-            const float bx = points[3 * b] + share * m.dx[b], by = points[3 * b + 1] + share * m.dy[b];
-            const float x = points[3 * iris[0]] + share * m.dx[iris[0]];
-            const float y = points[3 * iris[0] + 1] + share * m.dy[iris[0]];
-            const float cross = (bx - ax) * (y - ay) - (by - ay) * (x - ax);
-            m.cross[after][thread] = cross;
-            m.clearance[after][thread] = cross / fmaxf(length_of(bx - ax, by - ay), 1e-6f);
-        }
+    const auto before = [&](int n) { return float2{points[3 * rim[n]], points[3 * rim[n] + 1]}; };
+    const auto after = [&](int n) { return float2{m.x[rim[n]], m.y[rim[n]]}; };
+    if (k < around) {
+        m.seen[opening][k] = pulled_in(before, around, k, p.band_iod * iod, p.band_share);
+        const int above = p.above_count[opening], *carrier = rim + around;
+        if (k == 0) m.above[opening] = carried(offset, carrier, above);
+        if (k == 1) m.below[opening] = carried(offset, carrier + above, p.below_count[opening]);
     }
-    __syncthreads();
-    // Sums of a few dozen numbers: one thread each, in three different warps.
-    if (thread % 32 == 0 && thread / 32 < p.eye_count) {
-        const int* iris = indices + p.oval_count + thread / 32 * eye_stride;
-        find_core(m, p, thread / 32, points, offset, iris, iris + p.iris_count);
-    }
-    if (thread == 32 * MESH_EYES_MAX) {
+    if (thread == MESH_RIM_MAX * MESH_OPENINGS_MAX) {
         float x = 0.0f, y = 0.0f;
         for (int k = 0; k < p.oval_count; ++k) x += points[3 * indices[k]], y += points[3 * indices[k] + 1];
         m.middle_x = x / (float)p.oval_count, m.middle_y = y / (float)p.oval_count;
@@ -159,21 +119,30 @@ extern "C" __global__ void __launch_bounds__(MESH_BLOCK) mesh_extend(
         // Behind the face, so that a turned cheek covers the ring and not the other way round.
         m.z[to] = farthest + iod;
     }
-    for (int n = thread; n < p.eye_count * (p.lid_count + 1); n += MESH_BLOCK) {
-        const int eye = n / (p.lid_count + 1), k = n % (p.lid_count + 1), to = core_first + n;
-        const int* lids = indices + p.oval_count + eye * eye_stride + p.iris_count;
-        const float after_x = m.eye_x[eye] + m.eye_dx[eye], after_y = m.eye_y[eye] + m.eye_dy[eye];
-        m.dx[to] = m.eye_dx[eye], m.dy[to] = m.eye_dy[eye];
-        if (k == p.lid_count) {
-            m.x[to] = after_x, m.y[to] = after_y, m.z[to] = m.eye_z[eye];
-            continue;
+    if (k < around) {
+        const float2 *seen = m.seen[opening], above = m.above[opening], below = m.below[opening];
+        const float back = farthest + p.behind_iod * iod, end = p.end[opening];
+        const int column = k <= half ? k : around - k;
+        const float low = column == 0 || column == half ? 0.5f : k < half ? 0.0f : 1.0f;
+        const float2 shift = {above.x + low * (below.x - above.x), above.y + low * (below.y - above.y)};
+        const float2 band = pulled_in(after, around, k, p.band_iod * iod, p.band_share);
+        float2 from = clamped_across(seen, around, {band.x - shift.x, band.y - shift.y});
+        const float aside = fabsf(2.0f * column / half - 1.0f);
+        const float follow = clamped((aside + 2.0f * end - 1.0f) / fmaxf(end, 1e-6f), 0.0f, 1.0f);
+        from = {from.x + follow * (seen[k].x - from.x), from.y + follow * (seen[k].y - from.y)};
+        put_vertex(m, first + k, band, points[3 * rim[k] + 2], {band.x - from.x, band.y - from.y});
+        const float2 core = between_corners(seen, around, end, k);
+        put_vertex(m, first + around + k, {core.x + shift.x, core.y + shift.y}, back, shift);
+        if (k >= 1 && k < half) {
+            const float2 bottom = between_corners(seen, around, end, around - k);
+            for (int row = 0; row < 2; ++row) {
+                const float down = row ? p.row_below : p.row_above;
+                const float2 moved = row ? below : above;
+                const float x = core.x + down * (bottom.x - core.x), y = core.y + down * (bottom.y - core.y);
+                const int to = first + 2 * around + row * (half - 1) + k - 1;
+                put_vertex(m, to, {x + moved.x, y + moved.y}, back, moved);
+            }
         }
-        const float* was = points + 3 * lids[k];
-        const float out_x = m.x[lids[k]] - after_x, out_y = m.y[lids[k]] - after_y;
-        const float far = length_of(out_x, out_y), before = length_of(was[0] - m.eye_x[eye], was[1] - m.eye_y[eye]);
-        const float reach =
-            fminf(p.core_share * fminf(far, before), p.core_radius * m.eye_radius[eye]) / fmaxf(far, 1e-6f);
-        m.x[to] = after_x + out_x * reach, m.y[to] = after_y + out_y * reach, m.z[to] = was[2];
     }
     __syncthreads();
 

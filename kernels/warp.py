@@ -6,7 +6,6 @@ It computes what `RingedMesh.extend` and `CpuRenderer.render` of the CPU lane do
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +14,13 @@ from rtfilter.kernels import blocks
 from rtfilter.kernels.cpu.resample import filter_weights
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
 from rtfilter.kernels.launch import batch_of, check_memory, whole
+from rtfilter.kernels.topology import MESH_BLOCK, MESH_VERTICES_MAX, MeshTopology
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 
 # Named alike in the .cu files; tests compare them.
-MESH_BLOCK = 256
-MESH_VERTICES_MAX = 1024
-MESH_OVAL_MAX, MESH_LOOPS_MAX, MESH_EYES_MAX, MESH_LIDS_MAX = 64, 4, 2, 32
 GRID_CELLS = 515 * 515
 RASTER_BLOCK, RASTER_LANES = 256, 32
 FLOW_BLOCK = 256
@@ -34,71 +31,6 @@ PHASES, WEIGHTS_ROW, WEIGHTS_OF_SIX = 256, 12, 4
 # usual face, 48000 cells and 1000 tiles.
 FLOW_BLOCKS = 192
 RESAMPLE_BLOCKS = 1024
-
-
-@dataclass(frozen=True)
-class MeshTopology:
-    """The constant part of a face mesh.
-
-    Attributes:
-        landmark_count: 478.
-        triangles: int32 [T, 3].
-        labels: uint8 [T], of kernels/cpu/rasterise.py.
-        oval: int32 [K], landmarks around the face.
-        loops: float32 [L, 2], each ring loop's distance in IODs and its share of the offset.
-        eyes: for each eye, its iris, int32 [5], centre first, and its lids, int32 [M], once around.
-        core: float32 [3], radius, share and clearance of an iris's rigid core; see `extend_iris`.
-    """
-
-    landmark_count: int
-    triangles: I32
-    labels: U8
-    oval: I32
-    loops: F32
-    eyes: tuple[tuple[I32, I32], ...]
-    core: F32
-
-    def __post_init__(self) -> None:
-        lids = {len(lids) for _, lids in self.eyes}
-        irises = {len(iris) for iris, _ in self.eyes}
-        fits = (
-            len(self.oval) <= MESH_OVAL_MAX
-            and len(self.loops) <= MESH_LOOPS_MAX
-            and 1 <= len(self.eyes) <= MESH_EYES_MAX
-            and len(lids) == len(irises) == 1
-            and max(lids) <= MESH_LIDS_MAX
-            and self.vertex_count <= MESH_VERTICES_MAX
-            and int(self.triangles.max(initial=0)) < self.vertex_count
-        )
-        if not fits:
-            raise ValueError("this mesh does not fit the kernels: see the limits in kernels/mesh.cu")
-
-    @property
-    def vertex_count(self) -> int:
-        cores = sum(len(lids) + 1 for _, lids in self.eyes)
-        return self.landmark_count + len(self.loops) * len(self.oval) + cores
-
-    def corners(self) -> I32:
-        """int32 [T, 4]: triangles and labels."""
-        joined = np.empty((len(self.triangles), 4), np.int32)
-        joined[:, :3], joined[:, 3] = self.triangles, self.labels
-        return joined
-
-    def indices(self) -> I32:
-        """The oval, then each eye's iris and lids, in one row."""
-        parts = [self.oval, *(part for eye in self.eyes for part in eye)]
-        return np.asarray(np.concatenate(parts), np.int32)
-
-    def parameters(self, batch: int) -> npt.NDArray[np.void]:
-        """MESH [batch], all alike."""
-        block = np.zeros(batch, blocks.MESH)
-        block["landmark_count"], block["oval_count"] = self.landmark_count, len(self.oval)
-        block["loop_count"], block["eye_count"] = len(self.loops), len(self.eyes)
-        block["iris_count"], block["lid_count"] = (len(part) for part in self.eyes[0])
-        block["loop_iod"][:, : len(self.loops)] = self.loops[:, 0]
-        block["loop_share"][:, : len(self.loops)] = self.loops[:, 1]
-        block["core_radius"], block["core_share"], block["iris_clearance"] = self.core
-        return block
 
 
 def weight_table() -> F32:

@@ -10,8 +10,10 @@ import numpy.typing as npt
 from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
 from rtfilter.kernels.cpu.extend import extend_iris, extend_ring
+from rtfilter.kernels.cpu.parts import extend_part
 from rtfilter.kernels.cpu.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH, OUTSIDE, SHARP, SKIN
-from rtfilter.kernels.warp import MeshTopology
+from rtfilter.kernels.topology import MeshTopology, Opening
+from rtfilter.render.openings import BEHIND_IOD, DESIGN, OPENINGS, opening_triangles
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -61,10 +63,14 @@ _LIDS = frozenset(
 
 
 class RingedMesh:
-    """Triangles over the 478 landmarks, `len(RING_IOD)` loops of 36 ring vertices, and two irises' cores."""
+    """Triangles over the 478 landmarks, `len(RING_IOD)` loops of 36 ring vertices, and what openings show."""
 
-    def __init__(self, triangles: I32, holes: dict[str, I32]) -> None:
-        """triangles: int32 [T, 3] of the skin. holes: `mouth` triangles; the eyes are filled here."""
+    def __init__(self, triangles: I32, holes: dict[str, I32], rigid_parts: bool = True) -> None:
+        """triangles: int32 [T, 3] of the skin. holes: `mouth` triangles.
+
+        rigid_parts: teeth and eyeballs are rigid, and lips and lids slide over them. Without, the mouth's
+        inside and the eyes, but for a core within the iris, stretch with their rims: to compare with.
+        """
         oval = np.array(lm.FACE_OVAL, dtype=np.int32)
         self._oval = oval
         loops = [oval] + [
@@ -80,13 +86,20 @@ class RingedMesh:
         ]
         parts = [
             (triangles, np.array([_skin_label(face) for face in triangles], np.uint8)),
-            (holes["mouth"], np.full(len(holes["mouth"]), MOUTH, np.uint8)),
             (np.array(ring, np.int32), np.full(len(ring), OUTSIDE, np.uint8)),
         ]
         self._eyes: list[tuple[I32, I32, int]] = []
         self._count = lm.LANDMARK_COUNT + len(RING_IOD) * len(oval)
-        for label, iris, opening in _EYES:
-            lids = np.array(opening, np.int32)
+        self._openings: list[tuple[Opening, int]] = []
+        for opening in OPENINGS if rigid_parts else ():
+            faces = opening_triangles(opening.rim, self._count)
+            parts.append((faces, np.full(len(faces), opening.label, np.uint8)))
+            self._openings.append((opening, self._count))
+            self._count += opening.vertex_count
+        if not rigid_parts:
+            parts.append((holes["mouth"], np.full(len(holes["mouth"]), MOUTH, np.uint8)))
+        for label, iris, around in () if rigid_parts else _EYES:
+            lids = np.array(around, np.int32)
             faces = _eye_triangles(lids, self._count)
             parts.append((faces, np.full(len(faces), label, np.uint8)))
             self._eyes.append((np.array(iris, np.int32), lids, self._count))
@@ -95,15 +108,22 @@ class RingedMesh:
         self.labels = np.concatenate([labels for _, labels in parts])
 
     def topology(self) -> MeshTopology:
-        """Its constant part, for `kernels.warp`."""
-        eyes = tuple((iris, lids) for iris, lids, _ in self._eyes)
-        return MeshTopology(lm.LANDMARK_COUNT, self.triangles, self.labels, self._oval, _LOOPS, eyes, _CORE)
+        """Its constant part, for `kernels.warp`, which knows rigid parts alone."""
+        if self._eyes:
+            raise ValueError("a mesh whose openings stretch: the kernels have rigid parts only")
+        openings = tuple(opening for opening, _ in self._openings)
+        surface = (lm.LANDMARK_COUNT, self.triangles, self.labels, self._oval, _LOOPS)
+        return MeshTopology(*surface, openings, DESIGN, BEHIND_IOD)
 
     def extend(self, displacement: Displacement) -> tuple[F32, F32]:
-        """Destination vertices [V, 3] and offsets [V, 2] in pixels, ring and irises' cores included."""
+        """Destination vertices [V, 3] and offsets [V, 2] in pixels, ring and openings included."""
         points, offset = displacement.points_px, displacement.offset_px
         vertices, offsets = np.empty((self._count, 3), np.float32), np.empty((self._count, 2), np.float32)
         extend_ring(points, offset, displacement.iod_px, self._oval, _LOOPS, vertices, offsets)
+        back = float(points[:, 2].max()) + BEHIND_IOD * displacement.iod_px
+        for part, first in self._openings:
+            how = (part.rim, part.above, part.below, part.end, DESIGN, back)
+            extend_part(points, offset, displacement.iod_px, *how, first, vertices, offsets)
         for iris, lids, first in self._eyes:
             extend_iris(points, offset, iris, lids, _CORE, first, vertices, offsets)
         return vertices, offsets
