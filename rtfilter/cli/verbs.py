@@ -22,7 +22,7 @@ from rtfilter.cli.parser import Parser, count, number, one_of, port, seconds
 SIZES = ("480p", "720p", "1080p")
 VIDEO_CODECS = ("vp8", "h264")
 LOG_FORMATS = ("text", "json")
-LEARN_STEPS = ("corpus", "track", "align", "stccl", "editor", "export")
+LEARN_STEPS = ("corpus", "track", "align", "stccl", "editor", "export", "unwrap", "texture", "texture-export")
 
 
 def run_options(parser: Parser) -> None:

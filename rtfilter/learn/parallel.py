@@ -1,12 +1,12 @@
 """One process or several of `torchrun`: who we are, averaged gradients, and the device.
 
-Called by `editor.train`, `editor.ablation` and `stccl.train`.
+Called by `editor.train`, `editor.ablation`, `stccl.train` and `texture.train`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -41,6 +41,13 @@ class Group:
         for one in gradients:
             one.copy_(flat[start : start + one.numel()].view_as(one))
             start += one.numel()
+
+    def average(self, values: Iterable[torch.Tensor]) -> None:
+        """The mean of each over all processes, in place."""
+        if self.size > 1:
+            for one in values:
+                distributed.all_reduce(one)
+                one /= self.size
 
     def all_finite(self, loss: torch.Tensor) -> bool:
         """Whether the loss is finite in every process: all stop at the same step, or none."""

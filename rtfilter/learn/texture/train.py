@@ -1,0 +1,246 @@
+"""`rtfilter learn texture`: trains generator, encoder and expression directions on UV maps.
+
+Generator and encoder learn together: maps go through both, maps of random latents face the discriminator, and
+a map moved along the directions must be the person's map at that expression. One process, or several through
+`torchrun --nproc-per-node N -m rtfilter learn texture ...`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from rtfilter.errors import InputError, MissingExtraError, Notify, OutputError, RtfilterError
+from rtfilter.learn.config import read_document
+from rtfilter.learn.interruption import between_steps
+from rtfilter.learn.parallel import Group, process_group
+from rtfilter.learn.texture import losses
+from rtfilter.learn.texture.batches import Batch, Batches
+from rtfilter.learn.texture.checkpoint import FILE, Checkpoint, described
+from rtfilter.learn.texture.maps import Maps, load_all
+from rtfilter.learn.texture.models import Networks
+from rtfilter.learn.texture.settings import TextureSettings, command_of
+from rtfilter.system.installation import install_extra
+
+try:
+    from torch.utils.tensorboard import SummaryWriter
+except ImportError as error:
+    raise MissingExtraError(
+        f"training writes TensorBoard logs ({error}): {install_extra('learn')}"
+    ) from error
+
+STEP: Final = "texture"
+LONGEST_GRADIENT: Final = 10.0
+_LEAST_RATE: Final = 0.05  # of the rate, at the end
+
+
+class TrainingError(RtfilterError):
+    """Training that cannot go on."""
+
+
+def main(
+    config_path: Path,
+    resume: bool = False,
+    overrides: Sequence[str] = (),
+    notify: Notify = lambda line: None,
+    quiet: bool = False,
+) -> Path:
+    """Train as a settings file says; the checkpoint, in `output/texture`. Raises RtfilterError.
+
+    resume: go on from the checkpoint; what comes out is what one uninterrupted run gives. quiet: no line of
+    how far it is.
+    """
+    document = read_document(config_path, overrides)
+    run, settings = document.run, document.table(STEP, TextureSettings)
+    made_by = command_of(config_path, overrides)
+    with process_group(run.device, run.threads) as group:
+        told = notify if group.first else lambda line: None
+        people = [one.split(settings.held_out)[0] for one in load_all(settings.maps, settings.people)]
+        told(f"{sum(map(len, people))} maps of {len(people)} people, {people[0].size} px, on {group.device}")
+        training = Training(run.folder(STEP), run.seed, settings, people, group, made_by, told, quiet)
+        return training.run(resume)
+
+
+class Training:
+    """One run on the maps of `people`, into `folder`. made_by: the command. quiet: no line of how far."""
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        settings: TextureSettings,
+        people: Sequence[Maps],
+        group: Group,
+        made_by: str,
+        notify: Notify,
+        quiet: bool = False,
+    ) -> None:
+        self.settings, self.group, self.notify, self._quiet = settings, group, notify, quiet
+        self._folder, self._seed, self._made_by = folder, seed, made_by
+        self._names = ", ".join(one.person for one in people)
+        self._shape = settings.shape(people[0].size)
+        torch.manual_seed(seed)
+        self.networks = Networks(self._shape).to(group.device)
+        if settings.start is not None:
+            self._begin_from(settings.start)
+        self.optimisers = [
+            torch.optim.Adam(one.parameters(), lr=settings.rate, betas=(0.0, 0.99))
+            for one in (self.networks.texture, self.networks.critic)
+        ]
+        self._batches = Batches(people)
+        self._described = described(settings, seed, group.size)
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint."""
+        return self._folder / FILE
+
+    def run(self, resume: bool) -> Path:
+        """All steps, from the first or from the checkpoint. Raises OutputError, TrainingError, UsageError."""
+        start = self._restored() if resume else 0
+        if not resume and self.path.exists() and self.group.first:
+            raise OutputError(
+                f"{self.path} exists: go on with --resume, or train anew in another folder with "
+                "--set run.output=FOLDER"
+            )
+        writer = SummaryWriter(str(self._folder)) if self.group.first else None
+        done, began = start, time.monotonic()
+        try:
+            with between_steps() as interruption:
+                for step in range(start, self.settings.steps):
+                    parts = self.step(step)
+                    done = step + 1
+                    if done % self.settings.log_every == 0 or done == self.settings.steps:
+                        self._log(writer, done, parts, (time.monotonic() - began) / (done - start))
+                    if done % self.settings.save_every == 0:
+                        self._save(done)
+                    if self.group.any_of(interruption.asked):
+                        self._save(done)
+                        self.notify(f"interrupted after step {done}: go on with --resume")
+                        raise interruption.error()
+        finally:
+            if writer is not None:
+                writer.close()
+        self._save(done)
+        return self.path
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """One step; its losses by name. Raises TrainingError where a loss is not finite."""
+        settings, texture = self.settings, self.networks.texture.train()
+        for optimiser in self.optimisers:
+            for one in optimiser.param_groups:
+                one["lr"] = settings.rate * share_of_rate(step / max(settings.steps, 1))
+        torch.manual_seed(hash((self._seed, self.group.rank, step)))
+        batch = self._batches.batch(settings.batch, (self._seed, self.group.rank, step), self.group.device)
+        turn, off = divmod(step, settings.adversarial_every)
+        faced = settings.adversarial > 0.0 and off == 0
+        z = torch.randn(2, settings.batch, settings.latent, device=self.group.device)
+        parts = self._criticised(step, turn, batch, z) if faced else {}
+        with self._half():
+            own = texture.invert(batch.maps)
+            both = torch.cat([own, texture.moved(own, batch.change)])
+            shown = texture.generator(both, noisy=True).float()
+            parts["reconstruct"] = losses.likeness(shown[: len(own)], batch.maps, batch.seen)
+            parts["edit"] = losses.likeness(shown[len(own) :], batch.others, batch.others_seen)
+            parts["near"] = (own - texture.generator.average).square().mean()
+            if faced:
+                self.networks.critic.requires_grad_(False)
+                parts["adversarial"] = losses.believed(
+                    self.networks.critic, texture.made(*z, settings.mixing)
+                )
+                self.networks.critic.requires_grad_(True)
+        if faced and settings.path_length and turn % settings.path_every == 0:
+            some = z[0, : max(settings.batch // 2, 1)]
+            parts["path"], mean = losses.path_length(texture.generator, some, self.networks.path_mean)
+            self.networks.path_mean.copy_(mean)
+        weights = {name: getattr(settings, name) for name in ("reconstruct", "edit", "near", "adversarial")}
+        weights["path"] = settings.path_length * settings.path_every * settings.adversarial
+        self._descend(step, 0, parts, weights)
+        self.group.average([texture.generator.average, self.networks.path_mean])
+        self.networks.follow(min(settings.average, 1.0 + step / 4.0))
+        return parts
+
+    def _criticised(self, step: int, turn: int, batch: Batch, z: Tensor) -> dict[str, Tensor]:
+        """The discriminator's part of a step; its losses."""
+        settings, critic = self.settings, self.networks.critic
+        parts: dict[str, Tensor] = {}
+        with self._half():
+            with torch.no_grad():
+                made = self.networks.texture.made(*z, settings.mixing)
+            parts["critic"] = losses.told_apart(critic, made.float(), batch.maps)
+        if settings.r1 and turn % settings.r1_every == 0:
+            parts["r1"] = losses.r1(critic, batch.maps)
+        self._descend(step, 1, parts, {"critic": 1.0, "r1": 0.5 * settings.r1 * settings.r1_every})
+        return parts
+
+    def _half(self) -> torch.autocast:
+        """bfloat16 where the settings and a GPU allow it."""
+        kind = self.group.device.type
+        return torch.autocast(kind, torch.bfloat16, enabled=self.settings.half and kind == "cuda")
+
+    def _descend(self, step: int, which: int, parts: dict[str, Tensor], weights: dict[str, float]) -> None:
+        """Move the texture (0) or the critic (1) against its losses."""
+        counted = [weights[name] * value for name, value in parts.items() if weights.get(name)]
+        if not counted:
+            return
+        total = torch.stack(counted).sum()
+        if not self.group.all_finite(total):
+            told = ", ".join(f"{name} {float(value.detach()):.3g}" for name, value in parts.items())
+            raise TrainingError(
+                f"step {step}: a loss is not finite ({told}): lower texture.rate ({self.settings.rate:g}) "
+                "and train anew in another folder"
+            )
+        network = (self.networks.texture, self.networks.critic)[which]
+        self.optimisers[which].zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        self.group.average_gradients(network)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
+        self.optimisers[which].step()
+
+    def _begin_from(self, path: Path) -> None:
+        """The weights of another run; its average becomes the weights, as it is the better of the two."""
+        found = Checkpoint.load(path)
+        if found.shape != asdict(self._shape):
+            other = [f"{key} = {value}" for key, value in found.shape.items()]
+            raise InputError(f"{path}: begins with another network, expected one of: {', '.join(other)}")
+        networks = found.restored(path)
+        self.networks.load_state_dict(networks.state_dict())
+        self.networks.texture.load_state_dict(networks.average.state_dict())
+        self.notify(f"beginning from {path}, {found.step} steps on {found.people}")
+
+    def _save(self, step: int) -> None:
+        if self.group.first:
+            states = [one.state_dict() for one in self.optimisers]
+            shape: dict[str, int] = asdict(self._shape)
+            networks = self.networks.state_dict()
+            Checkpoint(
+                step, self._described, shape, networks, states, self._names, self._made_by
+            ).save(self.path)  # fmt: skip
+
+    def _restored(self) -> int:
+        found = Checkpoint.load(self.path)
+        found.check_same_run(self._described, self.path)
+        found.restore(self.networks, self.optimisers, self.path)
+        self.notify(f"going on after step {found.step}")
+        return found.step
+
+    def _log(self, writer: SummaryWriter | None, step: int, parts: dict[str, Tensor], took_s: float) -> None:
+        told = {name: float(value.detach()) for name, value in parts.items()}
+        if writer is not None:
+            for name, value in told.items():
+                writer.add_scalar(f"loss/{name}", value, step)
+        if not self._quiet:
+            line = ", ".join(f"{name} {value:.3f}" for name, value in told.items())
+            self.notify(f"step {step} of {self.settings.steps}: {line}; {1000 * took_s:.0f} ms a step")
+
+
+def share_of_rate(progress: float) -> float:
+    """Cosine from 1 down to a small rest."""
+    return _LEAST_RATE + (1.0 - _LEAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * progress))
