@@ -22,8 +22,13 @@ MODULES = {
     "stccl": ("rtfilter.learn.stccl.train", "steps"),
     "editor": ("rtfilter.learn.editor.train", ""),
     "export": ("rtfilter.learn.editor.export", ""),
+    "unwrap": ("rtfilter.learn.texture.unwrap", "people"),
+    "texture": ("rtfilter.learn.texture.train", ""),
+    "texture-export": ("rtfilter.learn.texture.export", ""),
 }
-RESUMED = ("stccl", "editor")
+RESUMED = ("stccl", "editor", "texture")
+# They tell how far they are in lines of their own.
+TELLING = ("editor", "texture")
 # Of the extra: the others come with these.
 PACKAGES = ("torch", "librosa", "scipy", "soundfile", "tensorboard")
 
@@ -46,7 +51,7 @@ def learn(arguments: argparse.Namespace) -> int:
     keywords: dict[str, Any] = {"overrides": arguments.set}
     if step in RESUMED:
         keywords["resume"] = arguments.resume
-    if step == "editor":
+    if step in TELLING:
         keywords["quiet"] = arguments.quiet
     with ProgressBar(unit=unit) if unit and not arguments.quiet else nullcontext() as bar:
         if unit:

@@ -202,7 +202,10 @@ def doctor_options(parser: Parser) -> None:
 def learn_options(parser: Parser) -> None:
     parser.add_argument("step", metavar="STEP", nargs="?", help=f"one of: {', '.join(LEARN_STEPS)}")
     parser.add_argument(
-        "config", metavar="CONFIG.toml", nargs="?", help="settings (docs/learn.md), or: small, editor, metric"
+        "config",
+        metavar="CONFIG.toml",
+        nargs="?",
+        help="settings (docs/learn.md), or: small, editor, metric, texture",
     )
     parser.add_argument(
         "--set",
@@ -211,7 +214,9 @@ def learn_options(parser: Parser) -> None:
         metavar="TABLE.KEY=VALUE",
         help="over the file's setting; may be repeated",
     )
-    parser.add_argument("--resume", action="store_true", help="stccl, editor: go on from the checkpoint")
+    parser.add_argument(
+        "--resume", action="store_true", help="stccl, editor, texture: go on from the checkpoint"
+    )
     common(parser, "--quiet")
 
 

@@ -161,7 +161,7 @@ def read_document(path: Path | str, overrides: Sequence[str] = ()) -> Document:
 
 
 def built_in() -> dict[str, Path]:
-    """The settings that come with the program, by name: `small`, `editor` and `metric`."""
+    """The settings that come with the program, by name: `small`, `editor`, `metric` and `texture`."""
     return {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -33,7 +34,7 @@ class Batches:
     def batch(self, size: int, seed: tuple[int, ...], device: torch.device) -> Batch:
         """One batch, of the seed alone."""
         rng = np.random.default_rng(seed)
-        found: list[list[np.ndarray]] = [[] for _ in range(5)]
+        found: list[list[npt.NDArray[np.float32]]] = [[] for _ in range(5)]
         for _ in range(size):
             one = self._people[int(rng.integers(len(self._people)))]
             a, b = rng.integers(len(one), size=2)

@@ -26,7 +26,8 @@ class Down(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, inputs, H, W] to [B, outputs, H / 2, W / 2]."""
         plain = self.beside(functional.avg_pool2d(x, 2))
-        return (self.second(self.first(x)) + plain) * math.sqrt(0.5)
+        both: Tensor = self.second(self.first(x)) + plain
+        return both * math.sqrt(0.5)
 
 
 def _pyramid(shape: Shape) -> nn.Sequential:
@@ -73,5 +74,5 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, average: Tensor) -> Tensor:
         """average: [D], of the generator."""
-        code = self.last(activated(self.dense(self.pyramid(x).flatten(1))))
+        code: Tensor = self.last(activated(self.dense(self.pyramid(x).flatten(1))))
         return average + code.reshape(len(x), len(self.shape.resolutions), self.shape.latent)

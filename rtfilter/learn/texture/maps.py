@@ -131,9 +131,7 @@ def load_all(folder: Path, people: tuple[str, ...]) -> list[Maps]:
     return found
 
 
-def normalised(
-    person: str, textures: npt.NDArray[np.floating], seen: F32, mask: F32, expression: F32
-) -> Maps:
+def normalised(person: str, textures: F32 | U8, seen: F32, mask: F32, expression: F32) -> Maps:
     """Maps of textures [T, S, S, 3], 0..255, with weights [T, S, S], both as `render.unwrap` gives them.
 
     Raises InputError for fewer than LEAST_MAPS.

@@ -4,6 +4,9 @@ Architecture and sizes are ours; the layers are those of Karras et al., "Analyzi
 quality of StyleGAN" (2020): equalised learning rates, a learned constant, weight demodulation, noise, and
 pictures summed over resolutions (output skips). W+ holds one latent for each resolution, 4 px to S px.
 
+Textures are aligned: a fold lies where it lies. So each resolution has learned features that are fixed in
+place (StyleGAN has them at 4 px only), whose strength the styles decide.
+
 What is generated is a *deviation*: log texture minus the person's own mean log texture, in units of SCALE.
 """
 
@@ -37,8 +40,8 @@ class Shape:
 
     size: int = 128
     latent: int = 64
-    width: int = 48
-    least: int = 12
+    width: int = 32
+    least: int = 8
     mapping: int = 3
 
     @property
@@ -121,10 +124,11 @@ class Modulated(nn.Module):
 
 
 class Block(nn.Module):
-    """One resolution: two modulated convolutions and its part of the picture."""
+    """One resolution: two modulated convolutions, what is fixed in place, and its part of the picture."""
 
-    def __init__(self, inputs: int, outputs: int, latent: int) -> None:
+    def __init__(self, inputs: int, outputs: int, latent: int, resolution: int) -> None:
         super().__init__()
+        self.fixed = nn.Parameter(torch.zeros(1, outputs, resolution, resolution))
         self.first = Modulated(inputs, outputs, latent)
         self.second = Modulated(outputs, outputs, latent)
         self.picture = Modulated(outputs, 3, latent, kernel=1, demodulate=False)
@@ -143,7 +147,10 @@ class Generator(nn.Module):
         channels = [shape.channels(one) for one in shape.resolutions]
         self.constant = nn.Parameter(torch.randn(1, channels[0], LEAST_PX, LEAST_PX))
         inputs = [channels[0], *channels[:-1]]
-        self.blocks = nn.ModuleList(Block(a, b, shape.latent) for a, b in zip(inputs, channels, strict=True))
+        self.blocks = nn.ModuleList(
+            Block(a, b, shape.latent, one)
+            for a, b, one in zip(inputs, channels, shape.resolutions, strict=True)
+        )
         self.register_buffer("average", torch.zeros(shape.latent))
 
     def latents(self, z: Tensor) -> Tensor:
@@ -165,7 +172,7 @@ class Generator(nn.Module):
             if number:
                 x, picture = doubled(x), doubled(picture)
             assert isinstance(block, Block)
-            x = block.second(block.first(x, w, noisy), w, noisy)
+            x = block.second(block.first(x, w, noisy), w, noisy) + block.fixed
             picture = picture + block.picture(x, w, noisy)
         return picture
 
@@ -173,6 +180,8 @@ class Generator(nn.Module):
         """What `engines.texture` needs, with the learning rates' factors inside."""
         found: dict[str, F32] = {"constant": as_array(self.constant)}
         for number, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
+            found[f"{number}.fixed"] = as_array(block.fixed)
             for part in ("first", "second", "picture"):
                 layer: Modulated = getattr(block, part)
                 start = f"{number}.{part}"

@@ -68,7 +68,8 @@ class TextureSettings:
     moved to another's expression by the directions), adversarial (every `adversarial_every` steps), near (W+
     stays near the average), r1 and path_length (every `r1_every` and `path_every` adversarial steps).
     mixing: share of made maps of two latents.
-    average: of the weights, the half-life in steps. half: bfloat16 on a GPU. ridge: of the regression.
+    average: of the weights, the half-life in steps. half: bfloat16 on a GPU. regress:
+    whether directions are regressed after training, in place of those learned; ridge: of that regression.
     """
 
     maps: Path = Path("{output}/unwrap")
@@ -76,8 +77,8 @@ class TextureSettings:
     held_out: float = 0.0
     start: Path | None = None
     latent: int = 64
-    width: int = 48
-    least: int = 12
+    width: int = 32
+    least: int = 8
     mapping: int = 3
     reconstruct: float = 1.0
     edit: float = 1.0
@@ -91,10 +92,11 @@ class TextureSettings:
     mixing: float = 0.5
     average: int = 100
     half: bool = True
+    regress: bool = False
     ridge: float = 1.0
     batch: int = 8
     steps: int = 1000
-    rate: float = 2e-3
+    rate: float = 5e-3
     log_every: int = 25
     save_every: int = 250
 

@@ -31,7 +31,7 @@ FOLDS: Final[tuple[tuple[tuple[int, ...], tuple[str, ...]], ...]] = (
     ((107, 108, 109), ("browInnerUp",)),
     ((55, 8), ("browDown",)),  # glabella
     ((122, 188, 174), ("noseSneer",)),
-    ((182, 194, 204), ("mouthFrown", "mouthShrug")),
+    ((182, 194, 204), ("mouthFrown", "mouthShrugLower")),
 )
 _DEEPEST: Final = 0.35  # log gain of a whole fold
 _LIT: Final = 0.4  # of its depth, beside it
@@ -73,21 +73,25 @@ def _shapes(rng: np.random.Generator, size: int) -> F32:
             corners = np.round((line * size - 0.5) * 16).astype(np.int32)
             cv2.polylines(drawn, [corners], False, (1.0,), max(round(width), 1), cv2.LINE_AA, 4)
             dark = cv2.GaussianBlur(drawn, (0, 0), width)
-            lit = np.roll(cv2.GaussianBlur(drawn, (0, 0), 1.6 * width), round(3 * width), axis=1 - 2 * side)
+            beside = -round(3 * width) if side else round(3 * width)
+            lit = np.roll(cv2.GaussianBlur(drawn, (0, 0), 1.6 * width), beside, axis=1)
             shape = _LIT * lit - dark
             found.append(_DEEPEST * shape / max(float(np.abs(shape).max()), 1e-6))
-    return np.stack(found).astype(np.float32)
+    return np.asarray(np.stack(found), np.float32)
 
 
 def _activity(expression: F32) -> F32:
     """How deep each fold is, 0..1, [T, 2 F]: slowly at first, then whole."""
-    found = []
+    found: list[F32] = []
     for side in ("Right", "Left"):
         for _, names in FOLDS:
-            where = [BLENDSHAPE_INDEX.get(name + side, BLENDSHAPE_INDEX.get(name, 0)) for name in names]
+            where = [
+                BLENDSHAPE_INDEX[one] for one in (name + side for name in names) if one in BLENDSHAPE_INDEX
+            ]
+            where += [BLENDSHAPE_INDEX[name] for name in names if name in BLENDSHAPE_INDEX]
             share = np.clip(expression[:, where].sum(1), 0.0, 1.0)
             found.append(share * share * (3.0 - 2.0 * share))
-    return np.stack(found, 1).astype(np.float32)
+    return np.asarray(np.stack(found, 1), np.float32)
 
 
 def _expressions(rng: np.random.Generator, count: int) -> F32:
@@ -136,4 +140,4 @@ def _shaken(texture: F32, rng: np.random.Generator, noise: float) -> F32:
         texture, np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]]]), texture.shape[1::-1],
         flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
-    return np.clip(moved, 0.0, 255.0).astype(np.float32)
+    return np.asarray(np.clip(moved, 0.0, 255.0), np.float32)

@@ -38,6 +38,7 @@ except ImportError as error:
 
 STEP: Final = "texture"
 LONGEST_GRADIENT: Final = 10.0
+_CRITIC_RATE: Final = 0.4  # of the rate; it has no momentum
 _LEAST_RATE: Final = 0.05  # of the rate, at the end
 
 
@@ -91,8 +92,11 @@ class Training:
         if settings.start is not None:
             self._begin_from(settings.start)
         self.optimisers = [
-            torch.optim.Adam(one.parameters(), lr=settings.rate, betas=(0.0, 0.99))
-            for one in (self.networks.texture, self.networks.critic)
+            torch.optim.Adam(one.parameters(), lr=settings.rate * share, betas=(momentum, 0.99))
+            for one, share, momentum in (
+                (self.networks.texture, 1.0, 0.9),
+                (self.networks.critic, _CRITIC_RATE, 0.0),
+            )
         ]
         self._batches = Batches(people)
         self._described = described(settings, seed, group.size)
@@ -112,10 +116,11 @@ class Training:
             )
         writer = SummaryWriter(str(self._folder)) if self.group.first else None
         done, began = start, time.monotonic()
+        parts: dict[str, Tensor] = {}
         try:
             with between_steps() as interruption:
                 for step in range(start, self.settings.steps):
-                    parts = self.step(step)
+                    parts |= self.step(step)  # some losses are not of every step
                     done = step + 1
                     if done % self.settings.log_every == 0 or done == self.settings.steps:
                         self._log(writer, done, parts, (time.monotonic() - began) / (done - start))
@@ -134,9 +139,9 @@ class Training:
     def step(self, step: int) -> dict[str, Tensor]:
         """One step; its losses by name. Raises TrainingError where a loss is not finite."""
         settings, texture = self.settings, self.networks.texture.train()
-        for optimiser in self.optimisers:
+        for optimiser, share in zip(self.optimisers, (1.0, _CRITIC_RATE), strict=True):
             for one in optimiser.param_groups:
-                one["lr"] = settings.rate * share_of_rate(step / max(settings.steps, 1))
+                one["lr"] = settings.rate * share * share_of_rate(step / max(settings.steps, 1))
         torch.manual_seed(hash((self._seed, self.group.rank, step)))
         batch = self._batches.batch(settings.batch, (self._seed, self.group.rank, step), self.group.device)
         turn, off = divmod(step, settings.adversarial_every)
@@ -153,7 +158,7 @@ class Training:
             if faced:
                 self.networks.critic.requires_grad_(False)
                 parts["adversarial"] = losses.believed(
-                    self.networks.critic, texture.made(*z, settings.mixing)
+                    self.networks.critic, texture.made(z[0], z[1], settings.mixing)
                 )
                 self.networks.critic.requires_grad_(True)
         if faced and settings.path_length and turn % settings.path_every == 0:
@@ -173,7 +178,7 @@ class Training:
         parts: dict[str, Tensor] = {}
         with self._half():
             with torch.no_grad():
-                made = self.networks.texture.made(*z, settings.mixing)
+                made = self.networks.texture.made(z[0], z[1], settings.mixing)
             parts["critic"] = losses.told_apart(critic, made.float(), batch.maps)
         if settings.r1 and turn % settings.r1_every == 0:
             parts["r1"] = losses.r1(critic, batch.maps)
@@ -220,9 +225,8 @@ class Training:
             states = [one.state_dict() for one in self.optimisers]
             shape: dict[str, int] = asdict(self._shape)
             networks = self.networks.state_dict()
-            Checkpoint(
-                step, self._described, shape, networks, states, self._names, self._made_by
-            ).save(self.path)  # fmt: skip
+            settings, names = self._described, self._names
+            Checkpoint(step, settings, shape, networks, states, names, self._made_by).save(self.path)
 
     def _restored(self) -> int:
         found = Checkpoint.load(self.path)
