@@ -85,7 +85,7 @@ def _track(take: Take, task: Path) -> Seen:
     teacher = vision.FaceLandmarker.create_from_options(options)
     tracker = MediaPipeTracker()
     points, scores, times = [], [], []
-    for index, (rgb, time_s) in enumerate(_pictures(take)):
+    for index, (rgb, time_s) in enumerate(pictures(take)):
         if take.still:
             tracker.reset()
         landmarks = tracker.track(Frame.from_rgb(rgb, pts=round(time_s * 1e9), seq=index))
@@ -104,7 +104,8 @@ def _track(take: Take, task: Path) -> Seen:
     return Seen(np.array(points), np.array(scores), np.array(times))
 
 
-def _pictures(take: Take) -> Iterator[tuple[U8, float]]:
+def pictures(take: Take) -> Iterator[tuple[U8, float]]:
+    """The frames of a take, uint8 [H, W, 3], at least LEAST_SIDE_PX long, and their times in seconds."""
     if take.still:
         for index, file in enumerate(take.files):
             bgr = cv2.imread(str(file))

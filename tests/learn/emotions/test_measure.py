@@ -117,11 +117,11 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, still: bool) -> None:
     file = tmp_path / ("face.jpg" if still else "clip.mp4")
     file.write_bytes(b"nothing of a picture")
     with pytest.raises(InputError, match=file.name):
-        list(watching._pictures(Take("t", "a", "happy", 1.0, "", (file,), still)))
+        list(watching.pictures(Take("t", "a", "happy", 1.0, "", (file,), still)))
 
 
 def test_small_stills_are_read_twice_as_large(tmp_path: Path) -> None:
     file = tmp_path / "face.png"
     cv2.imwrite(str(file), np.full((100, 80, 3), 9, np.uint8))
-    ((rgb, time_s),) = watching._pictures(Take("t", "a", "happy", 1.0, "", (file,), still=True))
+    ((rgb, time_s),) = watching.pictures(Take("t", "a", "happy", 1.0, "", (file,), still=True))
     assert (rgb.shape, time_s) == ((200, 160, 3), 0.0)

@@ -1,0 +1,1 @@
+"""Expression ratio maps: what an expression does to the light of skin, learned from footage."""
