@@ -1,6 +1,6 @@
 """Maps of 52 coefficients to the asset of `face.skin`: bounded to skin, low rank, eight bits.
 
-Where a map may change a face: not lips, brows' hair, nostrils and lids, and less and less towards the outline.
+No map touches lips, nostrils and lids; brows' hair and the face's outline little.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES, EMOTIONS
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES, EMOTIONS, MIRROR
 from rtfilter.face import landmarks as lm
 from rtfilter.face.emotion import Target
 from rtfilter.face.model import MorphableModel
@@ -28,14 +28,25 @@ RANK: Final = 16
 SIDE: Final = 96
 OUTLINE: Final = 0.09  # of a side: from the face's outline inwards, maps rise from 0 to whole
 SOFT: Final = 0.012  # of a side: softness of all other edges
-# What is left of a map on brows' hair, between lid and brow, and on the wings of the nose.
+# What is left of a map on brows' hair, and between lid and brow.
 BROW_SHARE: Final = 0.25
 LID_SHARE: Final = 0.5
-TALK_SHARE: Final = 0.1  # how much of the expressions that maps are made for is talk, and how much is emotions
+TALK_SHARE: Final = (
+    0.1  # how much of the expressions that maps are made for is talk, and how much is emotions
+)
 
-_BROW: Final = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
-_NOSTRIL: Final = ((60, 75, 166, 59, 79, 238, 20, 99, 240, 242, 241), (290, 305, 392, 289, 309, 458, 250, 328, 460, 462, 461))
-_ORBIT: Final = ((226, 247, 30, 29, 27, 28, 56, 190, 243, 112, 26, 22, 23, 24, 110, 25), (446, 467, 260, 259, 257, 258, 286, 414, 463, 341, 256, 252, 253, 254, 339, 255))  # fmt: skip
+_BROW: Final = (
+    (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
+    (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
+)
+_NOSTRIL: Final = (
+    (60, 75, 166, 59, 79, 238, 20, 99, 240, 242, 241),
+    (290, 305, 392, 289, 309, 458, 250, 328, 460, 462, 461),
+)
+_ORBIT: Final = (
+    (226, 247, 30, 29, 27, 28, 56, 190, 243, 112, 26, 22, 23, 24, 110, 25),
+    (446, 467, 260, 259, 257, 258, 286, 414, 463, 341, 256, 252, 253, 254, 339, 255),
+)
 _LIPS: Final = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 
 
@@ -48,11 +59,12 @@ def edges(grid: Grid) -> F32:
     share = outline * outline * (3.0 - 2.0 * outline)
     for polygons, left in ((_BROW, BROW_SHARE), (_NOSTRIL, 0.0), (_ORBIT, LID_SHARE), ((_LIPS,), 0.0)):
         for polygon in polygons:
-            hard = _hull(polygon, size) if polygons is not (_LIPS,) else _filled(polygon, size)
+            hard = _hull(polygon, size)
             grown = cv2.dilate(hard, np.ones((3, 3), np.uint8)).astype(np.float32)
             soft = cv2.GaussianBlur(grown, (0, 0), SOFT * size)
             share = share * (1.0 - (1.0 - left) * soft)
     share = share * _away_from_holes(grid)
+    share = 0.5 * (share + share[:, ::-1])
     return np.asarray(np.clip(share, 0.0, 1.0), np.float32)
 
 
@@ -64,15 +76,15 @@ def _away_from_holes(grid: Grid) -> F32:
 
 def low_rank(maps: F64, grid: Grid, colour: F64) -> SkinMaps:
     """The maps float64 [52, T] as the RANK combinations that matter for what emotions and talk do."""
-    size = grid.size
     textures = grid.spread(maps.astype(np.float32)) * edges(grid) * MEASURED[:, None, None]
-    small = np.array([cv2.resize(t, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for t in textures]).reshape(52, -1)
+    small = np.array([cv2.resize(t, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for t in textures]).reshape(
+        52, -1
+    )
     spread = usual_changes()
     power, axes = np.linalg.eigh(spread)
     root = (axes * np.sqrt(np.maximum(power, 1e-9))) @ axes.T
     left, values, right = np.linalg.svd(root @ small, full_matrices=False)
-    back = np.linalg.solve(root, left[:, :RANK] * values[:RANK])  # [52, K]
-    del size
+    back = np.linalg.solve(root, left[:, :RANK] * values[:RANK]) * MEASURED[:, None]  # [52, K]
     return SkinMaps(
         np.ascontiguousarray(right[:RANK].reshape(-1, SIDE, SIDE), np.float32),
         np.ascontiguousarray(back.T, np.float32),
@@ -81,7 +93,7 @@ def low_rank(maps: F64, grid: Grid, colour: F64) -> SkinMaps:
 
 
 def usual_changes() -> F64:
-    """Second moments [52, 52] of the offsets that edits make: every emotion alike, and some talk."""
+    """Second moments [52, 52] of the offsets that edits make: emotions and sides alike, and some talk."""
     talk = MorphableModel.builtin().expression_covariance.astype(np.float64)
     total = TALK_SHARE * talk + 1e-4 * np.eye(BLENDSHAPE_COUNT)
     for number in range(len(EMOTIONS)):
@@ -89,7 +101,7 @@ def usual_changes() -> F64:
         amounts[number] = 1.0
         offset = Target.of_mix(amounts).offset(np.zeros(BLENDSHAPE_COUNT))
         total += np.outer(offset, offset) / len(EMOTIONS)
-    return np.asarray(total)
+    return np.asarray(0.5 * (total + total[np.ix_(MIRROR, MIRROR)]))
 
 
 def save(maps: SkinMaps, path: Path) -> None:
@@ -107,11 +119,4 @@ def _hull(indices: tuple[int, ...], size: int) -> npt.NDArray[np.uint8]:
     points = np.round(skin_uv()[list(indices)] * size - 0.5).astype(np.int32)
     mask = np.zeros((size, size), np.uint8)
     cv2.fillConvexPoly(mask, cv2.convexHull(points), (1,))
-    return mask
-
-
-def _filled(indices: tuple[int, ...], size: int) -> npt.NDArray[np.uint8]:
-    points = np.round(skin_uv()[list(indices)] * size - 0.5).astype(np.int32)
-    mask = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(mask, [points], (1,))
     return mask

@@ -28,9 +28,11 @@ _IS_GAZE: Final = np.isin(BLENDSHAPES, GAZE)
 def expressions(model: MorphableModel, seen: Sequence[tuple[Take, Seen]]) -> Mapping[str, F64]:
     """Of every take by name: float64 [N, 52], one row a frame of `Seen`. Gaze is the teacher's."""
     everyone = people(model, seen)
+    # What the teacher's scores are worth is known from those whose sentences are.
+    speakers = [p for p in everyone if any(take.take.sentence for take in p.takes)]
     gain = np.ones(BLENDSHAPE_COUNT)
     for _ in range(GAIN_ROUNDS):
-        gain = teacher_gain(changes(model, everyone, gain)[0])
+        gain = teacher_gain(changes(model, speakers, gain)[0])
     found = {}
     for person in everyone:
         quiet = _quiet_scores(person)

@@ -1,8 +1,8 @@
 """Textures of one person to what expression did to the light of their skin: log ratios to their own neutral.
 
-Taken out of every frame, by one robust least squares: exposure and light (smooth functions of the neutral's
-normals, so that a turned head or a lamp changes nothing), and what slid under the landmarks (the neutral's own
-gradient times a smooth displacement: brows and moles are no folds).
+Taken out of every frame, by one robust least squares: exposure and light (smooth functions of the
+neutral's normals, so that a turned head or a lamp changes nothing), and what slid under the landmarks (the
+neutral's own gradient times a smooth displacement: brows and moles are no folds).
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ SOFT_TEXELS: Final = 0.7
 class Ratios:
     """One person's frames, T texels each (those of `Grid.inside`).
 
-    log_ratio: float32 [N, T], to the person's neutral. weight: float32 [N, T], 0..1. neutral: float32 [T], its
-    log luminance.
+    log_ratio: float32 [N, T], to the person's neutral. weight: float32 [N, T], 0..1. neutral: float32 [T],
+    its log luminance.
     """
 
     log_ratio: F32
@@ -80,7 +80,7 @@ class Grid:
 
 
 def log_luminance(rgb: U8, weight: U8, grid: Grid) -> tuple[F32, F32]:
-    """Log luminance and weight, float32 [N, T], of textures uint8 [N, S, S, 3] and weights uint8 [N, S, S]."""
+    """Log luminance and weight, float32 [N, T], of textures uint8 [N, S, S, 3], weights uint8 [N, S, S]."""
     values, weights = [], []
     for texture, seen in zip(rgb, weight, strict=True):
         luma = texture.astype(np.float32) @ LUMA

@@ -34,8 +34,8 @@ MOST_QUIET: Final = 15  # of a neutral take of somebody with many
 class Skin:
     """Frames of one take as textures.
 
-    index: int [N], which of the take's frames in `Seen`. rgb: uint8 [N, S, S, 3], encoded values. weight: uint8
-    [N, S, S], 255 where skin is fully seen.
+    index: int [N], which of the take's frames in `Seen`. rgb: uint8 [N, S, S, 3], encoded values. weight:
+    uint8 [N, S, S], 255 where skin is fully seen.
     """
 
     index: npt.NDArray[np.intp]
@@ -45,7 +45,9 @@ class Skin:
 
 def takes(folder: Path) -> list[Take]:
     """The takes of `learn.emotions`, and the clips at the folder's top: each one person, talking."""
-    clips = [Take(f"clip-{p.stem}", f"clip-{p.stem}", NEUTRAL, 0.0, "", (p,)) for p in sorted(folder.glob("*.mp4"))]
+    clips = [
+        Take(f"clip-{p.stem}", f"clip-{p.stem}", NEUTRAL, 0.0, "", (p,)) for p in sorted(folder.glob("*.mp4"))
+    ]
     return [*find(folder), *clips]
 
 

@@ -13,30 +13,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT, MIRROR
-from rtfilter.learn.skin.normalise import Ratios
+from rtfilter.learn.skin.normalise import Grid, Ratios
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 MIRRORED: Final = list(MIRROR)
-# Standard deviations, in log ratio (per coefficient of 1): of a frame's texel, as frames in a row err together;
-# of people around the common map; of the common map.
-SIGMA: Final = 0.15
-OMEGA: Final = 0.10
+# Standard deviations, in log ratio (per coefficient of 1): of a texel of MOMENT frames' mean; of people
+# around the common map; of the common map.
+SIGMA: Final = 0.10
+OMEGA: Final = 0.05
 TAU: Final = 0.08
+MOMENT: Final = (
+    12  # frames of a take that count as one: half a second, in which the tracker's scatter averages out
+)
+SOFT: Final = 2.0 / 128  # of a side: people's folds lie apart
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What one person tells, both sides alike; T texels.
 
-    gram: float64 [52, 52], saturated. right: float64 [52, T]. seen: float64 [T], 0..1, how far each texel is seen.
+    gram: float64 [52, 52], saturated. right: float64 [52, T]. seen: float64 [T], 0..1, how far it is seen.
     """
 
     name: str
@@ -45,31 +50,46 @@ class Evidence:
     seen: F64
 
 
+def moments(frames: Ratios, expression: F64, takes: npt.NDArray[Any]) -> tuple[Ratios, F64]:
+    """Means over MOMENT frames in a row of one take each. takes: [N], which take a frame is of."""
+    groups = [
+        rows[start : start + MOMENT]
+        for take in dict.fromkeys(takes.tolist())
+        for rows in [np.flatnonzero(takes == take)]
+        for start in range(0, len(rows), MOMENT)
+    ]
+    weight = np.array([frames.weight[rows].sum(0) for rows in groups])
+    total = np.array([(frames.weight[rows] * frames.log_ratio[rows]).sum(0) for rows in groups])
+    means = (total / np.maximum(weight, 1e-3)).astype(np.float32)
+    share = (weight / MOMENT).astype(np.float32)
+    return Ratios(means, share, frames.neutral), np.array([expression[rows].mean(0) for rows in groups])
+
+
 def evidence(name: str, frames: Ratios, expression: F64, mirror: npt.NDArray[np.intp]) -> Evidence:
-    """Of one person's frames and their coefficients float64 [N, 52]. mirror: int [T], each texel's other side."""
+    """Of one person's moments and their coefficients [N, 52]. mirror: int [T], a texel's other side."""
     weight = frames.weight.astype(np.float64)
-    total = np.maximum(weight.sum(0), 1e-6)
-    mean_e = (weight.T @ expression) / total[:, None]  # [T, 52]: what was seen where
-    mean_y = (weight * frames.log_ratio).sum(0) / total
-    centred = weight * (frames.log_ratio - mean_y)
-    across = expression.T @ centred  # sum w e (y - mean): mean_e drops out, as the rest sums to 0
-    seen = weight.mean(0)
-    usual = np.average(expression, axis=0, weights=weight.mean(1) + 1e-9)
-    spread = (expression - usual) * np.sqrt(weight.mean(1))[:, None] / np.sqrt(max(seen.mean(), 1e-6))
-    gram = spread.T @ spread
-    across = across / np.maximum(seen, 0.05)  # as if all frames had shown it; `seen` says how far they did
-    del mean_e
+    mean = (weight * frames.log_ratio).sum(0) / np.maximum(weight.sum(0), 1e-6)
+    across = expression.T @ (weight * (frames.log_ratio - mean))
+    seen, shown = weight.mean(0), weight.mean(1)
+    usual = np.average(expression, axis=0, weights=shown + 1e-9)
+    centred = (expression - usual) * np.sqrt(shown / max(float(seen.mean()), 1e-6))[:, None]
+    gram = centred.T @ centred
+    across = across / np.maximum(seen, 0.05)  # as if every moment showed it; `seen` says how far they do
     gram = gram + gram[np.ix_(MIRRORED, MIRRORED)]
     across = across + across[MIRRORED][:, mirror]
     power, axes = np.linalg.eigh(gram)
     power = np.maximum(power, 0.0)
     share = 1.0 / (SIGMA**2 + OMEGA**2 * power)
-    return Evidence(
-        name,
-        (axes * (power * share)) @ axes.T,
-        (axes * share) @ (axes.T @ across),
-        np.minimum(0.5 * (seen + seen[mirror]), 1.0),
-    )
+    seen = np.minimum(0.5 * (seen + seen[mirror]), 1.0)
+    return Evidence(name, (axes * (power * share)) @ axes.T, (axes * share) @ (axes.T @ across), seen)
+
+
+def softened(maps: F64, grid: Grid) -> F64:
+    """Maps [52, T], averaged over neighbouring texels of skin."""
+    sigma = SOFT * grid.size
+    near = np.maximum(cv2.GaussianBlur(grid.inside.astype(np.float32), (0, 0), sigma), 0.1)
+    textures = grid.spread(maps.astype(np.float32))
+    return np.array([(cv2.GaussianBlur(t, (0, 0), sigma) / near)[grid.inside] for t in textures], np.float64)
 
 
 def solve(people: Sequence[Evidence], tau: F64 | float = TAU) -> F64:
