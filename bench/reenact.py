@@ -20,7 +20,7 @@ from rtfilter.bench.reenact_compare import measured, median_luma, truth_of
 from rtfilter.bench.reenact_figures import all_figures, clip_figures
 from rtfilter.bench.reenact_footage import Clip, read_clips
 from rtfilter.bench.reenact_pairs import Pair, pairs_across, pairs_within
-from rtfilter.bench.reenact_stages import Lesson, Stage, open_stages, read_maps
+from rtfilter.bench.reenact_stages import Lesson, Stage, compared_with, open_stages, read_maps
 from rtfilter.errors import Notify, OutputError, UsageError
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
@@ -120,7 +120,7 @@ def _clip_result(
         "change_iod": round(float(np.mean([pair.change_iod for pair in pairs])), 4),
         "turn_deg": round(float(np.mean([pair.turn_deg for pair in pairs])), 2),
         "exposure_percent": round(float(np.mean(exposure)), 2),
-        **clip_figures(rows),
+        **clip_figures(rows, compared_with(list(rows))),
     }
 
 

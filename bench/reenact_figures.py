@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from math import comb
 from typing import Any, Final
 
@@ -18,18 +17,18 @@ SPAN: Final = (2.5, 97.5)
 JUDGED: Final = ("psnr_db", "ssim", "fold_gradient")  # any one of them makes a stage beat the one before
 
 
-def clip_figures(rows: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
-    """Of one clip: means by stage and measure, and each stage's gain over the one before.
+def clip_figures(rows: Mapping[str, Sequence[Row]], over: Mapping[str, str]) -> dict[str, Any]:
+    """Of one clip: means by stage and measure, and each stage's gain over another.
 
-    rows: by stage, a row for each pair, the pairs in one order.
+    rows: by stage, a row for each pair, the pairs in one order. over: by stage, which it is compared with.
     """
     stages = list(rows)
     means = {stage: {name: _mean(_column(rows[stage], name)) for name in MEASURES} for stage in stages}
     gains = {
         stage: {name: _gain(rows[before], rows[stage], name) for name in MEASURES}
-        for before, stage in pairwise(stages)
+        for stage, before in over.items()
     }
-    return {"means": means, "gains": gains}
+    return {"means": means, "over": dict(over), "gains": gains}
 
 
 def all_figures(clips: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -41,7 +40,8 @@ def all_figures(clips: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for stage in stages
     }
     gains: dict[str, dict[str, Any]] = {}
-    for stage in stages[1:]:
+    over = {stage: below for stage, below in clips[0]["over"].items() if stage in stages}
+    for stage in over:
         gains[stage] = {}
         for name in MEASURES:
             each = [clip["gains"][stage][name] for clip in clips]
@@ -57,7 +57,12 @@ def all_figures(clips: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 "clips": len(values),
                 "sign_p": round(sign_p(ups, int((values < 0.0).sum())), 4),
             }
-    return {"means": means, "gains": gains, "verdicts": {stage: verdict(gains[stage]) for stage in gains}}
+    return {
+        "means": means,
+        "over": over,
+        "gains": gains,
+        "verdicts": {stage: verdict(gains[stage]) for stage in gains},
+    }
 
 
 def verdict(gains: Mapping[str, Any]) -> dict[str, str]:
@@ -87,10 +92,15 @@ def text_of(document: Mapping[str, Any]) -> str:
         lines += _table(clip)
     if len(document["clips"]) > 1:
         lines += [f"\nMean of {len(document['clips'])} clips", "", *_table(document["all"])]
-        lines += ["", "Gain over the stage before (95 % interval over clips; clips that gain; sign test)", ""]
-        head = ("stage", *(MEASURES[name][1] for name in JUDGED), "beats the one before")
+        lines += ["", "Gain over another stage (95 % interval over clips; clips that gain; sign test)", ""]
+        head = ("stage", "over", *(MEASURES[name][1] for name in JUDGED), "beats it")
         rows = [
-            (stage, *(_gained(gains[name], name) for name in JUDGED), _beats(gains))
+            (
+                stage,
+                document["all"]["over"][stage],
+                *(_gained(gains[name], name) for name in JUDGED),
+                _beats(gains),
+            )
             for stage, gains in document["all"]["gains"].items()
         ]
         lines += table(head, *rows)

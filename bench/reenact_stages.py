@@ -1,6 +1,6 @@
-"""The ways to edit that `bench reenact` compares, from no edit on; each is the one before and one thing more.
+"""The ways to edit that `bench reenact` compares, from no edit on; each is another one and one thing more.
 
-To add one: a function from `Lesson` to `Stage` in STAGES, or one that raises `StageMissing` with the reason.
+To add one: a function from `Lesson` to `Stage`, and a `Rung` in STAGES, or one that raises `StageMissing` with the reason.
 Called by `bench.reenact`.
 """
 
@@ -9,14 +9,15 @@ from __future__ import annotations
 import inspect
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from rtfilter.bench.reenact_footage import Clip
+from rtfilter.bench.reenact_light import estimate, gain_log
 from rtfilter.errors import InputError, RtfilterError
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
@@ -29,6 +30,8 @@ from rtfilter.system.arrays import U8
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
+LIGHT_STRENGTH: Final = 0.7
+LIGHT_FRAMES: Final = 24
 # RGB uint8 [H, W, 3] of frame A, its face, and the expression float64 [52] of frame B, to the edited picture.
 Edit = Callable[[U8, FaceState, F64], U8]
 
@@ -70,28 +73,28 @@ def no_edit(_lesson: Lesson) -> Stage:
 
 def warp(lesson: Lesson) -> Stage:
     """Displacement of the landmarks; mouth and eyes stretch with them."""
-    options: dict[str, Any] = {"rigid_parts": False} if _has(RingedMesh, "rigid_parts") else {}
-    mesh = RingedMesh(lesson.model.triangles, lesson.model.holes, **options)
-    return _rendered("warp", lesson.model, lesson.model.expression_basis, CpuRenderer(mesh))
+    return _rendered("warp", lesson, Means(rigid=False))
 
 
 def rigid_parts(lesson: Lesson) -> Stage:
     """And the mouth's inside, irises and brows move as what they are."""
-    if not _has(RingedMesh, "rigid_parts"):
-        raise StageMissing("the mesh of this version has no rigid parts")
-    mesh = RingedMesh(lesson.model.triangles, lesson.model.holes)
-    basis = getattr(lesson.model, "edit_basis", lesson.model.expression_basis)
-    return _rendered("rigid parts", lesson.model, basis, CpuRenderer(mesh))
+    _require_rigid_parts()
+    return _rendered("rigid parts", lesson, Means())
 
 
-def light(_lesson: Lesson) -> Stage:
-    """And skin is lit by its new normals."""
-    raise StageMissing("the renderer of this version changes no light")
+def light(lesson: Lesson) -> Stage:
+    """And skin is lit by its new normals, under the light of the first part."""
+    return _rendered("light", lesson, Means(light=_light_of(lesson)))
 
 
-def ratio_maps(_lesson: Lesson) -> Stage:
-    """And folds come and go by the built-in skin maps, or by those of `Lesson.maps`."""
-    raise StageMissing("the renderer of this version has no skin maps")
+def ratio_maps(lesson: Lesson) -> Stage:
+    """And folds come and go by the built-in skin maps, or by those of `Lesson.maps`; without light."""
+    return _rendered("ratio maps", lesson, Means(skin=_maps_of(lesson)))
+
+
+def maps_and_light(lesson: Lesson) -> Stage:
+    """Both."""
+    return _rendered("maps and light", lesson, Means(skin=_maps_of(lesson), light=_light_of(lesson)))
 
 
 def own_maps(_lesson: Lesson) -> Stage:
@@ -104,14 +107,22 @@ def generated(_lesson: Lesson) -> Stage:
     raise StageMissing("no generator was trained of this person")
 
 
-STAGES: Final[Mapping[str, Callable[[Lesson], Stage]]] = {
-    "no edit": no_edit,
-    "warp": warp,
-    "rigid parts": rigid_parts,
-    "light": light,
-    "ratio maps": ratio_maps,
-    "own maps": own_maps,
-    "generator": generated,
+class Rung(NamedTuple):
+    """How a stage is made, and the stage that it is compared with ("" is none)."""
+
+    make: Callable[[Lesson], Stage]
+    over: str
+
+
+STAGES: Final[Mapping[str, Rung]] = {
+    "no edit": Rung(no_edit, ""),
+    "warp": Rung(warp, "no edit"),
+    "rigid parts": Rung(rigid_parts, "warp"),
+    "light": Rung(light, "rigid parts"),
+    "ratio maps": Rung(ratio_maps, "rigid parts"),
+    "maps and light": Rung(maps_and_light, "ratio maps"),
+    "own maps": Rung(own_maps, "ratio maps"),
+    "generator": Rung(generated, "own maps"),
 }
 
 
@@ -119,29 +130,87 @@ def open_stages(lesson: Lesson) -> tuple[list[Stage], dict[str, str]]:
     """All stages that can be shown, in order, and why the others cannot, by name."""
     stages: list[Stage] = []
     missing: dict[str, str] = {}
-    for name, make in STAGES.items():
+    for name, rung in STAGES.items():
         try:
-            stages.append(make(lesson))
+            stages.append(rung.make(lesson))
         except StageMissing as reason:
             missing[name] = str(reason)
     return stages, missing
 
 
-def _rendered(name: str, model: MorphableModel, basis: F32, renderer: CpuRenderer) -> Stage:
-    """A stage that displaces landmarks by `basis` float32 [52, 478, 3] and does no more."""
+def compared_with(shown: Sequence[str]) -> dict[str, str]:
+    """By stage, the one it is compared with: its own, or where that is missing, the one below that."""
+    found = {}
+    for name in shown:
+        over = STAGES[name].over
+        while over and over not in shown:
+            over = STAGES[over].over
+        if over:
+            found[name] = over
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What an edit may use. rigid: see `RingedMesh`. light: see `reenact_light.estimate`."""
+
+    rigid: bool = True
+    skin: SkinMaps | None = None
+    light: F64 | None = None
+
+
+def _rendered(name: str, lesson: Lesson, means: Means) -> Stage:
+    """A stage that renders with these means."""
+    model = lesson.model
+    mesh = RingedMesh(model.triangles, model.holes, **({} if means.rigid else _stretching()))
+    renderer = CpuRenderer(mesh, means.skin)
+    basis = model.edit_basis if means.rigid else model.expression_basis
 
     def edit(rgb: U8, face: FaceState, expression: F64) -> U8:
-        return renderer.render(Frame.from_rgb(rgb), displacement(model, basis, face, expression)).rgb
+        offset = expression - face.expression
+        moved = displacement(basis, face, offset)
+        if means.skin is not None:
+            moved = replace(moved, skin_weights=means.skin.weights(face.expression, offset))
+        if means.light is not None:
+            moved = replace(moved, gain_log=gain_log(means.light, face, offset, LIGHT_STRENGTH))
+        return renderer.render(Frame.from_rgb(rgb), moved).rgb
 
     return Stage(name, edit, renderer.close)
 
 
-def displacement(model: MorphableModel, basis: F32, face: FaceState, expression: F64) -> Displacement:
-    """Of A's landmarks to B's expression, in A's pose."""
-    moved = np.einsum("e,enc->nc", expression - face.expression, basis.astype(np.float64))
+def _light_of(lesson: Lesson) -> F64:
+    """The median light of the first parts."""
+    lights = []
+    for clip in lesson.clips:
+        step = max(1, clip.test_from // LIGHT_FRAMES)
+        lights += [estimate(rgb, seen.face) for rgb, seen in clip.lesson(step)]
+    if not lights:
+        raise StageMissing("no frame of the first part shows the light")
+    return np.asarray(np.median(lights, axis=0))
+
+
+def _maps_of(lesson: Lesson) -> SkinMaps:
+    maps = lesson.maps or SkinMaps.builtin()
+    if maps.count == 0:
+        raise StageMissing("this version has no built-in skin maps: give --maps FILE")
+    return maps
+
+
+def _stretching() -> dict[str, Any]:
+    return {"rigid_parts": False} if "rigid_parts" in inspect.signature(RingedMesh).parameters else {}
+
+
+def _require_rigid_parts() -> None:
+    if not _stretching():
+        raise StageMissing("the mesh of this version has no rigid parts")
+
+
+def displacement(basis: F32, face: FaceState, offset: F64) -> Displacement:
+    """Of A's landmarks by an offset [52] of the expression, in A's pose. basis: float32 [52, 478, 3]."""
+    moved = np.einsum("e,enc->nc", offset, basis.astype(np.float64))
     points = face.pose.project(face.shape_iod).astype(np.float32)
-    offset = face.pose.project_vectors(moved).astype(np.float32)
-    return Displacement(points, offset, face.pose.scale_px_per_iod)
+    offset_px = face.pose.project_vectors(moved).astype(np.float32)
+    return Displacement(points, offset_px, face.pose.scale_px_per_iod)
 
 
 def read_maps(path: Path) -> SkinMaps:
@@ -150,7 +219,3 @@ def read_maps(path: Path) -> SkinMaps:
         return SkinMaps.from_npz(io.BytesIO(path.read_bytes()), str(path))
     except OSError as error:
         raise InputError(f"{path}: cannot read the skin maps ({error.strerror}): check the path") from error
-
-
-def _has(kind: type, parameter: str) -> bool:
-    return parameter in inspect.signature(kind).parameters

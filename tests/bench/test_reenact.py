@@ -12,7 +12,7 @@ import pytest
 from rtfilter.bench import reenact_footage, reenact_stages
 from rtfilter.bench.reenact import reenact
 from rtfilter.bench.reenact_figures import text_of
-from rtfilter.bench.reenact_stages import Lesson, Stage
+from rtfilter.bench.reenact_stages import STAGES, Lesson, Rung, Stage
 from rtfilter.cli.main import main
 from rtfilter.system.arrays import U8
 from tests.clips import picture_rgb
@@ -27,7 +27,7 @@ def result() -> dict:
     """Of the first 150 frames of the demo, with a stage that blurs put between the others."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reenact_footage, "DEMO_FRAMES", 150)
-        stages = {"no edit": reenact_stages.no_edit, "darker": darker, "warp": reenact_stages.warp}
+        stages = {"no edit": STAGES["no edit"], "darker": Rung(darker, "no edit"), "warp": STAGES["warp"]}
         patch.setattr(reenact_stages, "STAGES", stages)
         return reenact(["demo"], [], quiet, count=6)
 
@@ -76,7 +76,7 @@ def test_the_verb_names_what_is_left_out_and_writes_sheets(
     monkeypatch.setattr(
         reenact_stages,
         "STAGES",
-        {"no edit": reenact_stages.no_edit, "generator": reenact_stages.generated},
+        {"no edit": STAGES["no edit"], "generator": STAGES["generator"]},
     )
     assert main(["bench", "reenact", "demo", "--count", "2", "--sheets", str(tmp_path)]) == 0
     assert "left out: generator: no generator" in capsys.readouterr().out
@@ -140,9 +140,7 @@ def test_two_takes_of_one_sentence(shared: Path) -> None:
         pytest.skip("needs the takes of W009 in shared/footage/mead, which are missing")
     neutral, happy = (str(takes / name) for name in names)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            reenact_stages, "STAGES", {"no edit": reenact_stages.no_edit, "warp": reenact_stages.warp}
-        )
+        patch.setattr(reenact_stages, "STAGES", {name: STAGES[name] for name in ("no edit", "warp")})
         clip = reenact([], [(neutral, happy)], quiet, count=8)["clips"][0]
     assert clip["pairs"] == 8
     # Measured: 0.676 to 0.721, and 3.4 to 2.2 % of an IOD.
