@@ -18,10 +18,10 @@ import numpy as np
 from rtfilter.bench.common import provenance
 from rtfilter.bench.reenact_compare import measured, median_luma, truth_of
 from rtfilter.bench.reenact_figures import all_figures, clip_figures
-from rtfilter.bench.reenact_footage import Clip, read_clips
+from rtfilter.bench.reenact_footage import Clip, opened, read_clips
 from rtfilter.bench.reenact_pairs import Pair, pairs_across, pairs_within
 from rtfilter.bench.reenact_stages import Lesson, Stage, compared_with, open_stages, read_maps
-from rtfilter.errors import Notify, OutputError, UsageError
+from rtfilter.errors import InputError, Notify, OutputError, UsageError
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
 from rtfilter.system.arrays import U8
@@ -51,29 +51,47 @@ def reenact(
         raise UsageError("bench reenact: give clips, such as `rtfilter bench reenact talk.mp4`, or --pairs")
     head, model = provenance(), MorphableModel.builtin()
     own = None if maps is None else read_maps(maps)
+    jobs = [*((clip,) for clip in clips), *takes]
+    for path in dict.fromkeys(path for job in jobs for path in job):
+        opened(path).close()
     results: list[dict[str, Any]] = []
-    left_out: dict[str, str] = {}
-    for paths in [*((clip,) for clip in clips), *takes]:
-        tracked = read_clips(paths, LEARN_SHARE, notify)
-        if len(tracked) == 1:
-            pairs = pairs_within(tracked[0], count, model)
-        else:
-            pairs = pairs_across(tracked[0], tracked[1], count, model)
+    stages_left_out: dict[str, str] = {}
+    clips_left_out: dict[str, str] = {}
+    for paths in jobs:
+        try:
+            tracked = read_clips(paths, LEARN_SHARE, notify)
+            pairs = _pairs(tracked, count, model)
+        except InputError as error:
+            if len(jobs) == 1:
+                raise
+            clips_left_out[" to ".join(Path(path).stem for path in paths)] = str(error)
+            notify(f"left out: {error}")
+            continue
         stages, missing = open_stages(Lesson(model, tracked, own))
-        left_out |= missing
+        stages_left_out |= missing
         try:
             results.append(_clip_result(tracked, pairs, stages, model, sheets))
         finally:
             for stage in stages:
                 stage.close()
         notify(f"{results[-1]['name']}: {len(pairs)} pairs compared in {len(stages)} stages")
+    if not results:
+        raise InputError(f"none of {len(jobs)} clips can be compared: {next(iter(clips_left_out.values()))}")
     return {
         **head,
         "maps": None if maps is None else maps.name,
-        "left_out": left_out,
+        "left_out": stages_left_out,
+        "clips_left_out": clips_left_out,
         "clips": results,
         "all": all_figures(results),
     }
+
+
+def _pairs(clips: Sequence[Clip], count: int, model: MorphableModel) -> list[Pair]:
+    """Of one clip, or from the first of two to the second."""
+    if len(clips) == 1:
+        return pairs_within(clips[0], count, model)
+    return pairs_across(clips[0], clips[1], count, model)
 
 
 def _clip_result(

@@ -33,35 +33,36 @@ def clip_figures(rows: Mapping[str, Sequence[Row]], over: Mapping[str, str]) -> 
 
 def all_figures(clips: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Over clips: means of the clips' means, gains with intervals over clips, in how many clips a stage
-    gains, and the sign test's p."""
-    stages = [stage for stage in clips[0]["means"] if all(stage in clip["means"] for clip in clips)]
+    gains, and the sign test's p. A clip without a stage does not count in that stage's figures."""
+    stages = dict.fromkeys(stage for clip in clips for stage in clip["means"])
+    over = {stage: below for clip in clips for stage, below in clip["over"].items()}
     means = {
-        stage: {name: _mean([clip["means"][stage][name] for clip in clips]) for name in MEASURES}
+        stage: {
+            name: _mean([clip["means"][stage][name] for clip in clips if stage in clip["means"]])
+            for name in MEASURES
+        }
         for stage in stages
     }
     gains: dict[str, dict[str, Any]] = {}
-    over = {stage: below for stage, below in clips[0]["over"].items() if stage in stages}
-    for stage in over:
-        gains[stage] = {}
-        for name in MEASURES:
-            each = [clip["gains"][stage][name] for clip in clips]
-            values = np.array([one["mean"] for one in each if one is not None], np.float64)
-            if len(values) == 0:
-                gains[stage][name] = None
-                continue
-            ups = int((values > 0.0).sum())
-            gains[stage][name] = {
-                **_interval(values),
-                "clips_up": ups,
-                "clips_sure": sum(one is not None and one["low"] > 0.0 for one in each),
-                "clips": len(values),
-                "sign_p": round(sign_p(ups, int((values < 0.0).sum())), 4),
-            }
+    for stage, below in over.items():
+        same = [clip["gains"][stage] for clip in clips if clip["over"].get(stage) == below]
+        gains[stage] = {name: _over_clips([one[name] for one in same if one[name]]) for name in MEASURES}
+    verdicts = {stage: verdict(gain) for stage, gain in gains.items()}
+    return {"means": means, "over": over, "gains": gains, "verdicts": verdicts}
+
+
+def _over_clips(each: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """One measure's gains of clips as one."""
+    if not each:
+        return None
+    values = np.array([one["mean"] for one in each], np.float64)
+    ups, downs = int((values > 0.0).sum()), int((values < 0.0).sum())
     return {
-        "means": means,
-        "over": over,
-        "gains": gains,
-        "verdicts": {stage: verdict(gains[stage]) for stage in gains},
+        **_interval(values),
+        "clips_up": ups,
+        "clips_sure": sum(one["low"] is not None and one["low"] > 0.0 for one in each),
+        "clips": len(values),
+        "sign_p": round(sign_p(ups, downs), 4),
     }
 
 
@@ -93,19 +94,21 @@ def text_of(document: Mapping[str, Any]) -> str:
     if len(document["clips"]) > 1:
         lines += [f"\nMean of {len(document['clips'])} clips", "", *_table(document["all"])]
         lines += ["", "Gain over another stage (95 % interval over clips; clips that gain; sign test)", ""]
+        over = document["all"]["over"]
         head = ("stage", "over", *(MEASURES[name][1] for name in JUDGED), "beats it")
         rows = [
             (
                 stage,
-                document["all"]["over"][stage],
+                over[stage],
                 *(_gained(gains[name], name) for name in JUDGED),
                 _beats(gains),
             )
             for stage, gains in document["all"]["gains"].items()
         ]
         lines += table(head, *rows)
-    if document["left_out"]:
-        lines += ["", *(f"left out: {name}: {why}" for name, why in document["left_out"].items())]
+    left_out = {**document["left_out"], **document["clips_left_out"]}
+    if left_out:
+        lines += ["", *(f"left out: {name}: {why}" for name, why in left_out.items())]
     return "\n".join(lines).strip()
 
 

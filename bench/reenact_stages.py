@@ -1,17 +1,16 @@
 """The ways to edit that `bench reenact` compares, from no edit on; each is another one and one thing more.
 
-To add one: a function from `Lesson` to `Stage`, and a `Rung` in STAGES, or one that raises `StageMissing` with the reason.
-Called by `bench.reenact`.
+To add one: a function from `Lesson` to `Stage`, and a `Rung` in STAGES. It may raise `StageMissing` with the
+reason. Called by `bench.reenact`.
 """
 
 from __future__ import annotations
 
-import inspect
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +77,6 @@ def warp(lesson: Lesson) -> Stage:
 
 def rigid_parts(lesson: Lesson) -> Stage:
     """And the mouth's inside, irises and brows move as what they are."""
-    _require_rigid_parts()
     return _rendered("rigid parts", lesson, Means())
 
 
@@ -162,7 +160,7 @@ class Means:
 def _rendered(name: str, lesson: Lesson, means: Means) -> Stage:
     """A stage that renders with these means."""
     model = lesson.model
-    mesh = RingedMesh(model.triangles, model.holes, **({} if means.rigid else _stretching()))
+    mesh = RingedMesh(model.triangles, model.holes, rigid_parts=means.rigid)
     renderer = CpuRenderer(mesh, means.skin)
     basis = model.edit_basis if means.rigid else model.expression_basis
 
@@ -194,15 +192,6 @@ def _maps_of(lesson: Lesson) -> SkinMaps:
     if maps.count == 0:
         raise StageMissing("this version has no built-in skin maps: give --maps FILE")
     return maps
-
-
-def _stretching() -> dict[str, Any]:
-    return {"rigid_parts": False} if "rigid_parts" in inspect.signature(RingedMesh).parameters else {}
-
-
-def _require_rigid_parts() -> None:
-    if not _stretching():
-        raise StageMissing("the mesh of this version has no rigid parts")
 
 
 def displacement(basis: F32, face: FaceState, offset: F64) -> Displacement:
