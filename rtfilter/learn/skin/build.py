@@ -23,10 +23,10 @@ from rtfilter.learn.emotions.sources import Take
 from rtfilter.learn.emotions.watch import Seen
 from rtfilter.learn.skin import assemble, colour
 from rtfilter.learn.skin.expressions import expressions
+from rtfilter.learn.skin.fit import tell
 from rtfilter.learn.skin.normalise import Grid, Ratios, log_luminance, normalise
 from rtfilter.learn.skin.observe import SIZE, Skin, observe, takes
 from rtfilter.learn.skin.proof import Person, prove
-from rtfilter.learn.skin.regress import Evidence, evidence, moments, softened, solve
 from rtfilter.system.cache import cache_folder
 
 F32 = npt.NDArray[np.float32]
@@ -91,22 +91,15 @@ def build(
     observed = list(observe(takes(footage), task, cache / "emotions", cache / "skin", notify))
     learner = Learner.make()
     people = _people(learner, observed, notify)
-    told = {
-        name: evidence(name, *moments(p.ratios, p.expression, p.takes), learner.mirror)
-        for name, p in people.items()
-    }
-    maps = softened(solve(list(told.values())), learner.grid)
+    told = tell(people, learner.grid, learner.mirror)
+    maps = told.agreed(list(people))
     shares = _colour(learner, observed, people, maps)
     notify("colour: " + ", ".join(f"{share:.3f}" for share in shares))
     assemble.save(assemble.low_rank(maps, learner.grid, shares), out)
     notify(f"{out}: {out.stat().st_size} bytes of {len(people)} people")
     if evidence_path is not None:
-        found = prove(people, lambda name: softened(solve(_without(told, name)), learner.grid), learner.grid)
+        found = prove(people, lambda name: told.agreed([n for n in people if n != name]), learner.grid)
         evidence_path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-
-
-def _without(told: dict[str, Evidence], name: str) -> list[Evidence]:
-    return [person for other, person in told.items() if other != name]
 
 
 def _people(

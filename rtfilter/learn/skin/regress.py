@@ -30,7 +30,7 @@ MIRRORED: Final = list(MIRROR)
 # around the common map; of the common map.
 SIGMA: Final = 0.10
 OMEGA: Final = 0.05
-TAU: Final = 0.08
+TAU: Final = 0.04
 MOMENT: Final = (
     12  # frames of a take that count as one: half a second, in which the tracker's scatter averages out
 )
