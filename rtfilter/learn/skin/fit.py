@@ -27,8 +27,8 @@ F64 = npt.NDArray[np.float64]
 
 SPLITS: Final = 6
 NEAR: Final = 5.0 / 128  # of a side: over how far agreement is averaged
-# Agreement shrinks the maps everywhere. 1.3 gives the size that people show at level 3 of MEAD back; an edit asks
-# for more than that, and at this strength its folds read on ten people while skin stays skin.
+# Agreement shrinks the maps everywhere. 1.3 gives back the size that people show at level 3 of MEAD; an edit
+# asks for more than that, and at this strength its folds read on ten people while skin stays skin.
 STRENGTH: Final = 1.8
 
 
