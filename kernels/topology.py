@@ -42,6 +42,14 @@ class Opening:
 
 
 @dataclass(frozen=True)
+class Eye:
+    """An eye whose iris is completed. iris: int32 [5], centre first. rim: its opening's."""
+
+    iris: I32
+    rim: I32
+
+
+@dataclass(frozen=True)
 class MeshTopology:
     """The constant part of a face mesh.
 

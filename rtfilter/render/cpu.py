@@ -25,7 +25,9 @@ from rtfilter.kernels.cpu.gain import lit_extent
 from rtfilter.planes import Planes
 from rtfilter.render.gain import Grid, SkinGain
 from rtfilter.render.helper import HelperThread
+from rtfilter.render.irises import complete_irises
 from rtfilter.render.mesh import RingedMesh
+from rtfilter.render.openings import BAND_IOD
 from rtfilter.render.surface import STILL_PX, Surface, Warp, surface_of
 from rtfilter.system.arrays import Box
 
@@ -114,6 +116,7 @@ class CpuRenderer:
         # A helper that has not started by now has nothing left to do.
         if not below.cancel():
             below.result()
+        complete_irises(surface, box, displacement, self._mesh.eyes, BAND_IOD)
         return frame.filtered(surface.painted, box)
 
     def prepare(self, frame: Frame) -> None:

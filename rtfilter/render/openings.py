@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rtfilter.face import landmarks as lm
 from rtfilter.kernels.cpu.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH
-from rtfilter.kernels.topology import Opening
+from rtfilter.kernels.topology import Eye, Opening
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -93,3 +93,4 @@ OPENINGS = (
         (lm.IRIS_LEFT, lm.IRIS_LEFT),
     ),
 )
+EYES = tuple(Eye(each.above, each.rim) for each in OPENINGS if each.label in (EYE_RIGHT, EYE_LEFT))

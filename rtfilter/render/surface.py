@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.frame import Frame
-from rtfilter.kernels.cpu.add_edit import paint_planes_shared
+from rtfilter.kernels.cpu.add_edit import add_edit_rows, paint_planes_shared
+from rtfilter.kernels.cpu.iris import iris_extent, paint_iris
 from rtfilter.kernels.cpu.resample import MARGIN_PX, resample_shared
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8, Box
@@ -44,17 +45,21 @@ class Warp:
 
 
 class RgbSurface:
-    """The surface of an RGB picture. painted: the copy; reach: the part of it that is prepared."""
+    """The surface of an RGB picture. painted: the copy; reach: the part of it that is prepared, as `rgbx`."""
 
     def __init__(self, rgb: U8, reach: Box) -> None:
         self.reach = reach
-        self._rgbx = _with_margin(rgb[reach.y0 : reach.y1, reach.x0 : reach.x1])
+        self.rgbx = _with_margin(rgb[reach.y0 : reach.y1, reach.x0 : reach.x1])
         self.painted = rgb.copy()
 
     def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
         """Paint rows of a box within reach until none is left; progress: see `resample_shared`."""
         bounds = np.array([*box, *self.reach[:2], 0, 0], np.int32)
-        resample_shared(self._rgbx, *warp.arguments, bounds, self.painted, progress, from_top)
+        resample_shared(self.rgbx, *warp.arguments, bounds, self.painted, progress, from_top)
+
+    def complete(self, record: F32, box: Box) -> None:
+        """Complete an iris within a painted box; record: of `measure_iris`."""
+        paint_iris(record, self.painted, 0, 0, iris_extent(record, np.array(box, np.int32)))
 
 
 class PlanesSurface:
@@ -66,7 +71,7 @@ class PlanesSurface:
         self._corner = part.corner
         left, top = reach.x0 - part.corner[0], reach.y0 - part.corner[1]
         inside = part.rgb[top : top + reach.y1 - reach.y0, left : left + reach.x1 - reach.x0]
-        self._rgbx = _with_margin(inside)
+        self.rgbx = _with_margin(inside)
         self.painted = planes.copy()
         self._matrix = planes.spec.yuv_from_rgb.astype(np.float32)
 
@@ -75,7 +80,7 @@ class PlanesSurface:
         bounds = np.array([*box, *self.reach[:2], *self._corner], np.int32)
         part, out = self._part, self.painted
         paint_planes_shared(
-            self._rgbx,
+            self.rgbx,
             *warp.arguments,
             bounds,
             (part.luma, part.cb, part.cr),
@@ -85,6 +90,20 @@ class PlanesSurface:
             (out.luma, out.cb, out.cr),
             progress,
             from_top,
+        )
+
+    def complete(self, record: F32, box: Box) -> None:
+        """As `RgbSurface.complete`."""
+        part, out = self._part, self.painted
+        extent = iris_extent(record, np.array(box, np.int32))
+        if extent[0] >= extent[2] or extent[1] >= extent[3]:
+            return
+        paint_iris(record, part.rgb, *self._corner, extent)
+        bounds = np.array([*extent, *self.reach[:2], *self._corner], np.int32)
+        before = self.rgbx.view(np.uint32)
+        add_edit_rows(
+            *(part.luma, part.cb, part.cr, before, part.rgb, self._matrix, out.shift, bounds),
+            *(out.luma, out.cb, out.cr, int(extent[1]), int(extent[3])),
         )
 
 

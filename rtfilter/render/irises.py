@@ -1,0 +1,31 @@
+"""Irises of the CPU renderer, completed where the edit opens the lids: `kernels.cpu.iris` on a surface."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.face.deform import Displacement
+from rtfilter.kernels.cpu.iris import IRIS_NUMBERS, measure_iris
+from rtfilter.kernels.topology import Eye
+from rtfilter.render.surface import Surface
+from rtfilter.system.arrays import Box
+
+F32 = npt.NDArray[np.float32]
+
+
+def complete_irises(
+    surface: Surface, box: Box, displacement: Displacement, eyes: tuple[Eye, ...], band_iod: float
+) -> None:
+    """Paint what the lids uncover of irises into a surface whose `box` has been painted.
+
+    Afterwards, by one thread: mixed twice, a pixel that both of the warp's threads paint would be another.
+    """
+    record = np.empty(IRIS_NUMBERS, np.float32)
+    points, offset = displacement.points_px, displacement.offset_px
+    band_px = band_iod * displacement.iod_px
+    for eye in eyes:
+        corner = surface.reach.x0, surface.reach.y0
+        measure_iris(surface.rgbx, *corner, points, offset, band_px, eye.iris, eye.rim, record)
+        if record[9] > 0.0:
+            surface.complete(record, box)
