@@ -19,6 +19,7 @@ struct MeshParameters {
     int rim_count[MESH_OPENINGS_MAX];    // landmarks around an opening, even, at most MESH_RIM_MAX
     int above_count[MESH_OPENINGS_MAX];  // landmarks that carry the upper part of what it shows
     int below_count[MESH_OPENINGS_MAX];  // and its lower part
+    int eye[MESH_OPENINGS_MAX];          // 1 where that is an iris, centre first, to be completed; else 0
     float end[MESH_OPENINGS_MAX];        // of the way between the corners, at either end, what is not rigid
     float loop_iod[MESH_LOOPS_MAX];    // each loop's distance from the oval
     float loop_share[MESH_LOOPS_MAX];  // and its share of the oval's offset

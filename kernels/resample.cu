@@ -130,18 +130,19 @@ static __device__ void resampled(
     out[0] = to_byte(sum.r), out[1] = to_byte(sum.g), out[2] = to_byte(sum.b);
 }
 
-// source: uint8. flow: of soften_flow. weights: float32 [PHASES, WEIGHTS_ROW]. changed: uint8, written: the
+// source: uint8. flow: of soften_flow. irises: of measure_irises, of `iris_count` openings. weights: float32 [PHASES, WEIGHTS_ROW]. changed: uint8, written: the
 // report's box, row by row; bytes between a row's end and its next word become 0.
 extern "C" __global__ void __launch_bounds__(RESAMPLE_BLOCK) resample_box(
     const ResampleParameters* __restrict__ parameters, const WarpReport* __restrict__ reports,
     const unsigned char* __restrict__ source, const float2* __restrict__ flow, const float* __restrict__ weights,
-    unsigned char* __restrict__ changed) {
+    const float* __restrict__ irises, int iris_count, unsigned char* __restrict__ changed) {
     __shared__ unsigned tile[RESAMPLE_TILE_Y][TILE_WORDS];
     const ResampleParameters& p = parameters[blockIdx.z];
     const WarpReport& report = reports[blockIdx.z];
     const int width = report.x1 - report.x0, height = report.y1 - report.y0;
     if (width <= 0 || height <= 0) return;
     const float2* grid = flow + (long long)GRID_CELLS * blockIdx.z;
+    const float* records = irises + (long long)MESH_OPENINGS_MAX * IRIS_NUMBERS * blockIdx.z;
     const int across = (width + RESAMPLE_TILE_X - 1) / RESAMPLE_TILE_X;
     const int tiles = across * ((height + RESAMPLE_TILE_Y - 1) / RESAMPLE_TILE_Y);
     // For writing, a thread is a word of the tile.
@@ -154,6 +155,7 @@ extern "C" __global__ void __launch_bounds__(RESAMPLE_BLOCK) resample_box(
         mine[0] = mine[1] = mine[2] = 0;
         if (x < width && y < height) {
             resampled(source + p.source_offset, p, report, grid, weights, report.x0 + x, report.y0 + y, mine);
+            paint_irises(records, iris_count, report.x0 + x, report.y0 + y, mine);
         }
         __syncthreads();
         if (row < RESAMPLE_TILE_Y && tile_y + row < height && 3 * tile_x + 4 * word < 3 * width) {

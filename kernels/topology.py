@@ -26,7 +26,7 @@ class Opening:
     label: of `kernels.cpu.rasterise`. rim: int32 [K], K even, landmarks once around: the subject's right
     corner, the upper edge, the left corner, the lower edge back. above, below: int32, landmarks whose mean
     offset carries the upper and the lower part of what it shows. end: of the way between the corners, at
-    either end, what is not rigid.
+    either end, what is not rigid. eye: `above` is an iris, centre first, which is completed.
     """
 
     label: int
@@ -34,19 +34,12 @@ class Opening:
     above: I32
     below: I32
     end: float = 0.0
+    eye: bool = False
 
     @property
     def vertex_count(self) -> int:
         """Of band, core, and the two rows within it."""
         return 3 * len(self.rim) - 2
-
-
-@dataclass(frozen=True)
-class Eye:
-    """An eye whose iris is completed. iris: int32 [5], centre first. rim: its opening's."""
-
-    iris: I32
-    rim: I32
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,7 @@ class MeshTopology:
         for n, opening in enumerate(self.openings):
             block["rim_count"][:, n] = len(opening.rim)
             block["above_count"][:, n], block["below_count"][:, n] = len(opening.above), len(opening.below)
-            block["end"][:, n] = opening.end
+            block["end"][:, n], block["eye"][:, n] = opening.end, opening.eye
         block["band_iod"], block["band_share"], block["row_above"], block["row_below"] = self.design
         block["behind_iod"] = self.behind_iod
         return block

@@ -1,4 +1,4 @@
-"""The warp on the device: displaced landmarks in, changed boxes out, in five launches. Used by `gpu.graph`.
+"""The warp on the device: displaced landmarks in, changed boxes out, in six launches. Used by `gpu.graph`.
 
 It computes what `RingedMesh.extend` and `CpuRenderer.render` of the CPU lane do, for a batch of faces.
 """
@@ -14,7 +14,7 @@ from rtfilter.kernels import blocks
 from rtfilter.kernels.cpu.resample import filter_weights
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
 from rtfilter.kernels.launch import batch_of, check_memory, whole
-from rtfilter.kernels.topology import MESH_BLOCK, MESH_VERTICES_MAX, MeshTopology
+from rtfilter.kernels.topology import MESH_BLOCK, MESH_OPENINGS_MAX, MESH_VERTICES_MAX, MeshTopology
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -26,6 +26,7 @@ RASTER_BLOCK, RASTER_LANES = 256, 32
 FLOW_BLOCK = 256
 RESAMPLE_TILE_X, RESAMPLE_TILE_Y = 64, 4
 PHASES, WEIGHTS_ROW, WEIGHTS_OF_SIX = 256, 12, 4
+IRIS_BLOCK, IRIS_NUMBERS = 256, 334
 
 # Blocks that go through all cells or tiles in strides, as only the device knows their number: enough for a
 # usual face, 48000 cells and 1000 tiles.
@@ -50,6 +51,7 @@ class Warp:
     def __init__(self, device: Device, stream: Stream, mesh: MeshTopology, batch: int = 1) -> None:
         """Uploads the constant tables, and waits for the stream."""
         self.batch = batch
+        self._moved: tuple[DeviceArray, DeviceArray, DeviceArray] | None = None
         self._triangle_count = len(mesh.triangles)
         self._landmark_count = mesh.landmark_count
         self.reports = device.empty(batch, blocks.REPORT)
@@ -59,6 +61,8 @@ class Warp:
         self._flow = device.empty((batch, GRID_CELLS, 2), np.float32)
         self._labels = device.empty((batch, GRID_CELLS), np.uint8)
         self.soft = device.empty((batch, GRID_CELLS, 2), np.float32)
+        self._opening_count = len(mesh.openings)
+        self._irises = device.empty((batch, MESH_OPENINGS_MAX, IRIS_NUMBERS), np.float32)
         self._triangles = _uploaded(device, stream, mesh.corners())
         self._indices = _uploaded(device, stream, mesh.indices())
         self._mesh = _uploaded(device, stream, mesh.parameters(batch))
@@ -98,7 +102,7 @@ class Warp:
         check_memory("iod_px", iod_px, np.float32, (batch,))
         check_memory("soften", soften, blocks.SOFTEN, (batch,))
         found = (self._vertices, self._flows, self.reports)
-        moved = (points_px, offset_px, iod_px)
+        self._moved = moved = (points_px, offset_px, iod_px)
         stream.launch(
             "mesh_extend", (1, 1, batch), (MESH_BLOCK, 1, 1), self._mesh, *moved, self._indices, *found
         )
@@ -113,7 +117,7 @@ class Warp:
     def resample(
         self, stream: Stream, parameters: DeviceArray, source: DeviceArray, changed: DeviceArray
     ) -> None:
-        """The changed boxes, after `find_flow`.
+        """The changed boxes, after `find_flow`, whose arrays must be as they were.
 
         Args:
             parameters: RESAMPLE [B].
@@ -124,7 +128,13 @@ class Warp:
             raise ValueError(f"expected {self.batch} parameter blocks, got {parameters.shape[0]}")
         check_memory("source", source, np.uint8)
         check_memory("changed", changed, np.uint8)
-        arguments = (parameters, self.reports, source, self.soft, self._weights, changed)
+        if self._moved is None:
+            raise ValueError("resample: find_flow comes first")
+        shown = (self._indices, self.reports, parameters, source, self._irises)
+        grid, block = (1, self._opening_count, self.batch), (IRIS_BLOCK, 1, 1)
+        stream.launch("measure_irises", grid, block, self._mesh, *self._moved, *shown)
+        irises = (self._irises, np.int32(self._opening_count))
+        arguments = (parameters, self.reports, source, self.soft, self._weights, *irises, changed)
         grid, block = (RESAMPLE_BLOCKS, 1, self.batch), (RESAMPLE_TILE_X, RESAMPLE_TILE_Y, 1)
         stream.launch("resample_box", grid, block, *arguments)
 

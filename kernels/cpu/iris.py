@@ -2,7 +2,7 @@
 
 From the part of an iris that the source shows, away from the lids and their shadow, its colour is measured as
 a function of the radius, for the right and the left half. Where the edit opens the lids further, that is
-painted over what the warp extended there. Twin: iris.cu.
+painted over what the warp extended there, by `iris_paint`. Twins: uncovered.cu, and iris.cu for painting.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ IRIS_LEAST_PX = 2.0  # a smaller iris is left to the warp
 # Under the upper lid lie lashes and shadow, under the lower one its wet edge: from, to, in radii.
 IRIS_UPPER = (0.12, 0.4)
 IRIS_LOWER = (0.04, 0.2)
-# How far into what the source shows the painting reaches, in radii, and as a share of what is uncovered.
-IRIS_OVERLAP = (0.35, 1.0)
+# How far into what the source shows the painting reaches, in radii, and no further than is uncovered.
+IRIS_OVERLAP = 0.35
 IRIS_SHADE, IRIS_SHADE_DEPTH = 0.6, 0.9  # of the lid's new shadow, at the lid; how far it falls, in radii
 IRIS_WEIGHT = 16  # of a pixel that is fully seen: sums are whole numbers, the same in any order
 IRIS_ENOUGH = 24.0  # weight of a bin, with its neighbours, that is to be believed
@@ -81,7 +81,7 @@ def measure_iris(
     if not (wide >= IRIS_LEAST_PX and tall < 1e4):
         return
     record[0], record[1], record[2], record[3], record[4] = x, y, shift_x, shift_y, wide
-    record[5], record[6], record[7], record[8] = tall, axis_x, axis_y, band_px
+    record[5], record[6], record[7], record[8] = tall, axis_x, axis_y, max(band_px, 1e-3)
     most = np.float32(0.0)
     for t in range(IRIS_PLACES):
         along = (t * (2.0 / (IRIS_PLACES - 1)) - 1.0) * IRIS_REACH * wide
@@ -94,7 +94,7 @@ def measure_iris(
             uncovered = before - record[IRIS_HEAD + (2 + side) * IRIS_PLACES + t]
             most = max(most, uncovered if side == 0 else -uncovered)
     middle = IRIS_HEAD + IRIS_PLACES // 2
-    record[9] = _ramp((record[middle + IRIS_PLACES] - record[middle]) / record[5], IRIS_OPEN[0], IRIS_OPEN[1])
+    record[9] = ramp((record[middle + IRIS_PLACES] - record[middle]) / record[5], IRIS_OPEN[0], IRIS_OPEN[1])
     if most > 0.25 and record[9] > 0.0:
         _measure_colours(rgbx, corner_x, corner_y, record)
     else:
@@ -125,7 +125,7 @@ def _edge_at(
 
 
 @njit(cache=CACHE, nogil=True, inline="always")
-def _height_at(record: F32, line: int, along: np.float32) -> np.float32:
+def height_at(record: F32, line: int, along: np.float32) -> np.float32:
     """A lid's line at a place along the axis, from its table. line: 0 to 3, see IRIS_HEAD."""
     place = (along / (np.float32(IRIS_REACH) * record[4]) + np.float32(1.0)) * np.float32(
         0.5 * (IRIS_PLACES - 1)
@@ -137,7 +137,7 @@ def _height_at(record: F32, line: int, along: np.float32) -> np.float32:
 
 
 @njit(cache=CACHE, nogil=True, inline="always")
-def _ramp(value: np.float32, start: float, end: float) -> np.float32:
+def ramp(value: np.float32, start: float, end: float) -> np.float32:
     """0 below the start, 1 above the end."""
     part = (value - np.float32(start)) / np.float32(end - start)
     return min(max(part, np.float32(0.0)), np.float32(1.0))
@@ -160,9 +160,9 @@ def _measure_colours(rgbx: U8, corner_x: int, corner_y: int, record: F32) -> Non
             far = np.sqrt(along * along / (wide * wide) + across * across / (tall * tall))
             if far >= np.float32(IRIS_REACH):
                 continue
-            below = (across - _height_at(record, 0, along)) / tall
-            above = (_height_at(record, 1, along) - across) / tall
-            seen = _ramp(below, IRIS_UPPER[0], IRIS_UPPER[1]) * _ramp(above, IRIS_LOWER[0], IRIS_LOWER[1])
+            below = (across - height_at(record, 0, along)) / tall
+            above = (height_at(record, 1, along) - across) / tall
+            seen = ramp(below, IRIS_UPPER[0], IRIS_UPPER[1]) * ramp(above, IRIS_LOWER[0], IRIS_LOWER[1])
             weight = int(seen * np.float32(IRIS_WEIGHT) + np.float32(0.5))
             if weight == 0:
                 continue
@@ -194,91 +194,3 @@ def _profile_bin(sums: npt.NDArray[np.int64], side: int, n: int, record: F32) ->
         for c in range(3):
             record[first + c] = mixed[c] / mixed[3]
         record[first + 3] = min(mixed[3] / np.float32(4.0 * IRIS_ENOUGH), np.float32(1.0))
-
-
-@njit(cache=CACHE, nogil=True)
-def iris_extent(record: F32, box: I32) -> I32:
-    """Where `paint_iris` paints, within a box: int32 [4], x0, y0, x1, y1, even, or to the box's edge."""
-    reach = np.float32(IRIS_REACH) * record[5]
-    x, y = record[0] + record[2], record[1] + record[3]
-    extent = np.empty(4, np.int32)
-    extent[0] = max(int(np.floor(x - reach)) & ~1, box[0])
-    extent[1] = max(int(np.floor(y - reach)) & ~1, box[1])
-    extent[2] = min((int(np.ceil(x + reach)) + 1) & ~1, box[2])
-    extent[3] = min((int(np.ceil(y + reach)) + 1) & ~1, box[3])
-    return extent
-
-
-@njit(cache=CACHE, nogil=True)
-def paint_iris(record: F32, out: U8, left: int, top: int, extent: I32) -> None:
-    """Paint what is uncovered of an iris.
-
-    Args:
-        record: of `measure_iris`.
-        out: uint8 [h, w, 3], the picture's pixels from (left, top) on, written in place.
-        extent: of `iris_extent`.
-    """
-    x, y = record[0] + record[2], record[1] + record[3]
-    for i in range(extent[1], extent[3]):
-        away_y = np.float32(i) + np.float32(0.5) - y
-        for j in range(extent[0], extent[2]):
-            away_x = np.float32(j) + np.float32(0.5) - x
-            _paint_pixel(record, away_x, away_y, out[i - top, j - left])
-
-
-@njit(cache=CACHE, nogil=True, inline="always")
-def _paint_pixel(record: F32, away_x: np.float32, away_y: np.float32, pixel: U8) -> None:
-    """One pixel, at a place from the iris's moved centre."""
-    one = np.float32(1.0)
-    wide, tall = record[4], record[5]
-    along = away_x * record[6] + away_y * record[7]
-    across = away_y * record[6] - away_x * record[7]
-    far = np.sqrt(along * along / (wide * wide) + across * across / (tall * tall))
-    if far >= np.float32(IRIS_REACH):
-        return
-    upper, lower = _height_at(record, 2, along), _height_at(record, 3, along)
-    below, above = across - upper, lower - across
-    band = record[8]
-    open_here = min(_ramp(below / band, 0.3, 1.0), _ramp(above / band, 0.3, 1.0))
-    if open_here <= 0.0:
-        return
-    hidden = np.float32(0.0)
-    for side in range(2):
-        sign = one if side == 0 else -one
-        was = _height_at(record, side, along)
-        uncovered = sign * (was - (upper if side == 0 else lower))
-        if uncovered <= 0.0:
-            continue
-        overlap = min(np.float32(IRIS_OVERLAP[0]) * tall, np.float32(IRIS_OVERLAP[1]) * uncovered)
-        share = min(max(one - sign * (across - was) / overlap, np.float32(0.0)), one)
-        share *= share * (np.float32(3.0) - np.float32(2.0) * share)
-        hidden = max(hidden, share * min(uncovered / (np.float32(0.1) * tall), one))
-    if hidden <= 0.0:
-        return
-    place = max(far * np.float32(IRIS_BINS / IRIS_REACH) - np.float32(0.5), np.float32(0.0))
-    low = min(int(place), IRIS_BINS - 2)
-    part = min(place - np.float32(low), one)
-    turn = min(max(np.float32(0.5) + along / (np.float32(1.4) * wide), np.float32(0.0)), one)
-    fade = one - _ramp(far, IRIS_FADE, IRIS_REACH)
-    lit = min(below / (np.float32(IRIS_SHADE_DEPTH) * tall), one)
-    dark = np.float32(IRIS_SHADE) * (one - lit) * (one - lit)
-    sure, red, green, blue = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
-    for side in range(2):
-        for n in range(2):
-            first = IRIS_PROFILE + 4 * (side * IRIS_BINS + low + n)
-            share = (turn if side == 1 else one - turn) * (part if n == 1 else one - part) * record[first + 3]
-            sure += share
-            red, green = red + share * record[first], green + share * record[first + 1]
-            blue += share * record[first + 2]
-    if sure <= 0.0:
-        return
-    alpha, light = record[9] * hidden * open_here * fade * sure, (one - dark) / sure
-    pixel[0] = _mixed(pixel[0], red * light, alpha)
-    pixel[1] = _mixed(pixel[1], green * light, alpha)
-    pixel[2] = _mixed(pixel[2], blue * light, alpha)
-
-
-@njit(cache=CACHE, nogil=True, inline="always")
-def _mixed(there: np.uint8, colour: np.float32, alpha: np.float32) -> np.uint8:
-    old = np.float32(there)
-    return np.uint8(np.int32(old + alpha * (colour - old) + np.float32(0.5)))

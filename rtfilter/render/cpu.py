@@ -62,7 +62,7 @@ class CpuRenderer:
     """
 
     def __init__(self, mesh: RingedMesh, skin: SkinMaps | None = None) -> None:
-        self._mesh = mesh
+        self._mesh, self._eyes = mesh, mesh.eyes
         self.use_skin(skin or SkinMaps.none())
         weights = {taps: resample.filter_weights(taps) for taps in (4, 6)}
         self._filters = {taps: (weights[taps], resample.lane_weights(weights[taps])) for taps in weights}
@@ -116,7 +116,7 @@ class CpuRenderer:
         # A helper that has not started by now has nothing left to do.
         if not below.cancel():
             below.result()
-        complete_irises(surface, box, displacement, self._mesh.eyes, BAND_IOD)
+        complete_irises(surface, box, displacement, self._eyes, BAND_IOD)
         return frame.filtered(surface.painted, box)
 
     def prepare(self, frame: Frame) -> None:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from rtfilter.face.deform import Displacement
 from rtfilter.kernels.cpu.iris import IRIS_NUMBERS, measure_iris
-from rtfilter.kernels.topology import Eye
+from rtfilter.kernels.topology import Opening
 from rtfilter.render.surface import Surface
 from rtfilter.system.arrays import Box
 
@@ -15,7 +15,7 @@ F32 = npt.NDArray[np.float32]
 
 
 def complete_irises(
-    surface: Surface, box: Box, displacement: Displacement, eyes: tuple[Eye, ...], band_iod: float
+    surface: Surface, box: Box, displacement: Displacement, eyes: tuple[Opening, ...], band_iod: float
 ) -> None:
     """Paint what the lids uncover of irises into a surface whose `box` has been painted.
 
@@ -26,6 +26,6 @@ def complete_irises(
     band_px = band_iod * displacement.iod_px
     for eye in eyes:
         corner = surface.reach.x0, surface.reach.y0
-        measure_iris(surface.rgbx, *corner, points, offset, band_px, eye.iris, eye.rim, record)
+        measure_iris(surface.rgbx, *corner, points, offset, band_px, eye.above, eye.rim, record)
         if record[9] > 0.0:
             surface.complete(record, box)

@@ -13,7 +13,7 @@ from rtfilter.kernels.cpu.extend import extend_iris, extend_ring
 from rtfilter.kernels.cpu.parts import extend_part
 from rtfilter.kernels.cpu.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH, OUTSIDE, SHARP, SKIN
 from rtfilter.kernels.topology import MeshTopology, Opening
-from rtfilter.render.openings import BEHIND_IOD, DESIGN, EYES, OPENINGS, opening_triangles
+from rtfilter.render.openings import BEHIND_IOD, DESIGN, OPENINGS, opening_triangles
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -91,7 +91,7 @@ class RingedMesh:
         self._eyes: list[tuple[I32, I32, int]] = []
         self._count = lm.LANDMARK_COUNT + len(RING_IOD) * len(oval)
         self._openings: list[tuple[Opening, int]] = []
-        self.eyes = EYES if rigid_parts else ()
+        self.eyes = tuple(each for each in OPENINGS if each.eye and rigid_parts)
         for opening in OPENINGS if rigid_parts else ():
             faces = opening_triangles(opening.rim, self._count)
             parts.append((faces, np.full(len(faces), opening.label, np.uint8)))

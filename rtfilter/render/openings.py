@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rtfilter.face import landmarks as lm
 from rtfilter.kernels.cpu.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH
-from rtfilter.kernels.topology import Eye, Opening
+from rtfilter.kernels.topology import Opening
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -65,7 +65,7 @@ def _opening(
     """Both edges run from the first corner, the subject's right one, to the second."""
     rim = np.array((corners[0], *upper, corners[1], *lower[::-1]), np.int32)
     above, below = (np.array(part, np.int32) for part in carried_by)
-    return Opening(label, rim, above, below, end)
+    return Opening(label, rim, above, below, end, label in (EYE_RIGHT, EYE_LEFT))
 
 
 # An eyeball turns with the landmarks of its iris.
@@ -93,4 +93,3 @@ OPENINGS = (
         (lm.IRIS_LEFT, lm.IRIS_LEFT),
     ),
 )
-EYES = tuple(Eye(each.above, each.rim) for each in OPENINGS if each.label in (EYE_RIGHT, EYE_LEFT))

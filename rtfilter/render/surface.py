@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rtfilter.frame import Frame
 from rtfilter.kernels.cpu.add_edit import add_edit_rows, paint_planes_shared
-from rtfilter.kernels.cpu.iris import iris_extent, paint_iris
+from rtfilter.kernels.cpu.iris_paint import iris_extent, paint_iris
 from rtfilter.kernels.cpu.resample import MARGIN_PX, resample_shared
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8, Box

@@ -166,6 +166,7 @@ def test_what_the_graph_holds(runtime: HostRuntime, demo: list[Frame]) -> None:
         "launch rasterise_flow",
         "launch interpolate_flow",
         "launch soften_flow",
+        "launch measure_irises",
         "launch resample_box",
         "launch add_edit",
         "download",

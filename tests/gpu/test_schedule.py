@@ -124,6 +124,7 @@ def test_the_graph_is_recorded_once_for_a_size(runtime: HostRuntime, watch: Watc
         "launch rasterise_flow",
         "launch interpolate_flow",
         "launch soften_flow",
+        "launch measure_irises",
         "launch resample_box",
         "download",
         "download",

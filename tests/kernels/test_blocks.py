@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtfilter.kernels import blocks, launch, source, topology, warp
-from rtfilter.kernels.cpu import rasterise, resample
+from rtfilter.kernels.cpu import iris, rasterise, resample
 from rtfilter.render import cpu
 from tests.host_gpu import build as host_build
 
@@ -48,7 +48,9 @@ def test_the_compiled_structs_lie_as_the_types(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("module", [launch, warp, resample, topology], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [launch, warp, resample, topology, iris], ids=lambda module: module.__name__
+)
 def test_constants_have_the_same_names_and_values(module: object) -> None:
     known = constants()
     shared = {name for name in vars(module) if name in known}
@@ -58,10 +60,14 @@ def test_constants_have_the_same_names_and_values(module: object) -> None:
         launch: {"CROP_BLOCK_X", "CROP_BLOCK_Y", "POINTS_BLOCK", "YUV_BLOCK_X", "YUV_BLOCK_Y",
                  "EDIT_BLOCK_X", "EDIT_BLOCK_Y", "CARRY_BLOCK"},
         warp: {"MESH_BLOCK", "MESH_VERTICES_MAX", "GRID_CELLS", "RASTER_BLOCK", "RASTER_LANES", "FLOW_BLOCK",
-               "RESAMPLE_TILE_X", "RESAMPLE_TILE_Y", "PHASES", "WEIGHTS_ROW", "WEIGHTS_OF_SIX"},
+               "RESAMPLE_TILE_X", "RESAMPLE_TILE_Y", "PHASES", "WEIGHTS_ROW", "WEIGHTS_OF_SIX",
+               "IRIS_BLOCK", "IRIS_NUMBERS"},
         topology: {"MESH_BLOCK", "MESH_VERTICES_MAX", "MESH_OVAL_MAX", "MESH_LOOPS_MAX", "MESH_OPENINGS_MAX",
                    "MESH_RIM_MAX"},
         resample: {"PHASES", "PHASE_BITS"},
+        iris: {"IRIS_HEAD", "IRIS_PLACES", "IRIS_BINS", "IRIS_PROFILE", "IRIS_NUMBERS", "IRIS_REACH",
+               "IRIS_FADE", "IRIS_LEAST_PX", "IRIS_SHADE", "IRIS_SHADE_DEPTH", "IRIS_WEIGHT", "IRIS_ENOUGH",
+               "IRIS_FINE_PX"},
     }  # fmt: skip
     assert wanted[module] <= shared
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from rtfilter.kernels import blocks
 from rtfilter.kernels.cpu.resample import MARGIN_PX, filter_weights, lane_weights, resample_rows
-from rtfilter.kernels.warp import GRID_CELLS, RESAMPLE_TILE_X, RESAMPLE_TILE_Y, weight_table
+from rtfilter.kernels.topology import MESH_OPENINGS_MAX
+from rtfilter.kernels.warp import GRID_CELLS, IRIS_NUMBERS, RESAMPLE_TILE_X, RESAMPLE_TILE_Y, weight_table
 from tests.faces import texture
 from tests.kernels.on_host import Bench, Box, in_both_orders, padded_rows
 
@@ -65,9 +66,17 @@ def launched(
         bench.put(np.concatenate(sources)),
         bench.put(soft),
     )
+    nothing = bench.put(np.full((len(jobs), MESH_OPENINGS_MAX, IRIS_NUMBERS), np.nan, np.float32))
+    irises = (nothing, np.int32(0))
     block_size = (RESAMPLE_TILE_X, RESAMPLE_TILE_Y, 1)
     bench.stream.launch(
-        "resample_box", (grid, 1, len(jobs)), block_size, *given_memory, bench.put(weight_table()), changed
+        "resample_box",
+        (grid, 1, len(jobs)),
+        block_size,
+        *given_memory,
+        bench.put(weight_table()),
+        *irises,
+        changed,
     )
     bench.stream.wait()
     made = []
