@@ -26,6 +26,7 @@ from rtfilter.errors import RtfilterError
 from rtfilter.frame import NANOSECONDS, Frame
 from rtfilter.system.clock import NS_PER_MS, NS_PER_S
 from rtfilter.system.files import write_text_atomically
+from rtfilter.system.interrupts import interrupt_on_signals
 from rtfilter.system.machine import machine_facts, versions
 from rtfilter.system.native_logs import silence_native_logs
 
@@ -235,8 +236,5 @@ def publish(
 def run_as_program(main: Callable[[], int]) -> NoReturn:
     """Run `main` as a process of its own: native logs off; SIGTERM and SIGHUP end it as Ctrl-C does."""
     silence_native_logs()
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # ignored under nohup
-            signal.signal(number, signal.default_int_handler)
+    interrupt_on_signals()
     sys.exit(main())

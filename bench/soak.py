@@ -12,6 +12,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -23,6 +24,7 @@ from rtfilter.bench import common
 from rtfilter.bench.webrtc_camera import StampedCamera, demo_pictures
 from rtfilter.bench.webrtc_turns import FILTER_SERVER, Server, running
 from rtfilter.errors import DeviceError
+from rtfilter.system.interrupts import run_until_told
 
 SIZE = (640, 360)
 PICTURES = 10
@@ -31,6 +33,7 @@ WARM_UP_CYCLES = 20
 # A peer that vanishes is missed when its consent checks stop being answered, after half a minute.
 SETTLE_S = 45.0
 RUDE_EVERY = 10
+CLOSE_S = 5.0
 ATTEMPTS = 5
 
 
@@ -46,7 +49,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """The product's server before and after its visitors. Raises DeviceError."""
     options = ("--emotion", "happy=0.8", "--sessions-per-address", "16")
     with running(*FILTER_SERVER, *options) as server:
-        return asyncio.run(soak(server, arguments.minutes, arguments.cycles))
+        return run_until_told(soak(server, arguments.minutes, arguments.cycles))
 
 
 def summary(document: Mapping[str, Any]) -> str:
@@ -106,7 +109,8 @@ async def visit(
     finally:
         if number % RUDE_EVERY == RUDE_EVERY - 1:
             await hang_up_rudely(connection)
-        await connection.close()
+        with suppress(asyncio.TimeoutError):  # aiortc waits for tasks that were cancelled before they began
+            await asyncio.wait_for(connection.close(), CLOSE_S)
 
 
 async def admitted(client: aiohttp.ClientSession, address: str, offer: dict[str, str]) -> dict[str, str]:

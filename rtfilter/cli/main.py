@@ -16,15 +16,12 @@ from typing import TextIO
 
 import rtfilter
 from rtfilter.cli.parser import Parser
-from rtfilter.cli.terminal import (
-    EXIT_INTERRUPTED,
-    InterruptedJob,
-    interrupt_on_hangup_and_term,
-    report_interruption,
-)
+from rtfilter.cli.terminal import EXIT_INTERRUPTED, InterruptedJob, report_interruption
 from rtfilter.cli.verbs import VERBS
 from rtfilter.errors import RtfilterError, UsageError, nearest
+from rtfilter.system.interrupts import came, end_on_signals, interrupt_on_signals
 from rtfilter.system.native_logs import silence_native_logs
+from rtfilter.system.threads import end_process
 
 EXIT_BROKEN_PIPE = 128 + 13
 
@@ -75,14 +72,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     argv: default the process's own; only then are signals and streams set up, and bugs reported in one line.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
-    debug = "--debug" in words
-    if argv is None:
+    if argv is not None:
+        return _run(list(argv))
+    try:
+        interrupt_on_signals()
         _complete_streams()
-        interrupt_on_hangup_and_term()
-        if not debug:
+        if "--debug" not in sys.argv:
             silence_native_logs()
             sys.excepthook = _report_bug
+        code = _run(sys.argv[1:])
+    except KeyboardInterrupt as error:
+        report_interruption(error)
+        code = EXIT_INTERRUPTED
+    finally:
+        end_on_signals()
+    if code == EXIT_INTERRUPTED:
+        # CPython keeps in mind that an interrupt came while a text was executed (so dataclasses are made),
+        # and ends by SIGINT then, whatever the exit code; the next text makes it forget.
+        exec("")
+    return end_process(code)
+
+
+def _run(words: list[str]) -> int:
+    """`main` with arguments."""
+    debug = "--debug" in words
     if not hasattr(rtfilter, "__version__"):
         return _fail(_covered(), 1)
     try:
@@ -106,6 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 1)
     except ImportError as error:
+        if came:  # modules of C say so where an interrupt ends their loading
+            raise KeyboardInterrupt(came[0]) from error
         if debug:
             raise
         return _fail(f"a part does not load ({error}); `rtfilter doctor` says how to mend it", 1)

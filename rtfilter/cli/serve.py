@@ -10,6 +10,7 @@ import os
 import secrets
 import sys
 import webbrowser
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -36,9 +37,47 @@ SWITCH_INTERVAL_S = 0.0005
 PACKAGES = ("aiohttp", "aiortc", "cryptography", "prometheus_client")
 
 
+class Stop:
+    """Told by a signal, at any moment from the first import on, that the server shall end.
+
+    Noted, not raised: an exception between any two lines of an event loop, or of a module that loads, may be
+    lost, or end a task that others wait for.
+    """
+
+    def __init__(self) -> None:
+        self.told = False
+        self._wake: Callable[[], object] | None = None
+
+    def tell(self) -> None:
+        """Called by the signal's handler, between any two lines of the main thread."""
+        self.told = True
+        if self._wake is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._wake()
+
+    async def wait(self, timeout_s: float | None) -> None:
+        """Return once told, or after `timeout_s`."""
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._wake = partial(loop.call_soon_threadsafe, stopping.set)
+        if self.told:  # perhaps before there was somebody to wake
+            return
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(stopping.wait(), timeout_s)
+
+
 def serve(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C, SIGTERM, SIGHUP, or `--duration`."""
     require_serve_extra()
+    stop = Stop()
+    with stop_on_signals(stop.tell) as came:
+        ready = _serve_until(stop, arguments)
+    if not ready:
+        raise KeyboardInterrupt(*came[:1])
+    return 0
+
+
+def _serve_until(stop: Stop, arguments: argparse.Namespace) -> bool:
+    """Whether the server was up before it was told to stop."""
     from rtfilter.serve.app.logs import set_up_logs
 
     options = options_of(arguments)
@@ -46,7 +85,7 @@ def serve(arguments: argparse.Namespace) -> int:
     values = settings_for(arguments).values
     lane, editor = chosen_lane(arguments, values), chosen_editor(values)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return asyncio.run(_serve(arguments, options, lane, editor))
+    return not stop.told and asyncio.run(_serve(arguments, options, lane, editor, stop))
 
 
 def require_serve_extra() -> None:
@@ -113,8 +152,14 @@ def kept_token(path: Path) -> str:
     return token
 
 
-async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: LaneChoice, editor: str) -> int:
+async def _serve(
+    arguments: argparse.Namespace, options: ServeOptions, lane: LaneChoice, editor: str, stop: Stop
+) -> bool:
+    """Whether the server was up before it was told to stop."""
     from rtfilter.filter import FaceFilter
+
+    if stop.told:  # the rest takes another second to load
+        return False
     from rtfilter.serve.app.pipeline import FilterPool
     from rtfilter.serve.app.server import Server, make_app
 
@@ -122,6 +167,8 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: Lan
         if not arguments.quiet:
             print(line, flush=True)
 
+    if stop.told:
+        return False
     # A session's filter, and one that is loaded ahead.
     shared = replace(lane, streams=options.limits.sessions + 1)
     pool = FilterPool(partial(FaceFilter, lane=shared, editor=editor))
@@ -129,27 +176,20 @@ async def _serve(arguments: argparse.Namespace, options: ServeOptions, lane: Lan
     app = make_app(options, presets=load_presets(folder), presets_folder=folder, pool=pool)
     server = Server(options, app, show)
     await server.start()
-    announce(lane, arguments.quiet)
     settling = asyncio.create_task(_settle(pool))
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        # A signal handler runs between any two lines of the loop's thread.
-        loop.call_soon_threadsafe(stopping.set)
-
     try:
-        with stop_on_signals(stop):
-            show(f"rtfilter is ready. Open this link in a browser:\n\n    {server.link}\n")
-            show("Whoever has the link can use this server: keep it to yourself. Ctrl-C ends.")
-            if arguments.open:
-                webbrowser.open(server.link)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(stopping.wait(), arguments.duration)
+        if stop.told:
+            return False
+        announce(lane, arguments.quiet)
+        show(f"rtfilter is ready. Open this link in a browser:\n\n    {server.link}\n")
+        show("Whoever has the link can use this server: keep it to yourself. Ctrl-C ends.")
+        if arguments.open:
+            webbrowser.open(server.link)
+        await stop.wait(arguments.duration)
     finally:
         settling.cancel()
         await server.stop()
-    return 0
+    return True
 
 
 async def _settle(pool: FilterPool) -> None:

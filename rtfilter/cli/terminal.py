@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from types import FrameType
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from rtfilter.gpu.choose import LaneChoice
@@ -32,19 +31,6 @@ def announce(choice: LaneChoice, quiet: bool) -> None:
     """Write which lane was chosen; when `quiet`, only if a GPU is used, or present and unused."""
     if choice.loud or not quiet:
         notify(choice.line)
-
-
-def interrupt_on_hangup_and_term() -> None:
-    """Make SIGTERM and SIGHUP raise KeyboardInterrupt, as SIGINT does, so that nothing half-made is left."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        # Under nohup it is ignored, and stays so.
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _raise_interrupted)
-
-
-def _raise_interrupted(number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def cause(error: KeyboardInterrupt) -> str:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
+
 import pytest
 
 from rtfilter.errors import GpuError, UsageError
+from rtfilter.serve.app import server
 from rtfilter.serve.app.pipeline import FilterPool
+from rtfilter.serve.gate.options import ServeOptions
+from tests.fakes.live import GUARD_S
 from tests.fakes.serving import PaintingFilter
 
 
@@ -59,3 +66,29 @@ def test_after_the_end_none_is_lent_and_all_are_closed() -> None:
         pool.take()
     pool.give_back(lent)
     assert (pool.idle, [each.closed for each in made]) == (0, [1, 1])
+
+
+def test_the_end_of_the_server_does_not_wait_for_a_filter_that_does_not_load(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "CLOSE_S", 0.1)
+    release = threading.Event()
+
+    def make() -> PaintingFilter:
+        release.wait(GUARD_S)
+        return PaintingFilter()
+
+    async def scenario() -> float:
+        options = ServeOptions(port=0, token=16 * "t")
+        running = server.Server(options, server.make_app(options, pool=FilterPool(make)))
+        await running.start()
+        began_s = time.monotonic()
+        await running.stop()
+        return time.monotonic() - began_s
+
+    try:
+        took_s = asyncio.run(scenario())
+    finally:
+        release.set()
+    assert took_s < GUARD_S / 2
+    assert "is given up" in caplog.text

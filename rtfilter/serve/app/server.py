@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,16 @@ from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.security import body_limit, protect
 from rtfilter.serve.gate.tls import ssl_context
 from rtfilter.serve.gate.transports import check_versions
-from rtfilter.system.threads import caught
+from rtfilter.system.threads import caught, start_thread
 from rtfilter.system.version import __version__
 
 SAMPLE_EVERY_S = 1.0
+# The end waits so long for a filter that still loads: seconds, on a GPU more than ten.
+CLOSE_S = 5.0
 # Threads for encoders, and for filters that are loaded or closed.
 WORKERS = 16
+
+_log = logging.getLogger(__name__)
 
 SESSIONS = web.AppKey("sessions", Sessions)
 
@@ -87,13 +92,14 @@ def make_app(
         if own_session is not None:
             sessions.add(own_session(store.all))
         else:
-            warming = loop.run_in_executor(None, caught, pool.warm_up)
+            warming = _in_a_thread("warm-up", pool.warm_up)
         sampling = asyncio.create_task(_sample(sessions.processors))
         yield
         sampling.cancel()
         await sessions.close_all("the server stopped")
         if own_session is None:
-            await warming
+            if not (await asyncio.wait({warming}, timeout=CLOSE_S))[0]:
+                _log.warning("a filter that was loading is given up after %g s", CLOSE_S)
             await loop.run_in_executor(None, pool.close)
 
     app.on_response_prepare.append(count_refusals)
@@ -104,6 +110,24 @@ def make_app(
     app.add_routes(Whip(options, sessions, mode).routes())
     app.add_routes(_plain_routes(sessions, metrics))
     return app
+
+
+def _in_a_thread(name: str, action: Callable[[], object]) -> asyncio.Future[None]:
+    """Done when `action` is, whatever it raises. A daemon: nobody waits for it at the end of the program."""
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def finish() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def run() -> None:
+        caught(action)
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(finish)
+
+    start_thread(name, run)
+    return done
 
 
 async def _sample(processors: Processors) -> None:
