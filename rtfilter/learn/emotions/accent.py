@@ -1,6 +1,6 @@
 """`python -m rtfilter.learn.emotions.accent --clips A B --judge FILE --emotion NAME`: an emotion's accents.
 
-An edit moves skin but makes neither folds nor light, so recognisers read less than was measured. This finds
+An edit is weaker than what people do: it makes no teeth and fewer folds, so recognisers read less. This finds
 what to add to the measured direction (`ACCENTS` of `face.emotion`) until they read it, and stays near it:
 the mean log probability of the emotion, less what it is confused with (fear, for sad: weight 0.4; happy, for
 all others: 0.3), less --strength times the squared accents. Prints the way there, the accents by shape, and

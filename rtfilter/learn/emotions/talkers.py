@@ -26,6 +26,7 @@ from rtfilter.face.fit import FaceFit, FaceState
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import Lips, MouthGuard
 from rtfilter.face.pose import Pose
+from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.quality.judges.card import card_path, read_card
 from rtfilter.quality.judges.emotion import DEFAULT_CARD, EmotionJudge, probabilities
@@ -134,7 +135,8 @@ class Audience:
     ) -> None:
         self._model, self._views, self._judges, self._mouth = model, views, judges, mouth
         self._guard = MouthGuard(model)
-        self._renderer = CpuRenderer(RingedMesh(model.triangles, model.holes))
+        self._skin = SkinMaps.builtin()
+        self._renderer = CpuRenderer(RingedMesh(model.triangles, model.holes), self._skin)
 
     def close(self) -> None:
         self._renderer.close()
@@ -159,7 +161,8 @@ class Audience:
         wanted = target.offset(view.face.expression) * view.room
         offset = self._guard.solve(wanted, view.lips, self._mouth)
         offset_px = view.face.pose.project_vectors(self._model.edited_iod(offset)).astype(np.float32)
-        moved = Displacement(view.points_px, offset_px, view.face.pose.scale_px_per_iod)
+        weights = self._skin.weights(view.face.expression, offset)
+        moved = Displacement(view.points_px, offset_px, view.face.pose.scale_px_per_iod, weights)
         return np.array(self._renderer.render(view.frame, moved).rgb)
 
 
