@@ -23,6 +23,7 @@ from rtfilter.face.fit import FaceState
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
+from rtfilter.profiles.fit import Seen, fit_person
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.system.arrays import U8
@@ -31,6 +32,7 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 LIGHT_STRENGTH: Final = 0.7
 LIGHT_FRAMES: Final = 24
+OWN_FRAMES: Final = 240  # of a clip's first part, from which a person's own maps are fitted
 # RGB uint8 [H, W, 3] of frame A, its face, and the expression float64 [52] of frame B, to the edited picture.
 Edit = Callable[[U8, FaceState, F64], U8]
 
@@ -95,9 +97,17 @@ def maps_and_light(lesson: Lesson) -> Stage:
     return _rendered("maps and light", lesson, Means(skin=_maps_of(lesson), light=_light_of(lesson)))
 
 
-def own_maps(_lesson: Lesson) -> Stage:
-    """And by maps that were fitted on the first part of the clip."""
-    raise StageMissing("this version enrols no one")
+def own_maps(lesson: Lesson) -> Stage:
+    """And by maps that were fitted on the first parts of the clips, from the built-in or given ones on."""
+    frames: list[Seen] = []
+    for clip in lesson.clips:
+        step = max(1, clip.test_from // OWN_FRAMES)
+        frames += [Seen(rgb, seen.points_px, seen.face.expression) for rgb, seen in clip.lesson(step)]
+    try:
+        skin = fit_person(frames, lesson.maps or SkinMaps.builtin(), model=lesson.model)
+    except InputError as error:
+        raise StageMissing(str(error)) from error
+    return _rendered("own maps", lesson, Means(skin=skin))
 
 
 def generated(_lesson: Lesson) -> Stage:

@@ -22,9 +22,9 @@ from rtfilter.system.tomlfile import place_of, read_toml
 
 ENVIRONMENT_PREFIX = "RTFILTER_"
 # Variables of that prefix that are read elsewhere, with the same meaning for every verb.
-OTHER_VARIABLES = ("RTFILTER_CACHE",)
+OTHER_VARIABLES = ("RTFILTER_CACHE", "RTFILTER_PASSPHRASE")
 TARGET_KEYS = ("emotions", "valence", "arousal", "blendshapes")
-TEXT_KEYS = ("preset", "input", "output", "codec", "device", "lane", "editor")
+TEXT_KEYS = ("preset", "input", "output", "codec", "device", "lane", "editor", "profile")
 COUNT_KEYS = ("width", "height", "fps")
 KEYS = (*CONTROL_KEYS, *TEXT_KEYS, *COUNT_KEYS)
 
@@ -36,8 +36,8 @@ Target = Mapping[str, Mapping[str, float]]
 class Settings:
     """One layer, or all of them merged.
 
-    controls: keyword arguments of `Controls`. values: preset, input, output, codec, device, lane and editor
-    as text; width, height and fps as whole numbers.
+    controls: keyword arguments of `Controls`. values: preset, input, output, codec, device, lane, editor and
+    profile as text; width, height and fps as whole numbers.
     """
 
     controls: Mapping[str, Any] = field(default_factory=dict)

@@ -5,7 +5,9 @@ Called by whatever filters frames: `cli`, `cam`, `serve`, `bench`, and programs 
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter_ns
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,9 @@ from rtfilter.system.clock import TimeWatch
 from rtfilter.system.process import MadeHere
 from rtfilter.tracking.base import Tracker
 
+if TYPE_CHECKING:
+    from rtfilter.profiles.profile import Profile
+
 __all__ = ["CpuLane", "FaceFilter", "StepReport", "StepResult"]
 
 LONGEST_FADE_S = 60.0
@@ -38,8 +43,7 @@ class FaceFilter:
             frame, report = face_filter.step(Frame.from_bgr(picture), Controls({"happy": 0.8}))
             frame.bgr, report.landmarks, report.coefficients
 
-    After a `fork`, the CPU lane goes on in the child with threads of its own; a GPU does not survive it, and
-    `step` then raises UsageError.
+    After a `fork`, the CPU lane goes on in the child with threads of its own; a GPU raises UsageError.
 
     Args:
         lane: `cpu`, `cuda`, or `auto`, which takes a GPU where one can be used; which it was, and why, is
@@ -48,6 +52,7 @@ class FaceFilter:
         tracker: default the lane's own; one of your own means the CPU lane.
         model: default the built-in face model.
         editor: `closed`, `learned`, or a file of `rtfilter learn export`; default `model.editor`.
+        profile: of the person, see `rtfilter.profiles`; somebody else gets the built-in skin maps.
         fade_s: how long the edit takes to come and go with the face; 0 for single pictures.
         fall_back: a GPU that cannot be had, or fails later, is replaced by the CPU lane; `auto` implies it.
         notify: called with one line when the lane is replaced; default: the log.
@@ -65,6 +70,7 @@ class FaceFilter:
         tracker: Tracker | None = None,
         model: MorphableModel | None = None,
         editor: str | None = None,
+        profile: Profile | None = None,
         fade_s: float = 0.2,
         fall_back: bool = False,
         notify: Notify | None = None,
@@ -74,9 +80,8 @@ class FaceFilter:
         face_model = model or MorphableModel.builtin()
         if editor is not None:
             face_model = face_model.with_editor(named_editor(editor))
-        self._lane = open_lane(
-            choice, lambda why: CpuLane(tracker, face_model, fade_s, why), face_model, fade_s, notify
-        )
+        opened = open_lane(choice, partial(CpuLane, tracker, face_model, fade_s), face_model, fade_s, notify)
+        self._lane = opened if profile is None else profile.worn_on(opened, face_model, notify)
         self._closed = False
         self._made = MadeHere("this FaceFilter, which works on a GPU,")
         self._time = TimeWatch()
@@ -139,13 +144,10 @@ class FaceFilter:
 
     def _refuse_misuse(self, frame: object, controls: object) -> None:
         if not isinstance(frame, Frame):
-            got = type(frame).__name__
-            raise FrameError(
-                f"expected a Frame, got {got}: wrap it: Frame.from_rgb, from_bgr (OpenCV) or from_av (PyAV)"
-            )
+            got = f"expected a Frame, got {type(frame).__name__}"
+            raise FrameError(f"{got}: wrap it: Frame.from_rgb, from_bgr (OpenCV) or from_av (PyAV)")
         if not isinstance(controls, Controls):
-            got = type(controls).__name__
-            raise UsageError(f"expected Controls, got {got}: such as Controls(emotions={{'happy': 0.8}})")
+            raise UsageError(f"expected Controls({{'happy': 0.8}}), got {type(controls).__name__}")
         if self._closed:
             raise UsageError("this filter is closed: make a new FaceFilter")
         if self._lost_by_fork:
@@ -157,9 +159,7 @@ def _chosen(lane: str | LaneChoice, tracker: Tracker | None, fall_back: bool) ->
         return lane
     if tracker is not None:
         if lane_name(lane) not in (AUTO, CPU):
-            raise UsageError(
-                f"a tracker of your own works in the CPU lane: expected lane='cpu', got {lane!r}"
-            )
+            raise UsageError(f"a tracker of your own works in the CPU lane: expected 'cpu', got {lane!r}")
         return LaneChoice(CPU, "a tracker of your own")
     choice = choose_lane(lane, fall_back=fall_back)
     log_choice(choice)

@@ -50,7 +50,8 @@ ALLOWED: dict[str, set[str]] = {
     "tracking": LEAVES | {"frame", "planes", "engines", "kernels.cpu", "tracking"},
     "render": BASE | {"kernels", "face", "render"},
     "gpu": STAGES,
-    "filter": STAGES,
+    "profiles": BASE | {"kernels", "face", "render", "gpu.lane", "profiles"},
+    "filter": STAGES | {"profiles"},
     # Devices and files.
     "sources": BASE | {"sources"},
     "sources.demo": BASE | {"sources", "face", "render"},
@@ -59,13 +60,13 @@ ALLOWED: dict[str, set[str]] = {
     # Threads.
     "pipeline": BASE | ENDS | {"pipeline"},
     "cam": STAGES | ENDS | {"pipeline", "filter", "cam"},
-    "serve": STAGES | ENDS | {"pipeline", "filter", "presets", "config", "serve"},
+    "serve": STAGES | ENDS | {"pipeline", "filter", "profiles", "presets", "config", "serve"},
     "serve.gate": LEAVES | {"controls", "serve.gate"},
     "serve.rtc": LEAVES | PICTURES | {"serve.gate", "serve.rtc"},
     "aiortc": STAGES | {"filter", "serve"},
     "quality": STAGES | ENDS | {"filter", "quality"},
     # All of the product; learn only for MediaPipe's tracker, as a contender.
-    "bench": STAGES | ENDS | {"filter", "pipeline", "serve", "learn", "bench", ""},
+    "bench": STAGES | ENDS | {"filter", "profiles", "pipeline", "serve", "learn", "bench", ""},
     "learn": STAGES | ENDS | {"quality", "learn"},
 }
 # The command line imports all of the product, and nothing of the product imports the command line.

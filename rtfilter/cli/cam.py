@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Options that the service gets, too.
 _VALUES = ("input", "device", "preset", "valence", "arousal", "intensity", "mouth", "smoothing", "width",
-           "height", "fps", "lane", "editor")  # fmt: skip
+           "height", "fps", "lane", "editor", "profile")  # fmt: skip
 _OF_PANEL = ("port", "token_file")
 _FLAGS = ("compare", "no_idle", "panel", "allow_cpu")
 

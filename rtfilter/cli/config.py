@@ -32,6 +32,7 @@ KEYS_EXPLAINED: Final[Mapping[str, tuple[str, str]]] = {
     "codec": ('"h264"', "of video files that can have it, as --codec (default h264)"),
     "device": ('"/dev/video9"', "the virtual camera (default: the first free one)"),
     "lane": ('"auto"', "cpu, cuda, or auto (default): a GPU where one can be used"),
+    "profile": ('"me"', "whose skin is painted: a profile of `rtfilter enroll`"),
     "editor": ('"closed"', "closed (default): a formula; learned: a network; or a file of one"),
     "width": ("1280", "pixels to ask a camera or the demo for (default 1280)"),
     "height": ("720", "pixels to ask a camera or the demo for (default 720)"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rtfilter.cli.endpoints import DEMO, NOTHING, VIRTUAL_CAMERA, is_camera
 from rtfilter.cli.options import CODECS
 from rtfilter.cli.output import PIPE, refuse_existing, refuse_same, shown_name, write_json
-from rtfilter.cli.settings import chosen_editor, chosen_lane
+from rtfilter.cli.settings import chosen_editor, chosen_lane, chosen_profile
 from rtfilter.cli.terminal import announce, notify
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
@@ -28,6 +28,7 @@ from rtfilter.system.machine import machine_facts, versions
 if TYPE_CHECKING:
     from rtfilter.cam.writer import SinkWriter
     from rtfilter.filter import StepResult
+    from rtfilter.profiles.profile import Profile
 
 FADE_S = 0.2
 # Ten minutes at 30 frames a second.
@@ -49,6 +50,7 @@ class Job:
     described: Mapping[str, Any]
     lane: LaneChoice
     editor: str
+    profile: Profile | None
     compare: bool
     force: bool
     report: Path | None
@@ -75,6 +77,7 @@ def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: 
         described=controls.as_dict(),
         lane=chosen_lane(arguments, values),
         editor=chosen_editor(values),
+        profile=chosen_profile(arguments, values),
         compare=arguments.compare,
         force=getattr(arguments, "force", False),
         report=Path(arguments.report) if arguments.report is not None else None,
@@ -93,13 +96,13 @@ def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: 
 class RecordedFilter:
     """A `FaceFilter` that counts and times its steps.
 
-    lane, fade_s, editor: as of `FaceFilter`. frames, with_face, changed: counts so far.
+    lane, fade_s, editor, profile: as of `FaceFilter`. frames, with_face, changed: counts so far.
     """
 
-    def __init__(self, lane: LaneChoice, fade_s: float, editor: str) -> None:
+    def __init__(self, lane: LaneChoice, fade_s: float, editor: str, profile: Profile | None) -> None:
         from rtfilter.filter import FaceFilter
 
-        self._filter = FaceFilter(lane=lane, editor=editor, fade_s=fade_s, notify=notify)
+        self._filter = FaceFilter(lane=lane, editor=editor, profile=profile, fade_s=fade_s, notify=notify)
         self._timings = StageTimings(KEPT_FRAMES)
         self.frames = self.with_face = self.changed = 0
         self.reset, self.close = self._filter.reset, self._filter.close
@@ -135,7 +138,7 @@ def load_filter(sink: Sink | SinkWriter, job: Job, still: bool = False) -> Recor
     """
     try:
         announce(job.lane, job.quiet)
-        return RecordedFilter(job.lane, 0.0 if still else FADE_S, job.editor)
+        return RecordedFilter(job.lane, 0.0 if still else FADE_S, job.editor, job.profile)
     except BaseException:
         # Ctrl-C while the networks load, too: nothing half-made stays behind.
         sink.close(complete=False)
@@ -153,6 +156,7 @@ def write_report(job: Job, info: SourceInfo, recorded: RecordedFilter, result: M
         "controls": dict(job.described),
         "lane": recorded.lane,
         "editor": job.editor,
+        "profile": None if job.profile is None else job.profile.name,
         "source": {"name": info.name, "width": info.width, "height": info.height, "fps": float(info.fps)},
         **recorded.counts(),
         "run": result,

@@ -133,6 +133,19 @@ def edit_options(parser: argparse.ArgumentParser) -> None:
         help="what turns emotions into expressions: closed (default, a formula), learned (a network), or a "
         "file of `rtfilter learn export`",
     )
+    profile_options(parser)
+
+
+def profile_options(parser: argparse.ArgumentParser) -> None:
+    """Whose skin is painted, and how an encrypted profile is opened."""
+    parser.add_argument(
+        "--profile", metavar="NAME", help="the person's own skin, of `rtfilter enroll` (default: anybody's)"
+    )
+    parser.add_argument(
+        "--passphrase",
+        action="store_true",
+        help="ask for the passphrase of the profile (RTFILTER_PASSPHRASE gives it without asking)",
+    )
 
 
 def lane_options(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtfilter.cli.settings import chosen_editor, chosen_lane, controls_for, settings_for
+from rtfilter.cli.settings import chosen_editor, chosen_lane, chosen_profile, controls_for, settings_for
 from rtfilter.cli.terminal import announce
 from rtfilter.config import presets_dir
 from rtfilter.controls import Controls
@@ -28,6 +28,7 @@ from rtfilter.system.installation import install_extra
 from rtfilter.system.threads import stop_on_signals
 
 if TYPE_CHECKING:
+    from rtfilter.profiles.profile import Profile
     from rtfilter.serve.app.cam_panel import CamPanel, Job
     from rtfilter.serve.app.pipeline import FilterPool
     from rtfilter.serve.gate.options import ServeOptions
@@ -84,8 +85,9 @@ def _serve_until(stop: Stop, arguments: argparse.Namespace) -> bool:
     set_up_logs(arguments.log_format, quiet=arguments.quiet, token=options.token)
     values = settings_for(arguments).values
     lane, editor = chosen_lane(arguments, values), chosen_editor(values)
+    profile = chosen_profile(arguments, values)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return not stop.told and asyncio.run(_serve(arguments, options, lane, editor, stop))
+    return not stop.told and asyncio.run(_serve(arguments, options, lane, editor, profile, stop))
 
 
 def require_serve_extra() -> None:
@@ -153,7 +155,12 @@ def kept_token(path: Path) -> str:
 
 
 async def _serve(
-    arguments: argparse.Namespace, options: ServeOptions, lane: LaneChoice, editor: str, stop: Stop
+    arguments: argparse.Namespace,
+    options: ServeOptions,
+    lane: LaneChoice,
+    editor: str,
+    profile: Profile | None,
+    stop: Stop,
 ) -> bool:
     """Whether the server was up before it was told to stop."""
     from rtfilter.filter import FaceFilter
@@ -171,7 +178,7 @@ async def _serve(
         return False
     # A session's filter, and one that is loaded ahead.
     shared = replace(lane, streams=options.limits.sessions + 1)
-    pool = FilterPool(partial(FaceFilter, lane=shared, editor=editor))
+    pool = FilterPool(partial(FaceFilter, lane=shared, editor=editor, profile=profile))
     folder = presets_dir()
     app = make_app(options, presets=load_presets(folder), presets_folder=folder, pool=pool)
     server = Server(options, app, show)

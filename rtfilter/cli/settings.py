@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtfilter.config import (
     COUNT_KEYS,
@@ -22,6 +22,9 @@ from rtfilter.config import (
 from rtfilter.controls import CONTROL_KEYS, Controls
 from rtfilter.face.learned_weights import CLOSED, named_editor
 from rtfilter.gpu.choose import AUTO, LaneChoice, choose_lane
+
+if TYPE_CHECKING:
+    from rtfilter.profiles.profile import Profile
 
 
 def settings_for(arguments: argparse.Namespace) -> Settings:
@@ -58,6 +61,21 @@ def chosen_editor(values: Mapping[str, Any]) -> str:
     name: str = values.get("editor", CLOSED)
     named_editor(name)
     return name
+
+
+def chosen_profile(arguments: argparse.Namespace, values: Mapping[str, Any]) -> Profile | None:
+    """The profile of merged settings, if one is named.
+
+    Raises UsageError for an unknown name or a wrong passphrase, InputError for a damaged file.
+    """
+    if not values.get("profile"):
+        return None
+    from rtfilter.cli.passphrase import seal_for
+    from rtfilter.profiles.profile import load_profile
+    from rtfilter.profiles.store import ProfileStore
+
+    seal = seal_for(bool(getattr(arguments, "passphrase", False)))
+    return load_profile(ProfileStore(seal=seal), values["profile"])
 
 
 def chosen_lane(arguments: argparse.Namespace, values: Mapping[str, Any]) -> LaneChoice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from rtfilter.cli.enroll_options import enroll_options
 from rtfilter.cli.options import (
     common,
     control_options,
@@ -237,6 +238,7 @@ VERBS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "run": ("filter a file, a camera or the demo", run_options),
     "demo": ("see it work without a camera", demo_options),
     "cam": ("camera to virtual camera", cam_options),
+    "enroll": ("learn a person's own skin, for --profile", enroll_options),
     "serve": ("WebRTC server with a control panel", serve_options),
     "inspect": ("pose, expression and residual of every frame of a video", inspect_options),
     "evaluate": ("what an edit did to a video", evaluate_options),

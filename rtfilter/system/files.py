@@ -15,6 +15,7 @@ from platformdirs.unix import Unix
 from rtfilter.errors import OutputError
 
 _APP = "rtfilter"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # Of a user without a home, as in some containers: can be neither made nor read.
 _NO_HOME = Path("/nonexistent") / _APP
 
@@ -35,16 +36,28 @@ def user_config() -> Path:
         return _NO_HOME
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def user_data() -> Path:
+    """The system's folder for what cannot be made again: on Linux `$XDG_DATA_HOME/rtfilter`, or
+    `~/.local/share/rtfilter`."""
+    try:
+        return platformdirs.user_data_path(_APP, appauthor=False)
+    except RuntimeError:
+        return _NO_HOME
+
+
+def write_atomically(path: Path, content: bytes, *, private: bool = False) -> None:
     """Replace the file `path` in one step: readers see the old content or the new, never a part.
 
-    Missing folders are made. Raises OSError; an older file is then unchanged.
+    Missing folders are made. private: file, and folders that are made, are for their owner alone. Raises
+    OSError; an older file is then unchanged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(0o700 if private else 0o777, parents=True, exist_ok=True)
     # The start of the name alone: a name may already be as long as the file system permits.
     temporary = path.with_name(f".{path.name[:24]}.{secrets.token_hex(8)}")
     try:
-        with temporary.open("xb") as file:
+        # Not by chmod afterwards: the file would be open to others for a moment.
+        descriptor = os.open(temporary, _NEW, 0o600 if private else 0o666)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

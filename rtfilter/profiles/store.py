@@ -1,0 +1,177 @@
+"""The profiles of this machine: one file each, and what an unfinished enrolment has gathered.
+
+They lie in the user's data folder, for its owner alone; nothing is sent anywhere. Called by `cli` and
+`serve`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rtfilter.errors import InputError, OutputError, UsageError, nearest
+from rtfilter.profiles.seal import DamagedProfileError, PassphraseError, Seal, Sealed, read_sealed
+from rtfilter.system.files import user_data, write_atomically
+
+PROFILE, PART, GATHERED = ".profile", ".part", ".gathered"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the list of profiles.
+
+    header: what a file says without a passphrase; created among it. problem: why it cannot be used, or "".
+    gathered: parts of an enrolment that was not finished.
+    """
+
+    name: str
+    path: Path
+    header: dict[str, Any]
+    encrypted: bool
+    problem: str = ""
+    gathered: int = 0
+
+
+def profiles_dir() -> Path:
+    """The folder of the user's profiles; it need not exist."""
+    return user_data() / "profiles"
+
+
+def check_name(name: str) -> str:
+    """The name in lower case. Raises UsageError for one that is no file's everywhere."""
+    plain = name.strip().lower()
+    if not _NAME.fullmatch(plain):
+        raise UsageError(f"a profile's name is 1 to 40 of a-z, 0-9, - and _, got {name!r}")
+    return plain
+
+
+class ProfileStore:
+    """Profiles in `folder`, by default the user's, opened with one `seal`."""
+
+    def __init__(self, folder: Path | None = None, seal: Seal | None = None) -> None:
+        self.folder = folder or profiles_dir()
+        self._seal = seal or Seal()
+
+    def entries(self) -> list[Entry]:
+        """All profiles, and enrolments that were not finished, by name; contents are not opened."""
+        found = []
+        for name in sorted({path.stem for kind in (PROFILE, GATHERED) for path in self._listed(kind)}):
+            path, gathered = self._path(name), len(self._parts(name))
+            if not path.exists():
+                if gathered:
+                    found.append(Entry(name, self._gathered(name), {}, False, "not finished", gathered))
+                continue
+            try:
+                sealed = _read(path)
+                found.append(Entry(name, path, sealed.header, sealed.encrypted, "", gathered))
+            except InputError as error:
+                found.append(Entry(name, path, {}, False, str(error), gathered))
+        return found
+
+    def exists(self, name: str) -> bool:
+        return self._path(name).exists()
+
+    def write(self, name: str, header: dict[str, Any], content: bytes) -> Path:
+        """Keep a profile, in place of an older one. Raises OutputError."""
+        path = self._path(name)
+        _write(path, self._seal.close(header, content))
+        return path
+
+    def read(self, name: str) -> tuple[dict[str, Any], bytes]:
+        """Header and content of a profile.
+
+        Raises UsageError for an unknown name, PassphraseError, and DamagedProfileError with what to do.
+        """
+        path = self._path(name)
+        if not path.exists():
+            known = [entry.name for entry in self.entries() if entry.path.suffix == PROFILE]
+            if not known:
+                raise UsageError(f"there is no profile {name!r}: make it with: rtfilter enroll --name {name}")
+            raise UsageError(f"unknown profile {name!r}:{nearest(name, known)}")
+        try:
+            sealed = _read(path)
+            return sealed.header, self._seal.open(sealed)
+        except DamagedProfileError as error:
+            raise DamagedProfileError(
+                f"profile {name}: {path} {error}. Enrol again: rtfilter enroll --name {name} --force"
+            ) from error
+        except PassphraseError as error:
+            raise PassphraseError(f"profile {name} {error}") from error
+
+    def delete(self, name: str) -> list[Path]:
+        """Remove a profile and what was gathered for it; what was removed. UsageError, OutputError."""
+        doomed = [path for path in (self._path(name), self._gathered(name)) if path.exists()]
+        if not doomed:
+            self.read(name)  # says which there are
+        try:
+            for path in doomed:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        except OSError as error:
+            raise OutputError(f"{error.filename}: cannot be deleted: {error.strerror}") from error
+        return doomed
+
+    def add_part(self, name: str, header: dict[str, Any], content: bytes) -> None:
+        """Keep a part of what an enrolment gathers. Raises OutputError."""
+        parts = self._parts(name)
+        number = int(parts[-1].stem) + 1 if parts else 1
+        _write(self._gathered(name) / f"{number:06d}{PART}", self._seal.close(header, content))
+
+    def parts(self, name: str) -> Iterator[tuple[Path, bytes | None]]:
+        """The parts of an unfinished enrolment, oldest first; None for a damaged one.
+
+        Raises PassphraseError.
+        """
+        for path in self._parts(name):
+            try:
+                yield path, self._seal.open(_read(path))
+            except DamagedProfileError:
+                yield path, None
+            except PassphraseError as error:
+                raise PassphraseError(f"what was gathered for {name} {error}") from error
+
+    def forget_parts(self, name: str) -> None:
+        """Remove what was gathered. Raises OutputError."""
+        folder = self._gathered(name)
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be deleted: {error.strerror}") from error
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{check_name(name)}{PROFILE}"
+
+    def _gathered(self, name: str) -> Path:
+        return self.folder / f"{check_name(name)}{GATHERED}"
+
+    def _listed(self, kind: str) -> list[Path]:
+        # Temporary files of an interrupted write begin with a dot.
+        return [path for path in self.folder.glob(f"*{kind}") if _NAME.fullmatch(path.stem)]
+
+    def _parts(self, name: str) -> list[Path]:
+        return sorted(path for path in self._gathered(name).glob(f"*{PART}") if path.stem.isdecimal())
+
+
+def _read(path: Path) -> Sealed:
+    try:
+        return read_sealed(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}; mend its permissions") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        write_atomically(path, data, private=True)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written: {error.strerror or error}. Free some space or mend "
+            "the folder's permissions, then run the same command again: what was gathered before is kept"
+        ) from error
