@@ -16,6 +16,17 @@ struct WarpReport {
     int wanted_x1, wanted_y1;        // uploaded, nothing is painted, and the changed box is cut to it
     int left, top, right, bottom;    // first and last cell that moves; right < left where none does
     int finished;                    // blocks of soften_flow that are done
+    int lit;                         // 1 where the skin's brightness changes
+    float quiet;                     // a gain that changes no pixel by half a level
+    float colour[3];                 // each channel's share of the skin's gain
+};
+
+// Of one face, how the brightness of its skin changes; written by add_maps.
+struct SkinReport {
+    int lit;          // 1 where any pixel can change by half a level
+    int side;         // of the face's texture of log gains
+    float quiet;      // see WarpReport
+    float colour[3];
 };
 
 // The largest grid of any face, for which memory is made.
@@ -25,6 +36,9 @@ constexpr int GRID_CELLS = GRID_SIDE * GRID_SIDE;
 
 // A shorter shift changes no pixel visibly.
 constexpr float STILL_PX = 1.0f / 24.0f;
+
+// The largest log gain that is painted, up or down.
+constexpr float GAIN_MAX = 1.0f;
 
 static __device__ __forceinline__ int clamped(int value, int low, int high) {
     return min(max(value, low), high);

@@ -61,12 +61,14 @@ static __device__ __forceinline__ void put_vertex(MeshMemory& m, int n, float2 a
 }
 
 // points_px: float32 [batch, landmark_count, 3] before the edit. offset_px: float32 [batch, landmark_count, 2].
-// iod_px: float32 [batch]. indices: int32, the oval, then for each opening its rim, and what carries it.
+// iod_px: float32 [batch]. lights: of add_maps. indices: int32, the oval, then for each opening its rim, and what
+// carries it.
 // vertices: float4 [batch, MESH_VERTICES_MAX], written: x, y in cells, z. flows: float2, backward, in pixels.
 extern "C" __global__ void __launch_bounds__(MESH_BLOCK) mesh_extend(
     const MeshParameters* __restrict__ parameters, const float* __restrict__ points_px,
-    const float* __restrict__ offset_px, const float* __restrict__ iod_px, const int* __restrict__ indices,
-    float4* __restrict__ vertices, float2* __restrict__ flows, WarpReport* __restrict__ reports) {
+    const float* __restrict__ offset_px, const float* __restrict__ iod_px, const SkinReport* __restrict__ lights,
+    const int* __restrict__ indices, float4* __restrict__ vertices, float2* __restrict__ flows,
+    WarpReport* __restrict__ reports) {
     __shared__ MeshMemory m;
     const MeshParameters& p = parameters[blockIdx.z];
     const int thread = threadIdx.x, count = p.landmark_count;
@@ -158,7 +160,8 @@ extern "C" __global__ void __launch_bounds__(MESH_BLOCK) mesh_extend(
         // In double, as the twin: which cells there are must not depend on the lane.
         const double wide = -low.z - low.x, tall = -low.w - low.y;
         const double cell = fmax(fmax(1.0, iod / (double)CELLS_PER_IOD), fmax(wide, tall) / GRID_MAX);
-        const bool quiet = m.broken || !(moved >= STILL_PX);
+        const SkinReport& light = lights[blockIdx.z];
+        const bool quiet = m.broken || !(moved >= STILL_PX || light.lit);
         m.floor_x = floorf(low.x), m.floor_y = floorf(low.y), m.cell = (float)cell;
         WarpReport report = {};
         report.corner_x_px = (float)(m.floor_x - cell), report.corner_y_px = (float)(m.floor_y - cell);
@@ -168,6 +171,8 @@ extern "C" __global__ void __launch_bounds__(MESH_BLOCK) mesh_extend(
         report.taps = iod > LARGE_IOD_PX ? 4 : 6;
         report.left = report.top = GRID_SIDE;
         report.right = report.bottom = -1;
+        report.lit = light.lit, report.quiet = light.quiet;
+        for (int c = 0; c < 3; ++c) report.colour[c] = light.colour[c];
         reports[blockIdx.z] = report;
         m.rows = report.rows;
     }

@@ -1,6 +1,6 @@
 // Mesh to backward flow on the grid: triangles with depth order, interpolation, softening, and what moves.
-// Twins: kernels/cpu/rasterise.py, and `_moved_box` of rtfilter/render/cpu.py for the changed box. A grid lies
-// dense in its memory: cell (i, j) at i * columns + j.
+// Twins: kernels/cpu/rasterise.py and gain.py, and `_changed_box` of rtfilter/render/cpu.py. A grid lies dense in
+// its memory: cell (i, j) at i * columns + j.
 
 struct SoftenParameters {
     int picture_width, picture_height;  // in pixels
@@ -13,6 +13,7 @@ constexpr int RASTER_LANES = 32;  // threads that share one triangle
 constexpr int FLOW_BLOCK = 256;
 constexpr int EXTENT_GROUPS = 16;
 constexpr int LABEL_SKIN = 1;     // cells with a higher label keep their edges
+constexpr int LABEL_SHARP = 2;    // skin too, at lips and lids
 
 struct Triangle {
     float ax, ay, bx, by, cx, cy, inverse;
@@ -74,16 +75,23 @@ extern "C" __global__ void __launch_bounds__(RASTER_BLOCK) rasterise_flow(
 }
 
 // flows: of mesh_extend. flow: float2 [batch, GRID_CELLS] and label: uint8 [batch, GRID_CELLS], written.
+// lights, texture: of add_maps. uv: float2 [landmark_count]; gain_log: float32 [batch, landmark_count]. log_gain:
+// float32 [batch, GRID_CELLS], written where the report says that there is any; 0 beyond the skin.
 extern "C" __global__ void __launch_bounds__(FLOW_BLOCK) interpolate_flow(
     const WarpReport* __restrict__ reports, const float4* __restrict__ vertices, const float2* __restrict__ flows,
     const int4* __restrict__ triangles, unsigned long long* __restrict__ keys, float2* __restrict__ flow,
-    unsigned char* __restrict__ label) {
+    unsigned char* __restrict__ label, const SkinReport* __restrict__ lights, const float* __restrict__ texture,
+    const float2* __restrict__ uv, const float* __restrict__ gain_log, int landmark_count,
+    float* __restrict__ log_gain) {
     const WarpReport& report = reports[blockIdx.z];
+    const float* mine = texture + (long long)SKIN_TEXELS * blockIdx.z;
+    const float* light = gain_log + (long long)landmark_count * blockIdx.z;
     const int cells = report.rows * report.columns;
     const long long grid = (long long)GRID_CELLS * blockIdx.z, mesh = (long long)MESH_VERTICES_MAX * blockIdx.z;
     for (int n = blockIdx.x * FLOW_BLOCK + threadIdx.x; n < cells; n += gridDim.x * FLOW_BLOCK) {
         const unsigned long long key = keys[grid + n];
         float2 out = {0.0f, 0.0f};
+        float gain = 0.0f;
         int shown = 0;
         if (key != 0) {
             const int4 corners = triangles[(unsigned)~key];
@@ -93,10 +101,14 @@ extern "C" __global__ void __launch_bounds__(FLOW_BLOCK) interpolate_flow(
             const float2 a = flows[mesh + corners.x], b = flows[mesh + corners.y], c = flows[mesh + corners.z];
             out = {w * a.x + at.x * b.x + at.y * c.x, w * a.y + at.x * b.y + at.y * c.y};
             shown = corners.w;
+            if (report.lit && (shown == LABEL_SKIN || shown == LABEL_SHARP)) {
+                gain = log_gain_at(mine, lights[blockIdx.z].side, uv, light, corners, w, at);
+            }
             keys[grid + n] = 0;  // ready for the next frame
         }
         flow[grid + n] = out;
         label[grid + n] = (unsigned char)shown;
+        if (report.lit) log_gain[grid + n] = gain;
     }
 }
 
@@ -113,11 +125,25 @@ static __device__ __forceinline__ float2 row_sum(const float2* cell) {
     return added(added(cell[-1], cell[0], 2.0f), cell[1], 1.0f);
 }
 
-// As `_moved_box`, by one thread.
+// As `soften_gain`, of a cell and those around it.
+static __device__ float gain_of(const float* cell, int columns, int label) {
+    if (label != LABEL_SKIN && label != LABEL_SHARP) return 0.0f;
+    float value = cell[0];
+    if (label == LABEL_SKIN) {
+        const float* above = cell - columns;
+        const float* below = cell + columns;
+        const float around = above[-1] + above[1] + below[-1] + below[1];
+        const float beside = above[0] + below[0] + cell[-1] + cell[1];
+        value = 0.0625f * (around + 2.0f * beside + 4.0f * value);
+    }
+    return expm1f(clamped(value, -GAIN_MAX, GAIN_MAX));
+}
+
+// As `_changed_box`, by one thread.
 static __device__ void find_box(WarpReport& report, const SoftenParameters& p) {
     if (report.right < report.left) return;
     const double x = report.corner_x_px, y = report.corner_y_px, cell = report.cell_px;
-    // One cell more on every side: pixels between a moving and a still cell move a little.
+    // One cell more on every side: pixels between a changing and a still cell change a little.
     const int x0 = (int)floor(x + (report.left - 0.5) * cell) & ~1;
     const int y0 = (int)floor(y + (report.top - 0.5) * cell) & ~1;
     const int x1 = ((int)ceil(x + (report.right + 1.5) * cell) + 1) & ~1;
@@ -133,10 +159,12 @@ static __device__ void find_box(WarpReport& report, const SoftenParameters& p) {
 }
 
 // flow, label: of interpolate_flow. soft: float2 [batch, GRID_CELLS], written: binomial 3 x 3 over skin. The
-// report gets the extent of what moves, and the changed box.
+// report gets the extent of what changes, and the changed box. log_gain: of interpolate_flow. gain: float32
+// [batch, GRID_CELLS], written where there is any: the share that is added to the skin's brightness.
 extern "C" __global__ void __launch_bounds__(FLOW_BLOCK) soften_flow(
     const SoftenParameters* __restrict__ parameters, WarpReport* __restrict__ reports,
-    const float2* __restrict__ flow, const unsigned char* __restrict__ label, float2* __restrict__ soft) {
+    const float2* __restrict__ flow, const unsigned char* __restrict__ label, float2* __restrict__ soft,
+    const float* __restrict__ log_gain, float* __restrict__ gain) {
     __shared__ int4 reduced[FLOW_BLOCK];
     WarpReport& report = reports[blockIdx.z];
     const int rows = report.rows, columns = report.columns, cells = rows * columns;
@@ -153,7 +181,13 @@ extern "C" __global__ void __launch_bounds__(FLOW_BLOCK) soften_flow(
             out = {0.0625f * sum.x, 0.0625f * sum.y};
         }
         soft[grid + n] = out;
-        if (fabsf(out.x) >= STILL_PX * 0.7f || fabsf(out.y) >= STILL_PX * 0.7f) {
+        float change = 0.0f;
+        if (report.lit) {
+            if (inner) change = gain_of(log_gain + grid + n, columns, label[grid + n]);
+            gain[grid + n] = change;
+        }
+        const bool lit = report.lit && fabsf(change) >= report.quiet;
+        if (lit || fabsf(out.x) >= STILL_PX * 0.7f || fabsf(out.y) >= STILL_PX * 0.7f) {
             extent = {min(extent.x, j), min(extent.y, i), min(extent.z, -j), min(extent.w, -i)};
         }
     }

@@ -1,5 +1,6 @@
-// Warped resampling: backward flow on a grid, the face's region in, the changed box out; pixels that do not
-// move keep their bytes. Twin: kernels/cpu/resample.py. The filter's taps are the report's choice.
+// Warped resampling: backward flow and gain on a grid, the face's region in, the changed box out; pixels that
+// neither move nor change by half a level keep their bytes. Twins: kernels/cpu/resample.py and paint_row.py. The
+// filter's taps are the report's choice.
 
 struct ResampleParameters {
     long long source_offset;   // byte of the region's first pixel in `source`, RGB; a multiple of 4
@@ -88,16 +89,27 @@ static __device__ Rgb filtered(const unsigned char* region, const ResampleParame
     return sum;
 }
 
-// The flow at a pixel's centre, bilinear between the centres of cells.
-static __device__ float2 flow_at(const float2* flow, const WarpReport& report, int x, int y) {
+// Where a pixel's centre lies between the centres of cells.
+struct Place {
+    int cell, columns;  // the cell above it to the left, of a grid with so many columns
+    float tx, ty;
+};
+
+static __device__ __forceinline__ Place place_of(const WarpReport& report, int x, int y) {
     const float inverse = 1.0f / report.cell_px;
     const float gx = ((float)x + 0.5f - report.corner_x_px) * inverse - 0.5f;
     const float gy = ((float)y + 0.5f - report.corner_y_px) * inverse - 0.5f;
     const int j = clamped(__float2int_rd(gx), 0, report.columns - 2);
     const int i = clamped(__float2int_rd(gy), 0, report.rows - 2);
     const float tx = clamped(gx - (float)j, 0.0f, 1.0f), ty = clamped(gy - (float)i, 0.0f, 1.0f);
-    const float2* above = flow + i * report.columns + j;
-    const float2* below = above + report.columns;
+    return {i * report.columns + j, report.columns, tx, ty};
+}
+
+// The flow there, bilinear.
+static __device__ __forceinline__ float2 flow_at(const float2* flow, const Place& at) {
+    const float2* above = flow + at.cell;
+    const float2* below = above + at.columns;
+    const float tx = at.tx, ty = at.ty;
     const float left_x = above[0].x + (below[0].x - above[0].x) * ty;
     const float left_y = above[0].y + (below[0].y - above[0].y) * ty;
     const float right_x = above[1].x + (below[1].x - above[1].x) * ty;
@@ -105,15 +117,35 @@ static __device__ float2 flow_at(const float2* flow, const WarpReport& report, i
     return {left_x + (right_x - left_x) * tx, left_y + (right_y - left_y) * tx};
 }
 
+static __device__ __forceinline__ float gain_at(const float* gain, const Place& at) {
+    const float* above = gain + at.cell;
+    const float* below = above + at.columns;
+    const float left = above[0] + (below[0] - above[0]) * at.ty, right = above[1] + (below[1] - above[1]) * at.ty;
+    return left + (right - left) * at.tx;
+}
+
+// A colour with the skin's gain, as bytes.
+static __device__ __forceinline__ void write_lit(unsigned char* out, const WarpReport& report, float gain, Rgb rgb) {
+    out[0] = to_byte(rgb.r * (1.0f + report.colour[0] * gain));
+    out[1] = to_byte(rgb.g * (1.0f + report.colour[1] * gain));
+    out[2] = to_byte(rgb.b * (1.0f + report.colour[2] * gain));
+}
+
 // What the picture's pixel (x, y), which lies in the region, becomes.
 static __device__ void resampled(
     const unsigned char* region, const ResampleParameters& p, const WarpReport& report, const float2* flow,
-    const float* weights, int x, int y, unsigned char* out) {
-    const float2 move = flow_at(flow, report, x, y);
+    const float* gains, const float* weights, int x, int y, unsigned char* out) {
+    const Place place = place_of(report, x, y);
+    const float2 move = flow_at(flow, place);
+    const float gain = report.lit ? gain_at(gains, place) : 0.0f;
     const int here_x = x - p.region_x, here_y = y - p.region_y;
     if (!(move.x * move.x + move.y * move.y >= STILL_PX * STILL_PX)) {  // still, or not a number
         const unsigned char* pixel = region + (long long)here_y * p.source_pitch + 3 * here_x;
-        out[0] = pixel[0], out[1] = pixel[1], out[2] = pixel[2];
+        if (report.lit && fabsf(gain) >= report.quiet) {
+            write_lit(out, report, gain, {(float)pixel[0], (float)pixel[1], (float)pixel[2]});
+        } else {
+            out[0] = pixel[0], out[1] = pixel[1], out[2] = pixel[2];
+        }
         return;
     }
     // In phases, whole pixels and the rest apart from the place: where the region begins must not show in the
@@ -127,15 +159,17 @@ static __device__ void resampled(
         here_x + (qx >> PHASE_BITS) - before, here_y + (qy >> PHASE_BITS) - before,
         table + (qx & (PHASES - 1)) * WEIGHTS_ROW, table + (qy & (PHASES - 1)) * WEIGHTS_ROW};
     const Rgb sum = four ? filtered<4>(region, p, at) : filtered<6>(region, p, at);
-    out[0] = to_byte(sum.r), out[1] = to_byte(sum.g), out[2] = to_byte(sum.b);
+    write_lit(out, report, gain, sum);
 }
 
-// source: uint8. flow: of soften_flow. irises: of measure_irises, of `iris_count` openings. weights: float32 [PHASES, WEIGHTS_ROW]. changed: uint8, written: the
-// report's box, row by row; bytes between a row's end and its next word become 0.
+// source: uint8. flow, gains: of soften_flow. weights: float32 [PHASES, WEIGHTS_ROW]. irises: of measure_irises, of
+// `iris_count` openings. changed: uint8, written: the report's box, row by row; bytes between a row's end and its
+// next word become 0.
 extern "C" __global__ void __launch_bounds__(RESAMPLE_BLOCK) resample_box(
     const ResampleParameters* __restrict__ parameters, const WarpReport* __restrict__ reports,
-    const unsigned char* __restrict__ source, const float2* __restrict__ flow, const float* __restrict__ weights,
-    const float* __restrict__ irises, int iris_count, unsigned char* __restrict__ changed) {
+    const unsigned char* __restrict__ source, const float2* __restrict__ flow, const float* __restrict__ gains,
+    const float* __restrict__ weights, const float* __restrict__ irises, int iris_count,
+    unsigned char* __restrict__ changed) {
     __shared__ unsigned tile[RESAMPLE_TILE_Y][TILE_WORDS];
     const ResampleParameters& p = parameters[blockIdx.z];
     const WarpReport& report = reports[blockIdx.z];
@@ -143,6 +177,7 @@ extern "C" __global__ void __launch_bounds__(RESAMPLE_BLOCK) resample_box(
     if (width <= 0 || height <= 0) return;
     const float2* grid = flow + (long long)GRID_CELLS * blockIdx.z;
     const float* records = irises + (long long)MESH_OPENINGS_MAX * IRIS_NUMBERS * blockIdx.z;
+    const float* lights = gains + (long long)GRID_CELLS * blockIdx.z;
     const int across = (width + RESAMPLE_TILE_X - 1) / RESAMPLE_TILE_X;
     const int tiles = across * ((height + RESAMPLE_TILE_Y - 1) / RESAMPLE_TILE_Y);
     // For writing, a thread is a word of the tile.
@@ -154,8 +189,9 @@ extern "C" __global__ void __launch_bounds__(RESAMPLE_BLOCK) resample_box(
         unsigned char* mine = (unsigned char*)tile[threadIdx.y] + 3 * threadIdx.x;
         mine[0] = mine[1] = mine[2] = 0;
         if (x < width && y < height) {
-            resampled(source + p.source_offset, p, report, grid, weights, report.x0 + x, report.y0 + y, mine);
-            paint_irises(records, iris_count, report.x0 + x, report.y0 + y, mine);
+            const int there_x = report.x0 + x, there_y = report.y0 + y;
+            resampled(source + p.source_offset, p, report, grid, lights, weights, there_x, there_y, mine);
+            paint_irises(records, iris_count, there_x, there_y, mine);
         }
         __syncthreads();
         if (row < RESAMPLE_TILE_Y && tile_y + row < height && 3 * tile_x + 4 * word < 3 * width) {

@@ -54,6 +54,7 @@ class MeshTopology:
         loops: float32 [L, 2], each ring loop's distance in IODs and its share of the offset.
         openings: mouth and eyes; their vertices follow the ring's.
         design: float32 [4], of `extend_part`. behind_iod: of the cores, behind the farthest landmark.
+        uv: float32 [N, 2], 0..1, each landmark's place in the skin's maps.
     """
 
     landmark_count: int
@@ -64,6 +65,7 @@ class MeshTopology:
     openings: tuple[Opening, ...]
     design: F32
     behind_iod: float
+    uv: F32
 
     def __post_init__(self) -> None:
         rims = [len(opening.rim) for opening in self.openings]
@@ -73,6 +75,7 @@ class MeshTopology:
             and len(self.openings) <= MESH_OPENINGS_MAX
             and all(4 <= count <= MESH_RIM_MAX and count % 2 == 0 for count in rims)
             and self.vertex_count <= MESH_VERTICES_MAX
+            and self.uv.shape == (self.landmark_count, 2)
             and int(self.triangles.max(initial=0)) < self.vertex_count
         )
         if not fits:

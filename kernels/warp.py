@@ -14,6 +14,7 @@ from rtfilter.kernels import blocks
 from rtfilter.kernels.cpu.resample import filter_weights
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
 from rtfilter.kernels.launch import batch_of, check_memory, whole
+from rtfilter.kernels.skin import SKIN_BLOCK, SKIN_BLOCKS, SKIN_NUMBERS, SKIN_TEXELS, SkinEdit, SkinTable
 from rtfilter.kernels.topology import MESH_BLOCK, MESH_OPENINGS_MAX, MESH_VERTICES_MAX, MeshTopology
 
 F32 = npt.NDArray[np.float32]
@@ -42,16 +43,34 @@ def weight_table() -> F32:
 
 
 class Warp:
-    """The memory of the warp for a batch of faces, about 7 MiB a face, and its launches.
+    """The memory of the warp for a batch of faces, about 9 MiB a face, and its launches.
 
     Attributes:
         reports: REPORT [B] on the device, written by `find_flow`: among others the changed box.
     """
 
-    def __init__(self, device: Device, stream: Stream, mesh: MeshTopology, batch: int = 1) -> None:
-        """Uploads the constant tables, and waits for the stream."""
+    def __init__(
+        self,
+        device: Device,
+        stream: Stream,
+        mesh: MeshTopology,
+        batch: int = 1,
+        skins: SkinTable | None = None,
+    ) -> None:
+        """Uploads the constant tables, and waits for the stream. skins: default a table without maps."""
         self.batch = batch
         self._moved: tuple[DeviceArray, DeviceArray, DeviceArray] | None = None
+        self._skins = skins or SkinTable(device, stream, 1)
+        self._no_skin = SkinEdit(
+            device.empty(batch, np.int32),
+            device.empty((batch, SKIN_NUMBERS), np.float32),
+            device.empty((batch, mesh.landmark_count), np.float32),
+        )
+        self._lights = device.empty(batch, blocks.SKIN_LIGHT)
+        self._texture = device.empty((batch, SKIN_TEXELS), np.float32)
+        self._log_gain = device.empty((batch, GRID_CELLS), np.float32)
+        self.gain = device.empty((batch, GRID_CELLS), np.float32)
+        self._uv = _uploaded(device, stream, mesh.uv)
         self._triangle_count = len(mesh.triangles)
         self._landmark_count = mesh.landmark_count
         self.reports = device.empty(batch, blocks.REPORT)
@@ -76,6 +95,7 @@ class Warp:
         fewer.batch = batch
         fewer.reports = self.reports.part(0, batch, blocks.REPORT)
         fewer._mesh = self._mesh.part(0, batch, blocks.MESH)
+        fewer._no_skin = self._no_skin.for_fewer(batch)
         return fewer
 
     def find_flow(
@@ -85,34 +105,50 @@ class Warp:
         offset_px: DeviceArray,
         iod_px: DeviceArray,
         soften: DeviceArray,
+        skin: SkinEdit | None = None,
     ) -> None:
-        """The softened backward flow of displaced landmarks, and the box of what it changes.
+        """The softened backward flow of displaced landmarks, the skin's gain, and the box of what changes.
 
-        Where no offset is long enough to be seen, nothing changes.
+        Where no offset is long enough to be seen, and no gain strong enough, nothing changes.
 
         Args:
             points_px: float32 [B, N, 3] before the edit.
             offset_px: float32 [B, N, 2].
             iod_px: float32 [B].
             soften: SOFTEN [B].
+            skin: default none.
         """
         batch, count = self.batch, self._landmark_count
         check_memory("points_px", points_px, np.float32, (batch, count, 3))
         check_memory("offset_px", offset_px, np.float32, (batch, count, 2))
         check_memory("iod_px", iod_px, np.float32, (batch,))
         check_memory("soften", soften, blocks.SOFTEN, (batch,))
+        skin = skin or self._no_skin
+        skin.check(batch, count)
+        landmarks, block = np.int32(count), (SKIN_BLOCK, 1, 1)
+        edit = (skin.persons, *self._skins.arrays, skin.offset, skin.gain_log, landmarks)
+        stream.launch("add_maps", (SKIN_BLOCKS, 1, batch), block, *edit, self._texture, self._lights)
         found = (self._vertices, self._flows, self.reports)
         self._moved = moved = (points_px, offset_px, iod_px)
         stream.launch(
-            "mesh_extend", (1, 1, batch), (MESH_BLOCK, 1, 1), self._mesh, *moved, self._indices, *found
+            "mesh_extend",
+            (1, 1, batch),
+            (MESH_BLOCK, 1, 1),
+            self._mesh,
+            *moved,
+            self._lights,
+            self._indices,
+            *found,
         )
         drawn = (self.reports, self._vertices, self._triangles, self._keys, np.int32(self._triangle_count))
         grid = (whole(self._triangle_count, RASTER_BLOCK // RASTER_LANES), 1, batch)
         stream.launch("rasterise_flow", grid, (RASTER_BLOCK, 1, 1), *drawn)
         grid, block = (FLOW_BLOCKS, 1, batch), (FLOW_BLOCK, 1, 1)
         shown = (self._vertices, self._flows, self._triangles, self._keys, self._flow, self._labels)
-        stream.launch("interpolate_flow", grid, block, self.reports, *shown)
-        stream.launch("soften_flow", grid, block, soften, self.reports, self._flow, self._labels, self.soft)
+        lit = (self._lights, self._texture, self._uv, skin.gain_log, landmarks, self._log_gain)
+        stream.launch("interpolate_flow", grid, block, self.reports, *shown, *lit)
+        grids = (self._flow, self._labels, self.soft, self._log_gain, self.gain)
+        stream.launch("soften_flow", grid, block, soften, self.reports, *grids)
 
     def resample(
         self, stream: Stream, parameters: DeviceArray, source: DeviceArray, changed: DeviceArray
@@ -134,7 +170,7 @@ class Warp:
         grid, block = (1, self._opening_count, self.batch), (IRIS_BLOCK, 1, 1)
         stream.launch("measure_irises", grid, block, self._mesh, *self._moved, *shown)
         irises = (self._irises, np.int32(self._opening_count))
-        arguments = (parameters, self.reports, source, self.soft, self._weights, *irises, changed)
+        arguments = (parameters, self.reports, source, self.soft, self.gain, self._weights, *irises, changed)
         grid, block = (RESAMPLE_BLOCKS, 1, self.batch), (RESAMPLE_TILE_X, RESAMPLE_TILE_Y, 1)
         stream.launch("resample_box", grid, block, *arguments)
 

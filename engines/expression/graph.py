@@ -25,7 +25,7 @@ _STAND_IN_PX = 100.0
 _NOTHING = 1e-6  # strength that rounding leaves of a fade that is over
 _HELD = (
     "held_iod_px", "motion_value", "motion_slope", "learned_memory", "learned_amounts", "held_points_px",
-    "held_offset_px",
+    "held_offset_px", "held_skin", "held_gain_log",
 )  # fmt: skip
 
 
@@ -79,13 +79,19 @@ class _Whole:
             editor_state.amounts,
             points.reshape(-1, fit.NUMBERS),
             base.reshape(-1, 2 * LANDMARK_COUNT),
+            offset * target["skin"],
+            edit.light(pose.scale) * target["skin"],
         )
         visible = edit.visibility(f, pose.rotation, self._inside(points)) * face
         held, strength, shown = self._shown(now, face, visible)
-        shown_iod, _, _, _, _, shown_points, shown_base = shown.split(*(STATE[name].size for name in _HELD))
+        shown_iod, _, _, _, _, shown_points, shown_base, shown_skin, shown_light = shown.split(
+            *(STATE[name].size for name in _HELD)
+        )
         shown_points.reshape(-1, LANDMARK_COUNT, 3).called("shown_points_px")
         (shown_base * strength).reshape(-1, LANDMARK_COUNT, 2).called("offset_px")
         shown_iod.reshape(-1).called("iod_px")
+        (shown_skin * strength).called("skin_offset")
+        (shown_light * strength).called("gain_log")
         f.joined(taught.weight, held, strength, shown, taught.off_mean_iod).called("new_state")
         body = f.joined(
             fit.residual(difference - moved),

@@ -89,6 +89,7 @@ def _constant(controls: Controls, fade_s: float, learned: bool) -> F32:
     TARGET.of(row, "falling")[:] = target.falling
     TARGET.of(row, "direct")[:] = target.direct
     TARGET.of(row, "mouth")[:] = controls.mouth
+    TARGET.of(row, "skin")[:] = controls.skin
     TARGET.of(row, "offset_cutoff_hz")[:] = offset_cutoff_hz(controls)
     TARGET.of(row, "fade_s")[:] = fade_s
     return row

@@ -23,7 +23,7 @@ from rtfilter.face.model import MorphableModel
 F32 = npt.NDArray[np.float32]
 
 # Counts changes to the file that is made of the same face model, in this folder and in `rtfilter.face`.
-BUILDER_VERSION = 11
+BUILDER_VERSION = 12
 
 # Number of a face model's identity coefficients at most; unused ones are 0.
 IDENTITY_ROOM: Final = 64
@@ -84,6 +84,7 @@ TARGET: Final = Row(
     ("direct", BLENDSHAPE_COUNT, "direct offset of each blendshape, -2..2 (`Target.direct`)"),
     ("amounts", len(EMOTIONS), "intensity of each emotion, >= 0, for a learned editor; else 0"),
     ("mouth", 1, "speech against emotion, 0..1 (`Controls.mouth`)"),
+    ("skin", 1, "how strongly the skin follows the edit, 0..1.5 (`Controls.skin`)"),
     ("offset_cutoff_hz", 1, "of the offset's smoothing at rest, > 0 (`face.edit.offset_cutoff_hz`)"),
     ("fade_s", 1, "how long the edit takes to come and go, >= 0"),
     ("since_fit_s", 1, "since the last frame that taught the person's neutral; may be negative"),
@@ -107,6 +108,8 @@ STATE: Final = Row(
     ("learned_amounts", len(EMOTIONS), "its smoothed amounts"),
     ("held_points_px", 3 * LANDMARK_COUNT, "the landmarks when the face was last seen, [478, 3]"),
     ("held_offset_px", 2 * LANDMARK_COUNT, "where they went at strength 1, [478, 2]"),
+    ("held_skin", BLENDSHAPE_COUNT, "the offset that weighs the skin's maps, at strength 1"),
+    ("held_gain_log", LANDMARK_COUNT, "log gain of the skin at the landmarks, at strength 1"),
     ("off_mean_iod", 3 * LANDMARK_COUNT, "the person's neutral less the mean face, [478, 3]"),
 )
 
@@ -129,7 +132,7 @@ REPORT: Final = Row(
 
 EXPRESSION = NetworkSpec(
     name="expression",
-    version=2,
+    version=3,
     inputs=(
         TensorSpec(
             "points_px", (None, LANDMARK_COUNT, 3), "landmarks in picture pixels, z smaller is nearer"
@@ -148,6 +151,8 @@ EXPRESSION = NetworkSpec(
         TensorSpec(
             "iod_px", (None,), "pixels of one frontal inter-ocular distance; 0 where nothing is shown"
         ),
+        TensorSpec("skin_offset", (None, BLENDSHAPE_COUNT), "what weighs the skin's maps, faded"),
+        TensorSpec("gain_log", (None, LANDMARK_COUNT), "log gain of the skin at the landmarks, faded"),
         TensorSpec("new_state", (None, STATE.size), "the next frame's state"),
         TensorSpec("report", (None, REPORT.size), "a row of REPORT"),
     ),

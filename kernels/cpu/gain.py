@@ -18,6 +18,14 @@ F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 
+# A smaller change of the brightest pixel rounds to the same level.
+HALF_LEVEL = 0.5 / 255
+
+
+def quiet_gain(colour: F32) -> float:
+    """A gain that changes no pixel by half a level, with each channel's share float32 [3] of it."""
+    return HALF_LEVEL / max(float(np.abs(colour).max()), 1e-6)
+
 
 @njit(cache=CACHE, nogil=True, fastmath=True)
 def add_maps(maps: F32, weights: F32, out: F32) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import zlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any, Final
 from zipfile import BadZipFile
@@ -33,7 +33,7 @@ _DAMAGE = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SkinMaps:
     """K maps of S x S texels in the UV of `face.uv`.
 
@@ -78,11 +78,8 @@ class SkinMaps:
 
     @classmethod
     def builtin(cls) -> SkinMaps:
-        """The committed maps; `none` where there are none."""
-        asset = resources.files("rtfilter.face").joinpath("assets", SKIN_ASSET)
-        if not asset.is_file():
-            return cls.none()
-        return cls.from_npz(io.BytesIO(asset.read_bytes()), "the built-in skin maps")
+        """The committed maps, read once."""
+        return _builtin()
 
     @classmethod
     def from_npz(cls, file: io.BytesIO, name: str) -> SkinMaps:
@@ -120,3 +117,9 @@ class SkinMaps:
             maps *= scale.astype(np.float32)[:, None, None]
         mixing, colour = (np.ascontiguousarray(arrays[key], np.float32) for key in ("mixing", "colour"))
         return cls(maps, mixing, colour)
+
+
+@lru_cache(maxsize=1)
+def _builtin() -> SkinMaps:
+    data = resources.files("rtfilter.face").joinpath("assets", SKIN_ASSET).read_bytes()
+    return SkinMaps.from_npz(io.BytesIO(data), "the built-in skin maps")

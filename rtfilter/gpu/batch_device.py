@@ -19,8 +19,10 @@ from rtfilter.gpu.detector import DetectorGraph
 from rtfilter.gpu.frame_io import Format
 from rtfilter.gpu.graph import BatchGraph
 from rtfilter.gpu.region import stepped_bytes
+from rtfilter.gpu.skin_rows import SkinRows
 from rtfilter.gpu.work import Work, empty_work
 from rtfilter.kernels.device import Device
+from rtfilter.kernels.skin import SkinTable
 from rtfilter.kernels.warp import Warp
 from rtfilter.render.mesh import RingedMesh
 
@@ -88,7 +90,8 @@ class BatchDevice:
             self._runners = {size: (runner(FACE_MESH, size), runner(EXPRESSION, size)) for size in sizes}
             self._detector = DetectorGraph(device, self.stream, runner(FACE_DETECTOR, 1))
             opened.callback(self._detector.close)
-            self._warp = Warp(device, self.stream, mesh.topology(), self.frames_max)
+            self._skins = SkinRows(SkinTable(device, self.stream, self.frames_max + 1))
+            self._warp = Warp(device, self.stream, mesh.topology(), self.frames_max, self._skins.table)
             # Two states a stream, and one for each empty slot of a batch.
             self._table = device.empty((2 * streams + self.frames_max, STATE.size), np.float32)
             self._opened = opened.pop_all()
@@ -133,6 +136,8 @@ class BatchDevice:
         kind = frames[0].frame.format
         slot_bytes = stepped_bytes(max(work.frame.bytes for work in frames))
         graph = self._graph(1 << (len(frames) - 1).bit_length(), kind.room(slot_bytes))
+        for work in frames:
+            work.person = self._skins.row_of(work.skin, [other.skin for other in frames])
         spare_rows = range(2 * self.streams, 2 * self.streams + graph.batch - len(frames))
         for number, work in enumerate([*frames, *(empty_work(kind, row) for row in spare_rows)]):
             work.put(graph, number, slot_bytes)

@@ -180,7 +180,7 @@ class CudaLane:
     def _launch(self, step: Step, roi: Roi | None, region: Box) -> None:
         first, frame = self._first_row, step.frame
         assert first is not None, "this lane is closed"
-        self.last = work = Work(step.upload(region), roi)
+        self.last = work = Work(step.upload(region), roi, skin=self._skin)
         work.rows = (-1 if self._is_new else first + self._row, first + 1 - self._row)
         self._target.write(work.target, step.controls, self._times, step.time_s, frame.width, frame.height)
         if self._follower.look_next and step.faces is None:

@@ -21,6 +21,7 @@ from rtfilter.gpu.frame_io import Format, Slot
 from rtfilter.gpu.replay import Part, Replays
 from rtfilter.kernels import blocks, launch
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
+from rtfilter.kernels.skin import SKIN_NUMBERS, SkinEdit
 from rtfilter.kernels.warp import Warp
 
 F32 = npt.NDArray[np.float32]
@@ -39,7 +40,8 @@ class BatchGraph:
         batch: frames of a launch.
         slot_bytes: the most that a region may take as RGB, and the changed box of it; see `Format.room`.
         parameters: the host side of the upload: blocks [B] crop, points, soften, resample, yuv, edit, carry;
-            target, float32 [B, TARGET.size]. yuv and edit are read for planes alone.
+            target, float32 [B, TARGET.size]; person, int32 [B], the row of skin maps. yuv and edit are read
+            for planes alone.
         results: after `wait`: report [B, R], points_px [B, 478, 3], presence [B], present [B].
         reports: after `wait`: `blocks.REPORT` [B].
     """
@@ -74,6 +76,7 @@ class BatchGraph:
                 "edit": ((batch,), blocks.ADD_EDIT),
                 "carry": ((batch,), blocks.CARRY),
                 "target": ((batch, TARGET.size), np.float32),
+                "person": ((batch,), np.int32),
             },
             batch * slot_bytes,
         )
@@ -135,7 +138,7 @@ class BatchGraph:
 
     def _paint_rgb(self) -> None:
         up = self._up.device
-        self._warp.find_flow(self._stream, *self._shown, up["soften"])
+        self._warp.find_flow(self._stream, *self._shown, up["soften"], self._skin)
         self._warp.resample(self._stream, up["resample"], self._regions, self._changed)
 
     def _paint_planes(self) -> None:
@@ -143,7 +146,7 @@ class BatchGraph:
         assert self._rgb is not None
         stream, up, (before, after) = self._stream, self._up.device, self._rgb
         launch.rgb_from_yuv(stream, up["yuv"], self._regions, before)
-        self._warp.find_flow(stream, *self._shown, up["soften"])
+        self._warp.find_flow(stream, *self._shown, up["soften"], self._skin)
         self._warp.resample(stream, up["resample"], before, after)
         reports = self._warp.reports
         launch.add_edit(stream, up["edit"], reports, before, after, self._regions, self._changed)
@@ -159,6 +162,11 @@ class BatchGraph:
             device.empty((batch, LANDMARKS, 2), np.float32),
             device.empty((batch,), np.float32),
         )
+        self._skin = SkinEdit(
+            self._up.device["person"],
+            device.empty((batch, SKIN_NUMBERS), np.float32),
+            device.empty((batch, LANDMARKS), np.float32),
+        )
         self._mesh_runner.bind(
             {"pixels": self._pixels, "landmarks": self._landmarks, "presence": down["presence"]}
         )
@@ -171,6 +179,8 @@ class BatchGraph:
                 "shown_points_px": self._shown[0],
                 "offset_px": self._shown[1],
                 "iod_px": self._shown[2],
+                "skin_offset": self._skin.offset,
+                "gain_log": self._skin.gain_log,
                 "new_state": self._new_state,
                 "report": down["report"],
             }

@@ -10,6 +10,7 @@ from rtfilter.colour import YuvSpec
 from rtfilter.engines.expression.layout import TARGET
 from rtfilter.engines.spec import F32
 from rtfilter.errors import GpuError
+from rtfilter.face.skin import SkinMaps
 from rtfilter.gpu.frame_io import Format, PlanesUpload, RgbUpload, Upload
 from rtfilter.gpu.graph import BatchGraph
 from rtfilter.gpu.region import changed_box, wanted_box
@@ -28,6 +29,8 @@ class Work:
         roi: the mesh network's square; None where there is no face.
         rows: of the state table, read and written; -1 reads zeros, a new stream.
         target: the row TARGET of this frame (target, weights, times), float32 [TARGET.size].
+        skin: the maps of the person's skin; None: without.
+        person: their row on the device, written by `BatchDevice`.
         look: the frame's pixels, where its faces are to be detected.
         results: see `BatchGraph`, of this frame: [1, ...]. The stream's next step may overwrite them.
         box: the changed box; None where nothing changed.
@@ -43,6 +46,8 @@ class Work:
     roi: Roi | None = None
     rows: tuple[int, int] = (-1, 0)
     target: F32 = field(default_factory=TARGET.zeros)
+    skin: SkinMaps | None = None
+    person: int = 0
     look: U8 | Planes | None = None
     results: dict[str, F32] = field(default_factory=dict)
     box: Box | None = None
@@ -65,6 +70,7 @@ class Work:
         self.frame.put(graph.slot(number, slot_bytes), self.roi)
         graph.parameters["carry"][number] = self.rows
         graph.parameters["target"][number] = self.target
+        graph.parameters["person"][number] = self.person
 
     def take(self, graph: BatchGraph, number: int, slot_bytes: int, *, copied: bool) -> None:
         """Read the frame's results; copied: where another stream's launch may follow, else views."""

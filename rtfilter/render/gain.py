@@ -9,14 +9,12 @@ import numpy.typing as npt
 
 from rtfilter.face.deform import Displacement
 from rtfilter.face.skin import GAIN_MAX, SkinMaps
-from rtfilter.kernels.cpu.gain import add_maps, draw_gain, soften_gain
+from rtfilter.kernels.cpu.gain import add_maps, draw_gain, quiet_gain, soften_gain
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 
-# A smaller change of the brightest pixel is none: it rounds to the same level.
-HALF_LEVEL = 0.5 / 255
 # Weights beyond this are a fault of whoever made them; GAIN_MAX limits what they paint.
 WEIGHT_MAX = 100.0
 
@@ -45,7 +43,7 @@ class SkinGain:
         self._flat = np.ascontiguousarray(skin.maps.reshape(skin.count, skin.side**2))
         self._texture = np.zeros((skin.side, skin.side), np.float32)
         self.colour = np.append(skin.colour, 0.0).astype(np.float32)
-        self.quiet = float(HALF_LEVEL / max(float(np.abs(skin.colour).max()), 1e-6))
+        self.quiet = quiet_gain(skin.colour)
 
     def shows(self, displacement: Displacement) -> bool:
         """Whether a displacement can change a pixel's brightness. ValueError for weights of other maps."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
+from rtfilter.face.uv import skin_uv
 from rtfilter.kernels.cpu.extend import extend_iris, extend_ring
 from rtfilter.kernels.cpu.parts import extend_part
 from rtfilter.kernels.cpu.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH, OUTSIDE, SHARP, SKIN
@@ -114,7 +115,7 @@ class RingedMesh:
             raise ValueError("a mesh whose openings stretch: the kernels have rigid parts only")
         openings = tuple(opening for opening, _ in self._openings)
         surface = (lm.LANDMARK_COUNT, self.triangles, self.labels, self._oval, _LOOPS)
-        return MeshTopology(*surface, openings, DESIGN, BEHIND_IOD)
+        return MeshTopology(*surface, openings, DESIGN, BEHIND_IOD, skin_uv())
 
     def extend(self, displacement: Displacement) -> tuple[F32, F32]:
         """Destination vertices [V, 3] and offsets [V, 2] in pixels, ring and openings included."""

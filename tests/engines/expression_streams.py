@@ -15,6 +15,7 @@ from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, TARGET
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
+from rtfilter.face.skin import SkinMaps
 from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.tracking.base import Landmarks
@@ -96,10 +97,12 @@ class GraphStream:
         report, present = self.report[0], self._present
         shown = bool(REPORT.of(report, "shown")[0])
         place = out["shown_points_px"][0].copy(), out["offset_px"][0].copy(), float(out["iod_px"][0])
-        assert shown or not np.any(place[1])
+        offset = out["skin_offset"][0].copy()
+        skin = SkinMaps.builtin().weights(offset, offset), out["gain_log"][0].copy()
+        assert shown or not (np.any(place[1]) or np.any(skin[0]) or np.any(skin[1]))
         mean = builtin().mean_iod
         return Shown(
-            Displacement(*place) if shown else None,
+            Displacement(*place, *skin) if shown else None,
             face_state(report, len(builtin().identity_basis)) if present else None,
             REPORT.of(report, "offset").astype(np.float64) if present else None,
             float(REPORT.of(report, "strength")[0]),
@@ -162,6 +165,8 @@ def differences(numpy: Shown, graph: Shown) -> dict[str, float]:
         one, two = numpy.displacement, graph.displacement
         assert np.array_equal(one.points_px, two.points_px)
         found["displacement_iod"] = _largest(one.offset_px - two.offset_px) / one.iod_px
+        found["skin"] = _largest(one.skin_weights - two.skin_weights)
+        found["light"] = _largest(one.gain_log - two.gain_log)
         found["scale"] = abs(two.iod_px / one.iod_px - 1.0)
     if numpy.face is not None and graph.face is not None:
         a, b = numpy.face, graph.face

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import EDITABLE, EMOTIONS, Controls
+from rtfilter.face.skin import SkinMaps
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.file import FileSource
@@ -31,6 +32,8 @@ MEASURED = {
     "residual_iod": 8.4e-6,
     "learned_iod": 5.4e-6,
     "weight": 1e-5,
+    "skin": 1.1e-5,
+    "light": 0.0,
 }
 TARGETS = [
     *(
@@ -38,7 +41,7 @@ TARGETS = [
         for name, mouth in zip(EMOTIONS, np.linspace(0, 1, len(EMOTIONS)), strict=True)
     ),
     Controls({"happy": 1.5, "surprised": 1.5}, intensity=1.5, mouth=0.0, smoothing=0.0),
-    Controls({"angry": 0.7}, valence=-0.5, arousal=0.8, smoothing=1.0),
+    Controls({"angry": 0.7}, valence=-0.5, arousal=0.8, smoothing=1.0, skin=0.4),
     Controls(blendshapes={"mouthSmileLeft": 0.3, "browInnerUp": -0.4, "eyeBlink": 1.0, "jawOpen": 0.5}),
     Controls({"happy": 0.5}, mouth=0.0, blendshapes=dict.fromkeys(EDITABLE, 1.5)),
     Controls(blendshapes=dict.fromkeys(EDITABLE, -1.5)),
@@ -127,7 +130,8 @@ def test_filtered_frames_are_the_cpu_lanes(shared: Path) -> None:
     answers, size = tracked(path, 60)
     numpy, graph = NumpyStream(), GraphStream()
     model = builtin()
-    renderer, source = CpuRenderer(RingedMesh(model.triangles, model.holes)), FileSource(path)
+    renderer = CpuRenderer(RingedMesh(model.triangles, model.holes), SkinMaps.builtin())
+    source = FileSource(path)
     differing = worst = pixels = 0
     for k, points in enumerate(answers):
         frame = source.read()

@@ -162,6 +162,7 @@ def test_what_the_graph_holds(runtime: HostRuntime, demo: list[Frame]) -> None:
     painting = watch.recorded[watch.recorded.index("launch carry_back") + 1 :]
     assert painting == [
         "launch rgb_from_yuv",
+        "launch add_maps",
         "launch mesh_extend",
         "launch rasterise_flow",
         "launch interpolate_flow",

@@ -120,6 +120,7 @@ def test_the_graph_is_recorded_once_for_a_size(runtime: HostRuntime, watch: Watc
         "launch points",
         "call",
         "launch carry_back",
+        "launch add_maps",
         "launch mesh_extend",
         "launch rasterise_flow",
         "launch interpolate_flow",

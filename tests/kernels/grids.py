@@ -66,6 +66,8 @@ class Grids:
         self.flow = bench.empty((batch, GRID_CELLS, 2), np.float32)
         self.soft = bench.empty((batch, GRID_CELLS, 2), np.float32)
         self.labels = bench.empty((batch, GRID_CELLS), np.uint8)
+        # Nothing is lit: of these, nothing is read.
+        self.dark = (bench.empty(batch, blocks.SKIN_LIGHT), *(bench.empty(1, np.float32) for _ in range(3)))
 
     def draw(
         self,
@@ -117,9 +119,12 @@ class Grids:
         )
         grid, threads = (blocks_of_flow, 1, batch), (FLOW_BLOCK, 1, 1)
         memory = (self.keys, self.flow, self.labels)
-        launch("interpolate_flow", grid, threads, heads, put, drawn, triangles, *memory)
+        dark = (*self.dark, np.int32(0), self.dark[1])
+        launch("interpolate_flow", grid, threads, heads, put, drawn, triangles, *memory, *dark)
         softens = bench.put(np.repeat(soften, batch))
-        launch("soften_flow", grid, threads, softens, heads, self.flow, self.labels, self.soft)
+        launch(
+            "soften_flow", grid, threads, softens, heads, self.flow, self.labels, self.soft, *self.dark[1:3]
+        )
         bench.stream.wait()
         made = []
         for n, one in enumerate(heaps):

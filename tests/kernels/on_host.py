@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from rtfilter.face.skin import SkinMaps
 from rtfilter.kernels import blocks
+from rtfilter.kernels.skin import SkinEdit, SkinTable
 from rtfilter.kernels.warp import MeshTopology, Warp
 from tests.host_gpu.device import HostDevice, HostDeviceArray, HostStream
 
@@ -83,6 +86,21 @@ def set_i420(made: np.ndarray, width: int, height: int, offset: int = 0) -> int:
     return cr + small[0] * small[1]
 
 
+@dataclass(frozen=True)
+class Skin:
+    """Maps, an offset [52] that weighs them, and the light at the landmarks [478]."""
+
+    maps: SkinMaps
+    offset: np.ndarray
+    gain_log: np.ndarray
+
+    def on(self, bench: Bench, table: SkinTable) -> SkinEdit:
+        """In the table's second row; its first one stays without maps."""
+        table.put(1, self.maps.maps, self.maps.mixing, self.maps.colour)
+        numbers = (np.float32(self.offset)[None], np.float32(self.gain_log)[None])
+        return SkinEdit(bench.put(np.ones(1, np.int32)), *(bench.put(part) for part in numbers))
+
+
 class Warped:
     """One face through the warp's kernels: the report, the soft flow, and the picture with its box pasted."""
 
@@ -95,24 +113,28 @@ class Warped:
         offset_px: np.ndarray,
         iod_px: float,
         region: Box | None = None,
+        skin: Skin | None = None,
     ) -> None:
         height, width = rgb.shape[:2]
         x0, y0, x1, y1 = region or (0, 0, width, height)
         where = {"region_x": x0, "region_y": y0, "region_width": x1 - x0, "region_height": y1 - y0}
         source = padded_rows(rgb[y0:y1, x0:x1])
         pitch = source.shape[1]
-        warp = Warp(bench.device, bench.stream, mesh)
+        table = SkinTable(bench.device, bench.stream, 2)
+        warp = Warp(bench.device, bench.stream, mesh, skins=table)
         changed = bench.empty(source.shape, np.uint8)
         soften = block(blocks.SOFTEN, picture_width=width, picture_height=height, **where)
         resample = block(blocks.RESAMPLE, source_pitch=pitch, changed_pitch=pitch, **where)
         moved = (bench.put(points_px[None]), bench.put(offset_px[None]), bench.put(np.float32([iod_px])))
-        warp.find_flow(bench.stream, *moved, bench.put(soften))
+        edit = None if skin is None else skin.on(bench, table)
+        warp.find_flow(bench.stream, *moved, bench.put(soften), edit)
         warp.resample(bench.stream, bench.put(resample), bench.put(source), changed)
         bench.stream.wait()
         self.vertices, self.flows = warp._vertices.array[0], warp._flows.array[0]
         self.report = warp.reports.array[0]
         cells = (int(self.report["rows"]), int(self.report["columns"]))
         self.flow = warp.soft.array[0, : cells[0] * cells[1]].reshape(*cells, 2)
+        self.gain = warp.gain.array[0, : cells[0] * cells[1]].reshape(cells)
         self.box: Box = tuple(int(self.report[name]) for name in ("x0", "y0", "x1", "y1"))
         self.wanted: Box = tuple(int(self.report[f"wanted_{name}"]) for name in ("x0", "y0", "x1", "y1"))
         self.rgb = rgb.copy()

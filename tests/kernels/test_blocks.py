@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtfilter.kernels import blocks, launch, source, topology, warp
-from rtfilter.kernels.cpu import iris, rasterise, resample
-from rtfilter.render import cpu
+from rtfilter.face.skin import GAIN_MAX
+from rtfilter.kernels import blocks, launch, skin, source, topology, warp
+from rtfilter.kernels.cpu import iris, paint_row, rasterise, resample
+from rtfilter.render import cpu, gain
 from tests.host_gpu import build as host_build
 
 CONSTANT = re.compile(r"^constexpr (?:int|float) (\w+) = ([^;]+);", re.M)
@@ -49,7 +50,9 @@ def test_the_compiled_structs_lie_as_the_types(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [launch, warp, resample, topology, iris], ids=lambda module: module.__name__
+    "module",
+    [launch, warp, topology, skin, resample, paint_row, iris],
+    ids=lambda module: module.__name__,
 )
 def test_constants_have_the_same_names_and_values(module: object) -> None:
     known = constants()
@@ -64,7 +67,9 @@ def test_constants_have_the_same_names_and_values(module: object) -> None:
                "IRIS_BLOCK", "IRIS_NUMBERS"},
         topology: {"MESH_BLOCK", "MESH_VERTICES_MAX", "MESH_OVAL_MAX", "MESH_LOOPS_MAX", "MESH_OPENINGS_MAX",
                    "MESH_RIM_MAX"},
-        resample: {"PHASES", "PHASE_BITS"},
+        skin: {"SKIN_BLOCK", "SKIN_MAPS_MAX", "SKIN_SIDE_MAX", "SKIN_NUMBERS", "SKIN_TEXELS"},
+        resample: {"PHASES"},
+        paint_row: {"PHASES", "PHASE_BITS"},
         iris: {"IRIS_HEAD", "IRIS_PLACES", "IRIS_BINS", "IRIS_PROFILE", "IRIS_NUMBERS", "IRIS_REACH",
                "IRIS_FADE", "IRIS_LEAST_PX", "IRIS_SHADE", "IRIS_SHADE_DEPTH", "IRIS_WEIGHT", "IRIS_ENOUGH",
                "IRIS_FINE_PX"},
@@ -78,7 +83,10 @@ def test_the_cpu_renderers_choices_are_the_kernels() -> None:
     assert known["CELLS_PER_IOD"] == cpu.CELLS_PER_IOD
     assert known["LARGE_IOD_PX"] == cpu.LARGE_IOD_PX
     assert np.float32(known["STILL_PX"]) == np.float32(cpu.STILL_PX)
-    assert known["LABEL_SKIN"] == rasterise.SKIN
+    assert (known["LABEL_SKIN"], known["LABEL_SHARP"]) == (rasterise.SKIN, rasterise.SHARP)
+    assert known["GAIN_MAX"] == GAIN_MAX
+    assert known["SKIN_WEIGHT_MAX"] == gain.WEIGHT_MAX
+    assert known["SKIN_MIXING"] == skin.SKIN_MAPS_MAX * skin.SKIN_NUMBERS
 
 
 def test_the_kernels_stay_plain() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtfilter.kernels.cpu.rasterise import moving_extent
-from rtfilter.render.cpu import STILL_PX, _moved_box
+from rtfilter.render.cpu import STILL_PX, Field, _changed_box
 from rtfilter.system.arrays import Box
 from tests.kernels.grids import Drawn, Grids, Heap, heap, on_cpu
 from tests.kernels.on_host import Bench, in_both_orders
@@ -120,7 +120,8 @@ def test_the_changed_box_is_the_cpu_lanes(seed: int, x: float, y: float, cell: f
     origin = tuple(float(v) for v in np.float32([x, y, cell]))
     size = (int(rng.integers(1, 700)), int(rng.integers(1, 700)))
     (got,) = Grids(Bench()).draw([one], origin, Box(0, 0, *size), size, count)
-    want = _moved_box(got.soft, np.float32(origin), *size)
+    field = Field(got.soft, np.zeros((0, 0), np.float32), np.float32(origin))
+    want = _changed_box(field, 0.002, *size)
     assert box_of(got.report) == box_of(got.report, "wanted_") == want
     extent = moving_extent(got.soft, STILL_PX * 0.7)
     if extent[2] >= extent[0]:

@@ -65,6 +65,7 @@ def launched(
         bench.put(reports),
         bench.put(np.concatenate(sources)),
         bench.put(soft),
+        bench.put(np.zeros(1, np.float32)),  # gains: nothing is lit
     )
     nothing = bench.put(np.full((len(jobs), MESH_OPENINGS_MAX, IRIS_NUMBERS), np.nan, np.float32))
     irises = (nothing, np.int32(0))
