@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from rtfilter.bench import gpu_machine, gpu_parity, gpu_streams, gpu_timing
+from rtfilter.bench import gpu_machine, gpu_parity, gpu_streams, gpu_texture, gpu_timing
 from rtfilter.bench.gpu_machine import BEST, CUDA, ORT, PROCESSOR, RUNTIMES, SO_FAR, Machine
 from rtfilter.engines.driver import NoGpuError
 from rtfilter.errors import RtfilterError
@@ -39,6 +39,7 @@ STEPS: dict[str, tuple[Step, int]] = {
     "streams": (gpu_streams.streams, 240),
     "networks": (gpu_timing.networks, 240),
     "memory": (gpu_streams.memory, 120),
+    "texture": (gpu_texture.texture, 300),
 }
 # What is measured with another runtime where the best one fails, or there is none.
 AGAIN = {ORT: ("lanes", "latency", "engines"), PROCESSOR: ("lanes", "latency")}
