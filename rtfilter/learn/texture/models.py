@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -57,9 +59,12 @@ class Networks(nn.Module):
 
     path_mean: Tensor
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, skin: npt.NDArray[np.bool_] | None = None) -> None:
+        """skin: bool [S, S], where maps are; elsewhere they are 0."""
         super().__init__()
         self.texture, self.critic = Texture(shape), Discriminator(shape)
+        if skin is not None:
+            self.texture.generator.skin.copy_(torch.from_numpy(skin))
         self.average = copy.deepcopy(self.texture).requires_grad_(False).eval()
         self.register_buffer("path_mean", torch.zeros(()))
 

@@ -135,9 +135,10 @@ class Block(nn.Module):
 
 
 class Generator(nn.Module):
-    """From latents to maps. `average`: the running mean of w, [D]."""
+    """From latents to maps. `average`: the running mean of w, [D]. `skin`: [S, S], 0 where there is none."""
 
     average: Tensor
+    skin: Tensor
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -152,6 +153,7 @@ class Generator(nn.Module):
             for a, b, one in zip(inputs, channels, shape.resolutions, strict=True)
         )
         self.register_buffer("average", torch.zeros(shape.latent))
+        self.register_buffer("skin", torch.ones(shape.size, shape.size))
 
     def latents(self, z: Tensor) -> Tensor:
         """w [B, D] of z [B, D]."""
@@ -174,7 +176,7 @@ class Generator(nn.Module):
             assert isinstance(block, Block)
             x = block.second(block.first(x, w, noisy), w, noisy) + block.fixed
             picture = picture + block.picture(x, w, noisy)
-        return picture
+        return picture * self.skin
 
     def weights(self) -> dict[str, F32]:
         """What `engines.texture` needs, with the learning rates' factors inside."""

@@ -82,7 +82,7 @@ class TextureSettings:
     mapping: int = 3
     reconstruct: float = 1.0
     edit: float = 1.0
-    adversarial: float = 0.03
+    adversarial: float = 0.02
     adversarial_every: int = 2
     near: float = 0.002
     r1: float = 1.0

@@ -88,7 +88,7 @@ class Training:
         self._names = ", ".join(one.person for one in people)
         self._shape = settings.shape(people[0].size)
         torch.manual_seed(seed)
-        self.networks = Networks(self._shape).to(group.device)
+        self.networks = Networks(self._shape, people[0].mask > 0.0).to(group.device)
         if settings.start is not None:
             self._begin_from(settings.start)
         self.optimisers = [
