@@ -40,12 +40,13 @@ def reenact(
     *,
     count: int = PAIRS,
     maps: Path | None = None,
+    texture: Path | None = None,
     sheets: Path | None = None,
 ) -> dict[str, Any]:
     """All figures of all clips, and of all pairs of takes (neutral, feeling) of one sentence by one person.
 
-    count: at most so many pairs of frames each. maps: a file, see `Lesson`. sheets: a folder for pictures of
-    the first pairs. Raises InputError for what cannot be read or shows no face, UsageError without a clip.
+    count: at most so many pairs of frames each. maps, texture: see `Lesson`. sheets: a folder for pictures
+    of the first pairs. Raises InputError for what cannot be read or shows no face, UsageError without a clip.
     """
     if not clips and not takes:
         raise UsageError("bench reenact: give clips, such as `rtfilter bench reenact talk.mp4`, or --pairs")
@@ -54,6 +55,10 @@ def reenact(
     jobs = [*((clip,) for clip in clips), *takes]
     for path in dict.fromkeys(path for job in jobs for path in job):
         opened(path).close()
+    if texture is not None and not texture.exists():
+        raise InputError(
+            f"{texture}: no such file or folder: expected what `rtfilter learn texture-export` wrote"
+        )
     results: list[dict[str, Any]] = []
     stages_left_out: dict[str, str] = {}
     clips_left_out: dict[str, str] = {}
@@ -67,7 +72,7 @@ def reenact(
             clips_left_out[" to ".join(Path(path).stem for path in paths)] = str(error)
             notify(f"left out: {error}")
             continue
-        stages, missing = open_stages(Lesson(model, tracked, own))
+        stages, missing = open_stages(Lesson(model, tracked, own, texture))
         stages_left_out |= missing
         try:
             results.append(_clip_result(tracked, pairs, stages, model, sheets))
@@ -80,6 +85,7 @@ def reenact(
     return {
         **head,
         "maps": None if maps is None else maps.name,
+        "texture": None if texture is None else texture.name,
         "left_out": stages_left_out,
         "clips_left_out": clips_left_out,
         "clips": results,

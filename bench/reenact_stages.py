@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from rtfilter.bench.reenact_footage import Clip
 from rtfilter.bench.reenact_light import estimate, gain_log
+from rtfilter.engines.expression.texture_delta import TextureDelta
 from rtfilter.errors import InputError, RtfilterError
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
@@ -59,12 +60,14 @@ class Lesson:
     """What a stage may learn from and use.
 
     clips: of the person, see `Clip.lesson`; frames from `Clip.test_from` on are the test. maps: in place of
-    the built-in ones, such as some that were learned without this person.
+    the built-in ones, such as some that were learned without this person. texture: the person's generator, a
+    file of `rtfilter learn texture-export`, or a folder with CLIP.texture.onnx for each clip.
     """
 
     model: MorphableModel
     clips: Sequence[Clip]
     maps: SkinMaps | None = None
+    texture: Path | None = None
 
 
 def no_edit(_lesson: Lesson) -> Stage:
@@ -110,9 +113,16 @@ def own_maps(lesson: Lesson) -> Stage:
     return _rendered("own maps", lesson, Means(skin=skin))
 
 
-def generated(_lesson: Lesson) -> Stage:
-    """And by a generator of this person's texture."""
-    raise StageMissing("no generator was trained of this person")
+def generated(lesson: Lesson) -> Stage:
+    """And by a generator of this person's texture, in place of maps; without light."""
+    if lesson.texture is None:
+        raise StageMissing("no generator of this person: give --texture, of `rtfilter learn texture-export`")
+    path = lesson.texture
+    if path.is_dir():
+        path = path / f"{lesson.clips[0].name}.texture.onnx"
+        if not path.is_file():
+            raise StageMissing(f"{path}: no such file")
+    return _rendered("generator", lesson, Means(texture=TextureDelta.load(path)))
 
 
 class Rung(NamedTuple):
@@ -160,11 +170,13 @@ def compared_with(shown: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What an edit may use. rigid: see `RingedMesh`. light: see `reenact_light.estimate`."""
+    """What an edit may use. rigid: see `RingedMesh`. light: see `reenact_light.estimate`. texture: in place
+    of skin."""
 
     rigid: bool = True
     skin: SkinMaps | None = None
     light: F64 | None = None
+    texture: TextureDelta | None = None
 
 
 def _rendered(name: str, lesson: Lesson, means: Means) -> Stage:
@@ -179,11 +191,19 @@ def _rendered(name: str, lesson: Lesson, means: Means) -> Stage:
         moved = displacement(basis, face, offset)
         if means.skin is not None:
             moved = replace(moved, skin_weights=means.skin.weights(face.expression, offset))
+        if means.texture is not None:
+            renderer.use_skin(means.texture.maps(face.expression, offset))
+            moved = replace(moved, skin_weights=np.ones(1, np.float32))
         if means.light is not None:
             moved = replace(moved, gain_log=gain_log(means.light, face, offset, LIGHT_STRENGTH))
         return renderer.render(Frame.from_rgb(rgb), moved).rgb
 
-    return Stage(name, edit, renderer.close)
+    def close() -> None:
+        renderer.close()
+        if means.texture is not None:
+            means.texture.close()
+
+    return Stage(name, edit, close)
 
 
 def _light_of(lesson: Lesson) -> F64:

@@ -80,6 +80,7 @@ def _reenact(arguments: argparse.Namespace) -> int:
         notify,
         count=arguments.count or PAIRS,
         maps=None if arguments.maps is None else Path(arguments.maps),
+        texture=None if arguments.texture is None else Path(arguments.texture),
         sheets=None if arguments.sheets is None else Path(arguments.sheets),
     )
     print(json.dumps(document, indent=2) if arguments.json else text_of(document))
@@ -87,7 +88,7 @@ def _reenact(arguments: argparse.Namespace) -> int:
 
 
 def _refuse_options_of_reenact(arguments: argparse.Namespace) -> None:
-    for name in ("clips", "pairs", "maps", "sheets", "count"):
+    for name in ("clips", "pairs", "maps", "texture", "sheets", "count"):
         if getattr(arguments, name):
             what = f"the clip {arguments.clips[0]!r}" if name == "clips" else f"--{name}"
             raise UsageError(f"{what} goes with `rtfilter bench reenact`")

@@ -232,5 +232,10 @@ def reenact_options(parser: Parser) -> None:
         help="two takes of one sentence by one person; may be repeated",
     )
     group.add_argument("--maps", metavar="FILE", help="skin maps in place of the built-in ones")
+    group.add_argument(
+        "--texture",
+        metavar="FILE|DIR",
+        help="the person's generator, or CLIP.texture.onnx of each (docs/texture.md)",
+    )
     group.add_argument("--count", type=count, metavar="N", help="pairs of frames a clip (default 24)")
     group.add_argument("--sheets", metavar="DIR", help="write pictures of the strongest pairs there")

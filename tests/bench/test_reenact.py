@@ -101,6 +101,12 @@ def film(path: Path, frames: int) -> Path:
         (["bench", "reenact", "nowhere.mp4"], "nowhere.mp4: no such file", 1),
         (["bench", "reenact", "demo", "--pairs", "one.mp4"], "expected 2 arguments", 2),
         (["bench", "webrtc", "a.mp4"], "'a.mp4' goes with `rtfilter bench reenact`", 2),
+        (
+            ["bench", "reenact", "demo", "--texture", "nowhere.onnx"],
+            "nowhere.onnx: no such file or folder",
+            1,
+        ),
+        (["bench", "--texture", "x"], "--texture goes with `rtfilter bench reenact`", 2),
         (["bench", "--sheets", "x"], "--sheets goes with `rtfilter bench reenact`", 2),
         (["bench", "reenact", "demo", "--maps", "nowhere.npz"], "nowhere.npz", 1),
     ],
