@@ -106,9 +106,9 @@ class Controls:
     valence: float = 0.0
     arousal: float = 0.0
     smoothing: float = 0.5
+    skin: float = 1.0
     bypass: bool = False
     blendshapes: Mapping[str, float] = field(default_factory=dict)
-    skin: float = 1.0
 
     def __post_init__(self) -> None:
         for table, low in (("emotions", 0.0), ("blendshapes", -INTENSITY_MAX)):

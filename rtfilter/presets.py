@@ -46,7 +46,7 @@ class Preset:
     def as_emotion(self, amount: float) -> dict[str, dict[str, float]]:
         """The preset's `emotions` and `blendshapes`, scaled by `amount`, 0..1.5.
 
-        Its other values (mouth, smoothing) are left out. Raises UsageError for a preset with valence or
+        Its other values (mouth, smoothing, skin) are left out. Raises UsageError for a preset with valence or
         arousal, which cannot be added up.
         """
         in_range(f"emotion {self.name}", amount, 0.0, INTENSITY_MAX)

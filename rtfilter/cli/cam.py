@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rtfilter.sinks.virtualcam import VirtualCameraSink
 
 # Options that the service gets, too.
-_VALUES = ("input", "device", "preset", "valence", "arousal", "intensity", "mouth", "smoothing", "width",
-           "height", "fps", "lane", "editor", "profile")  # fmt: skip
+_VALUES = ("input", "device", "preset", "valence", "arousal", "intensity", "mouth", "smoothing", "skin",
+           "width", "height", "fps", "lane", "editor", "profile")  # fmt: skip
 _OF_PANEL = ("port", "token_file")
 _FLAGS = ("compare", "no_idle", "panel", "allow_cpu")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from rtfilter.config import config_path, settings_from_environment, settings_from_file
-from rtfilter.controls import EMOTIONS, INTENSITY_MAX, TABLES
+from rtfilter.controls import EMOTIONS, INTENSITY_MAX, SKIN_MAX, TABLES
 from rtfilter.errors import UsageError
 from rtfilter.system.files import write_text_atomically
 
@@ -26,6 +26,7 @@ KEYS_EXPLAINED: Final[Mapping[str, tuple[str, str]]] = {
     "valence": ("0.3", "-1 unpleasant .. 1 pleasant (default 0)"),
     "arousal": ("0.1", "-1 drowsy .. 1 excited (default 0)"),
     "smoothing": ("0.5", "0 follows at once .. 1 calmest (default 0.5)"),
+    "skin": ("1.0", f"how strongly folds and light of the skin follow, 0..{SKIN_MAX} (default 1)"),
     "bypass": ("false", "true passes every frame through untouched (default false)"),
     "input": ('"camera:0"', "what to filter: a file, camera:N or demo"),
     "output": ('"virtualcam"', "where it goes: a file, virtualcam or null"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from rtfilter.cli.parser import Parser, bitrate, checked, count, one_of, seconds, share, size, whole
 from rtfilter.config import parse_blendshapes, parse_target
-from rtfilter.controls import EMOTIONS, INTENSITY_MAX
+from rtfilter.controls import EMOTIONS, INTENSITY_MAX, SKIN_MAX
 from rtfilter.gpu.choose import LANE_SYNONYMS, LANES
 
 CODECS = ("h264", "hevc", "ffv1", "vp9", "gif")
@@ -120,6 +120,7 @@ def control_options(parser: argparse.ArgumentParser) -> None:
             "1 keeps opening and width of the lips, 0 lets emotion change both (default 0.4)",
         ),
         ("--smoothing", "S", 0, 1, "0 follows at once .. 1 calmest (default 0.5)"),
+        ("--skin", "K", 0, SKIN_MAX, "how strongly folds and light of the skin follow (default 1)"),
     ):
         group.add_argument(option, metavar=metavar, type=share(low, high), help=explained)
 

@@ -24,7 +24,7 @@ from rtfilter.system.tomlfile import toml_text
 
 USE = "; use it with: rtfilter run --preset {} ..."
 HELP = "\n# What a preset may name; the rest is left as it is. Remove the # to use a line.\n" + explained(
-    ("intensity", "mouth", "smoothing", "valence", "arousal", "emotions", "blendshapes")
+    ("intensity", "mouth", "smoothing", "skin", "valence", "arousal", "emotions", "blendshapes")
 )
 
 

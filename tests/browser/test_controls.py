@@ -20,7 +20,8 @@ const [script, done] = arguments;
 import("/static/controls.js").then(async ({ Controls }) => {
   const sent = [];
   const controls = new Controls((message) => sent.push(message) > 0, () => {});
-  const base = {emotions: {}, intensity: 1, mouth: 1, valence: 0, arousal: 0, smoothing: 0.5, bypass: false};
+  const base = {emotions: {}, intensity: 1, mouth: 1, valence: 0, arousal: 0, smoothing: 0.5, skin: 1,
+    bypass: false};
   controls.begin(base);
   const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
   const run = new Function("controls", "sent", "base", "frame", `return (async () => {${script}})()`);
@@ -170,6 +171,7 @@ def test_every_control_has_a_name_and_the_wheel_agrees_with_the_filter(panel: Pa
         "intensity",
         "mouth",
         "smoothing",
+        "skin",
     }
 
 

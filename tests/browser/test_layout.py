@@ -48,6 +48,7 @@ def test_the_main_controls_need_no_scrolling(panel: Panel, browser: Chrome) -> N
             "emotions-neutral",
             "intensity",
             "smoothing",
+            "skin",
         ):
             box = panel.run(f"return document.getElementById('{at}').getBoundingClientRect().toJSON()")
             assert 0 <= box["top"] < box["bottom"] <= 900, at

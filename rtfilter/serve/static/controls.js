@@ -12,6 +12,7 @@
  * @property {number} valence
  * @property {number} arousal
  * @property {number} smoothing
+ * @property {number} skin
  * @property {boolean} bypass
  * @property {Record<string, number>} [blendshapes] By ARKit's names: from presets and scripts, no slider of this page.
  * @typedef {Record<string, any>} Flat
@@ -113,7 +114,7 @@ export class Controls {
   /** Back to the defaults: in a merge patch that is null. */
   reset() {
     this.#named.clear();
-    const changes = Object.fromEntries(["emotions", "intensity", "mouth", "valence", "arousal", "smoothing", "bypass", "blendshapes"].map((name) => [name, null]));
+    const changes = Object.fromEntries(["emotions", "intensity", "mouth", "valence", "arousal", "smoothing", "skin", "bypass", "blendshapes"].map((name) => [name, null]));
     this.#send({ type: "controls", changes });
   }
 

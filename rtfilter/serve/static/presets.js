@@ -80,8 +80,8 @@ export class Presets {
   async #save() {
     const name = this.#name.value.trim().toLowerCase().replace(/[^a-z0-9_-]+/g, "-").replace(/^[-_]+|-+$/g, "").slice(0, 40);
     if (!name) return this.#notify("Give it a name, such as my-mood.", "");
-    const { intensity, mouth, smoothing, blendshapes } = this.controls.values;
-    const rest = { intensity, mouth, smoothing, ...(this.controls.shapes.length > 0 && { blendshapes }) };
+    const { intensity, mouth, smoothing, skin, blendshapes } = this.controls.values;
+    const rest = { intensity, mouth, smoothing, skin, ...(this.controls.shapes.length > 0 && { blendshapes }) };
     const emotions = Object.fromEntries(Object.entries(this.controls.mix).filter(([, amount]) => amount > 0));
     try {
       const answer = await request("PUT", `/api/presets/${encodeURIComponent(name)}`, {
@@ -105,7 +105,7 @@ export class Presets {
     const same = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(a - b) < 0.005;
     return (
       [...names].every((name) => same(wanted[name] ?? 0, now[name] ?? 0)) &&
-      /** @type {const} */ (["intensity", "mouth", "smoothing"]).every((name) => values[name] === undefined || same(values[name], this.controls.number(name)))
+      /** @type {const} */ (["intensity", "mouth", "smoothing", "skin"]).every((name) => values[name] === undefined || same(values[name], this.controls.number(name)))
     );
   }
 }

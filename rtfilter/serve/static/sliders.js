@@ -9,7 +9,11 @@ const FEEL = [
   ["intensity", "Intensity", "How much of the whole mix. Above 1 exaggerates."],
   ["mouth", "Mouth", "1 keeps the lips as they speak, 0 lets emotion win."],
   ["smoothing", "Smoothing", "0 follows at once, 1 is calmest."],
+  ["skin", "Skin", "How strongly folds and light follow the expression."],
 ];
+
+/** Controls that exaggerate, as emotions do. */
+const ABOVE_ONE = ["intensity", "skin"];
 
 export class Sliders {
   #shapes = element("shapes", HTMLElement);
@@ -25,7 +29,7 @@ export class Sliders {
     this.controls = controls;
     const mood = emotions.map((name) => this.#row(`emotions.${name}`, name, intensityMax, ""));
     element("emotions", HTMLElement).replaceChildren(...mood);
-    const feel = FEEL.map(([name, label, hint]) => this.#row(name, label, name === "intensity" ? intensityMax : 1, hint));
+    const feel = FEEL.map(([name, label, hint]) => this.#row(name, label, ABOVE_ONE.includes(name) ? intensityMax : 1, hint));
     element("feel", HTMLElement).replaceChildren(...feel);
   }
 
