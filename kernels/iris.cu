@@ -9,6 +9,8 @@ constexpr int IRIS_NUMBERS = IRIS_PROFILE + 8 * IRIS_BINS;
 constexpr int IRIS_WEIGHT = 16;
 constexpr float IRIS_REACH = 1.7f;
 constexpr float IRIS_FADE = 1.4f;
+constexpr float IRIS_COVERS_FROM = -1.35f;
+constexpr float IRIS_COVERS_TO = -1.05f;
 constexpr float IRIS_OPEN_FROM = 0.55f;
 constexpr float IRIS_OPEN_TO = 0.95f;
 constexpr float IRIS_LEAST_PX = 2.0f;
@@ -56,8 +58,10 @@ static __device__ void paint_iris(const float* record, float x, float y, unsigne
     for (int side = 0; side < 2; ++side) {
         const float sign = side ? -1.0f : 1.0f, was = height_at(record, side, along);
         const float uncovered = sign * (was - edges[side]);
+        const float middle = record[IRIS_HEAD + side * IRIS_PLACES + IRIS_PLACES / 2];
+        const float covers = ramp(sign * middle / tall, IRIS_COVERS_FROM, IRIS_COVERS_TO);
         if (!(uncovered > 0.0f)) continue;
-        const float overlap = fminf(IRIS_OVERLAP * tall, uncovered);
+        const float overlap = fminf(IRIS_OVERLAP * (0.3f + 0.7f * covers) * tall, uncovered);
         float share = clamped(1.0f - sign * (across - was) / overlap, 0.0f, 1.0f);
         share *= share * (3.0f - 2.0f * share);
         hidden = fmaxf(hidden, share * fminf(uncovered / (0.1f * tall), 1.0f));

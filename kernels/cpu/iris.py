@@ -33,8 +33,10 @@ IRIS_LEAST_PX = 2.0  # a smaller iris is left to the warp
 # Under the upper lid lie lashes and shadow, under the lower one its wet edge: from, to, in radii.
 IRIS_UPPER = (0.12, 0.4)
 IRIS_LOWER = (0.04, 0.2)
-# How far into what the source shows the painting reaches, in radii, and no further than is uncovered.
+# How far into what the source shows the painting reaches, in radii, and no further than is uncovered; 0.3 of
+# that under a lid that covers nothing of the iris: the height of its line over the centre, in radii.
 IRIS_OVERLAP = 0.35
+IRIS_COVERS = (-1.35, -1.05)
 IRIS_SHADE, IRIS_SHADE_DEPTH = 0.6, 0.9  # of the lid's new shadow, at the lid; how far it falls, in radii
 IRIS_WEIGHT = 16  # of a pixel that is fully seen: sums are whole numbers, the same in any order
 IRIS_ENOUGH = 24.0  # weight of a bin, with its neighbours, that is to be believed

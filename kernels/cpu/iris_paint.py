@@ -9,8 +9,11 @@ from numba import njit
 from rtfilter.kernels.cpu import CACHE
 from rtfilter.kernels.cpu.iris import (
     IRIS_BINS,
+    IRIS_COVERS,
     IRIS_FADE,
+    IRIS_HEAD,
     IRIS_OVERLAP,
+    IRIS_PLACES,
     IRIS_PROFILE,
     IRIS_REACH,
     IRIS_SHADE,
@@ -75,9 +78,12 @@ def _paint_pixel(record: F32, away_x: np.float32, away_y: np.float32, pixel: U8)
         sign = one if side == 0 else -one
         was = height_at(record, side, along)
         uncovered = sign * (was - (upper if side == 0 else lower))
+        middle = record[IRIS_HEAD + side * IRIS_PLACES + IRIS_PLACES // 2]
+        covers = ramp(sign * middle / tall, IRIS_COVERS[0], IRIS_COVERS[1])
         if uncovered <= 0.0:
             continue
-        overlap = min(np.float32(IRIS_OVERLAP) * tall, uncovered)
+        overlap = np.float32(IRIS_OVERLAP) * (np.float32(0.3) + np.float32(0.7) * covers) * tall
+        overlap = min(overlap, uncovered)
         share = min(max(one - sign * (across - was) / overlap, np.float32(0.0)), one)
         share *= share * (np.float32(3.0) - np.float32(2.0) * share)
         hidden = max(hidden, share * min(uncovered / (np.float32(0.1) * tall), one))

@@ -99,3 +99,10 @@ def test_the_kernels_stay_plain() -> None:
 def test_the_kernels_compile_without_a_warning() -> None:
     strict = ("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-const-variable")
     assert host_build.compile_unit(host_build.find_compiler(), host_build.host_unit(), *strict)
+
+
+def test_the_ramps_of_irises_are_the_cpu_lanes() -> None:
+    known = constants()
+    for name in ("OPEN", "COVERS", "UPPER", "LOWER"):
+        assert (known[f"IRIS_{name}_FROM"], known[f"IRIS_{name}_TO"]) == getattr(iris, f"IRIS_{name}")
+    assert known["IRIS_OVERLAP"] == iris.IRIS_OVERLAP
