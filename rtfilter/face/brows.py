@@ -1,8 +1,9 @@
 """Brows: hair translates, it is not stretched. Called by `face.model` for the basis that edits are made with.
 
-A basis moves the upper edge of a brow further than its lower edge, or less far, as skin does. Applied to a
-picture that makes hair thicker or thinner. Here both edges get the mean of their two displacements, and the
-skin around takes up the difference.
+A basis moves the upper edge of a brow further than its lower edge, or less far, and both further than the
+lid, as skin does. Applied to a picture that makes hair thicker or thinner. Here both edges get the mean of
+their two displacements, and so, by degrees, do landmarks near them, since hair grows beyond the edges too:
+the bare skin towards lids and forehead takes up the difference.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from rtfilter.face import landmarks as lm
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
-# Distance from the nearest brow landmark at which the difference is all taken up, and the width over which
-# neighbouring landmarks of a brow share it, in IODs.
-REACH_IOD: Final = 0.14
+# Distances from the nearest brow landmark up to which a brow's motion is all taken along, and from which
+# nothing of it is left; and the width over which neighbouring landmarks of a brow share in it. In IODs.
+HAIR_IOD: Final = 0.02
+REACH_IOD: Final = 0.16
 SHARE_IOD: Final = 0.04
 _UPPER: Final = np.array(lm.BROW_RIGHT_UPPER + lm.BROW_LEFT_UPPER)
 _LOWER: Final = np.array(lm.BROW_RIGHT_LOWER + lm.BROW_LEFT_LOWER)
@@ -34,21 +36,22 @@ _FIXED: Final = np.array(
 
 def translated(basis_iod: F32, mean_iod: F32) -> F32:
     """A basis [E, 478, 3] whose brows keep their thickness. mean_iod: float32 [478, 3], for distances."""
-    brow = np.concatenate([_UPPER, _LOWER])
     basis = basis_iod.astype(np.float64)
     both = 0.5 * (basis[:, _UPPER] + basis[:, _LOWER])
-    change = np.concatenate([both, both], axis=1) - basis[:, brow]
-    moved = basis + np.einsum("vb,ebk->evk", _shares(mean_iod.astype(np.float64), brow), change)
-    moved[:, brow] = np.concatenate([both, both], axis=1)
+    shares, carried = _shares(mean_iod.astype(np.float64))
+    moved = basis + carried[:, None] * (np.einsum("vb,ebk->evk", shares, both) - basis)
+    moved[:, _UPPER] = moved[:, _LOWER] = both
     return np.asarray(moved, np.float32)
 
 
-def _shares(mean_iod: F64, brow: npt.NDArray[np.intp]) -> F64:
-    """How much of each brow landmark's change a landmark takes along: float64 [478, B]."""
-    apart = np.linalg.norm(mean_iod[:, None] - mean_iod[brow], axis=2)
+def _shares(mean_iod: F64) -> tuple[F64, F64]:
+    """For every landmark: what it takes of each column's motion, [478, 10], in sums of 1, and how much of that
+    replaces its own, [478], 0..1."""
+    columns = np.stack([mean_iod[_UPPER], mean_iod[_LOWER]])
+    apart = np.linalg.norm(mean_iod[:, None] - columns[:, None], axis=3).min(0)
     near = apart.min(1, keepdims=True)
     weights = np.exp(-0.5 * (apart / SHARE_IOD) ** 2 + 0.5 * (near / SHARE_IOD) ** 2)
-    left = np.clip(1.0 - near / REACH_IOD, 0.0, 1.0)
-    shares = weights / weights.sum(1, keepdims=True) * left * left * (3.0 - 2.0 * left)
-    shares[_FIXED] = 0.0
-    return np.asarray(shares)
+    left = np.clip((REACH_IOD - near[:, 0]) / (REACH_IOD - HAIR_IOD), 0.0, 1.0)
+    carried = left * left * (3.0 - 2.0 * left)
+    carried[_FIXED] = 0.0
+    return weights / weights.sum(1, keepdims=True), carried
