@@ -45,8 +45,9 @@ def translated(basis_iod: F32, mean_iod: F32) -> F32:
 
 
 def _shares(mean_iod: F64) -> tuple[F64, F64]:
-    """For every landmark: what it takes of each column's motion, [478, 10], in sums of 1, and how much of that
-    replaces its own, [478], 0..1."""
+    """What every landmark takes of each column's motion, [478, 10], in sums of 1; and how much of that
+    replaces its own, [478], 0..1.
+    """
     columns = np.stack([mean_iod[_UPPER], mean_iod[_LOWER]])
     apart = np.linalg.norm(mean_iod[:, None] - columns[:, None], axis=3).min(0)
     near = apart.min(1, keepdims=True)

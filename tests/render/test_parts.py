@@ -61,7 +61,7 @@ def feeling(demo: DemoSource, emotion: str, basis: str = "edit_basis") -> tuple[
 def test_irises_stay_circles_when_surprise_opens_the_lids(
     demo: DemoSource, rigid: CpuRenderer, stretching: CpuRenderer
 ) -> None:
-    """Height over width, of a circle's. Measured: 0.983 and 0.992; 1.175 and 1.150 in the mesh that stretches."""
+    """Height over width. Measured: 0.983 and 0.992; in the mesh that stretches 1.175 and 1.150."""
     frames = [feeling(demo, "surprised")]
     assert changes(frames, rigid)["iris"] == pytest.approx(np.ones((1, 2)), abs=0.03)
     assert (np.abs(changes(frames, stretching)["iris"] - 1.0) > 0.1).all()
@@ -69,9 +69,8 @@ def test_irises_stay_circles_when_surprise_opens_the_lids(
 
 @pytest.mark.parametrize(
     ("emotion", "own"),
-    # Measured: 1.009, 1.019, 0.973; with the model's own basis 1.148, 0.985, 0.878, which is left out where
-    # it is within the bounds too.
-    [("surprised", 1.148), ("sad", None), ("angry", 0.878)],
+    # Measured: 1.009, 1.016, 0.973. own: with the model's own basis; at "sad" 0.981, within the bounds too.
+    [("surprised", 1.149), ("sad", None), ("angry", 0.840)],
 )
 def test_brows_keep_their_thickness(
     demo: DemoSource, rigid: CpuRenderer, emotion: str, own: float | None
@@ -95,6 +94,7 @@ def spacing(rgb: U8, middle: np.ndarray, half_px: int) -> np.ndarray:
 def test_a_grid_on_the_teeth_keeps_its_spacing_in_a_smile(
     demo: DemoSource, rigid: CpuRenderer, stretching: CpuRenderer
 ) -> None:
+    """Lines of 10 px, over the middle half of the mouth. Measured: 9.97 to 10.02; stretching 12.7 to 13.3."""
     rgb, moved = edited(demo, OPEN, coefficients(mouthSmile=1.0))
     rgb, points = rgb.copy(), moved.points_px[:, :2]
     lips = points[
@@ -108,9 +108,6 @@ def test_a_grid_on_the_teeth_keeps_its_spacing_in_a_smile(
     width = float(np.linalg.norm(points[lm.INNER_CORNER_LEFT] - points[lm.INNER_CORNER_RIGHT]))
     half_px = round(0.24 * width)
     assert spacing(rgb, before, half_px) == pytest.approx(10.0, abs=0.1)
-    print(spacing(rigid.render(Frame.from_rgb(rgb), moved).rgb, after, half_px))
-    print(spacing(stretching.render(Frame.from_rgb(rgb), moved).rgb, after, half_px))
-    assert spacing(rigid.render(Frame.from_rgb(rgb), moved).rgb, after, half_px) == pytest.approx(
-        10.0, abs=0.2
-    )
-    assert spacing(stretching.render(Frame.from_rgb(rgb), moved).rgb, after, half_px).mean() > 10.8
+    found = spacing(rigid.render(Frame.from_rgb(rgb), moved).rgb, after, half_px)
+    assert found == pytest.approx(10.0, abs=0.1)
+    assert spacing(stretching.render(Frame.from_rgb(rgb), moved).rgb, after, half_px).mean() > 11.0
