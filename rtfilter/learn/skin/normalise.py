@@ -32,7 +32,7 @@ KNOTS: Final = 6  # of the displacement's grid along each side
 SLIDE: Final = 1.5 / 128  # how far skin slides under landmarks, as a standard deviation: of a side
 # Of a log ratio at a texel, and how many neighbours err together.
 NOISE: Final = 0.05
-TOGETHER: Final = 12.0
+TOGETHER: Final = 3.0
 STRIDE: Final = 2  # every so many texels of a row and a column show light and sliding well enough
 SOFT_TEXELS: Final = 0.7
 
@@ -145,7 +145,8 @@ def _fit(functions: F32, off: F32, weight: F32, scale: F64) -> F32:
         weighted = functions * w
         found = np.linalg.solve(weighted @ functions.T + ridge, weighted @ off).astype(np.float32)
         rest = np.abs(off - found @ functions)
-        sigma = 1.48 * float(np.median(rest[weight > 0.1])) if (weight > 0.1).any() else 1.0
+        # Not less than the noise: else a clean frame's brows, which slid, would be its outliers.
+        sigma = max(1.48 * float(np.median(rest[weight > 0.1])), NOISE) if (weight > 0.1).any() else 1.0
         w = weight * np.minimum(1.0, HUBER * sigma / np.maximum(rest, 1e-6))
     return found
 
