@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES, EMOTIONS, MIRROR
 from rtfilter.face import landmarks as lm
-from rtfilter.face.emotion import Target
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
 from rtfilter.face.uv import skin_uv
 from rtfilter.learn.emotions.solver import MEASURED
+from rtfilter.learn.skin.expressions import offset_of
 from rtfilter.learn.skin.normalise import Grid
 
 F32 = npt.NDArray[np.float32]
@@ -96,10 +96,8 @@ def usual_changes() -> F64:
     """Second moments [52, 52] of the offsets that edits make: emotions and sides alike, and some talk."""
     talk = MorphableModel.builtin().expression_covariance.astype(np.float64)
     total = TALK_SHARE * talk + 1e-4 * np.eye(BLENDSHAPE_COUNT)
-    for number in range(len(EMOTIONS)):
-        amounts = np.zeros(len(EMOTIONS))
-        amounts[number] = 1.0
-        offset = Target.of_mix(amounts).offset(np.zeros(BLENDSHAPE_COUNT))
+    for emotion in EMOTIONS:
+        offset = offset_of(emotion)
         total += np.outer(offset, offset) / len(EMOTIONS)
     return np.asarray(0.5 * (total + total[np.ix_(MIRROR, MIRROR)]))
 

@@ -11,12 +11,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES, EMOTIONS
+from rtfilter.face.emotion import Target
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.emotions.change import PULL_UNPAIRED, changes, teacher_gain
 from rtfilter.learn.emotions.people import Person, people
-from rtfilter.learn.emotions.solver import GAZE, PULL, Solver
-from rtfilter.learn.emotions.sources import Take
+from rtfilter.learn.emotions.solver import GAZE, MEASURED, PULL, Solver
+from rtfilter.learn.emotions.sources import NEUTRAL, Take
 from rtfilter.learn.emotions.watch import Seen
 
 F64 = npt.NDArray[np.float64]
@@ -49,3 +50,12 @@ def expressions(model: MorphableModel, seen: Sequence[tuple[Take, Seen]]) -> Map
 def _quiet_scores(person: Person) -> F64:
     takes = person.neutral or person.takes
     return np.asarray(np.mean([take.scores.mean(0) for take in takes], axis=0))
+
+
+def offset_of(emotion: str) -> F64:
+    """The offset [52] that an edit makes on a quiet face at intensity 1, as far as maps follow it."""
+    if emotion == NEUTRAL:
+        return np.zeros(BLENDSHAPE_COUNT)
+    amounts = np.zeros(len(EMOTIONS))
+    amounts[EMOTIONS.index(emotion)] = 1.0
+    return np.asarray(Target.of_mix(amounts).offset(np.zeros(BLENDSHAPE_COUNT)) * MEASURED)

@@ -15,10 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import BLENDSHAPE_COUNT, EMOTIONS
-from rtfilter.face.emotion import Target
-from rtfilter.learn.emotions.solver import MEASURED
-from rtfilter.learn.emotions.sources import NEUTRAL
+from rtfilter.controls import EMOTIONS
+from rtfilter.learn.skin.expressions import offset_of
 from rtfilter.learn.skin.normalise import Grid
 from rtfilter.learn.skin.proof import Person
 from rtfilter.learn.skin.regress import Evidence, evidence, moments, softened, solve
@@ -86,12 +84,3 @@ def tell(people: Mapping[str, Person], grid: Grid, mirror: npt.NDArray[np.intp])
             frames, expression = moments(person.ratios, offsets, person.takes)
             asked[name] = evidence(name, frames, expression, mirror)
     return Told(seen, asked, grid)
-
-
-def offset_of(emotion: str) -> F64:
-    """The offset [52] that an edit makes on a quiet face at intensity 1, as far as maps follow it."""
-    if emotion == NEUTRAL:
-        return np.zeros(BLENDSHAPE_COUNT)
-    amounts = np.zeros(len(EMOTIONS))
-    amounts[EMOTIONS.index(emotion)] = 1.0
-    return np.asarray(Target.of_mix(amounts).offset(np.zeros(BLENDSHAPE_COUNT)) * MEASURED)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from rtfilter.face.uv import FOLDS
 from rtfilter.learn.emotions.sources import NEUTRAL
 from rtfilter.learn.skin.assemble import edges
+from rtfilter.learn.skin.expressions import offset_of
 from rtfilter.learn.skin.normalise import Grid, Ratios
 from rtfilter.render.unwrap import fold_mask
 
@@ -38,47 +39,63 @@ class Person:
     takes: npt.NDArray[Any]
 
 
+@dataclass(frozen=True)
+class Change:
+    """A real change of log light [T], its weight [T], and the changes of coefficients [52] that predict it.
+
+    seen: of the person's own coefficients. asked: of the offsets that an edit makes for the same emotions.
+    """
+
+    real: F64
+    weight: F64
+    seen: F64
+    asked: F64
+
+
 def prove(people: Mapping[str, Person], maps_without: Callable[[str], F64], grid: Grid) -> dict[str, Any]:
-    """By person and emotion: correlation and explained share over all skin and in each region of FOLDS."""
+    """By person and emotion, `seen` and `asked`: scores over all skin and in each region of FOLDS."""
     share = edges(grid)[grid.inside]
     found: dict[str, Any] = {}
     for name, person in people.items():
-        pairs = compared(person)
-        if pairs:
+        changes = compared(person)
+        if changes:
             maps = maps_without(name)
-            found[name] = {key: _scores(pair, maps, share, grid) for key, pair in pairs.items()}
+            found[name] = {
+                emotion: {
+                    how: _scores(change, predictor @ maps, share, grid)
+                    for how, predictor in (("seen", change.seen), ("asked", change.asked))
+                }
+                for emotion, change in changes.items()
+            }
     return found
 
 
-def compared(person: Person) -> dict[str, tuple[F64, F64, F64]]:
-    """By emotion: change [T], weight [T] and change of coefficients [52], against neutral or the others."""
+def compared(person: Person) -> dict[str, Change]:
+    """What each emotion changes, against neutral, or against the person's other emotions."""
     kinds = sorted(set(person.emotions.tolist()))
-    means = {kind: _mean(person, person.emotions == kind) for kind in kinds}
     found = {}
     for kind in kinds:
-        if kind == NEUTRAL or (person.emotions == kind).sum() < LEAST_FRAMES:
-            continue
-        if NEUTRAL in means:
-            other = means[NEUTRAL]
-        elif len(kinds) > 1:
-            other = _mean(person, person.emotions != kind)
-        else:
-            continue
-        here = means[kind]
-        found[kind] = (here[0] - other[0], np.minimum(here[1], other[1]), here[2] - other[2])
+        here = person.emotions == kind
+        there = person.emotions == NEUTRAL if NEUTRAL in kinds else ~here
+        if kind != NEUTRAL and min(here.sum(), there.sum()) >= LEAST_FRAMES:
+            one, other = _mean(person, here), _mean(person, there)
+            weight = np.minimum(one.weight, other.weight)
+            found[kind] = Change(
+                one.real - other.real, weight, one.seen - other.seen, one.asked - other.asked
+            )
     return found
 
 
-def _mean(person: Person, which: npt.NDArray[np.bool_]) -> tuple[F64, F64, F64]:
+def _mean(person: Person, which: npt.NDArray[np.bool_]) -> Change:
     weight = person.ratios.weight[which].astype(np.float64)
     total = np.maximum(weight.sum(0), 1e-3)
     real = (weight * person.ratios.log_ratio[which]).sum(0) / total
-    return real, weight.mean(0), person.expression[which].mean(0)
+    asked = np.mean([offset_of(emotion) for emotion in person.emotions[which]], axis=0)
+    return Change(real, weight.mean(0), person.expression[which].mean(0), asked)
 
 
-def _scores(pair: tuple[F64, F64, F64], maps: F64, share: F32, grid: Grid) -> dict[str, dict[str, float]]:
-    real, weight, change = pair
-    predicted = change @ maps
+def _scores(change: Change, predicted: F64, share: F32, grid: Grid) -> dict[str, dict[str, float]]:
+    real, weight = change.real, change.weight
     regions = {"skin": np.ones(len(real), bool)}
     regions |= {name: fold_mask(name, grid.size)[grid.inside] > 0.5 for name in FOLDS}
     found = {}

@@ -8,7 +8,8 @@ import pytest
 from rtfilter.controls import BLENDSHAPE_INDEX, MIRROR
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.skin import colour, proof
-from rtfilter.learn.skin.fit import offset_of, tell
+from rtfilter.learn.skin.expressions import offset_of
+from rtfilter.learn.skin.fit import tell
 from rtfilter.learn.skin.normalise import Grid, Ratios
 from rtfilter.learn.skin.proof import Person
 from tests.learn.skin.made import SMILES, bump, folds, smiles
@@ -82,13 +83,13 @@ def test_people_agree_where_they_fold_alike(grid: Grid, mirror: np.ndarray) -> N
 def test_the_scores_of_people_left_out(grid: Grid) -> None:
     truth = folds(grid)
     people = {"p1": person(grid, 1, truth, frames=600)}
-    right = proof.prove(people, lambda name: truth, grid)["p1"]["happy"]["nasolabial"]
+    right = proof.prove(people, lambda name: truth, grid)["p1"]["happy"]["seen"]["nasolabial"]
     assert right["r"] > 0.9
     assert right["explained"] > 0.8
     assert 0.85 < right["gain"] < 1.15
-    none = proof.prove(people, lambda name: 0 * truth, grid)["p1"]["happy"]["nasolabial"]
+    none = proof.prove(people, lambda name: 0 * truth, grid)["p1"]["happy"]["seen"]["nasolabial"]
     assert none["r"] == none["explained"] == 0.0
-    wrong = proof.prove(people, lambda name: -truth, grid)["p1"]["happy"]["nasolabial"]
+    wrong = proof.prove(people, lambda name: -truth, grid)["p1"]["happy"]["seen"]["nasolabial"]
     assert wrong["explained"] < -1.0
 
 
