@@ -16,23 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.bench.reenact_footage import Clip
-from rtfilter.bench.reenact_light import estimate, gain_log
 from rtfilter.engines.expression.texture_delta import TextureDelta
 from rtfilter.errors import InputError, RtfilterError
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
+from rtfilter.face.light import LightWatch, Shading
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.profiles.fit import Seen, fit_person
 from rtfilter.render.cpu import CpuRenderer
+from rtfilter.render.luma import luma_around
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.system.arrays import U8
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
-LIGHT_STRENGTH: Final = 0.7
-LIGHT_FRAMES: Final = 24
 OWN_FRAMES: Final = 240  # of a clip's first part, from which a person's own maps are fitted
 # RGB uint8 [H, W, 3] of frame A, its face, and the expression float64 [52] of frame B, to the edited picture.
 Edit = Callable[[U8, FaceState, F64], U8]
@@ -170,12 +169,12 @@ def compared_with(shown: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What an edit may use. rigid: see `RingedMesh`. light: see `reenact_light.estimate`. texture: in place
-    of skin."""
+    """What an edit may use. rigid: see `RingedMesh`. light: see `LightWatch.value`. texture: in place of
+    skin."""
 
     rigid: bool = True
     skin: SkinMaps | None = None
-    light: F64 | None = None
+    light: F32 | None = None
     texture: TextureDelta | None = None
 
 
@@ -185,6 +184,7 @@ def _rendered(name: str, lesson: Lesson, means: Means) -> Stage:
     mesh = RingedMesh(model.triangles, model.holes, rigid_parts=means.rigid)
     renderer = CpuRenderer(mesh, means.skin)
     basis = model.edit_basis if means.rigid else model.expression_basis
+    shading = Shading.of(model)
 
     def edit(rgb: U8, face: FaceState, expression: F64) -> U8:
         offset = expression - face.expression
@@ -195,7 +195,8 @@ def _rendered(name: str, lesson: Lesson, means: Means) -> Stage:
             renderer.use_skin(means.texture.maps(face.expression, offset))
             moved = replace(moved, skin_weights=np.ones(1, np.float32))
         if means.light is not None:
-            moved = replace(moved, gain_log=gain_log(means.light, face, offset, LIGHT_STRENGTH))
+            gain = shading.gain_log(means.light, face.pose.rotation, offset)
+            moved = replace(moved, gain_log=gain)
         return renderer.render(Frame.from_rgb(rgb), moved).rgb
 
     def close() -> None:
@@ -206,15 +207,17 @@ def _rendered(name: str, lesson: Lesson, means: Means) -> Stage:
     return Stage(name, edit, close)
 
 
-def _light_of(lesson: Lesson) -> F64:
-    """The median light of the first parts."""
-    lights = []
+def _light_of(lesson: Lesson) -> F32:
+    """The light at the end of the first part, as the filter sees it: its frames one after another."""
+    watch = LightWatch(Shading.of(lesson.model))
     for clip in lesson.clips:
-        step = max(1, clip.test_from // LIGHT_FRAMES)
-        lights += [estimate(rgb, seen.face) for rgb, seen in clip.lesson(step)]
-    if not lights:
+        for rgb, seen in clip.lesson():
+            if watch.due(seen.time_s):
+                scale = seen.face.pose.scale_px_per_iod
+                watch.see(luma_around(rgb, seen.points_px, scale), seen.face, seen.time_s)
+    if not watch.value.any():
         raise StageMissing("no frame of the first part shows the light")
-    return np.asarray(np.median(lights, axis=0))
+    return watch.value
 
 
 def _maps_of(lesson: Lesson) -> SkinMaps:

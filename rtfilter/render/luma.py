@@ -1,0 +1,37 @@
+"""The brightness of a picture around landmarks, for the light on a face. Called by `filter` and `gpu`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.colour import MATRICES
+from rtfilter.planes import Planes
+from rtfilter.system.arrays import U8
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+PATCH_IOD: Final = 0.05  # half the side of a patch
+_ACROSS: Final = np.linspace(-1.0, 1.0, 5)
+_SHIFTS: Final = np.stack(np.meshgrid(_ACROSS, _ACROSS), axis=-1).reshape(-1, 2)
+_BLACK, _WHITE = 16.0, 235.0  # of limited range
+
+
+def luma_around(pixels: U8 | Planes, points_px: F32, iod_px: float) -> F64:
+    """Encoded luma, 0 black and 1 white, float64 [N], around landmarks [N, 2+]: means of 25 pixels each.
+
+    Outside the picture it is that of its edge.
+    """
+    height, width = pixels.shape[:2]
+    places = points_px[:, None, :2] + PATCH_IOD * iod_px * _SHIFTS
+    x = np.clip(places[..., 0].astype(np.int64), 0, width - 1)
+    y = np.clip(places[..., 1].astype(np.int64), 0, height - 1)
+    if isinstance(pixels, Planes):
+        luma = pixels.luma[y, x].mean(1, dtype=np.float64)
+        low, high = (0.0, 255.0) if pixels.spec.full_range else (_BLACK, _WHITE)
+        return np.asarray((luma - low) / (high - low))
+    kr, kb = MATRICES["bt601"]
+    return np.asarray(pixels[y, x].mean(1, dtype=np.float64) @ np.array([kr, 1.0 - kr - kb, kb]) / 255.0)
