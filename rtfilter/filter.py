@@ -9,21 +9,20 @@ from functools import partial
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from rtfilter.controls import Controls, in_range
 from rtfilter.errors import FrameError, Notify, UsageError
-from rtfilter.face.edit import FaceEditor
-from rtfilter.face.fit import FaceFit, FaceState
+from rtfilter.face.edit import FaceEditor, Held
+from rtfilter.face.fit import FaceFit
 from rtfilter.face.landmarks import is_plausible, share_inside
 from rtfilter.face.learned_weights import named_editor
+from rtfilter.face.light import LightWatch
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
-from rtfilter.gpu.choose import AUTO, CPU, CUDA, LaneChoice, choose_lane, lane_name, log_choice
+from rtfilter.gpu.choose import AUTO, CPU, CUDA, LaneChoice, lane_of_filter
 from rtfilter.gpu.fallback import open_lane
 from rtfilter.gpu.lane import StepReport, StepResult
+from rtfilter.render.luma import look
 from rtfilter.system.clock import TimeWatch
 from rtfilter.system.process import MadeHere
 from rtfilter.tracking.base import Tracker
@@ -76,7 +75,7 @@ class FaceFilter:
         notify: Notify | None = None,
     ) -> None:
         in_range("fade_s", fade_s, 0.0, LONGEST_FADE_S)
-        choice = _chosen(lane, tracker, fall_back)
+        choice = lane_of_filter(lane, tracker is not None, fall_back)
         face_model = model or MorphableModel.builtin()
         if editor is not None:
             face_model = face_model.with_editor(named_editor(editor))
@@ -154,18 +153,6 @@ class FaceFilter:
             self._made.check()
 
 
-def _chosen(lane: str | LaneChoice, tracker: Tracker | None, fall_back: bool) -> LaneChoice:
-    if isinstance(lane, LaneChoice):
-        return lane
-    if tracker is not None:
-        if lane_name(lane) not in (AUTO, CPU):
-            raise UsageError(f"a tracker of your own works in the CPU lane: expected 'cpu', got {lane!r}")
-        return LaneChoice(CPU, "a tracker of your own")
-    choice = choose_lane(lane, fall_back=fall_back)
-    log_choice(choice)
-    return choice
-
-
 class CpuLane:
     """Tracker, fit, edit and renderer as stages, one after another; a `gpu.lane.Lane`.
 
@@ -192,8 +179,9 @@ class CpuLane:
         self._renderer.warm_up()
         self._identity = self._fit.first_identity()
         self._edit = self._editor.first_state()
+        self._light = LightWatch(self._editor.shading)
         # What the last frame with a face was edited with.
-        self._held: tuple[FaceState, npt.NDArray[np.float32], npt.NDArray[np.float64], float] | None = None
+        self._held: Held | None = None
 
     def step(self, frame: Frame, controls: Controls) -> StepResult:
         """See `Lane.step`."""
@@ -213,10 +201,11 @@ class CpuLane:
         fitted = perf_counter_ns()
         inside = share_inside(landmarks.points_px, frame.width, frame.height)
         offset, self._edit = self._editor.step(self._edit, state, controls, inside, time_s)
-        self._held = (state, landmarks.points_px, offset, controls.skin)
-        displacement = self._editor.displace(self._edit, *self._held)
+        self._held = Held(state, landmarks.points_px, offset, controls.skin, self._light.value)
+        displacement = self._editor.displace(self._edit, self._held)
         edited = perf_counter_ns()
         out = self._renderer.render(frame, displacement)
+        look(self._light, frame, landmarks.points_px, state)
         done = perf_counter_ns()
         stages = {"track": tracked - start, "fit": fitted - tracked, "edit": edited - fitted}
         stages |= {"render": done - edited, "total": done - start}
@@ -232,6 +221,7 @@ class CpuLane:
         self._tracker.reset()
         self._identity = self._fit.first_identity()
         self._edit = self._editor.first_state()
+        self._light.reset()
         self._held = None
 
     def close(self) -> None:
@@ -247,4 +237,4 @@ class CpuLane:
         if self._edit.strength <= 0.0:
             self._edit, self._held = self._editor.first_state(), None
             return frame.unchanged()
-        return self._renderer.render(frame, self._editor.displace(self._edit, *self._held))
+        return self._renderer.render(frame, self._editor.displace(self._edit, self._held))

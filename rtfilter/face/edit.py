@@ -6,6 +6,7 @@ Called by `filter`; `engines.expression` has the same arithmetic as a graph.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from rtfilter.face import emotion, lids
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
 from rtfilter.face.learned import LearnedEditor, LearnedState, amounts_of, direct_only
+from rtfilter.face.light import NO_LIGHT, Shading
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import Lips, MouthGuard
 from rtfilter.face.skin import SkinMaps
@@ -49,15 +51,32 @@ class EditState:
     learned: LearnedState | None = None
 
 
+class Held(NamedTuple):
+    """What a frame is edited with, kept for frames that lost the face.
+
+    points_px: float32 [478, 3]. offset: float64 [52], before fading. skin: `Controls.skin`. light: float32
+    [4], `LightWatch.value`.
+    """
+
+    face: FaceState
+    points_px: F32
+    offset: F64
+    skin: float = 1.0
+    light: F32 = NO_LIGHT
+
+
 class FaceEditor:
     """Face state and controls to an offset of the expression and a displacement of landmarks.
 
     A model with an editor has the emotions' part of the offset from it, in place of `emotion.Target`.
     skin: of the renderer's maps, what turns an offset into weights; `use_skin` swaps them between frames.
+
+    Attributes:
+        shading: how edits turn skin to the light.
     """
 
     def __init__(self, model: MorphableModel, fade_s: float, skin: SkinMaps | None = None) -> None:
-        self._model = model
+        self._model, self.shading = model, Shading.of(model)
         self.use_skin(skin or SkinMaps.none())
         self._guard, self._mean_iod = MouthGuard(model), model.mean_iod.astype(np.float64)
         self._fade_s = fade_s
@@ -108,23 +127,22 @@ class FaceEditor:
         """The state when the face is gone: only the strength changes."""
         return replace(state, strength=self._faded(state, 0.0, time_s), time_s=time_s)
 
-    def displace(
-        self, state: EditState, face: FaceState, points_px: F32, offset: F64, skin: float = 1.0
-    ) -> Displacement:
-        """project(shape(e + offset)) - project(shape(e)) at the landmarks, and the skin's weights, faded.
-
-        skin: `Controls.skin`.
+    def displace(self, state: EditState, held: Held) -> Displacement:
+        """project(shape(e + offset)) - project(shape(e)) at the landmarks, skin weights and light, faded.
 
         The model is linear in expression, so this is the projected `basis . offset` whatever identity
         and expression are. Only the rotation is smoothed; landmarks and size are this frame's own.
         (Smoothing the landmarks too was tried: it made no measurable difference.)
         """
+        face, offset = held.face, held.offset
         moved = self._model.edited_iod(offset)
         scale = face.pose.scale_px_per_iod
         matrix = (scale * state.strength) * state.motion.value[BLENDSHAPE_COUNT:].reshape(2, 3)
         offset_px = np.einsum("nk,jk->nj", moved, matrix.astype(np.float32))
-        weights = self._skin.weights(face.expression, offset) * np.float32(state.strength * skin)
-        return Displacement(points_px, np.asarray(offset_px, np.float32), scale, weights)
+        share = np.float32(state.strength * held.skin)
+        weights = self._skin.weights(face.expression, offset) * share
+        gain = self.shading.gain_log(held.light, face.pose.rotation, offset) * share
+        return Displacement(held.points_px, np.asarray(offset_px, np.float32), scale, weights, gain)
 
     def _faded(self, state: EditState, target: float, time_s: float) -> float:
         elapsed_s = min(max(time_s - state.time_s, 0.0), LONGEST_STEP_S) if state.motion.valid else 0.0

@@ -31,6 +31,9 @@ LIMIT_LOG: Final = 0.35
 DARKEST: Final = 0.1  # of the mean shading: skin in the shadow is not lit by dividing
 LEAST_SHADING: Final = 1e-3
 
+NO_LIGHT: Final = np.zeros(4, np.float32)  # under which nothing changes
+NO_LIGHT.flags.writeable = False
+
 SEE_EVERY_S: Final = 0.25
 MEMORY: Final = 8  # looks that the average goes back
 LEAST_FACING: Final = 0.15  # cosine to the line of sight; what is turned further away is not measured
@@ -119,7 +122,7 @@ class LightWatch:
 
     def reset(self) -> None:
         """Forget the light."""
-        self.value = np.zeros(4, np.float32)
+        self.value = NO_LIGHT
         self._looks, self._seen_s = 0, 0.0
 
     def due(self, time_s: float) -> bool:

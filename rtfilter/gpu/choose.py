@@ -69,6 +69,24 @@ def choose_lane(name: str, *, fall_back: bool = False, gpus: FindGpus | None = N
     return LaneChoice(CPU, f"the CUDA lane cannot be had: {missing}", True)
 
 
+def lane_of_filter(lane: str | LaneChoice, own_tracker: bool, fall_back: bool) -> LaneChoice:
+    """The lane of a filter, and a line of it in the log. own_tracker: a caller's, which means the CPU lane.
+
+    Raises UsageError for a tracker in the CUDA lane, and as `choose_lane`.
+    """
+    if isinstance(lane, LaneChoice):
+        return lane
+    if own_tracker:
+        if lane_name(lane) not in (AUTO, CPU):
+            raise UsageError(
+                f"a tracker of your own works in the CPU lane: expected lane='cpu', got {lane!r}"
+            )
+        return LaneChoice(CPU, "a tracker of your own")
+    choice = choose_lane(lane, fall_back=fall_back)
+    log_choice(choice)
+    return choice
+
+
 def lane_name(text: str) -> str:
     """One of LANES; taken in any case, and `gpu` for `cuda`. Raises UsageError for another."""
     name = str(text).strip().lower()

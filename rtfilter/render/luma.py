@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.colour import MATRICES
+from rtfilter.face.fit import FaceState
+from rtfilter.face.light import LightWatch
+from rtfilter.frame import Frame
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
 
@@ -18,6 +21,16 @@ PATCH_IOD: Final = 0.05  # half the side of a patch
 _ACROSS: Final = np.linspace(-1.0, 1.0, 5)
 _SHIFTS: Final = np.stack(np.meshgrid(_ACROSS, _ACROSS), axis=-1).reshape(-1, 2)
 _BLACK, _WHITE = 16.0, 235.0  # of limited range
+
+
+def look(watch: LightWatch, frame: Frame, points_px: F32, face: FaceState) -> None:
+    """Show a frame with a face to `watch`, when it is due: for the frames after it.
+
+    points_px: float32 [478, 3].
+    """
+    time_s = frame.pts_ns * 1e-9
+    if watch.due(time_s):
+        watch.see(luma_around(frame.pixels, points_px, face.pose.scale_px_per_iod), face, time_s)
 
 
 def luma_around(pixels: U8 | Planes, points_px: F32, iod_px: float) -> F64:

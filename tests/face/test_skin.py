@@ -11,7 +11,7 @@ import pytest
 from rtfilter.controls import BLENDSHAPE_COUNT, Controls
 from rtfilter.errors import InputError
 from rtfilter.face import skin
-from rtfilter.face.edit import FaceEditor
+from rtfilter.face.edit import FaceEditor, Held
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.skin import SkinMaps
 from tests.faces import builtin, coefficients, face_px
@@ -102,18 +102,23 @@ def test_the_editor_weighs_by_fade_and_by_the_users_setting() -> None:
     maps, points = some_maps(), face_px()
     editor, fit = FaceEditor(builtin(), 0.2, maps), FaceFit(builtin())
     face, _ = fit.step(fit.first_identity(), points, 0.0)
-    controls = Controls({"happy": 1.0}, skin=0.5)
+    controls, light = Controls({"happy": 1.0}, skin=0.5), np.array([0.4, 0.1, -0.2, -0.1], np.float32)
     state = editor.first_state()
     for frame in range(4):
         offset, state = editor.step(state, face, controls, 1.0, frame / 30)
     assert 0.0 < state.strength < 1.0
     whole = maps.weights(face.expression, offset)
     assert np.abs(whole).max() > 0.1
-    moved = editor.displace(state, face, points, offset, controls.skin)
+    moved = editor.displace(state, Held(face, points, offset, controls.skin, light))
     assert moved.skin_weights == pytest.approx(0.5 * state.strength * whole, rel=1e-5)
-    assert not moved.gain_log.any()
-    assert not editor.displace(state, face, points, offset, 0.0).skin_weights.any()
+    lit = editor.shading.gain_log(light, face.pose.rotation, offset)
+    assert np.abs(lit).max() > 0.01
+    assert moved.gain_log == pytest.approx(0.5 * state.strength * lit, rel=1e-5)
+    assert not editor.displace(state, Held(face, points, offset)).gain_log.any()  # no light is known
+    still = editor.displace(state, Held(face, points, offset, 0.0, light))
+    assert not still.skin_weights.any()
+    assert not still.gain_log.any()
     other = some_maps(count=2, seed=1)
     editor.use_skin(other)
-    swapped = editor.displace(state, face, points, offset).skin_weights
+    swapped = editor.displace(state, Held(face, points, offset)).skin_weights
     assert swapped == pytest.approx(state.strength * other.weights(face.expression, offset), rel=1e-5)

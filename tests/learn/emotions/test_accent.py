@@ -14,7 +14,7 @@ import pytest
 from rtfilter.controls import BLENDSHAPE_COUNT, EMOTIONS, Controls
 from rtfilter.errors import InputError, UsageError
 from rtfilter.face import emotion as product
-from rtfilter.face.edit import FaceEditor
+from rtfilter.face.edit import FaceEditor, Held
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.emotions import accent, ascent
 from rtfilter.learn.emotions.talkers import Audience, View, open_judge, views_of
@@ -137,7 +137,7 @@ def test_a_view_is_edited_as_the_product_edits(audience: Audience, views: list[V
     controls = Controls(emotions={"sad": 1.0}, mouth=MOUTH)
     for view in views:
         offset, state = editor.step(editor.first_state(), view.face, controls, 1.0, 0.0)
-        moved = editor.displace(state, view.face, view.points_px, offset)
+        moved = editor.displace(state, Held(view.face, view.points_px, offset))
         with closing(CpuRenderer(RingedMesh(model.triangles, model.holes))) as renderer:
             expected = np.array(renderer.render(view.frame, moved).rgb)
         row = product.directions()[EMOTIONS.index("sad")]
