@@ -199,8 +199,3 @@ def fade(strength: Value, target: Value, held: Value, fade_s: Value, since_s: Va
     at_once = (fade_s <= 0.0).number()
     reach = (elapsed_s / fade_s.at_least(1e-9)).at_least(at_once)
     return (target - strength).at_most(reach).at_least(-reach)
-
-
-def light(scale: Value) -> Value:
-    """The change of log light at the landmarks, [B, 478]; none. scale: [B, 1], for the batch."""
-    return scale @ np.zeros((1, LANDMARK_COUNT))

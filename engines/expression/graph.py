@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from rtfilter.controls import BLENDSHAPE_COUNT
-from rtfilter.engines.expression import edit, fit, learned
+from rtfilter.engines.expression import edit, fit, learned, light
 from rtfilter.engines.expression.layout import EXPRESSION, IDENTITY_ROOM, STATE, TARGET, Row, model_key
 from rtfilter.engines.expression.pose import align
 from rtfilter.engines.expression.values import Formula, Value
@@ -18,6 +18,7 @@ from rtfilter.errors import InputError
 from rtfilter.face.edit import VIEW_COUNT
 from rtfilter.face.fit import FitConstants
 from rtfilter.face.landmarks import FARTHEST_SIDES, LANDMARK_COUNT
+from rtfilter.face.light import Shading
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import MouthGuard
 
@@ -48,6 +49,7 @@ class _Whole:
     def __init__(self, f: Formula, model: MorphableModel) -> None:
         self._f = f
         self._known, self._guard, self._editor = FitConstants(model), MouthGuard(model), model.editor
+        self._shading = Shading.of(model)
         self._edit_basis = model.edit_basis.reshape(BLENDSHAPE_COUNT, -1)
         self._target, self._state = _fields(f, TARGET), _fields(f, STATE)
 
@@ -80,7 +82,7 @@ class _Whole:
             points.reshape(-1, fit.NUMBERS),
             base.reshape(-1, 2 * LANDMARK_COUNT),
             offset * target["skin"],
-            edit.light(pose.scale) * target["skin"],
+            light.gain_log(self._shading, target["light"], pose.rotation, offset) * target["skin"],
         )
         visible = edit.visibility(f, pose.rotation, self._inside(points)) * face
         held, strength, shown = self._shown(now, face, visible)

@@ -15,6 +15,7 @@ from rtfilter.face.edit import offset_cutoff_hz
 from rtfilter.face.fit import FaceState
 from rtfilter.face.landmarks import LANDMARK_COUNT
 from rtfilter.face.learned import amounts_of, direct_only
+from rtfilter.face.light import NO_LIGHT
 from rtfilter.face.pose import Pose
 from rtfilter.face.smooth import OneEuro
 
@@ -64,12 +65,23 @@ class TargetWriter:
         self._constant = TARGET.zeros()
 
     def write(
-        self, row: F32, controls: Controls, times: StreamTimes, time_s: float, width_px: int, height_px: int
+        self,
+        row: F32,
+        controls: Controls,
+        times: StreamTimes,
+        time_s: float,
+        width_px: int,
+        height_px: int,
+        light: F32 = NO_LIGHT,
     ) -> None:
-        """Into `row`, float32 [TARGET.size], for the frame at `time_s` of that size."""
+        """Into `row`, float32 [TARGET.size], for the frame at `time_s` of that size.
+
+        light: float32 [4], `LightWatch.value`.
+        """
         if controls is not self._controls:
             self._controls, self._constant = controls, _constant(controls, self._fade_s, self._learned)
         row[:] = self._constant
+        TARGET.of(row, "light")[:] = light
         since_fit_s, since_face_s, since_edit_s = times.since(time_s)
         row[TARGET["since_fit_s"].start] = since_fit_s
         row[TARGET["since_motion_s"].start] = _beyond(since_face_s, OneEuro().gap_s)

@@ -23,7 +23,7 @@ from rtfilter.face.model import MorphableModel
 F32 = npt.NDArray[np.float32]
 
 # Counts changes to the file that is made of the same face model, in this folder and in `rtfilter.face`.
-BUILDER_VERSION = 12
+BUILDER_VERSION = 13
 
 # Number of a face model's identity coefficients at most; unused ones are 0.
 IDENTITY_ROOM: Final = 64
@@ -85,6 +85,7 @@ TARGET: Final = Row(
     ("amounts", len(EMOTIONS), "intensity of each emotion, >= 0, for a learned editor; else 0"),
     ("mouth", 1, "speech against emotion, 0..1 (`Controls.mouth`)"),
     ("skin", 1, "how strongly the skin follows the edit, 0..1.5 (`Controls.skin`)"),
+    ("light", 4, "ambient and direction, in the camera's frame (`face.light.LightWatch`); 0 is none known"),
     ("offset_cutoff_hz", 1, "of the offset's smoothing at rest, > 0 (`face.edit.offset_cutoff_hz`)"),
     ("fade_s", 1, "how long the edit takes to come and go, >= 0"),
     ("since_fit_s", 1, "since the last frame that taught the person's neutral; may be negative"),
@@ -170,6 +171,7 @@ def model_key(model: MorphableModel) -> str:
         model.identity_basis,
         model.identity_scale,
         model.rigidity,
+        model.triangles,
     ):
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array, "<f4").tobytes())

@@ -16,6 +16,7 @@ from rtfilter.controls import Controls
 from rtfilter.engines.expression.host import StreamTimes, TargetWriter, face_state
 from rtfilter.engines.expression.layout import REPORT
 from rtfilter.engines.spec import F32
+from rtfilter.face.light import LightWatch, Shading
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
@@ -25,6 +26,7 @@ from rtfilter.gpu.lane import StepReport, StepResult
 from rtfilter.gpu.region import holds, region_in, region_of, region_with
 from rtfilter.gpu.work import Work
 from rtfilter.planes import Planes
+from rtfilter.render.luma import look
 from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.detect import Detection
@@ -97,6 +99,7 @@ class CudaLane:
         self._times = StreamTimes()
         self._follower = Follower()
         self._skin = SkinMaps.builtin()
+        self._light = LightWatch(Shading.of(model))
         self.reset()
 
     def step(self, frame: Frame, controls: Controls) -> StepResult:
@@ -110,6 +113,7 @@ class CudaLane:
         self._commit(step.time_s)
         found = perf_counter_ns()
         out = self._painted(step)
+        self._look(step)
         done = perf_counter_ns()
         stages = {
             "track": found - start - step.device_ns,
@@ -125,6 +129,7 @@ class CudaLane:
     def reset(self) -> None:
         self._follower.reset()
         self._times.reset()
+        self._light.reset()
         # Which of the two state rows is committed; whether the stream is new, shows an edit, changes pixels.
         self._row, self._is_new, self._shown, self._changes = 0, True, False, False
         self._region = Box(0, 0, 1, 1)
@@ -182,7 +187,8 @@ class CudaLane:
         assert first is not None, "this lane is closed"
         self.last = work = Work(step.upload(region), roi, skin=self._skin)
         work.rows = (-1 if self._is_new else first + self._row, first + 1 - self._row)
-        self._target.write(work.target, step.controls, self._times, step.time_s, frame.width, frame.height)
+        size = (frame.width, frame.height)
+        self._target.write(work.target, step.controls, self._times, step.time_s, *size, self._light.value)
         if self._follower.look_next and step.faces is None:
             work.look = frame.pixels
         self.batcher.run(work, step.copy if step.changes else None)
@@ -204,6 +210,13 @@ class CudaLane:
             return step.frame.unchanged()
         self.last.paste(step.copy())
         return step.painted(box)
+
+    def _look(self, step: Step) -> None:
+        """See the light on the frame's face, for the frames after it."""
+        if self._light.due(step.time_s) and self._number("present"):
+            results = self.last.results
+            face = face_state(results["report"][0], self._identity_count)
+            look(self._light, step.frame, results["points_px"][0], face)
 
     def _number(self, field: str) -> float:
         """A number of the last run's report."""

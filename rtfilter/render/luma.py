@@ -18,7 +18,7 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 PATCH_IOD: Final = 0.05  # half the side of a patch
-_ACROSS: Final = np.linspace(-1.0, 1.0, 5)
+_ACROSS: Final = np.linspace(-1.0, 1.0, 3)
 _SHIFTS: Final = np.stack(np.meshgrid(_ACROSS, _ACROSS), axis=-1).reshape(-1, 2)
 _BLACK, _WHITE = 16.0, 235.0  # of limited range
 
@@ -34,7 +34,7 @@ def look(watch: LightWatch, frame: Frame, points_px: F32, face: FaceState) -> No
 
 
 def luma_around(pixels: U8 | Planes, points_px: F32, iod_px: float) -> F64:
-    """Encoded luma, 0 black and 1 white, float64 [N], around landmarks [N, 2+]: means of 25 pixels each.
+    """Encoded luma, 0 black and 1 white, float64 [N], around landmarks [N, 2+]: means of 9 pixels each.
 
     Outside the picture it is that of its edge.
     """

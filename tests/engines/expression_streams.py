@@ -15,6 +15,7 @@ from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, TARGET
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
+from rtfilter.face.light import NO_LIGHT
 from rtfilter.face.skin import SkinMaps
 from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
@@ -43,15 +44,17 @@ class Shown:
 class NumpyStream:
     """The CPU lane itself, with a tracker that is told what to find and a renderer that only looks."""
 
-    def __init__(self, fade_s: float = 0.2) -> None:
+    def __init__(self, fade_s: float = 0.2, light: F32 = NO_LIGHT) -> None:
         self._points: Points = None
         self._rendered: Displacement | None = None
         self._lane = CpuLane(self, builtin(), fade_s)
         self._lane._renderer.close()
         self._lane._renderer = self  # type: ignore[assignment]
+        self._light = light
 
     def step(self, points: Points, controls: Controls, size: Size, time_s: float) -> Shown:
         self._points, self._rendered = points, None
+        self._lane._light.value = self._light  # its pictures are black and show none
         _, report = self._lane.step(frame_at(size, time_s), controls)
         identity = self._lane._identity
         return Shown(
@@ -81,7 +84,8 @@ class NumpyStream:
 class GraphStream:
     """The expression graph as a lane runs it: twice on the first frame with a face, else once."""
 
-    def __init__(self, fade_s: float = 0.2, runner: OnnxRunner | None = None) -> None:
+    def __init__(self, fade_s: float = 0.2, runner: OnnxRunner | None = None, light: F32 = NO_LIGHT) -> None:
+        self._light = light
         self._runner = runner or builtin_runner()
         self._times, self._writer = StreamTimes(), TargetWriter(fade_s)
         self.target, self.state, self.report = TARGET.zeros(1), STATE.zeros(1), REPORT.zeros(1)
@@ -90,7 +94,7 @@ class GraphStream:
         time_s = frame_at(size, time_s).pts_ns * 1e-9
         seeding = True
         while seeding:
-            self._writer.write(self.target[0], controls, self._times, time_s, *size)
+            self._writer.write(self.target[0], controls, self._times, time_s, *size, self._light)
             out = self._run(points)
             seeding = self._times.seeding and self._present
             self._times.ran(time_s, self._present)
