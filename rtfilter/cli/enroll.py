@@ -31,9 +31,7 @@ def enroll(arguments: argparse.Namespace) -> int:
     """`rtfilter enroll`."""
     asked = [name for name in ("list", "show", "preview", "delete") if getattr(arguments, name)]
     if len(asked) > 1 or (asked and arguments.sources):
-        wanted = " and ".join(
-            [*(f"--{name}" for name in asked), *(["a source"] if arguments.sources else [])]
-        )
+        wanted = " and ".join([*(f"--{name}" for name in asked), *arguments.sources[:1]])
         raise UsageError(f"expected one of a source, --list, --show, --preview, --delete; got {wanted}")
     if asked:
         return {"list": _list, "show": _show, "preview": _preview, "delete": _delete}[asked[0]](arguments)

@@ -210,6 +210,7 @@ def _mean_texture(pixels: U8, seen: U8) -> tuple[U8, U8]:
         total += picture * (share[..., None] / 255.0)
         weight += share / 255.0
     mean = (total / np.maximum(weight, 1e-3)[..., None]).astype(np.float32)
+    mean = np.where(weight[..., None] > 0.1, mean, mean[:, ::-1])
     return as_bytes(mean), as_bytes((255.0 * np.minimum(weight, 1.0)).astype(np.float32))
 
 

@@ -18,7 +18,7 @@ F32 = npt.NDArray[np.float32]
 # Farther, it would be extrapolated from speech that hardly moves there.
 REACH: Final = 3.0
 EDIT_AMOUNT: Final = 0.7
-SEEN, MOST_SEEN = 0.5, 0.97  # what a texel is seen at least; the quantile of its change that is the most seen
+SEEN, MOST_SEEN = 0.3, 0.97  # what a texel is seen at least; the quantile of its change that is the most seen
 EDGE_SHARE: Final = 4.0 / 256.0  # width of the fade at the border of the own maps, of a side
 
 

@@ -27,6 +27,7 @@ GOOD_SHARE: Final = 0.1
 # What is left unexplained, against the median over the face: a texel is used whole up to the first, and not
 # at all from the second on. Strands of hair.
 RESTLESS: Final = (3.0, 6.0)
+LEAST_SEEN: Final = 0.1  # of a texel, on average; what is seen less is drawn towards no change
 SMOOTH_SHARE: Final = 4.0 / 256.0  # of a side: over this distance texels decide together
 
 
@@ -56,7 +57,9 @@ def regress(faces: F32, change: F32, seen: F32, inside: Bools) -> Regression:
     held_out = guess.astype(np.float32) @ axes
     reliable = _reliable(centred, held_out, inside)
     rows = _ridge(faces - faces.mean(0), scores - scores.mean(0), penalty).astype(np.float32)
-    return Regression((rows @ axes) * reliable, held_out * reliable, penalty)
+    # Back from what counts to what is seen.
+    factor = reliable / np.sqrt(np.maximum(seen.mean(0), LEAST_SEEN))
+    return Regression((rows @ axes) * factor, held_out * factor, penalty)
 
 
 def _components(centred: F32) -> tuple[F32, F64]:
