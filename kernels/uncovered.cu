@@ -45,7 +45,14 @@ static __device__ bool find_iris(
     if (!(wide >= IRIS_LEAST_PX && tall < 1e4f)) return false;
     record[0] = x, record[1] = y, record[2] = shift_x, record[3] = shift_y, record[4] = wide;
     record[5] = tall, record[6] = axis_x, record[7] = axis_y, record[8] = fmaxf(band_px, 1e-3f);
-    return true;
+    record[10] = 1.0f / wide, record[11] = 1.0f / tall;
+    // Twin of `_uncovers`.
+    for (int k = 0; k < count; ++k) {
+        const float* moved = offset + 2 * rim[k];
+        const float up = (moved[0] - shift_x) * axis_y - (moved[1] - shift_y) * axis_x;
+        if (k % (count / 2) != 0 && (k < count / 2 ? up : -up) > IRIS_LEAST_MOVE_PX) return true;
+    }
+    return false;
 }
 
 // parameters, points_px to indices: of mesh_extend. regions, source: parameters and source of resample_box.
@@ -57,7 +64,7 @@ extern "C" __global__ void __launch_bounds__(IRIS_BLOCK) measure_irises(
     const unsigned char* __restrict__ source, float* __restrict__ records) {
     __shared__ float record[IRIS_NUMBERS];
     __shared__ int sums[2 * IRIS_BINS][4];
-    __shared__ int found, uncovers;
+    __shared__ int found;
     const MeshParameters& p = parameters[blockIdx.z];
     const int thread = threadIdx.x, opening = blockIdx.y;
     const float* points = points_px + 3LL * p.landmark_count * blockIdx.z;
@@ -71,7 +78,7 @@ extern "C" __global__ void __launch_bounds__(IRIS_BLOCK) measure_irises(
     for (int n = thread; n < 8 * IRIS_BINS; n += IRIS_BLOCK) sums[n / 4][n % 4] = 0;
     __syncthreads();
     if (thread == 0) {
-        uncovers = 0, found = 0;
+        found = 0;
         const float band_px = p.band_iod * iod_px[blockIdx.z];
         const int* iris = rim + count;
         if (p.eye[opening] && reports[blockIdx.z].rows > 0) {
@@ -85,15 +92,10 @@ extern "C" __global__ void __launch_bounds__(IRIS_BLOCK) measure_irises(
         record[IRIS_HEAD + thread] = edge_at(points, offset, rim, count, line % 2, line >= 2, along, record);
     }
     __syncthreads();
-    if (found && thread < 2 * IRIS_PLACES) {
-        const float uncovered = record[IRIS_HEAD + thread] - record[IRIS_HEAD + 2 * IRIS_PLACES + thread];
-        if ((thread < IRIS_PLACES ? uncovered : -uncovered) > 0.25f) uncovers = 1;
-    }
-    __syncthreads();
     if (found && thread == 0) {
-        const float* middle = record + IRIS_HEAD + IRIS_PLACES / 2;
-        const float open = ramp((middle[IRIS_PLACES] - middle[0]) / record[5], IRIS_OPEN_FROM, IRIS_OPEN_TO);
-        record[9] = uncovers ? open : 0.0f;
+        const float *upper = record + IRIS_HEAD, *lower = upper + IRIS_PLACES;
+        const float open = lower[IRIS_PLACES / 2] - upper[IRIS_PLACES / 2];
+        record[9] = ramp(open / record[5], IRIS_OPEN_FROM, IRIS_OPEN_TO);
     }
     __syncthreads();
     if (!(record[9] > 0.0f)) {
@@ -101,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(IRIS_BLOCK) measure_irises(
         return;
     }
     const ResampleParameters& r = regions[blockIdx.z];
-    const float x = record[0], y = record[1], wide = record[4], tall = record[5];
+    const float x = record[0], y = record[1], tall = record[5];
     const float axis_x = record[6], axis_y = record[7], reach = IRIS_REACH * tall;
     const int step = max((int)(tall / IRIS_FINE_PX), 1);
     const int x0 = max(__float2int_rd(x - reach), r.region_x), y0 = max(__float2int_rd(y - reach), r.region_y);
@@ -112,14 +114,15 @@ extern "C" __global__ void __launch_bounds__(IRIS_BLOCK) measure_irises(
         const int j = x0 + n % across_count * step, i = y0 + n / across_count * step;
         const float away_x = (float)j + 0.5f - x, away_y = (float)i + 0.5f - y;
         const float along = away_x * axis_x + away_y * axis_y, across = away_y * axis_x - away_x * axis_y;
-        const float far = sqrtf(along * along / (wide * wide) + across * across / (tall * tall));
-        if (far >= IRIS_REACH) continue;
-        const float below = (across - height_at(record, 0, along)) / tall;
-        const float above = (height_at(record, 1, along) - across) / tall;
+        const float square = far_of(record, along, across);
+        if (square >= IRIS_REACH * IRIS_REACH) continue;
+        const float place = place_of(record, along);
+        const float below = (across - height_at(record, 0, place)) * record[11];
+        const float above = (height_at(record, 1, place) - across) * record[11];
         const float seen = ramp(below, IRIS_UPPER_FROM, IRIS_UPPER_TO) * ramp(above, IRIS_LOWER_FROM, IRIS_LOWER_TO);
         const int weight = (int)(seen * IRIS_WEIGHT + 0.5f);
         if (weight == 0) continue;
-        const int bin = min((int)(far * (IRIS_BINS / IRIS_REACH)), IRIS_BINS - 1);
+        const int bin = min((int)(sqrtf(square) * (IRIS_BINS / IRIS_REACH)), IRIS_BINS - 1);
         int* sum = sums[(along >= 0.0f ? IRIS_BINS : 0) + bin];
         const unsigned char* pixel = source + r.source_offset + (long long)(i - r.region_y) * r.source_pitch +
                                      3 * (j - r.region_x);

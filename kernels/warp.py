@@ -27,7 +27,7 @@ RASTER_BLOCK, RASTER_LANES = 256, 32
 FLOW_BLOCK = 256
 RESAMPLE_TILE_X, RESAMPLE_TILE_Y = 64, 4
 PHASES, WEIGHTS_ROW, WEIGHTS_OF_SIX = 256, 12, 4
-IRIS_BLOCK, IRIS_NUMBERS = 256, 334
+IRIS_BLOCK, IRIS_NUMBERS = 256, 272
 
 # Blocks that go through all cells or tiles in strides, as only the device knows their number: enough for a
 # usual face, 48000 cells and 1000 tiles.

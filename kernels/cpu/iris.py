@@ -19,9 +19,10 @@ I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 
 # A record, float32 [IRIS_NUMBERS]: centre, its shift, radii along and across the eye's axis, that axis, the
-# band along lids in pixels, how much to paint, 0..1; IRIS_PLACES heights of the lids' lines each (upper
+# band along lids in pixels, how much to paint, 0..1, the
+# radii's inverses; IRIS_PLACES heights of the lids' lines each (upper
 # and lower before the edit, then after), over the centre's; colour and weight, [2 halves, IRIS_BINS, 4].
-IRIS_HEAD, IRIS_PLACES, IRIS_BINS = 10, 33, 24
+IRIS_HEAD, IRIS_PLACES, IRIS_BINS = 12, 17, 24
 IRIS_PROFILE = IRIS_HEAD + 4 * IRIS_PLACES
 IRIS_NUMBERS = IRIS_PROFILE + 8 * IRIS_BINS
 IRIS_REACH = 1.7  # in radii, of all of this
@@ -29,6 +30,7 @@ IRIS_FADE = 1.4  # from here to there, what is painted fades out
 # An eye that is less open shows too little of its iris, from none to all of the painting: of the height over
 # the centre, in radii.
 IRIS_OPEN = (0.55, 0.95)
+IRIS_LEAST_MOVE_PX = 0.25  # a lid that moves less than that uncovers nothing
 IRIS_LEAST_PX = 2.0  # a smaller iris is left to the warp
 # Under the upper lid lie lashes and shadow, under the lower one its wet edge: from, to, in radii.
 IRIS_UPPER = (0.12, 0.4)
@@ -40,7 +42,7 @@ IRIS_COVERS = (-1.35, -1.05)
 IRIS_SHADE, IRIS_SHADE_DEPTH = 0.6, 0.9  # of the lid's new shadow, at the lid; how far it falls, in radii
 IRIS_WEIGHT = 16  # of a pixel that is fully seen: sums are whole numbers, the same in any order
 IRIS_ENOUGH = 24.0  # weight of a bin, with its neighbours, that is to be believed
-IRIS_FINE_PX = 14.0  # of larger irises, every other pixel is measured, or fewer
+IRIS_FINE_PX = 7.0  # of irises twice as large, every other pixel is measured; and so on
 
 
 @njit(cache=CACHE, nogil=True)
@@ -84,23 +86,30 @@ def measure_iris(
         return
     record[0], record[1], record[2], record[3], record[4] = x, y, shift_x, shift_y, wide
     record[5], record[6], record[7], record[8] = tall, axis_x, axis_y, max(band_px, 1e-3)
-    most = np.float32(0.0)
+    if not _uncovers(points, offset, rim, record):
+        return
+    record[10], record[11] = np.float32(1.0) / record[4], np.float32(1.0) / record[5]
     for t in range(IRIS_PLACES):
         along = (t * (2.0 / (IRIS_PLACES - 1)) - 1.0) * IRIS_REACH * wide
-        for after in range(2):
-            for side in range(2):
-                height = _edge_at(points, offset, rim, side, after, along, record)
-                record[IRIS_HEAD + (2 * after + side) * IRIS_PLACES + t] = height
-        for side in range(2):
-            before = record[IRIS_HEAD + side * IRIS_PLACES + t]
-            uncovered = before - record[IRIS_HEAD + (2 + side) * IRIS_PLACES + t]
-            most = max(most, uncovered if side == 0 else -uncovered)
+        for line in range(4):
+            height = _edge_at(points, offset, rim, line % 2, line // 2, along, record)
+            record[IRIS_HEAD + line * IRIS_PLACES + t] = height
     middle = IRIS_HEAD + IRIS_PLACES // 2
     record[9] = ramp((record[middle + IRIS_PLACES] - record[middle]) / record[5], IRIS_OPEN[0], IRIS_OPEN[1])
-    if most > 0.25 and record[9] > 0.0:
+    if record[9] > 0.0:
         _measure_colours(rgbx, corner_x, corner_y, record)
-    else:
-        record[9] = 0.0
+
+
+@njit(cache=CACHE, nogil=True)
+def _uncovers(points: F32, offset: F32, rim: I32, record: F32) -> bool:
+    """Whether a landmark of a lid moves away from the iris by IRIS_LEAST_MOVE_PX."""
+    half = rim.shape[0] // 2
+    for k in range(rim.shape[0]):
+        n = rim[k]
+        up = (offset[n, 0] - record[2]) * record[7] - (offset[n, 1] - record[3]) * record[6]
+        if k not in (0, half) and (up if k < half else -up) > IRIS_LEAST_MOVE_PX:
+            return True
+    return False
 
 
 @njit(cache=CACHE, nogil=True)
@@ -127,12 +136,23 @@ def _edge_at(
 
 
 @njit(cache=CACHE, nogil=True, inline="always")
-def height_at(record: F32, line: int, along: np.float32) -> np.float32:
-    """A lid's line at a place along the axis, from its table. line: 0 to 3, see IRIS_HEAD."""
-    place = (along / (np.float32(IRIS_REACH) * record[4]) + np.float32(1.0)) * np.float32(
-        0.5 * (IRIS_PLACES - 1)
-    )
-    place = min(max(place, np.float32(0.0)), np.float32(IRIS_PLACES - 1))
+def far_of(record: F32, along: np.float32, across: np.float32) -> np.float32:
+    """The square of a distance from the centre, in radii."""
+    u, v = along * record[10], across * record[11]
+    return np.float32(u * u + v * v)
+
+
+@njit(cache=CACHE, nogil=True, inline="always")
+def place_of(record: F32, along: np.float32) -> np.float32:
+    """A place along the axis in the tables of lids' lines, 0 to IRIS_PLACES - 1."""
+    half = np.float32(0.5 * (IRIS_PLACES - 1))
+    place = half + along * record[10] * np.float32(0.5 * (IRIS_PLACES - 1) / IRIS_REACH)
+    return min(max(place, np.float32(0.0)), np.float32(IRIS_PLACES - 1))
+
+
+@njit(cache=CACHE, nogil=True, inline="always")
+def height_at(record: F32, line: int, place: np.float32) -> np.float32:
+    """A lid's line there. line: 0 to 3, upper and lower before the edit, upper and lower after it."""
     low = min(int(place), IRIS_PLACES - 2)
     first = IRIS_HEAD + line * IRIS_PLACES + low
     return np.float32(record[first] + (place - np.float32(low)) * (record[first + 1] - record[first]))
@@ -148,7 +168,7 @@ def ramp(value: np.float32, start: float, end: float) -> np.float32:
 @njit(cache=CACHE, nogil=True)
 def _measure_colours(rgbx: U8, corner_x: int, corner_y: int, record: F32) -> None:
     height, width = rgbx.shape[0] - 2 * MARGIN_PX, rgbx.shape[1] // 4 - 2 * MARGIN_PX
-    x, y, wide, tall, axis_x, axis_y = record[0], record[1], record[4], record[5], record[6], record[7]
+    x, y, tall, axis_x, axis_y = record[0], record[1], record[5], record[6], record[7]
     reach = np.float32(IRIS_REACH) * tall
     step = max(int(tall / np.float32(IRIS_FINE_PX)), 1)
     sums = np.zeros((2, IRIS_BINS, 4), np.int64)
@@ -159,22 +179,23 @@ def _measure_colours(rgbx: U8, corner_x: int, corner_y: int, record: F32) -> Non
         for j in range(x0, x1, step):
             away_x = np.float32(j) + np.float32(0.5) - x
             along, across = away_x * axis_x + away_y * axis_y, away_y * axis_x - away_x * axis_y
-            far = np.sqrt(along * along / (wide * wide) + across * across / (tall * tall))
-            if far >= np.float32(IRIS_REACH):
+            far = far_of(record, along, across)
+            if far >= np.float32(IRIS_REACH * IRIS_REACH):
                 continue
-            below = (across - height_at(record, 0, along)) / tall
-            above = (height_at(record, 1, along) - across) / tall
+            place = place_of(record, along)
+            below = (across - height_at(record, 0, place)) * record[11]
+            above = (height_at(record, 1, place) - across) * record[11]
             seen = ramp(below, IRIS_UPPER[0], IRIS_UPPER[1]) * ramp(above, IRIS_LOWER[0], IRIS_LOWER[1])
             weight = int(seen * np.float32(IRIS_WEIGHT) + np.float32(0.5))
             if weight == 0:
                 continue
-            place = min(int(far * np.float32(IRIS_BINS / IRIS_REACH)), IRIS_BINS - 1)
+            bin_ = min(int(np.sqrt(far) * np.float32(IRIS_BINS / IRIS_REACH)), IRIS_BINS - 1)
             left = 1 if along >= 0.0 else 0
             pixel = 4 * (j - corner_x + MARGIN_PX)
             row = i - corner_y + MARGIN_PX
             for c in range(3):
-                sums[left, place, c] += weight * rgbx[row, pixel + c]
-            sums[left, place, 3] += weight
+                sums[left, bin_, c] += weight * rgbx[row, pixel + c]
+            sums[left, bin_, 3] += weight
     for side in range(2):
         for n in range(IRIS_BINS):
             _profile_bin(sums, side, n, record)

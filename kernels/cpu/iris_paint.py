@@ -18,7 +18,9 @@ from rtfilter.kernels.cpu.iris import (
     IRIS_REACH,
     IRIS_SHADE,
     IRIS_SHADE_DEPTH,
+    far_of,
     height_at,
+    place_of,
     ramp,
 )
 
@@ -54,47 +56,50 @@ def paint_iris(record: F32, out: U8, left: int, top: int, extent: I32) -> None:
         away_y = np.float32(i) + np.float32(0.5) - y
         for j in range(extent[0], extent[2]):
             away_x = np.float32(j) + np.float32(0.5) - x
-            _paint_pixel(record, away_x, away_y, out[i - top, j - left])
+            _paint_pixel(record, away_x, away_y, out, i - top, j - left)
 
 
 @njit(cache=CACHE, nogil=True, inline="always")
-def _paint_pixel(record: F32, away_x: np.float32, away_y: np.float32, pixel: U8) -> None:
+def _paint_pixel(record: F32, away_x: np.float32, away_y: np.float32, out: U8, i: int, j: int) -> None:
     """One pixel, at a place from the iris's moved centre."""
     one = np.float32(1.0)
-    wide, tall = record[4], record[5]
+    tall = record[5]
     along = away_x * record[6] + away_y * record[7]
     across = away_y * record[6] - away_x * record[7]
-    far = np.sqrt(along * along / (wide * wide) + across * across / (tall * tall))
-    if far >= np.float32(IRIS_REACH):
+    far = far_of(record, along, across)
+    if far >= np.float32(IRIS_REACH * IRIS_REACH):
         return
-    upper, lower = height_at(record, 2, along), height_at(record, 3, along)
+    place = place_of(record, along)
+    upper, lower = height_at(record, 2, place), height_at(record, 3, place)
     below, above = across - upper, lower - across
-    band = record[8]
-    open_here = min(ramp(below / band, 0.3, 1.0), ramp(above / band, 0.3, 1.0))
-    if open_here <= 0.0:
+    edge = np.float32(0.3) * record[8]
+    if below <= edge or above <= edge:
         return
     hidden = np.float32(0.0)
     for side in range(2):
         sign = one if side == 0 else -one
-        was = height_at(record, side, along)
+        was = height_at(record, side, place)
         uncovered = sign * (was - (upper if side == 0 else lower))
-        middle = record[IRIS_HEAD + side * IRIS_PLACES + IRIS_PLACES // 2]
-        covers = ramp(sign * middle / tall, IRIS_COVERS[0], IRIS_COVERS[1])
-        if uncovered <= 0.0:
+        beyond = sign * (across - was)
+        if uncovered <= 0.0 or beyond >= np.float32(IRIS_OVERLAP) * tall:
             continue
+        middle = record[IRIS_HEAD + side * IRIS_PLACES + IRIS_PLACES // 2]
+        covers = ramp(sign * middle * record[11], IRIS_COVERS[0], IRIS_COVERS[1])
         overlap = np.float32(IRIS_OVERLAP) * (np.float32(0.3) + np.float32(0.7) * covers) * tall
         overlap = min(overlap, uncovered)
-        share = min(max(one - sign * (across - was) / overlap, np.float32(0.0)), one)
+        share = min(max(one - beyond / overlap, np.float32(0.0)), one)
         share *= share * (np.float32(3.0) - np.float32(2.0) * share)
-        hidden = max(hidden, share * min(uncovered / (np.float32(0.1) * tall), one))
+        hidden = max(hidden, share * min(uncovered * record[11] * np.float32(10.0), one))
     if hidden <= 0.0:
         return
+    open_here = min(ramp(below / record[8], 0.3, 1.0), ramp(above / record[8], 0.3, 1.0))
+    far = np.float32(np.sqrt(far))
     place = max(far * np.float32(IRIS_BINS / IRIS_REACH) - np.float32(0.5), np.float32(0.0))
     low = min(int(place), IRIS_BINS - 2)
     part = min(place - np.float32(low), one)
-    turn = min(max(np.float32(0.5) + along / (np.float32(1.4) * wide), np.float32(0.0)), one)
+    turn = min(max(np.float32(0.5) + along * record[10] * np.float32(1.0 / 1.4), np.float32(0.0)), one)
     fade = one - ramp(far, IRIS_FADE, IRIS_REACH)
-    lit = min(below / (np.float32(IRIS_SHADE_DEPTH) * tall), one)
+    lit = min(below * record[11] * np.float32(1.0 / IRIS_SHADE_DEPTH), one)
     dark = np.float32(IRIS_SHADE) * (one - lit) * (one - lit)
     sure, red, green, blue = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
     for side in range(2):
@@ -107,9 +112,9 @@ def _paint_pixel(record: F32, away_x: np.float32, away_y: np.float32, pixel: U8)
     if sure <= 0.0:
         return
     alpha, light = record[9] * hidden * open_here * fade * sure, (one - dark) / sure
-    pixel[0] = _mixed(pixel[0], red * light, alpha)
-    pixel[1] = _mixed(pixel[1], green * light, alpha)
-    pixel[2] = _mixed(pixel[2], blue * light, alpha)
+    out[i, j, 0] = _mixed(out[i, j, 0], red * light, alpha)
+    out[i, j, 1] = _mixed(out[i, j, 1], green * light, alpha)
+    out[i, j, 2] = _mixed(out[i, j, 2], blue * light, alpha)
 
 
 @njit(cache=CACHE, nogil=True, inline="always")
