@@ -67,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "quality": STAGES | ENDS | {"filter", "quality"},
     # All of the product; learn only for MediaPipe's tracker, as a contender.
     "bench": STAGES | ENDS | {"filter", "profiles", "pipeline", "serve", "learn", "bench", ""},
-    "learn": STAGES | ENDS | {"quality", "learn"},
+    "learn": STAGES | ENDS | {"profiles", "quality", "learn"},
 }
 # The command line imports all of the product, and nothing of the product imports the command line.
 TOP = {"__main__", "cli"}

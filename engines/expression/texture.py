@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -28,6 +29,17 @@ EPSILON: Final = 1e-8
 LUMINANCE: Final = (0.299, 0.587, 0.114)
 
 
+@dataclass(frozen=True)
+class PersonCode:
+    """One person in W+. latent: [R, D], at expression 0. directions: [52, R * D]. low, high: [52], the range
+    of each coefficient that is known of them; beyond it the texture stays as it is at its end."""
+
+    latent: F32
+    directions: F32
+    low: F32
+    high: F32
+
+
 def texture_spec(size: int) -> NetworkSpec:
     """The interface of a network for maps of `size` texels a side."""
     return NetworkSpec(
@@ -46,25 +58,17 @@ def texture_spec(size: int) -> NetworkSpec:
 
 
 def texture_graph(
-    weights: Mapping[str, F32],
-    latent: F32,
-    directions: F32,
-    mask: F32,
-    colour: F32,
-    scale: float,
-    made_by: str,
+    weights: Mapping[str, F32], person: PersonCode, mask: F32, colour: F32, scale: float, made_by: str
 ) -> bytes:
     """The ONNX file.
 
-    weights: of the generator, by the names of `learn.texture.network.Generator.weights`. latent: W+ of the
-    person at expression 0, [R, D]. directions: [52, R * D]. mask: [S, S], of the skin. colour: [3]. scale:
-    log gain of one unit of what is generated.
+    weights: of the generator, by the names of `learn.texture.network.Generator.weights`. mask: [S, S], of
+    the skin. colour: [3]. scale: log gain of one unit of what is generated.
     """
     graph = OnnxGraph()
-    count, width = latent.shape
-    before = _latents(graph, "expression", directions, latent)
-    edited = graph.add("Add", ["expression", "offset"])
-    after = _latents(graph, edited, directions, latent)
+    count, width = person.latent.shape
+    before = _latents(graph, "expression", person)
+    after = _latents(graph, graph.add("Add", ["expression", "offset"]), person)
     parts = [_generated(graph, weights, codes, count, width) for codes in (after, before)]
     change = graph.add("Sub", parts)
     shares = np.array(LUMINANCE, np.float32).reshape(1, 3, 1, 1)
@@ -76,10 +80,12 @@ def texture_graph(
     return graph.finish(texture_spec(len(mask)), f"{FORMAT} {VERSION}, made by {made_by}")
 
 
-def _latents(graph: OnnxGraph, expression: str, directions: F32, latent: F32) -> str:
+def _latents(graph: OnnxGraph, expression: str, person: PersonCode) -> str:
     """W+ of an expression, [B, R * D]."""
-    moved = graph.add("MatMul", [expression, graph.constant(directions)])
-    return graph.add("Add", [moved, graph.constant(latent.reshape(1, -1))])
+    within = graph.add("Max", [expression, graph.constant(person.low[None])])
+    within = graph.add("Min", [within, graph.constant(person.high[None])])
+    moved = graph.add("MatMul", [within, graph.constant(person.directions)])
+    return graph.add("Add", [moved, graph.constant(person.latent.reshape(1, -1))])
 
 
 def _generated(graph: OnnxGraph, weights: Mapping[str, F32], codes: str, count: int, width: int) -> str:

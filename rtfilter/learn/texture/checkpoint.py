@@ -26,7 +26,7 @@ FORMAT: Final = "rtfilter-texture"
 VERSION: Final = 1
 FILE: Final = "texture.pt"
 # What may differ between the parts of one run.
-_FREE: Final = ("log_every", "save_every", "ridge", "regress")
+_FREE: Final = ("log_every", "save_every", "ridge", "regress", "profile")
 _KINDS: Final = {"step": int, "settings": dict, "shape": dict, "networks": dict, "optimisers": list}
 _DAMAGED: Final = (
     pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, BadZipFile,

@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from rtfilter.learn.texture.network import LEAST_PX, Conv, Dense, Shape, activated
 
+# Before texels are skipped, as StyleGAN2 has it: else the generator is driven to checkerboards.
+_BINOMIAL: Final = torch.tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]) / 16.0
 _STATISTICS: Final = 4  # samples that the deviation over a batch is taken of
 
 
@@ -51,7 +53,9 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        features = self.pyramid(x)
+        kernel = _BINOMIAL.to(x)[None, None].expand(3, 1, 3, 3)
+        soft = functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+        features = self.pyramid(soft)
         count = min(_STATISTICS, len(x))
         whole = features[: len(x) // count * count].reshape(count, -1, *features.shape[1:])
         spread = torch.sqrt(whole.var(0, unbiased=False) + 1e-8).mean()

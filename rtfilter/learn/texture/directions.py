@@ -20,6 +20,7 @@ F32 = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.floating[Any]]
 
 _CHUNK: Final = 16
+_RARE: Final = 1.0  # percent of the maps at each end of a coefficient, which may be the fit's errors
 # Components of the baseline.
 EIGEN: Final = 16
 
@@ -49,30 +50,44 @@ def generated(texture: Texture, w_plus: Floats) -> F32:
 
 @dataclass(frozen=True)
 class Person:
-    """One person in W+. latent: [R * D], average of their maps at expression 0. directions: [52, R * D]."""
+    """One person in W+.
+
+    latent: [R * D], average of their maps at expression 0. directions: [52, R * D]. low, high: [52], the
+    range of each coefficient in their maps; beyond it the texture stays as it is at its end.
+    """
 
     latent: F32
     directions: F32
+    low: F32
+    high: F32
 
     def change(self, texture: Texture, expression: Floats, offset: Floats, latent: F32 | None = None) -> F32:
         """Deviations after less before, [N, 3, S, S], of expressions and offsets [N, 52].
 
         latent: [N, R * D], inverted maps that show these expressions; else the person's.
         """
-        before = latent if latent is not None else self.latent + expression @ self.directions
-        return generated(texture, before + offset @ self.directions) - generated(texture, before)
+        start, end = (np.clip(one, self.low, self.high) for one in (expression, expression + offset))
+        before = latent if latent is not None else self.latent + start @ self.directions
+        after = before + (end - start) @ self.directions
+        return generated(texture, after) - generated(texture, before)
 
 
 def learned(texture: Texture, maps: Maps) -> Person:
     """By the directions of the training. The latent is the average of all maps, brought to expression 0."""
     directions = texture.directions.detach().cpu().numpy().astype(np.float32)
-    return Person((codes(texture, maps) - maps.expression @ directions).mean(0), directions)
+    latent = (codes(texture, maps) - maps.expression @ directions).mean(0)
+    return Person(latent, directions, *_range(maps))
 
 
 def regressed(texture: Texture, maps: Maps, ridge: float) -> Person:
     """By ridge regression of the encoder's W+ on coefficients."""
     latent, directions = regression(maps.expression, codes(texture, maps), ridge)
-    return Person(latent, directions)
+    return Person(latent, directions, *_range(maps))
+
+
+def _range(maps: Maps) -> tuple[F32, F32]:
+    low, high = np.percentile(maps.expression, (_RARE, 100.0 - _RARE), axis=0)
+    return low.astype(np.float32), high.astype(np.float32)
 
 
 def regression(inputs: F32, outputs: F32, ridge: float) -> tuple[F32, F32]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.engines.expression.texture import texture_graph
+from rtfilter.engines.expression.texture import PersonCode, texture_graph
 from rtfilter.engines.expression.texture_delta import TextureDelta
 from rtfilter.errors import InputError, Notify, UsageError
+from rtfilter.face.skin import SkinMaps
 from rtfilter.learn.config import read_document
 from rtfilter.learn.data.track import write_whole
 from rtfilter.learn.texture.checkpoint import FILE, Checkpoint
@@ -28,6 +29,8 @@ from rtfilter.learn.texture.maps import Maps, load_all
 from rtfilter.learn.texture.models import Texture
 from rtfilter.learn.texture.network import SCALE
 from rtfilter.learn.texture.settings import TextureSettings
+from rtfilter.profiles.profile import Profile
+from rtfilter.profiles.store import ProfileStore
 
 F32 = npt.NDArray[np.float32]
 
@@ -53,8 +56,11 @@ def main(config_path: Path, overrides: Sequence[str] = (), notify: Notify = lamb
     """Write both files of each person of a settings file, in `output/texture`; their paths."""
     document = read_document(config_path, overrides)
     settings, folder = document.table("texture", TextureSettings), document.run.folder("texture")
+    people = trained(settings, folder / FILE)
+    if settings.profile and len(people) != 1:
+        raise UsageError(f"profile: one person's maps go into it, got {len(people)}: set texture.people")
     written = []
-    for one in trained(settings, folder / FILE):
+    for one in people:
         name = one.maps.person
         onnx = texture_onnx(one)
         offset, made = samples(one)
@@ -74,7 +80,21 @@ def main(config_path: Path, overrides: Sequence[str] = (), notify: Notify = lamb
             digest = hashlib.sha256(content).hexdigest()[:16]
             notify(f"{path}: {len(content) / 1000:.0f} kB, sha256 {digest}")
             written.append(path)
+        if settings.profile:
+            into_profile(settings.profile, skin)
+            notify(f"profile {settings.profile}: its skin maps are these now, until it is enrolled again")
     return written
+
+
+def into_profile(name: str, skin: SkinMaps, store: ProfileStore | None = None) -> None:
+    """Put the maps into a profile of `rtfilter enroll`, which goes on recognising the person.
+
+    Raises UsageError for an unknown one, PassphraseError for one that is encrypted, OutputError.
+    """
+    kept = store or ProfileStore()
+    header, content = kept.read(name)
+    profile = Profile.from_bytes(name, str(header.get("created", "")), content)
+    kept.write(name, profile.header(), replace(profile, skin=skin).to_bytes())
 
 
 def trained(settings: TextureSettings, path: Path) -> list[Trained]:
@@ -112,8 +132,12 @@ def texture_onnx(one: Trained) -> bytes:
     _, made = samples(one)
     return texture_graph(
         one.texture.generator.weights(),
-        one.person.latent.reshape(len(shape.resolutions), shape.latent),
-        one.person.directions,
+        PersonCode(
+            one.person.latent.reshape(len(shape.resolutions), shape.latent),
+            one.person.directions,
+            one.person.low,
+            one.person.high,
+        ),
         one.maps.mask,
         colour_of(made * one.maps.mask),
         SCALE,

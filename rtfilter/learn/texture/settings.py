@@ -67,9 +67,9 @@ class TextureSettings:
     Weights of the losses, 0 leaves one out: reconstruct (a map through encoder and generator), edit (a map
     moved to another's expression by the directions), adversarial (every `adversarial_every` steps), near (W+
     stays near the average), r1 and path_length (every `r1_every` and `path_every` adversarial steps).
-    mixing: share of made maps of two latents.
-    average: of the weights, the half-life in steps. half: bfloat16 on a GPU. regress:
-    whether directions are regressed after training, in place of those learned; ridge: of that regression.
+    mixing: share of made maps of two latents. average: of the weights, the half-life in steps. half:
+    bfloat16 on a GPU. profile: of `rtfilter enroll`, whose skin maps the export replaces. regress: whether
+    directions are regressed after training, in place of those learned; ridge: of that regression.
     """
 
     maps: Path = Path("{output}/unwrap")
@@ -92,6 +92,7 @@ class TextureSettings:
     mixing: float = 0.5
     average: int = 100
     half: bool = True
+    profile: str = ""
     regress: bool = False
     ridge: float = 1.0
     batch: int = 8

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ from rtfilter.learn.texture.checkpoint import Checkpoint  # noqa: E402
 from rtfilter.learn.texture.settings import TextureSettings  # noqa: E402
 from rtfilter.learn.texture.synthetic import person  # noqa: E402
 from rtfilter.learn.texture.train import TrainingError  # noqa: E402
+from rtfilter.profiles.profile import Profile  # noqa: E402
+from rtfilter.profiles.report import Quality  # noqa: E402
+from rtfilter.profiles.store import ProfileStore  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 MAPS = 96
@@ -129,6 +132,30 @@ def test_exported_files_say_what_the_truth_is(learned: Learned) -> None:
     assert runner.colour[0] < runner.colour[1] < runner.colour[2] + 0.1
     assert not runner.gain_log(before, np.zeros(52)).any()
     runner.close()
+
+
+def test_the_maps_go_into_a_profile_that_was_enrolled(
+    learned: Learned, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    only = ['texture.people=["synthetic00"]', "texture.profile=anna"]
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with pytest.raises(UsageError, match=r"there is no profile 'anna': make it with: rtfilter enroll"):
+        export.main(learned.config, overrides=only)
+    with pytest.raises(UsageError, match=r"one person's maps go into it, got 2: set texture.people"):
+        export.main(learned.config, overrides=only[1:])
+    quality = Quality(60.0, 300, {}, 120.0, 30.0, 5.0, (-20.0, 20.0), (-10.0, 10.0), 0.4, 0)
+    side, linear = 256, SkinMaps.from_npz(learned.files[1].open("rb"), "skin")  # type: ignore[arg-type]
+    enrolled = Profile(
+        "anna", replace(linear, maps=0.5 * linear.maps), np.zeros((478, 3), np.float32),
+        np.full((side, side, 3), 90, np.uint8), np.ones((side, side), np.uint8), "2026-01-01", quality,
+    )  # fmt: skip
+    ProfileStore().write("anna", enrolled.header(), enrolled.to_bytes())
+    export.main(learned.config, overrides=only)
+    header, content = ProfileStore().read("anna")
+    worn = Profile.from_bytes("anna", header["created"], content)
+    assert np.allclose(worn.skin.maps, linear.maps, atol=0.01)
+    assert np.array_equal(worn.texture, enrolled.texture)
+    assert (worn.created, worn.quality.seconds) == (enrolled.created, quality.seconds)
 
 
 def test_a_run_that_goes_on_is_the_run(maps: Path, tmp_path: Path) -> None:
