@@ -23,6 +23,7 @@ from rtfilter.face import lids
 from rtfilter.face.deform import Displacement
 from rtfilter.face.emotion import Target
 from rtfilter.face.fit import FaceFit, FaceState
+from rtfilter.face.light import NO_LIGHT, LightWatch, Shading
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import Lips, MouthGuard
 from rtfilter.face.pose import Pose
@@ -32,6 +33,7 @@ from rtfilter.quality.judges.card import card_path, read_card
 from rtfilter.quality.judges.emotion import DEFAULT_CARD, EmotionJudge, probabilities
 from rtfilter.quality.judges.network import open_network
 from rtfilter.render.cpu import CpuRenderer
+from rtfilter.render.luma import look
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.base import Source
 from rtfilter.sources.file import FileSource
@@ -128,6 +130,9 @@ class Audience:
 
     Args:
         views: of all talkers. judges: recognisers, opened. mouth: 0..1, the guard's setting.
+
+    Attributes:
+        lights: float32 [4] of each view, what lights its face.
     """
 
     def __init__(
@@ -135,15 +140,23 @@ class Audience:
     ) -> None:
         self._model, self._views, self._judges, self._mouth = model, views, judges, mouth
         self._guard = MouthGuard(model)
-        self._skin = SkinMaps.builtin()
+        self._skin, self._shading = SkinMaps.builtin(), Shading.of(model)
+        self.lights = [self._light_on(view) for view in views]
         self._renderer = CpuRenderer(RingedMesh(model.triangles, model.holes), self._skin)
 
     def close(self) -> None:
         self._renderer.close()
 
+    def _light_on(self, view: View) -> F32:
+        watch = LightWatch(self._shading)
+        look(watch, view.frame, view.points_px, view.face)
+        return watch.value
+
     def look(self, direction: F64) -> list[dict[str, float]]:
         """Each judge's mean probability by emotion, with all views edited by a direction float64 [52]."""
-        pictures = [self.edited(view, direction) for view in self._views]
+        pictures = [
+            self.edited(view, direction, light) for view, light in zip(self._views, self.lights, strict=True)
+        ]
         found = []
         for judge in self._judges:
             seen = [judge.look(rgb, view.points_px) for rgb, view in zip(pictures, self._views, strict=True)]
@@ -151,10 +164,10 @@ class Audience:
             found.append({name: float(value) for name, value in zip(judge.labels, means, strict=True)})
         return found
 
-    def edited(self, view: View, direction: F64) -> U8:
+    def edited(self, view: View, direction: F64, light: F32 = NO_LIGHT) -> U8:
         """A view as the product would edit it, without its smoothing over time: uint8 RGB [H, W, 3].
 
-        direction: float64 [52]; negative: the share to take away.
+        direction: float64 [52]; negative: the share to take away. light: float32 [4], of `lights`.
         """
         falling = np.minimum(np.maximum(-direction, 0.0), 1.0)
         target = Target(np.maximum(direction, 0.0), falling, np.zeros(BLENDSHAPE_COUNT))
@@ -162,7 +175,9 @@ class Audience:
         offset = self._guard.solve(wanted, view.lips, self._mouth)
         offset_px = view.face.pose.project_vectors(self._model.edited_iod(offset)).astype(np.float32)
         weights = self._skin.weights(view.face.expression, offset)
-        moved = Displacement(view.points_px, offset_px, view.face.pose.scale_px_per_iod, weights)
+        pose = view.face.pose
+        gain = self._shading.gain_log(light, pose.rotation, offset)
+        moved = Displacement(view.points_px, offset_px, pose.scale_px_per_iod, weights, gain)
         return np.array(self._renderer.render(view.frame, moved).rgb)
 
 

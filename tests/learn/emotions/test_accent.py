@@ -16,6 +16,7 @@ from rtfilter.errors import InputError, UsageError
 from rtfilter.face import emotion as product
 from rtfilter.face.edit import FaceEditor, Held
 from rtfilter.face.model import MorphableModel
+from rtfilter.face.skin import SkinMaps
 from rtfilter.learn.emotions import accent, ascent
 from rtfilter.learn.emotions.talkers import Audience, View, open_judge, views_of
 from rtfilter.quality.judges import crops
@@ -133,15 +134,16 @@ def test_directions_are_composed_as_in_the_product(emotion: str) -> None:
 def test_a_view_is_edited_as_the_product_edits(audience: Audience, views: list[View]) -> None:
     """But for what the product smooths over time: so on a first frame, without fading."""
     model = MorphableModel.builtin()
-    editor = FaceEditor(model, fade_s=0.0)
+    skin = SkinMaps.builtin()
+    editor = FaceEditor(model, fade_s=0.0, skin=skin)
     controls = Controls(emotions={"sad": 1.0}, mouth=MOUTH)
-    for view in views:
+    for view, light in zip(views, audience.lights, strict=True):
         offset, state = editor.step(editor.first_state(), view.face, controls, 1.0, 0.0)
-        moved = editor.displace(state, Held(view.face, view.points_px, offset))
-        with closing(CpuRenderer(RingedMesh(model.triangles, model.holes))) as renderer:
+        moved = editor.displace(state, Held(view.face, view.points_px, offset, light=light))
+        with closing(CpuRenderer(RingedMesh(model.triangles, model.holes), skin)) as renderer:
             expected = np.array(renderer.render(view.frame, moved).rgb)
         row = product.directions()[EMOTIONS.index("sad")]
-        assert np.abs(audience.edited(view, row).astype(int) - expected).max() <= 1
+        assert np.abs(audience.edited(view, row, light).astype(int) - expected).max() <= 1
         assert np.abs(view.frame.rgb.astype(int) - expected).max() > 20
 
 
