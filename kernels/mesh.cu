@@ -1,5 +1,5 @@
 // Around and within the landmarks: a ring that fades the edit out, what mouth and eyes show, and the grid that
-// all of it is drawn on. Twins: kernels/cpu/extend.py, kernels/cpu/parts.py, and `CpuRenderer.flow` for the
+// all of it is drawn on. Twins: kernels/cpu/extend.py, kernels/cpu/parts.py, and `CpuRenderer.field` for the
 // grid. One block a picture: the launch costs more than the work.
 
 constexpr int MESH_BLOCK = 256;

@@ -1,4 +1,4 @@
-"""The warp on the device: displaced landmarks in, changed boxes out, in six launches. Used by `gpu.graph`.
+"""The warp on the device: displaced landmarks in, changed boxes out, in seven launches. Used by `gpu.graph`.
 
 It computes what `RingedMesh.extend` and `CpuRenderer.render` of the CPU lane do, for a batch of faces.
 """

@@ -2,7 +2,7 @@
 
 Its first 468 vertices are the surface's landmarks, so both meshes agree where they share a vertex; between
 them it takes shape and motion from scans. For what is painted on skin: light, wrinkles, texture. Arrays
-only; nothing of the filter uses it yet.
+only. Its UV of the landmarks is the layout of the skin maps (`face.uv`).
 """
 
 from __future__ import annotations

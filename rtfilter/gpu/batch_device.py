@@ -27,6 +27,7 @@ from rtfilter.kernels.warp import Warp
 from rtfilter.render.mesh import RingedMesh
 
 FRAMES_MAX = 64  # of a launch
+PERSONS_MAX = 8  # of a launch, with skin maps of their own: 2 MiB of memory each
 FIRST_BYTES = 1 << 20  # of a region at first: a face that fills half the height of a 1080p picture
 
 
@@ -51,6 +52,7 @@ class BatchDevice:
     Attributes:
         streams: how many may join.
         frames_max: frames of a launch, a power of two.
+        persons_max: different skin maps of a launch.
         stream: on which everything runs.
         launched: the last launch: graph, format and slot size.
     """
@@ -67,6 +69,7 @@ class BatchDevice:
         streams: each has two rows of the state table.
         """
         self.frames_max = 1 << (min(streams, FRAMES_MAX).bit_length() - 1)
+        self.persons_max = min(self.frames_max, PERSONS_MAX)
         self.launched: tuple[BatchGraph, Format, int] | None = None
         self.streams = streams
         self._frames: list[Work] = []
@@ -90,7 +93,7 @@ class BatchDevice:
             self._runners = {size: (runner(FACE_MESH, size), runner(EXPRESSION, size)) for size in sizes}
             self._detector = DetectorGraph(device, self.stream, runner(FACE_DETECTOR, 1))
             opened.callback(self._detector.close)
-            self._skins = SkinRows(SkinTable(device, self.stream, self.frames_max + 1))
+            self._skins = SkinRows(SkinTable(device, self.stream, self.persons_max + 1))
             self._warp = Warp(device, self.stream, mesh.topology(), self.frames_max, self._skins.table)
             # Two states a stream, and one for each empty slot of a batch.
             self._table = device.empty((2 * streams + self.frames_max, STATE.size), np.float32)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 
 from rtfilter.errors import GpuError, UsageError
+from rtfilter.face.skin import SkinMaps
 from rtfilter.gpu.batch_device import BatchDevice, Runtime
 from rtfilter.gpu.work import Work
 from rtfilter.kernels.device import Device
@@ -138,7 +139,7 @@ class Batcher:
         frames = [work for work in self._pending if work.upload is not None]
         kind = frames[0].frame.format if frames else None
         batch = [work for work in self._pending if work.upload is None or work.upload.format is kind]
-        batch = batch[: self.device.frames_max]
+        batch = _of_few_persons(batch[: self.device.frames_max], self.device.persons_max)
         self._held, self._owner = batch, threading.get_ident()
         self._pending = [work for work in self._pending if work not in batch]
         return batch
@@ -180,6 +181,16 @@ class Batcher:
                     work.error, work.done = error, True
             self._free()
             self._changed.notify_all()
+
+
+def _of_few_persons(batch: list[Work], most: int) -> list[Work]:
+    """As many of the first works as have at most so many different skin maps."""
+    skins: set[SkinMaps | None] = set()
+    for number, work in enumerate(batch):
+        skins.add(work.skin)
+        if len(skins - {None}) > most:
+            return batch[:number]
+    return batch
 
 
 def _closed() -> GpuError:

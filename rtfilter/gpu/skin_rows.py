@@ -12,7 +12,7 @@ from rtfilter.kernels.skin import SkinTable
 class SkinRows:
     """Puts maps into the table when they are first needed, in place of those that were not for longest.
 
-    Row 0 stays without maps. table: has one row more than a launch has frames.
+    Row 0 stays without maps. table: has one row more than a launch has different maps.
     """
 
     def __init__(self, table: SkinTable) -> None:

@@ -8,9 +8,10 @@ import pytest
 from rtfilter.bench.gpu_machine import demo_frames
 from rtfilter.controls import Controls
 from rtfilter.face.skin import SkinMaps
-from rtfilter.gpu.batcher import Batcher
+from rtfilter.gpu.batcher import Batcher, _of_few_persons
 from rtfilter.gpu.cuda_lane import CudaLane
 from rtfilter.gpu.skin_rows import SkinRows
+from rtfilter.gpu.work import Work
 from rtfilter.kernels.skin import SkinTable
 from rtfilter.render.mesh import RingedMesh
 from tests.faces import builtin
@@ -25,10 +26,8 @@ def test_each_stream_has_skin_maps_of_its_own(runtime: HostRuntime) -> None:
     mesh = RingedMesh(builtin().triangles, builtin().holes)
     batcher = Batcher(HostDevice, runtime, mesh, streams=2)
     lanes = [CudaLane(batcher, builtin(), 0.0) for _ in range(2)]
-    frames, skins = (
-        demo_frames(320, 240, 6),
-        [SkinMaps.none(), *(random_maps(2 + n, 16, n) for n in range(4))],
-    )
+    frames = demo_frames(320, 240, 6)
+    skins = [SkinMaps.none(), *(random_maps(2 + n, 16, n) for n in range(4))]
     alone = [Both(open_on_host(builtin(), 0.0, runtime), 0.0) for _ in lanes]
     painted = []
     for number, frame in enumerate(frames):
@@ -63,3 +62,12 @@ def test_the_oldest_maps_make_room_but_none_of_the_same_launch() -> None:
     assert table[1]["mixing"][: b.mixing.size] == pytest.approx(b.mixing.ravel())
     assert table[2]["mixing"][: c.mixing.size] == pytest.approx(c.mixing.ravel())
     assert table[0]["map_count"] == 0
+
+
+def test_a_launch_has_no_more_persons_than_there_are_rows() -> None:
+    """The rest waits for the next one, in order; who has no maps, or the same ones, counts for nothing."""
+    a, b, c = (random_maps(2, 8, seed) for seed in range(3))
+    works = [Work(skin=skin) for skin in (a, None, a, b, a, c, b)]
+    assert _of_few_persons(works, 3) == works
+    assert _of_few_persons(works, 2) == works[:5]
+    assert _of_few_persons(works, 1) == works[:3]
