@@ -19,8 +19,9 @@ from rtfilter.bench.common import provenance
 from rtfilter.bench.reenact_compare import measured, median_luma, truth_of
 from rtfilter.bench.reenact_figures import all_figures, clip_figures
 from rtfilter.bench.reenact_footage import Clip, opened, read_clips
+from rtfilter.bench.reenact_maps import maps_for
 from rtfilter.bench.reenact_pairs import Pair, pairs_across, pairs_within
-from rtfilter.bench.reenact_stages import Lesson, Stage, compared_with, open_stages, read_maps
+from rtfilter.bench.reenact_stages import Lesson, Stage, compared_with, open_stages
 from rtfilter.errors import InputError, Notify, OutputError, UsageError
 from rtfilter.face.model import MorphableModel
 from rtfilter.frame import Frame
@@ -45,13 +46,13 @@ def reenact(
 ) -> dict[str, Any]:
     """All figures of all clips, and of all pairs of takes (neutral, feeling) of one sentence by one person.
 
-    count: at most so many pairs of frames each. maps, texture: see `Lesson`. sheets: a folder for pictures
-    of the first pairs. Raises InputError for what cannot be read or shows no face, UsageError without a clip.
+    count: at most so many pairs of frames each. maps: a file, or a folder as of `maps_for`. texture: see
+    `Lesson`. sheets: a folder for pictures of the first pairs. Raises InputError for what cannot be read or
+    shows no face, UsageError without a clip.
     """
     if not clips and not takes:
         raise UsageError("bench reenact: give clips, such as `rtfilter bench reenact talk.mp4`, or --pairs")
     head, model = provenance(), MorphableModel.builtin()
-    own = None if maps is None else read_maps(maps)
     jobs = [*((clip,) for clip in clips), *takes]
     for path in dict.fromkeys(path for job in jobs for path in job):
         opened(path).close()
@@ -59,10 +60,11 @@ def reenact(
         raise InputError(
             f"{texture}: no such file or folder: expected what `rtfilter learn texture-export` wrote"
         )
+    given = [None if maps is None else maps_for(maps, Path(paths[0]).stem) for paths in jobs]
     results: list[dict[str, Any]] = []
     stages_left_out: dict[str, str] = {}
     clips_left_out: dict[str, str] = {}
-    for paths in jobs:
+    for paths, own in zip(jobs, given, strict=True):
         try:
             tracked = read_clips(paths, LEARN_SHARE, notify)
             pairs = _pairs(tracked, count, model)

@@ -6,7 +6,6 @@ reason. Called by `bench.reenact`.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -233,11 +232,3 @@ def displacement(basis: F32, face: FaceState, offset: F64) -> Displacement:
     points = face.pose.project(face.shape_iod).astype(np.float32)
     offset_px = face.pose.project_vectors(moved).astype(np.float32)
     return Displacement(points, offset_px, face.pose.scale_px_per_iod)
-
-
-def read_maps(path: Path) -> SkinMaps:
-    """Skin maps of a file. Raises InputError."""
-    try:
-        return SkinMaps.from_npz(io.BytesIO(path.read_bytes()), str(path))
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the skin maps ({error.strerror}): check the path") from error

@@ -232,7 +232,7 @@ def reenact_options(parser: Parser) -> None:
         metavar=("NEUTRAL", "FEELING"),
         help="two takes of one sentence by one person; may be repeated",
     )
-    group.add_argument("--maps", metavar="FILE", help="skin maps in place of the built-in ones")
+    group.add_argument("--maps", metavar="FILE|DIR", help="other skin maps; of a folder CLIP.npz")
     group.add_argument(
         "--texture",
         metavar="FILE|DIR",

@@ -109,12 +109,19 @@ def film(path: Path, frames: int) -> Path:
         (["bench", "--texture", "x"], "--texture goes with `rtfilter bench reenact`", 2),
         (["bench", "--sheets", "x"], "--sheets goes with `rtfilter bench reenact`", 2),
         (["bench", "reenact", "demo", "--maps", "nowhere.npz"], "nowhere.npz", 1),
+        (["bench", "reenact", "demo", "--maps", "EMPTY"], "expected demo.npz", 1),
     ],
 )
 def test_a_wrong_line_is_answered_in_one(
-    words: list[str], said: str, code: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    words: list[str],
+    said: str,
+    code: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    assert main(words) == code
+    monkeypatch.setattr(reenact_footage, "DEMO_FRAMES", 60)
+    assert main([str(tmp_path) if word == "EMPTY" else word for word in words]) == code
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
