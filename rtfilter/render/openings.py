@@ -27,7 +27,9 @@ BEHIND_IOD = 0.5
 
 # Teeth belong to skull and jaw, and would rest. But a full smile of the face model lifts the whole mouth by
 # 0.1 IOD: teeth at rest would have to show 9 mm of gum, which no frame shows; extended, it was streaks. So
-# the middle of each lip carries the teeth along, all alike: they move, and do not stretch.
+# lips carry the teeth along, all alike: they move, and do not stretch. The lower lip does so with its sides,
+# since its middle moves further down, and would push the lower teeth behind it.
+LOWER_CARRIERS = (*lm.LIPS_INNER_LOWER[1:3], *lm.LIPS_INNER_LOWER[6:8])
 # Beyond them lie the dark corners of the mouth; and a tracker may take lip for opening there.
 END = 0.25
 
@@ -75,7 +77,7 @@ OPENINGS = (
         (lm.INNER_CORNER_RIGHT, lm.INNER_CORNER_LEFT),
         lm.LIPS_INNER_UPPER,
         lm.LIPS_INNER_LOWER,
-        (lm.LIPS_INNER_UPPER[2:7], lm.LIPS_INNER_LOWER[2:7]),
+        (lm.LIPS_INNER_UPPER[2:7], LOWER_CARRIERS),
         END,
     ),
     _opening(
