@@ -18,17 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.errors import InputError
-from rtfilter.frame import Frame
 from rtfilter.learn.emotions.sources import Take
-from rtfilter.learn.face_mesh import before_mediapipe
-from rtfilter.learn.mediapipe_tracker import MediaPipeTracker
-from rtfilter.learn.model.observe import ordered_scores
+from rtfilter.learn.model.observe import enlarged, seen_by_both
 
 F64 = npt.NDArray[np.float64]
 U8 = npt.NDArray[np.uint8]
 
 VERSION: Final = 1
-LEAST_SIDE_PX: Final = 480  # both networks read larger faces better
 
 
 @dataclass(frozen=True)
@@ -74,38 +70,14 @@ def _kept(path: Path) -> Seen | None:
 
 
 def _track(take: Take, task: Path) -> Seen:
-    before_mediapipe()
-    import mediapipe as mp
-    from mediapipe.tasks.python import BaseOptions, vision
-
-    mode = vision.RunningMode.IMAGE if take.still else vision.RunningMode.VIDEO
-    options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_path=str(task)), running_mode=mode, output_face_blendshapes=True
-    )
-    teacher = vision.FaceLandmarker.create_from_options(options)
-    tracker = MediaPipeTracker()
-    points, scores, times = [], [], []
-    for index, (rgb, time_s) in enumerate(pictures(take)):
-        if take.still:
-            tracker.reset()
-        landmarks = tracker.track(Frame.from_rgb(rgb, pts=round(time_s * 1e9), seq=index))
-        picture = mp.Image(mp.ImageFormat.SRGB, rgb)
-        found = (
-            teacher.detect(picture) if take.still else teacher.detect_for_video(picture, round(time_s * 1e3))
-        )
-        if landmarks is not None and found.face_blendshapes:
-            points.append(landmarks.points_px.astype(np.float64))
-            scores.append(ordered_scores(found.face_blendshapes[0]))
-            times.append(time_s)
-    tracker.close()
-    teacher.close()
-    if not points:
+    seen = seen_by_both(((rgb, rgb, time_s) for rgb, time_s in pictures(take)), task, take.still)
+    if seen is None:
         raise InputError(f"{take.files[0]}: no frame with a face; expected one clearly visible person")
-    return Seen(np.array(points), np.array(scores), np.array(times))
+    return Seen(*seen)
 
 
 def pictures(take: Take) -> Iterator[tuple[U8, float]]:
-    """The frames of a take, uint8 [H, W, 3], at least LEAST_SIDE_PX long, and their times in seconds."""
+    """The frames of a take, uint8 [H, W, 3], small ones twice the size, and their times in seconds."""
     if take.still:
         for index, file in enumerate(take.files):
             bgr = cv2.imread(str(file))
@@ -128,7 +100,4 @@ def pictures(take: Take) -> Iterator[tuple[U8, float]]:
 
 
 def _rgb(bgr: Any) -> U8:
-    side = max(bgr.shape[:2])
-    if side < LEAST_SIDE_PX:
-        bgr = cv2.resize(bgr, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    return np.ascontiguousarray(bgr[:, :, ::-1])
+    return np.ascontiguousarray(enlarged(bgr)[:, :, ::-1])
