@@ -107,9 +107,12 @@ def table(one: Trained, ridge: float) -> dict[str, Scores]:
     offset, before = pairs.offset, one.held_out.expression[pairs.first]
     own = codes(texture, one.held_out)[pairs.first]
     by_training, by_ridge = learned(texture, one.maps), regressed(texture, one.maps, ridge)
+    # Neither the generator nor the baseline is asked for what the person never showed: see `Person.low`.
+    known = np.clip(before + offset, by_training.low, by_training.high)
+    known = known - np.clip(before, by_training.low, by_training.high)
     methods: dict[str, Callable[[], F32]] = {
         "zero": lambda: np.zeros((len(offset), 3, one.maps.size, one.maps.size), np.float32),
-        "eigen": lambda: Eigen.of(one.maps, ridge).change(offset),
+        "eigen": lambda: Eigen.of(one.maps, ridge).change(known),
         "stylegan": lambda: by_training.change(texture, before, offset),
         "stylegan, A inverted": lambda: by_training.change(texture, before, offset, own),
         "stylegan, regressed": lambda: by_ridge.change(texture, before, offset),
