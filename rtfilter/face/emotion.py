@@ -24,32 +24,32 @@ F64 = npt.NDArray[np.float64]
 
 TABLE: Final = "emotions.json"
 TABLE_VERSION: Final = 1
-# Factor on the measured change. An edit moves skin but makes no folds and no light, and a tracker sees less
-# of a strong expression than there is.
+# Factor on the measured change: a tracker sees less of a strong expression than there is, and the skin's maps
+# make fewer folds than people have.
 EMPHASIS: Final[Mapping[str, float]] = {
     "happy": 2.5, "sad": 3.4, "angry": 2.5, "surprised": 2.6, "fearful": 2.5, "disgusted": 2.5,
     "contempt": 2.5,
 }  # fmt: skip
-# Added to that, to be read without folds and light: chosen with two recognisers (`learn.emotions.accent`),
-# then by hand (docs/model-cards/emotions.md).
+# Added to that, to be read for what it is: chosen with two recognisers (`learn.emotions.accent`), then by
+# hand (docs/model-cards/emotions.md).
 ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
     "happy": {
         "mouthSmile": 0.40, "mouthStretch": 0.15, "cheekSquint": 0.25, "mouthFunnel": -0.15,
-        "mouthUpperUp": -0.30,
+        "mouthUpperUp": -0.30, "mouthDimple": 0.15, "mouthLowerDown": 0.15,
     },
     "sad": {
-        "mouthFrown": 0.70, "browDown": 0.55, "browInnerUp": 0.45, "mouthShrugLower": 0.30, "eyeBlink": -0.10,
+        "mouthFrown": 0.70, "browDown": 0.55, "browInnerUp": 0.65, "mouthShrugLower": 0.30, "eyeBlink": -0.10,
         "mouthShrugUpper": 0.15, "mouthFunnel": -0.20, "mouthLowerDown": -0.15, "eyeSquint": -1.20,
     },
     "angry": {
-        "noseSneer": 0.25, "mouthSmile": -0.30, "mouthStretch": -0.20, "mouthFunnel": 0.15, "browDown": 0.10,
+        "noseSneer": 0.45, "mouthSmile": -0.30, "mouthStretch": -0.20, "mouthFunnel": 0.15, "browDown": 0.10,
         "eyeBlink": -0.10, "browOuterUp": 0.40, "mouthFrown": 0.15, "eyeSquint": -0.45,
     },
-    "surprised": {"browOuterUp": 0.15, "eyeWide": 0.30, "mouthFunnel": 0.15, "mouthStretch": -0.15},
+    "surprised": {"browOuterUp": 0.25, "eyeWide": 0.15, "mouthFunnel": 0.15, "mouthStretch": -0.15},
     "fearful": {
-        "eyeWide": 0.45, "mouthStretch": 0.15, "browInnerUp": 0.25, "mouthSmile": -0.25, "mouthFrown": 0.20,
+        "eyeWide": 0.30, "mouthStretch": 0.15, "browInnerUp": 0.25, "mouthSmile": -0.25, "mouthFrown": 0.20,
     },
-    "disgusted": {"noseSneer": 0.30, "mouthUpperUp": 0.30},
+    "disgusted": {"noseSneer": 0.60, "mouthUpperUp": 0.30},
     "contempt": {"mouthSmileRight": 0.60, "mouthDimpleRight": 0.20, "browOuterUpLeft": -0.60},
 }  # fmt: skip
 # Shares of shapes of another feeling that are taken away. (A name without a side stands for both.)
