@@ -114,7 +114,12 @@ def _inputs(spec: NetworkSpec) -> list[dict[str, F32]]:
         target = TARGET.zeros(1)
         TARGET.of(target, "rising")[:] = 0.3
         TARGET.of(target, "direct")[:] = 0.1
-        for name, value in (("offset_cutoff_hz", 1.0), ("width_px", 640.0), ("height_px", 480.0)):
+        for name, value in (
+            ("offset_cutoff_hz", 1.0),
+            ("skin", 1.0),
+            ("width_px", 640.0),
+            ("height_px", 480.0),
+        ):
             TARGET.of(target, name)[:] = value
         TARGET.of(target, "seeding")[:] = 1.0 if not rows else 0.0
         points = square.project(mesh.run(pixels=pixels)["landmarks"][0])[None]
