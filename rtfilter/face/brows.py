@@ -22,6 +22,7 @@ F64 = npt.NDArray[np.float64]
 # nothing of it is left; and the width over which neighbouring landmarks of a brow share in it. In IODs.
 HAIR_IOD: Final = 0.02
 REACH_IOD: Final = 0.16
+REACH_ABOVE_IOD: Final = 0.24  # on the forehead, whose next landmarks are 0.16 away
 SHARE_IOD: Final = 0.04
 _UPPER: Final = np.array(lm.BROW_RIGHT_UPPER + lm.BROW_LEFT_UPPER)
 _LOWER: Final = np.array(lm.BROW_RIGHT_LOWER + lm.BROW_LEFT_LOWER)
@@ -52,7 +53,10 @@ def _shares(mean_iod: F64) -> tuple[F64, F64]:
     apart = np.linalg.norm(mean_iod[:, None] - columns[:, None], axis=3).min(0)
     near = apart.min(1, keepdims=True)
     weights = np.exp(-0.5 * (apart / SHARE_IOD) ** 2 + 0.5 * (near / SHARE_IOD) ** 2)
-    left = np.clip((REACH_IOD - near[:, 0]) / (REACH_IOD - HAIR_IOD), 0.0, 1.0)
+    nearest = columns[:, apart.argmin(1), 1].min(0)
+    upwards = np.clip((nearest - mean_iod[:, 1]) / np.maximum(near[:, 0], 1e-9), 0.0, 1.0)
+    reach = REACH_IOD + (REACH_ABOVE_IOD - REACH_IOD) * upwards
+    left = np.clip((reach - near[:, 0]) / (reach - HAIR_IOD), 0.0, 1.0)
     carried = left * left * (3.0 - 2.0 * left)
     carried[_FIXED] = 0.0
     return weights / weights.sum(1, keepdims=True), carried

@@ -7,7 +7,7 @@ import pytest
 
 from rtfilter.controls import MIRROR
 from rtfilter.face import landmarks as lm
-from rtfilter.face.brows import REACH_IOD
+from rtfilter.face.brows import REACH_ABOVE_IOD
 from tests.faces import REFLECT, builtin
 
 UPPER = [*lm.BROW_RIGHT_UPPER, *lm.BROW_LEFT_UPPER]
@@ -27,7 +27,7 @@ def test_lids_lips_and_everything_far_from_brows_stays() -> None:
     model = builtin()
     change = np.abs(model.edit_basis - model.expression_basis).max(axis=(0, 2))
     brow = model.mean_iod[[*UPPER, *LOWER]]
-    far = np.linalg.norm(model.mean_iod[:, None] - brow, axis=2).min(1) > REACH_IOD
+    far = np.linalg.norm(model.mean_iod[:, None] - brow, axis=2).min(1) > REACH_ABOVE_IOD
     lids = [*lm.EYE_RIGHT_UPPER, *lm.EYE_LEFT_UPPER, *lm.EYE_RIGHT_CORNERS, *lm.IRIS_LEFT]
     assert far.sum() > 250
     assert not change[far].any()
