@@ -106,10 +106,10 @@ def fit_textures(
 
     mask: of the unwrapping. All in order of time.
     """
-    every = max(1, -(-len(textures) // MOST_SAMPLES))
-    pixels, seen = np.stack(textures[::every]), np.stack(weights[::every])
+    used = np.linspace(0, len(textures) - 1, min(len(textures), MOST_SAMPLES)).astype(int).tolist()
+    pixels, seen = np.stack([textures[k] for k in used]), np.stack([weights[k] for k in used])
     shown = _range_of(expressions)
-    faces = expressions[::every].astype(np.float32)
+    faces = expressions[used].astype(np.float32)
     stack = stack_of(pixels, seen, mask)
     start = resized(builtin or SkinMaps.builtin(), len(mask))
     scales, by_start = _scaled(stack, faces, start, model)

@@ -16,7 +16,7 @@ from rtfilter.errors import InputError, Notify, OutputError
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.model import MorphableModel
 from rtfilter.profiles.check import Problem, checked
-from rtfilter.profiles.fit import SIDE, as_bytes
+from rtfilter.profiles.fit import LEAST_SAMPLES, SIDE, as_bytes
 from rtfilter.profiles.guide import Prompt, prompt_at
 from rtfilter.profiles.samples import Sample, from_bytes, to_bytes
 from rtfilter.profiles.store import ProfileStore
@@ -25,7 +25,8 @@ from rtfilter.render.unwrap import Unwrapper
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 
-SAMPLE_S: Final = 0.08  # between two samples
+# Between two samples, of a video and of a camera. Those of a camera are written: a minute makes what is used.
+SAMPLE_S, LIVE_SAMPLE_S = 0.08, 0.16
 PART_S: Final = 5.0  # how much an interruption costs at most
 LEAST_S: Final = 5.0  # of usable face: less cannot be learned from
 LONGEST_GAP_S: Final = 0.5  # a pause between two usable frames counts this much at most
@@ -60,6 +61,7 @@ class Gathering:
     ) -> None:
         self._store, self._name, self._notify = store, name, notify
         self._wanted = seconds
+        self._every_s = SAMPLE_S if store is None else LIVE_SAMPLE_S
         self._fit = FaceFit(model)
         self._identity = self._fit.first_identity()
         self.unwrapper = Unwrapper(SIDE, model.triangles)
@@ -114,7 +116,11 @@ class Gathering:
         points_px = faces_px[0]
         face, self._identity = self._fit.step(self._identity, points_px, time_s)
         elapsed_s = 0.0 if last_s is None else min(max(time_s - last_s, 0.0), LONGEST_GAP_S)
-        if self.samples and self._seconds + elapsed_s - self._sampled_s < SAMPLE_S and self._problem is None:
+        if (
+            self.samples
+            and self._seconds + elapsed_s - self._sampled_s < self._every_s
+            and self._problem is None
+        ):
             self._last_s = time_s
             self._seconds += elapsed_s
             return None
@@ -150,7 +156,7 @@ class Gathering:
 
     def require_enough(self) -> None:
         """Raises InputError where too little can be learned from, with the most usual reason."""
-        if self._seconds >= LEAST_S and len(self.samples) >= LEAST_S / SAMPLE_S / 2:
+        if self._seconds >= LEAST_S and len(self.samples) >= LEAST_SAMPLES:
             return
         reason = "; ".join(
             f"in {count} of {self.frames} frames {problem.value}"

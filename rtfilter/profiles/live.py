@@ -104,9 +104,10 @@ class ProfiledLane:
         """See `Lane.reset`. It is the person, until something speaks against it."""
         self._lane.reset()
         self._forget()
+        if not self._painted:  # while bypassed, every frame is a reset
+            self._lane.use_skin(self._profile.skin)
         self._wanted = self._painted = True
         self._share, self._faded_s = 1.0, None
-        self._lane.use_skin(self._profile.skin)
 
     def close(self) -> None:
         """See `Lane.close`."""

@@ -138,6 +138,9 @@ def test_reset_and_close_reach_the_lane(worn) -> None:
     lane.reset()
     assert lane.own
     assert inner.skins[-1].maps.max() == np.float32(0.1)
+    painted = len(inner.skins)
+    lane.reset()
+    assert len(inner.skins) == painted
     lane.close()
     assert inner.closed == 1
     assert lane.name == "cpu"
