@@ -87,7 +87,7 @@ def test_the_far_side_of_a_turned_head_weighs_nothing(unwrapper: Unwrapper) -> N
     half = SIZE // 2
     # Nose to the picture's right: the subject's left side, the texture's right, turns away.
     assert left[:, half + SIZE // 3 :].max() < 0.01 < 0.99 < left[:, : half - SIZE // 3].max()
-    assert np.abs(right - left[:, ::-1]).mean() < 0.01  # measured: 0.003, where the nose begins to hide
+    assert np.abs(right - left[:, ::-1]).mean() < 0.005  # measured: 0.0005, where the nose begins to hide
     assert frontal.sum() > 1.3 * left.sum()
 
 
