@@ -50,7 +50,7 @@ static __device__ bool find_iris(
     for (int k = 0; k < count; ++k) {
         const float* moved = offset + 2 * rim[k];
         const float up = (moved[0] - shift_x) * axis_y - (moved[1] - shift_y) * axis_x;
-        if (k % (count / 2) != 0 && (k < count / 2 ? up : -up) > IRIS_LEAST_MOVE_PX) return true;
+        if (k % (count / 2) != 0 && (k < count / 2 ? up : -up) > IRIS_LEAST_MOVE * tall) return true;
     }
     return false;
 }

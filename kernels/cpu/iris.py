@@ -30,7 +30,7 @@ IRIS_FADE = 1.4  # from here to there, what is painted fades out
 # An eye that is less open shows too little of its iris, from none to all of the painting: of the height over
 # the centre, in radii.
 IRIS_OPEN = (0.55, 0.95)
-IRIS_LEAST_MOVE_PX = 0.25  # a lid that moves less than that uncovers nothing
+IRIS_LEAST_MOVE = 0.03  # in radii; a lid that moves less than that uncovers nothing
 IRIS_LEAST_PX = 2.0  # a smaller iris is left to the warp
 # Under the upper lid lie lashes and shadow, under the lower one its wet edge: from, to, in radii.
 IRIS_UPPER = (0.12, 0.4)
@@ -102,12 +102,12 @@ def measure_iris(
 
 @njit(cache=CACHE, nogil=True)
 def _uncovers(points: F32, offset: F32, rim: I32, record: F32) -> bool:
-    """Whether a landmark of a lid moves away from the iris by IRIS_LEAST_MOVE_PX."""
+    """Whether a landmark of a lid moves away from the iris by IRIS_LEAST_MOVE radii."""
     half = rim.shape[0] // 2
     for k in range(rim.shape[0]):
         n = rim[k]
         up = (offset[n, 0] - record[2]) * record[7] - (offset[n, 1] - record[3]) * record[6]
-        if k not in (0, half) and (up if k < half else -up) > IRIS_LEAST_MOVE_PX:
+        if k not in (0, half) and (up if k < half else -up) > IRIS_LEAST_MOVE * record[5]:
             return True
     return False
 

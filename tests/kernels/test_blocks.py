@@ -71,7 +71,8 @@ def test_constants_have_the_same_names_and_values(module: object) -> None:
         resample: {"PHASES"},
         paint_row: {"PHASES", "PHASE_BITS"},
         iris: {"IRIS_HEAD", "IRIS_PLACES", "IRIS_BINS", "IRIS_PROFILE", "IRIS_NUMBERS", "IRIS_REACH",
-               "IRIS_FADE", "IRIS_LEAST_PX", "IRIS_SHADE", "IRIS_SHADE_DEPTH", "IRIS_WEIGHT", "IRIS_ENOUGH",
+               "IRIS_FADE", "IRIS_LEAST_PX", "IRIS_LEAST_MOVE", "IRIS_SHADE", "IRIS_SHADE_DEPTH",
+               "IRIS_WEIGHT", "IRIS_ENOUGH",
                "IRIS_FINE_PX"},
     }  # fmt: skip
     assert wanted[module] <= shared

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from rtfilter.bench.parts import changes
+from rtfilter.colour import YuvSpec, rgb_to_yuv
 from rtfilter.controls import Controls
 from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
 from rtfilter.face.emotion import Target
 from rtfilter.frame import Frame
+from rtfilter.planes import Planes
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.sources.demo import DemoSource
@@ -111,3 +113,25 @@ def test_a_grid_on_the_teeth_keeps_its_spacing_in_a_smile(
     found = spacing(rigid.render(Frame.from_rgb(rgb), moved).rgb, after, half_px)
     assert found == pytest.approx(10.0, abs=0.1)
     assert spacing(stretching.render(Frame.from_rgb(rgb), moved).rgb, after, half_px).mean() > 11.0
+
+
+@pytest.mark.parametrize("shift", [(1, 1), (1, 0), (0, 0)], ids=str)
+def test_irises_are_completed_in_planes_as_in_rgb(
+    demo: DemoSource, rigid: CpuRenderer, shift: tuple[int, int]
+) -> None:
+    """Bit for bit what RGB, rendered, adds to the planes."""
+    rgb, moved = feeling(demo, "surprised")
+    spec = YuvSpec("bt601", full_range=False)
+    planes = Planes(*rgb_to_yuv(rgb[:719, :1279], spec, *shift), shift, spec)
+    in_rgb = rigid.render(Frame(planes.rgb), moved)
+    expected = planes.with_edit(planes.rgb, in_rgb.rgb, in_rgb.changed)
+    out = rigid.render(Frame(planes), moved).planes
+    assert out is not None
+    for plane, wanted in zip(out.all, expected.all, strict=True):
+        assert np.array_equal(plane, wanted)
+
+
+def test_no_edit_leaves_every_byte(demo: DemoSource, rigid: CpuRenderer) -> None:
+    rgb, moved = edited(demo, 0, np.zeros(52))
+    frame = Frame.from_rgb(rgb)
+    assert rigid.render(frame, moved).rgb is frame.rgb
