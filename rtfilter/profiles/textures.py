@@ -7,11 +7,15 @@ frame. What is left is skin: the person's neutral, and what expressions do to it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from rtfilter.face import landmarks as lm
+from rtfilter.face.uv import skin_uv
 
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
@@ -32,6 +36,9 @@ COVERED_LOG, COVERED_SIGMAS, BLOCK = 0.45, 6.0, 16
 # What skin is, by its colour and brightness against the cheeks' (logs): as far as the second number it counts
 # whole, from the first on not at all. Hair, brows, lips, lashes and walls move, and have no folds.
 OFF_COLOUR, OFF_BRIGHTNESS, OFF_AROUND = (0.45, 0.30), (1.3, 1.0), (0.42, 0.27)
+# Brows move further than the landmarks around them tell: skin that their hair sweeps over would flash.
+BROW_RIGHT_LOWER, BROW_LEFT_LOWER = (46, 53, 52, 65, 55), (276, 283, 282, 295, 285)
+SWEPT_SHARE: Final = 6.0 / 256.0
 NEAR_SHARE, AROUND_SHARE = (
     1.5 / 256.0,
     14.0 / 256.0,
@@ -130,8 +137,21 @@ def skin_likeness(neutral: U8, mask: F32) -> F32:
     likely = _within(np.linalg.norm(near[..., :2] - usual[:2], axis=2), OFF_COLOUR)
     likely *= _within(np.maximum(usual[2] - near[..., 2], 0.0), OFF_BRIGHTNESS)
     likely *= _within(np.maximum(around - near[..., 2], 0.0), OFF_AROUND)
-    sure = cv2.erode(likely * known, np.ones((3, 3), np.uint8))
+    sure = cv2.erode(likely * known, np.ones((3, 3), np.uint8)) * (1.0 - brows(side))
     return np.asarray(cv2.GaussianBlur(sure, (0, 0), NEAR_SHARE * side) * known, np.float32)
+
+
+@lru_cache(maxsize=2)
+def brows(side: int) -> F32:
+    """Both brows and what their hair sweeps over, float32 [side, side], 0..1."""
+    mask = np.zeros((side, side), np.uint8)
+    uv = skin_uv()
+    for upper, lower in ((lm.BROW_RIGHT_UPPER, BROW_RIGHT_LOWER), (lm.BROW_LEFT_UPPER, BROW_LEFT_LOWER)):
+        corners = np.rint(uv[[*upper, *lower]] * side - 0.5).astype(np.int32)
+        cv2.fillConvexPoly(mask, cv2.convexHull(corners), (255,))
+    reach = 2 * round(SWEPT_SHARE * side) + 1
+    grown = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return np.asarray(cv2.GaussianBlur(grown, (0, 0), SWEPT_SHARE * side / 3) / 255.0, np.float32)
 
 
 def _within(off: F32, limits: tuple[float, float]) -> F32:
