@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ASSETS = {".npz", ".jpg", ".cu", ".typed", ".html", ".css", ".js", ".svg", ".toml"}
+ASSETS = {".npz", ".onnx", ".jpg", ".cu", ".typed", ".html", ".css", ".js", ".svg", ".toml"}
 LEFTOVERS = (".git", ".venv", "__pycache__", "*.egg-info", "build", "dist", ".*_cache", "out", "*.mp4")
 PACKED = ("rtfilter", "bench", "engines", "kernels")
 
