@@ -1,7 +1,8 @@
 """`python -m rtfilter.learn.skin.build --footage DIR --task FILE`: skin maps from footage.
 
 Tracks and unwraps every take of a folder (`learn.emotions.sources` and the clips at its top), and writes
-rtfilter/face/assets/skin.npz. `--evidence FILE` adds what the maps are worth on people left out, as JSON.
+rtfilter/face/assets/skin.npz. `--evidence FILE` adds what the maps are worth on people left out, as JSON;
+`--left-out DIR` a PERSON.npz for each person, of all the others, for `rtfilter bench reenact --maps DIR`.
 """
 
 from __future__ import annotations
@@ -45,13 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--task", type=Path, required=True, help="FaceLandmarker v2 model with blendshapes")
     parser.add_argument("--out", type=Path, default=TARGET)
     parser.add_argument("--evidence", type=Path, default=None, help="JSON of people left out")
+    parser.add_argument("--left-out", type=Path, default=None, help="folder for maps without each person")
     parser.add_argument("--cache", type=Path, default=None, help="default: rtfilter's cache")
     options = parser.parse_args(arguments)
     try:
         if not options.task.is_file():
             raise InputError(f"{options.task}: no such file; expected face_landmarker.task: check --task")
         cache = options.cache or cache_folder()
-        build(options.footage, options.task, cache, options.out, options.evidence, _line)
+        asked = (options.out, options.evidence, options.left_out)
+        build(options.footage, options.task, cache, *asked, _line)
     except RtfilterError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -85,9 +88,15 @@ class Learner:
 
 
 def build(
-    footage: Path, task: Path, cache: Path, out: Path, evidence_path: Path | None, notify: Notify
+    footage: Path,
+    task: Path,
+    cache: Path,
+    out: Path,
+    evidence_path: Path | None,
+    left_out: Path | None,
+    notify: Notify,
 ) -> None:
-    """Learn the maps of a folder's people, and write them."""
+    """Learn the maps of a folder's people, and write them. left_out: a folder for those of all others."""
     observed = list(observe(takes(footage), task, cache / "emotions", cache / "skin", notify))
     learner = Learner.make()
     people = _people(learner, observed, notify)
@@ -100,6 +109,11 @@ def build(
     if evidence_path is not None:
         found = prove(people, lambda name: told.agreed([n for n in people if n != name]), learner.grid)
         evidence_path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    if left_out is not None:
+        left_out.mkdir(parents=True, exist_ok=True)
+        for name in people:
+            others = assemble.low_rank(told.agreed([n for n in people if n != name]), learner.grid, shares)
+            assemble.save(others, left_out / f"{name.removeprefix('clip-')}.npz")
 
 
 def _people(
