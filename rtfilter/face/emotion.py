@@ -42,7 +42,7 @@ ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
         "mouthShrugUpper": 0.15, "mouthFunnel": -0.20, "mouthLowerDown": -0.15, "eyeSquint": -1.20,
     },
     "angry": {
-        "noseSneer": 0.45, "mouthSmile": -0.30, "mouthStretch": -0.20, "mouthFunnel": 0.15, "browDown": 0.10,
+        "noseSneer": 0.35, "mouthSmile": -0.30, "mouthStretch": -0.20, "mouthFunnel": 0.15, "browDown": 0.10,
         "eyeBlink": -0.10, "browOuterUp": 0.40, "mouthFrown": 0.15, "eyeSquint": -0.45,
     },
     "surprised": {"browOuterUp": 0.25, "eyeWide": 0.15, "mouthFunnel": 0.15, "mouthStretch": -0.15},

@@ -67,7 +67,8 @@ class MorphableModel:
     @cached_property
     def edit_basis(self) -> F32:
         """`expression_basis` for edits, float32 [52, 478, 3]: brow hair translates. A fit uses the former."""
-        return brows.translated(self.expression_basis, self.mean_iod)
+        # In order of memory: otherwise every product with it copies it, which takes ten times as long.
+        return np.ascontiguousarray(brows.translated(self.expression_basis, self.mean_iod))
 
     def displacement_iod(self, offset: npt.NDArray[np.floating[Any]]) -> F32:
         """`expression_basis . offset`: float32 [478, 3] for coefficients [52]. For edits: `edited_iod`."""
