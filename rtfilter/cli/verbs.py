@@ -129,8 +129,7 @@ def bench_options(parser: Parser) -> None:
         "what",
         nargs="?",
         metavar="webrtc|reenact",
-        help="webrtc: glass to glass, there and back, against stock aiortc; reenact: edited frames of clips "
-        "against real ones (docs/reenactment.md); left out: frame in, frame out",
+        help="webrtc: there and back; reenact: edits against real frames; left out: frame in, frame out",
     )
     reenact_options(parser)
     parser.add_argument(
