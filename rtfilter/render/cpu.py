@@ -13,8 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.colour import YuvSpec
-from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
 from rtfilter.face.skin import SkinMaps
 from rtfilter.face.uv import skin_uv
@@ -22,13 +20,13 @@ from rtfilter.frame import Frame
 from rtfilter.kernels.cpu import rasterise, resample
 from rtfilter.kernels.cpu.extend import place_on_grid
 from rtfilter.kernels.cpu.gain import lit_extent
-from rtfilter.planes import Planes
 from rtfilter.render.gain import Grid, SkinGain
 from rtfilter.render.helper import HelperThread
 from rtfilter.render.irises import complete_irises
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.render.openings import BAND_IOD
 from rtfilter.render.surface import STILL_PX, Surface, Warp, surface_of
+from rtfilter.render.warm_up import displaced_face, pictures
 from rtfilter.system.arrays import Box
 
 F32 = npt.NDArray[np.float32]
@@ -80,15 +78,9 @@ class CpuRenderer:
 
     def warm_up(self) -> None:
         """Compile (or load from Numba's cache) every kernel, so that the first frame does not wait."""
-        points = np.zeros((lm.LANDMARK_COUNT, 3), np.float32)
-        points[:, :2] = np.linspace(8, 56, 2 * lm.LANDMARK_COUNT, dtype=np.float32).reshape(-1, 2)
-        offset = np.full((lm.LANDMARK_COUNT, 2), 1.0, np.float32)
-        light = np.full(lm.LANDMARK_COUNT, 0.1, np.float32)
-        rgb = np.zeros((64, 64, 3), np.uint8)
-        chroma = np.zeros((32, 32), np.uint8)
-        planes = Planes(rgb[:, :, 0].copy(), chroma, chroma, (1, 1), YuvSpec("bt709", full_range=False))
-        for pixels in (rgb, planes):
-            self.render(Frame(pixels), Displacement(points, offset, 16.0, gain_log=light))
+        face = displaced_face()
+        for frame in pictures():
+            self.render(frame, face)
 
     def render(self, frame: Frame, displacement: Displacement) -> Frame:
         """`frame` with the face moved and lit; the same array where nothing changes."""
