@@ -8,7 +8,7 @@ from __future__ import annotations
 from rtfilter.controls import BLENDSHAPE_COUNT
 from rtfilter.engines.expression.values import Value
 from rtfilter.face.landmarks import LANDMARK_COUNT
-from rtfilter.face.light import DARKEST, LEAST_SHADING, LIMIT_LOG, STRENGTH, Shading
+from rtfilter.face.light import DARKEST, LEAST_SHADING, LIMIT_LOG, PAINTED, STRENGTH, Shading
 
 
 def gain_log(shading: Shading, light: Value, rotation: Value, offset: Value) -> Value:
@@ -22,4 +22,4 @@ def gain_log(shading: Shading, light: Value, rotation: Value, offset: Value) -> 
     turned = ((offset @ basis).reshape(-1, LANDMARK_COUNT, 3) @ head).reshape(-1, LANDMARK_COUNT)
     least = (before.reduce("ReduceMean", [1]) * DARKEST).at_least(LEAST_SHADING)
     after = (before + turned).at_least(least)
-    return (after / before.at_least(least)).function("Log").clip(-LIMIT_LOG, LIMIT_LOG)
+    return (after / before.at_least(least)).function("Log").clip(-LIMIT_LOG, LIMIT_LOG) * PAINTED

@@ -39,6 +39,12 @@ MEMORY: Final = 8  # looks that the average goes back
 LEAST_FACING: Final = 0.15  # cosine to the line of sight; what is turned further away is not measured
 ROBUST_STEPS: Final = 4
 RIDGE: Final = 1e-3
+# Where shading is not painted. At the face's outline it would end in an edge. Within the mouth the mesh ends,
+# and the normals of its rim are anyone's: between closed lips that was a line of bright and dark blocks.
+_UNLIT: Final = (
+    *(*lm.FACE_OVAL, *lm.LIPS_CORNER_RIGHT, *lm.LIPS_CORNER_LEFT),
+    *(*lm.LIPS_INNER_UPPER, *lm.LIPS_INNER_LOWER, *lm.LIPS_WET_UPPER, *lm.LIPS_WET_LOWER),
+)
 _BROWS: Final = (
     *(*lm.BROW_RIGHT_UPPER, *lm.BROW_LEFT_UPPER),
     *(46, 53, 52, 65, 55, 276, 283, 282, 295, 285),
@@ -81,7 +87,7 @@ class Shading:
         least = max(DARKEST * float(before.mean()), LEAST_SHADING)
         after = np.maximum(before + STRENGTH * turned, least)
         gain = np.clip(np.log(after / np.maximum(before, least)), -LIMIT_LOG, LIMIT_LOG)
-        return np.asarray(gain, np.float32)
+        return np.asarray(gain * PAINTED, np.float32)
 
     def light(self, luma: F64, face: FaceState) -> F64:
         """The light float64 [4] that explains the luma [478] at the landmarks; ridge and robust least squares
@@ -106,7 +112,15 @@ def _bare_skin() -> npt.NDArray[np.int64]:
     return np.array(sorted(set(range(lm.SURFACE_COUNT)) - taken), np.int64)
 
 
+def _painted() -> F32:
+    painted = np.ones(lm.LANDMARK_COUNT, np.float32)
+    painted[list(_UNLIT)] = 0.0
+    painted.flags.writeable = False
+    return painted
+
+
 BARE_SKIN: Final = _bare_skin()
+PAINTED: Final = _painted()  # float32 [478], 0 or 1: at which landmarks the change of shading is painted
 
 
 class LightWatch:

@@ -9,7 +9,7 @@ from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX
 from rtfilter.face import landmarks as lm
 from rtfilter.face.dense import vertex_normals
 from rtfilter.face.fit import FaceState
-from rtfilter.face.light import BARE_SKIN, LIMIT_LOG, STRENGTH, LightWatch, Shading
+from rtfilter.face.light import BARE_SKIN, LIMIT_LOG, PAINTED, STRENGTH, LightWatch, Shading
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.pose import Pose
 
@@ -82,8 +82,9 @@ def test_glasses_and_a_beard_do_not_make_the_light(smile: tuple[FaceState, FaceS
 def test_the_shading_of_a_smile_is_foreseen(smile: tuple[FaceState, FaceState]) -> None:
     still, smiling = smile
     offset = smiling.expression - still.expression
-    foreseen = SHADING.gain_log(LIGHT.astype(np.float32), still.pose.rotation, offset)[BARE_SKIN]
-    seen = np.log(shaded(smiling) / shaded(still))[BARE_SKIN]
+    painted = BARE_SKIN[PAINTED[BARE_SKIN] > 0]
+    foreseen = SHADING.gain_log(LIGHT.astype(np.float32), still.pose.rotation, offset)[painted]
+    seen = np.log(shaded(smiling) / shaded(still))[painted]
     assert np.abs(seen).max() > 0.05  # measured: 0.063
     assert np.corrcoef(foreseen, seen)[0, 1] > 0.95
     assert np.polyfit(seen, foreseen, 1)[0] == pytest.approx(STRENGTH, abs=0.1)
@@ -94,6 +95,15 @@ def test_no_edit_or_no_light_changes_nothing(smile: tuple[FaceState, FaceState])
     light, rotation = LIGHT.astype(np.float32), still.pose.rotation
     assert not SHADING.gain_log(light, rotation, np.zeros(BLENDSHAPE_COUNT)).any()
     assert not SHADING.gain_log(LightWatch(SHADING).value, rotation, smiling.expression).any()
+
+
+def test_the_change_ends_before_the_outline_and_the_inside_of_the_mouth() -> None:
+    """An edge would show there."""
+    light = np.float32([0.4, 0.3, 0.0, -0.2])
+    gain = SHADING.gain_log(light, np.eye(3), np.full(BLENDSHAPE_COUNT, 0.5))
+    rims = (*lm.FACE_OVAL, *lm.LIPS_INNER_UPPER, *lm.LIPS_INNER_LOWER, *lm.LIPS_CORNER_LEFT)
+    assert not gain[list(rims)].any()
+    assert np.abs(gain[[lm.LIPS_OUTER_LOWER[4], 205, 425]]).min() > 0.01  # a lip, both cheeks
 
 
 def test_the_change_is_limited_and_finite_under_any_light() -> None:
