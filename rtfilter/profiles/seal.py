@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,11 +125,11 @@ def read_sealed(data: bytes) -> Sealed:
         raise DamagedProfileError("was not written by this rtfilter, or is damaged")
     begin = len(_MAGIC) + _LENGTH_BYTES
     end = begin + int.from_bytes(data[len(_MAGIC) : begin], "little")
-    try:
-        header = json.loads(data[begin:end])
-    except ValueError:
-        header = None
-    if end > begin + _LONGEST_HEADER or not isinstance(header, dict):
+    header = None
+    if end <= begin + _LONGEST_HEADER:
+        with suppress(ValueError, RecursionError):  # of brackets in brackets
+            header = json.loads(data[begin:end])
+    if not isinstance(header, dict):
         raise DamagedProfileError("is damaged: its header is not readable")
     content = data[end:]
     if len(content) != header.get("bytes"):

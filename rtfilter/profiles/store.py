@@ -9,16 +9,19 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rtfilter.errors import InputError, OutputError, UsageError, nearest
 from rtfilter.profiles.seal import DamagedProfileError, PassphraseError, Seal, Sealed, read_sealed
-from rtfilter.system.files import user_data, write_atomically
+from rtfilter.system.files import temporary_prefix, user_data, write_atomically
 
 PROFILE, PART, GATHERED = ".profile", ".part", ".gathered"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+# Windows takes these for devices, whatever suffix follows.
+_DEVICES = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,9 @@ def check_name(name: str) -> str:
     """The name in lower case. Raises UsageError for one that is no file's everywhere."""
     plain = name.strip().lower()
     if not _NAME.fullmatch(plain):
-        raise UsageError(f"a profile's name is 1 to 40 of a-z, 0-9, - and _, got {name!r}")
+        raise UsageError(f"a profile's name is 1 to 40 of a-z, 0-9, - and _, got {name[:60]!r}")
+    if _DEVICES.fullmatch(plain):
+        raise UsageError(f"{plain} is the name of a device on Windows: choose another for the profile")
     return plain
 
 
@@ -56,6 +61,11 @@ class ProfileStore:
     def __init__(self, folder: Path | None = None, seal: Seal | None = None) -> None:
         self.folder = folder or profiles_dir()
         self._seal = seal or Seal()
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether what is written needs a passphrase."""
+        return self._seal.encrypts
 
     def entries(self) -> list[Entry]:
         """All profiles, and enrolments that were not finished, by name; contents are not opened."""
@@ -80,6 +90,7 @@ class ProfileStore:
         """Keep a profile, in place of an older one. Raises OutputError."""
         path = self._path(name)
         _write(path, self._seal.close(header, content))
+        self._sweep(name)
         return path
 
     def read(self, name: str) -> tuple[dict[str, Any], bytes]:
@@ -106,6 +117,7 @@ class ProfileStore:
     def delete(self, name: str) -> list[Path]:
         """Remove a profile and what was gathered for it; what was removed. UsageError, OutputError."""
         doomed = [path for path in (self._path(name), self._gathered(name)) if path.exists()]
+        self._sweep(name)
         if not doomed:
             self.read(name)  # says which there are
         try:
@@ -127,15 +139,23 @@ class ProfileStore:
     def parts(self, name: str) -> Iterator[tuple[Path, bytes | None]]:
         """The parts of an unfinished enrolment, oldest first; None for a damaged one.
 
-        Raises PassphraseError.
+        With a passphrase, parts that were gathered without one are encrypted now. Raises PassphraseError,
+        and OutputError for a part that cannot be.
         """
         for path in self._parts(name):
             try:
-                yield path, self._seal.open(_read(path))
+                sealed = _read(path)
+                content = self._seal.open(sealed)
             except DamagedProfileError:
                 yield path, None
+                continue
             except PassphraseError as error:
-                raise PassphraseError(f"what was gathered for {name} {error}") from error
+                raise PassphraseError(
+                    f"what was gathered for {name} {error}; --fresh forgets it, and begins anew"
+                ) from error
+            if self._seal.encrypts and not sealed.encrypted:
+                _write(path, self._seal.close(sealed.header, content))
+            yield path, content
 
     def forget_parts(self, name: str) -> None:
         """Remove what was gathered. Raises OutputError."""
@@ -145,6 +165,12 @@ class ProfileStore:
                 shutil.rmtree(folder)
         except OSError as error:
             raise OutputError(f"{folder}: cannot be deleted: {error.strerror}") from error
+
+    def _sweep(self, name: str) -> None:
+        """Remove what a write that was killed has left of a profile: it may be a face, unencrypted."""
+        for path in self.folder.glob(f"{temporary_prefix(self._path(name))}*"):
+            with suppress(OSError):
+                path.unlink()
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{check_name(name)}{PROFILE}"
@@ -173,5 +199,5 @@ def _write(path: Path, data: bytes) -> None:
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written: {error.strerror or error}. Free some space or mend "
-            "the folder's permissions, then run the same command again: what was gathered before is kept"
+            "the folder's permissions, then run the same command again"
         ) from error

@@ -52,8 +52,7 @@ def write_atomically(path: Path, content: bytes, *, private: bool = False) -> No
     OSError; an older file is then unchanged.
     """
     path.parent.mkdir(0o700 if private else 0o777, parents=True, exist_ok=True)
-    # The start of the name alone: a name may already be as long as the file system permits.
-    temporary = path.with_name(f".{path.name[:24]}.{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{temporary_prefix(path)}{secrets.token_hex(8)}")
     try:
         # Not by chmod afterwards: the file would be open to others for a moment.
         descriptor = os.open(temporary, _NEW, 0o600 if private else 0o666)
@@ -64,6 +63,14 @@ def write_atomically(path: Path, content: bytes, *, private: bool = False) -> No
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_prefix(path: Path) -> str:
+    """What the names begin with of files that `write_atomically` leaves where it is killed.
+
+    The start of the name alone: a name may already be as long as the file system permits.
+    """
+    return f".{path.name[:24]}."
 
 
 def write_text_atomically(path: Path, text: str) -> None:

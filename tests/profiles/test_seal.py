@@ -56,6 +56,13 @@ def test_a_file_that_is_cut_short_is_noticed(length: int) -> None:
         read_sealed(Seal().close({}, CONTENT)[:length])
 
 
+def test_a_header_of_brackets_is_damage() -> None:
+    brackets = b"[" * 60_000
+    data = b"rtfilter profile 1\n" + len(brackets).to_bytes(4, "little") + brackets
+    with pytest.raises(DamagedProfileError, match="header"):
+        read_sealed(data)
+
+
 def test_the_header_of_an_encrypted_file_cannot_be_changed() -> None:
     seal = Seal("correct horse")
     data = seal.close({"name": "anna"}, CONTENT).replace(b'"anna"', b'"otto"')

@@ -12,6 +12,7 @@ import pytest
 from rtfilter.errors import OutputError, UsageError
 from rtfilter.profiles.seal import DamagedProfileError, PassphraseError, Seal
 from rtfilter.profiles.store import ProfileStore, check_name
+from rtfilter.system.files import temporary_prefix
 
 
 @pytest.fixture
@@ -52,6 +53,12 @@ def test_names_that_are_no_files_are_refused(name: str) -> None:
         check_name(name)
 
 
+@pytest.mark.parametrize("name", ["con", "NUL", "com1"])
+def test_names_of_devices_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="device"):
+        check_name(name)
+
+
 def test_parts_come_back_in_order_without_the_damaged(store: ProfileStore) -> None:
     for number in range(12):
         store.add_part("anna", {}, bytes([number]) * 40)
@@ -84,6 +91,26 @@ def test_what_was_gathered_with_a_passphrase_needs_it(tmp_path: Path) -> None:
     assert [content for _, content in ProfileStore(tmp_path, Seal("correct horse")).parts("anna")] == [
         b"part"
     ]
+
+
+def test_plain_parts_are_encrypted_once_a_passphrase_is_given(tmp_path: Path) -> None:
+    ProfileStore(tmp_path).add_part("anna", {"samples": 1}, b"a face in the clear")
+    store = ProfileStore(tmp_path, Seal("correct horse"))
+    ((path, content),) = store.parts("anna")
+    assert content == b"a face in the clear"
+    assert b"in the clear" not in path.read_bytes()
+    assert [content for _, content in store.parts("anna")] == [b"a face in the clear"]
+
+
+def test_what_a_killed_write_left_goes_with_the_next_and_by_delete(store: ProfileStore) -> None:
+    path = store.write("anna", {}, b"old")
+    other = store.write("ann", {}, b"of somebody else")
+    for act in (lambda: store.write("anna", {}, b"new"), lambda: store.delete("anna")):
+        left = path.with_name(f"{temporary_prefix(path)}0123456789abcdef")
+        left.write_bytes(b"a face in the clear")
+        act()
+        assert not left.exists()
+    assert list(store.folder.iterdir()) == [other]
 
 
 def test_a_full_disk_leaves_the_old_profile(store: ProfileStore) -> None:
