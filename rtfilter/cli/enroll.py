@@ -51,7 +51,7 @@ def _enrol(arguments: argparse.Namespace) -> int:
     store = ProfileStore(seal=seal_for(arguments.passphrase, new=True))
     if store.exists(name) and not arguments.force:
         raise UsageError(f"profile {name} exists: replace it with --force, or choose another --name")
-    if arguments.fresh or not live:
+    if arguments.fresh:
         store.forget_parts(name)
     model = MorphableModel.builtin()
     # A video can be read again; of a camera, what was gathered is kept.
@@ -72,7 +72,8 @@ def _enrol(arguments: argparse.Namespace) -> int:
         raise DeviceError(f"{error}. {_kept(gathering)}") from error
     except KeyboardInterrupt as error:
         gathering.write()
-        report_interruption(error, _kept(gathering) if live else "nothing was changed")
+        kept = _kept(gathering) if live else "nothing was changed"
+        report_interruption(error, f"after {gathering.progress.seconds:.0f} s of the face; {kept}")
         raise InterruptedJob(*error.args) from error
     finally:
         tracker.close()
@@ -85,14 +86,15 @@ def _enrol(arguments: argparse.Namespace) -> int:
     path = store.write(name, profile.header(), profile.to_bytes())
     store.forget_parts(name)
     if not arguments.quiet:
-        print("\n".join([*profile.quality.lines(), f"kept in {path}; use it: rtfilter cam --profile {name}"]))
+        use = f"rtfilter cam --profile {name}{' --passphrase' if store.encrypts else ''}"
+        print("\n".join([*profile.quality.lines(), f"kept in {path}; use it: {use}"]))
     return 0
 
 
 def _kept(gathering: Gathering) -> str:
-    return (
-        f"{gathering.progress.seconds:.0f} s were gathered and are kept: the same command goes on from there"
-    )
+    if gathering.kept_s == 0.0:
+        return "nothing of this enrolment is kept"
+    return f"{gathering.kept_s:.0f} s were gathered and are kept: the same command goes on from there"
 
 
 def _watch(source: Source, tracker: Any, gathering: Gathering, *, guided: bool, quiet: bool) -> None:

@@ -69,7 +69,7 @@ class Gathering:
         self.problems: Counter[Problem] = Counter()
         self.frames = 0
         self._unwritten: list[Sample] = []
-        self._seconds = self._sampled_s = self._written_s = 0.0
+        self._seconds = self._sampled_s = self._written_s = self._kept_s = 0.0
         self._last_s: float | None = None
         self._problem: Problem | None = None
         self._bad_run = 0
@@ -83,7 +83,7 @@ class Gathering:
             damaged += not found
             self.samples += found
         if self.samples:
-            self._seconds = self._sampled_s = self._written_s = self.samples[-1].time_s
+            self._seconds = self._sampled_s = self._written_s = self._kept_s = self.samples[-1].time_s
             self._notify(f"taking up again what was gathered for {self._name}: {self._seconds:.0f} s")
         if damaged:
             self._notify(f"{damaged} damaged parts of what was gathered are left out")
@@ -93,6 +93,11 @@ class Gathering:
         prompt, left_s = prompt_at(min(self._seconds, self._wanted), self._wanted)
         problem = self._problem if self._bad_run >= TOLD_AFTER else None
         return Progress(self._seconds, self._wanted, prompt, left_s, problem)
+
+    @property
+    def kept_s(self) -> float:
+        """Seconds that are on the disk."""
+        return self._kept_s
 
     def step(self, rgb: U8, faces_px: list[F32], time_s: float) -> Progress:
         """Take in a frame: picture uint8 [H, W, 3], the landmarks [478, 3] of all faces in it, and its time.
@@ -152,6 +157,7 @@ class Gathering:
             self._told = True
         else:
             self._unwritten.clear()
+            self._kept_s = self._seconds
         self._written_s = self._seconds
 
     def require_enough(self) -> None:
@@ -164,5 +170,5 @@ class Gathering:
         )
         raise InputError(
             f"only {self._seconds:.1f} s of the face can be learned from, expected at least {LEAST_S:.0f} s"
-            f"{': ' if reason else ''}{reason}. Mend that and run the same command again"
+            f": {reason or 'the video is too short'}. Mend that and run the same command again"
         )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import Controls
-from rtfilter.errors import OutputError
+from rtfilter.errors import OutputError, UsageError
 from rtfilter.face import emotion
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import GAIN_MAX, SkinMaps
@@ -23,6 +23,7 @@ F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 
 SHOWN: Final = ("happy", "sad", "angry", "surprised", "disgusted")
+SUFFIXES: Final = (".png", ".jpg", ".jpeg")
 TILE_PX: Final = 256
 IOD_PX: Final = 150.0  # of 256: the face fills the tile
 
@@ -42,9 +43,11 @@ def preview(profile: Profile) -> U8:
 
 
 def write_preview(profile: Profile, path: Path) -> None:
-    """`preview` as a picture for its owner alone. Raises OutputError."""
+    """`preview` as a picture for its owner alone. Raises UsageError for another kind of file, OutputError."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}")
     rgb = preview(profile)
-    suffix = path.suffix.lower() if path.suffix.lower() in (".png", ".jpg", ".jpeg") else ".png"
     done, data = cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     try:
         if not done:

@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.errors import Notify
+from rtfilter.errors import InputError, Notify
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.landmarks import LANDMARK_COUNT
 from rtfilter.face.model import MorphableModel
@@ -87,7 +87,7 @@ class Profile:
                 arrays = {key: archive[key] for key in ("neutral_iod", "texture", "weight", "about")}
             skin = SkinMaps.from_npz(io.BytesIO(content), f"profile {name}")
             quality = Quality.from_dict(json.loads(arrays["about"].tobytes()))
-        except _DAMAGE as error:
+        except (*_DAMAGE, InputError) as error:
             raise DamagedProfileError(f"is damaged: {error}") from error
         side = SIDE_MAX
         neutral, texture, weight = arrays["neutral_iod"], arrays["texture"], arrays["weight"]

@@ -103,6 +103,11 @@ def test_a_preview_is_a_picture(
     refused(["enroll", "--preview", "demo", str(out)], 1)
 
 
+def test_a_preview_of_another_kind_is_refused(home: Path, tmp_path: Path, refused: Refused) -> None:
+    assert ".png" in refused(["enroll", "--preview", "demo", str(tmp_path / "face.gif")], 2)
+    assert not (tmp_path / "face.gif").exists()
+
+
 def test_it_is_painted(home: Path, tmp_path: Path) -> None:
     words = ["run", "-i", "demo", "--width", "320", "--height", "240", "--duration", "0.7", "--lane", "cpu",
              "-e", "happy=1", "--codec", "ffv1", "--quiet"]  # fmt: skip
@@ -143,6 +148,23 @@ def test_a_lost_camera_keeps_what_was_gathered(
     assert main(words) == 0
     assert profile_file(empty).exists()
     assert not list(ProfileStore().parts("demo"))
+
+
+def test_a_video_does_not_forget_what_a_camera_gathered(empty: Path, refused: Refused) -> None:
+    ProfileStore().add_part("me", {}, b"five seconds")
+    refused(["enroll", str(empty / "missing.mp4")], 1)
+    assert [content for _, content in ProfileStore().parts("me")] == [b"five seconds"]
+
+
+def test_nothing_is_said_to_be_kept_that_is_not(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (empty / "rtfilter").write_bytes(b"")  # in place of the folder
+    monkeypatch.setattr(enroll_module, "open_source", lambda *_, **__: Camera(30, KeyboardInterrupt()))
+    assert main(["enroll", "camera:0", "--quiet"]) == 130
+    line = capsys.readouterr().err
+    assert "cannot be written" in line
+    assert "nothing of this enrolment is kept" in line
 
 
 def test_a_video_without_a_face_is_one_line(empty: Path, tmp_path: Path, refused: Refused) -> None:
