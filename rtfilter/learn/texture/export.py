@@ -8,6 +8,7 @@ is checked against PyTorch before it is written; how far the second agrees with 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,8 @@ from rtfilter.learn.texture.maps import Maps, load_all
 from rtfilter.learn.texture.models import Texture
 from rtfilter.learn.texture.network import SCALE
 from rtfilter.learn.texture.settings import TextureSettings
-from rtfilter.profiles.profile import Profile
+from rtfilter.profiles.profile import load_profile
+from rtfilter.profiles.seal import PASSPHRASE_VARIABLE, Seal
 from rtfilter.profiles.store import ProfileStore
 
 F32 = npt.NDArray[np.float32]
@@ -89,11 +91,11 @@ def main(config_path: Path, overrides: Sequence[str] = (), notify: Notify = lamb
 def into_profile(name: str, skin: SkinMaps, store: ProfileStore | None = None) -> None:
     """Put the maps into a profile of `rtfilter enroll`, which goes on recognising the person.
 
-    Raises UsageError for an unknown one, PassphraseError for one that is encrypted, OutputError.
+    Raises UsageError for an unknown one, PassphraseError for one that is encrypted where the environment
+    gives no passphrase, DamagedProfileError, OutputError.
     """
-    kept = store or ProfileStore()
-    header, content = kept.read(name)
-    profile = Profile.from_bytes(name, str(header.get("created", "")), content)
+    kept = store or ProfileStore(seal=Seal(os.environ.get(PASSPHRASE_VARIABLE) or None))
+    profile = load_profile(kept, name)
     kept.write(name, profile.header(), replace(profile, skin=skin).to_bytes())
 
 
