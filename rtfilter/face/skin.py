@@ -28,6 +28,8 @@ MAPS_MAX: Final = 16
 SIDE_MAX: Final = 256
 # The largest log gain that is painted, up or down: 2.7 times. More is no skin, but a fault.
 GAIN_MAX: Final = 1.0
+# No number of maps is larger: sums of a renderer stay finite.
+NUMBER_MAX: Final = 1e3
 _DAMAGE = (
     ValueError, OSError, EOFError, KeyError, AttributeError, TypeError, BadZipFile, zlib.error,
 )  # fmt: skip
@@ -41,12 +43,30 @@ class SkinMaps:
     `L = sum_k weights[k] * maps[k]` (and the light of `Displacement.gain_log`), within GAIN_MAX.
 
     maps: float32 [K, S, S], K <= MAPS_MAX, S <= SIDE_MAX; 0 beyond the skin. mixing: float32 [K, 52], weights
-    of an offset. colour: float32 [3], each channel's share of the change.
+    of an offset. colour: float32 [3], each channel's share of the change. Raises InputError for other shapes,
+    and for what is not within NUMBER_MAX.
     """
 
     maps: F32
     mixing: F32
     colour: F32
+
+    def __post_init__(self) -> None:
+        # Here: on a device that several streams share, one stream's faulty maps would end them all.
+        shape = self.maps.shape
+        if len(shape) != 3 or shape[0] > MAPS_MAX or not 1 <= shape[1] <= SIDE_MAX:
+            expected = f"at most {MAPS_MAX} of at most {SIDE_MAX} x {SIDE_MAX}"
+            raise InputError(f"'maps' is {list(shape)}, expected {expected}")
+        wanted = {
+            "maps": (shape[0], shape[1], shape[1]),
+            "mixing": (shape[0], BLENDSHAPE_COUNT),
+            "colour": (3,),
+        }
+        for key, size in wanted.items():
+            got: F32 = getattr(self, key)
+            if got.shape != size or not (np.abs(got) <= NUMBER_MAX).all():
+                expected = f"{list(size)}, numbers of at most {NUMBER_MAX:g}"
+                raise InputError(f"'{key}' of skin maps is {list(got.shape)}, expected {expected}")
 
     @property
     def count(self) -> int:
@@ -112,11 +132,15 @@ class SkinMaps:
             if got.shape != wanted or got.dtype.kind not in "if" or not np.isfinite(got).all():
                 came = f"{got.dtype} {list(got.shape)}"
                 raise InputError(f"{name}: {key!r} is {came}, expected finite numbers {list(wanted)}")
-        maps = np.ascontiguousarray(arrays["maps"], np.float32)
-        if scale is not None:
-            maps *= scale.astype(np.float32)[:, None, None]
-        mixing, colour = (np.ascontiguousarray(arrays[key], np.float32) for key in ("mixing", "colour"))
-        return cls(maps, mixing, colour)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused below
+            maps = np.ascontiguousarray(arrays["maps"], np.float32)
+            if scale is not None:
+                maps *= scale.astype(np.float32)[:, None, None]
+            mixing, colour = (np.ascontiguousarray(arrays[key], np.float32) for key in ("mixing", "colour"))
+        try:
+            return cls(maps, mixing, colour)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,9 @@ def test_a_file_holds_floats_or_small_whole_numbers() -> None:
         ({"maps": np.full((3, 8, 8), np.nan)}, "'maps'"),
         ({"maps": np.float32(1.0)}, "'maps'"),
         ({"maps": np.zeros((3, 8, 8), complex)}, "'maps'"),
+        ({"maps": np.full((3, 8, 8), 1e300)}, "'maps'"),  # infinite as float32
+        ({"maps": np.ones((3, 8, 8), np.int8), "scale": np.full(3, 1e30)}, "'maps'"),
+        ({"mixing": np.full((3, BLENDSHAPE_COUNT), -1e30)}, "'mixing'"),
         ({"mixing": np.zeros((2, BLENDSHAPE_COUNT))}, "'mixing'"),
         ({"mixing": np.zeros((3, 51))}, "'mixing'"),
         ({"colour": np.float32([1.0, np.inf, 1.0])}, "'colour'"),
@@ -85,6 +89,26 @@ def test_what_is_wrong_in_a_file_is_named(changed: dict[str, Any], named: str) -
         SkinMaps.from_npz(packed(**(whole | changed)), "a file")
     assert str(caught.value).startswith("a file: ")
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"maps": np.zeros((skin.MAPS_MAX + 1, 8, 8), np.float32)},
+        {"maps": np.zeros((3, 8, 9), np.float32)},
+        {"maps": np.zeros((3, 0, 0), np.float32)},
+        {"maps": np.full((3, 8, 8), np.nan, np.float32)},
+        {"mixing": np.zeros((2, BLENDSHAPE_COUNT), np.float32)},
+        {"mixing": np.full((3, BLENDSHAPE_COUNT), np.inf, np.float32)},
+        {"colour": np.ones(4, np.float32)},
+    ],
+    ids=lambda changed: "/".join(f"{name} {list(value.shape)}" for name, value in changed.items()),
+)
+def test_maps_that_no_renderer_can_paint_are_refused_when_they_are_made(changed: dict[str, Any]) -> None:
+    """On a device that streams share, one stream's maps would end them all."""
+    good = some_maps()
+    with pytest.raises(InputError, match=f"'{next(iter(changed))}'"):
+        replace(good, **changed)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"no archive at all"])
