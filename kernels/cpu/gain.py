@@ -68,7 +68,10 @@ def draw_gain(
             a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
             ax, ay, bx, by = vertices[a, 0], vertices[a, 1], vertices[b, 0], vertices[b, 1]
             cx, cy = vertices[c, 0], vertices[c, 1]
-            inverse = np.float32(1.0) / ((bx - ax) * (cy - ay) - (cx - ax) * (by - ay))
+            area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+            if abs(area) < 1e-9:  # rounded otherwise than in `rasterise_flow`; a division by 0 raises
+                continue
+            inverse = np.float32(1.0) / area
             u = ((x - ax) * (cy - ay) - (cx - ax) * (y - ay)) * inverse
             v = ((bx - ax) * (y - ay) - (x - ax) * (by - ay)) * inverse
             w = np.float32(1.0) - u - v

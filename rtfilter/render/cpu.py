@@ -186,8 +186,8 @@ class _Grids:
 
 
 def _grown(box: Box, share: float, width: int, height: int) -> Box:
-    """`box` with a margin of `share` of its longer side, within the picture."""
-    margin = int(share * max(box.x1 - box.x0, box.y1 - box.y0)) + 1
+    """`box` with a margin of `share` of its longer side and of what a filter reads, within the picture."""
+    margin = int(share * max(box.x1 - box.x0, box.y1 - box.y0)) + 3
     return Box(
         max(box.x0 - margin, 0),
         max(box.y0 - margin, 0),

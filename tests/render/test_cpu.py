@@ -329,6 +329,19 @@ def test_planes_of_any_size_are_painted_within_the_box(
         assert np.array_equal(plane[outside], old[outside])
 
 
+def test_a_tiny_face_is_the_same_whatever_is_prepared(renderer: CpuRenderer) -> None:
+    """A filter reads three pixels around its own, more than a share of such a face."""
+    rng = np.random.default_rng(0)
+    for seed in range(40):
+        pose = Pose(rotation(), rng.uniform((30, 30, 0), (70, 60, 0)), 5.0)
+        moved = displacement(face_px(pose), 4.0 * SMILE, iod_px=5.0)
+        frame = Frame.from_rgb(np.random.default_rng(seed).integers(0, 256, (91, 103, 3)).astype(np.uint8))
+        renderer.prepare(Frame.from_rgb(frame.rgb))
+        plain = renderer.render(frame, moved).rgb
+        renderer.prepare(frame)
+        assert np.array_equal(renderer.render(frame, moved).rgb, plain)
+
+
 def test_after_close_the_thread_is_gone() -> None:
     model = builtin()
     own = CpuRenderer(RingedMesh(model.triangles, model.holes))
