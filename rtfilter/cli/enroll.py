@@ -17,7 +17,7 @@ from rtfilter.profiles.gather import Gathering, Progress
 from rtfilter.profiles.guide import PROMPTS
 from rtfilter.profiles.profile import Profile, load_profile, made_of
 from rtfilter.profiles.report import Quality
-from rtfilter.profiles.store import ProfileStore, check_name
+from rtfilter.profiles.store import ProfileStore, check_name, check_new_name
 from rtfilter.sources.base import Source, is_live
 
 # Of a video; a camera gives its newest picture whenever there is time for one.
@@ -44,7 +44,7 @@ def _enrol(arguments: argparse.Namespace) -> int:
     from rtfilter.face.model import MorphableModel
     from rtfilter.tracking.engine import EngineTracker
 
-    name = check_name(arguments.name)
+    name = check_new_name(arguments.name)
     live = [source for source in arguments.sources if is_camera(source) or is_live(source)]
     if live and len(arguments.sources) > 1:
         raise UsageError(f"expected one camera, or videos; got {live[0]} beside others")

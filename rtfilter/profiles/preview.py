@@ -33,7 +33,8 @@ def preview(profile: Profile) -> U8:
     model = MorphableModel.builtin()
     side = len(profile.texture)
     rows = []
-    for skin in (resized(SkinMaps.builtin(), side), profile.skin):
+    for maps in (SkinMaps.builtin(), profile.skin):  # those of a generator have fewer texels
+        skin = resized(maps, side)
         tiles = [_face(profile, model, skin, np.zeros(52))]
         for name in SHOWN:
             offset = emotion.Target.of_controls(Controls({name: 1.0})).offset(np.zeros(52))

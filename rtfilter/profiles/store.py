@@ -46,10 +46,16 @@ def profiles_dir() -> Path:
 
 
 def check_name(name: str) -> str:
-    """The name in lower case. Raises UsageError for one that is no file's everywhere."""
+    """The name in lower case. Raises UsageError for one that no profile may have."""
     plain = name.strip().lower()
     if not _NAME.fullmatch(plain):
         raise UsageError(f"a profile's name is 1 to 40 of a-z, 0-9, - and _, got {name[:60]!r}")
+    return plain
+
+
+def check_new_name(name: str) -> str:
+    """`check_name` for a profile that is to be made."""
+    plain = check_name(name)
     if _DEVICES.fullmatch(plain):
         raise UsageError(f"{plain} is the name of a device on Windows: choose another for the profile")
     return plain

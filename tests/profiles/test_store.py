@@ -11,7 +11,7 @@ import pytest
 
 from rtfilter.errors import OutputError, UsageError
 from rtfilter.profiles.seal import DamagedProfileError, PassphraseError, Seal
-from rtfilter.profiles.store import ProfileStore, check_name
+from rtfilter.profiles.store import ProfileStore, check_name, check_new_name
 from rtfilter.system.files import temporary_prefix
 
 
@@ -56,7 +56,8 @@ def test_names_that_are_no_files_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["con", "NUL", "com1"])
 def test_names_of_devices_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="device"):
-        check_name(name)
+        check_new_name(name)
+    assert check_name(name) == name.lower()  # one that is there is listed, and can be deleted
 
 
 def test_parts_come_back_in_order_without_the_damaged(store: ProfileStore) -> None:

@@ -219,10 +219,10 @@ def _unpacked(arrays: Mapping[str, Array]) -> F32:
     return np.asarray(shape, np.float32)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` atomically. Raises OutputError that names a full disk."""
+def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write `content` atomically. private: for its owner alone. Raises OutputError that names a full disk."""
     try:
-        write_atomically(path, content)
+        write_atomically(path, content, private=private)
     except OSError as error:
         full = error.errno in FULL_DISK
         hint = "; make room and start again: what is finished is kept" if full else "; check the folder"

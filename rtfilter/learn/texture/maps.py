@@ -74,13 +74,13 @@ class Maps:
         return self.part(0, at), self.part(at, len(self))
 
     def save(self, path: Path) -> None:
-        """Write it whole or not at all. Raises OutputError."""
+        """Write it whole or not at all, for its owner alone. Raises OutputError."""
         file = io.BytesIO()
         np.savez_compressed(
             file, version=np.array(VERSION), person=np.array(self.person), base=self.base, seen=self.seen,
             deviation=self.deviation, mask=self.mask, expression=self.expression,
         )  # fmt: skip
-        write_whole(path, file.getvalue())
+        write_whole(path, file.getvalue(), private=True)  # pictures of a face
 
     @classmethod
     def load(cls, path: Path) -> Maps:

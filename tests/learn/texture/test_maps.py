@@ -70,6 +70,7 @@ def test_maps_are_kept_and_damaged_ones_refused(tmp_path: Path) -> None:
     maps, _ = person(0, 12, SIZE)
     path = tmp_path / f"synthetic00{SUFFIX}"
     maps.save(path)
+    assert path.stat().st_mode & 0o777 == 0o600
     (again,) = load_all(tmp_path, ())
     assert again.person == maps.person
     assert np.array_equal(again.deviation, maps.deviation)
