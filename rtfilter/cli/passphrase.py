@@ -31,7 +31,15 @@ def seal_for(asked: bool, *, new: bool = False) -> Seal:
         raise UsageError(
             f"--passphrase asks in a terminal, and there is none: give it in {PASSPHRASE_VARIABLE}"
         )
-    text = getpass.getpass("passphrase: ")
-    if new and getpass.getpass("once more: ") != text:
+    text = _typed("passphrase: ")
+    if new and _typed("once more: ") != text:
         raise UsageError("the two passphrases differ: run the command again")
     return Seal(text)
+
+
+def _typed(prompt: str) -> str:
+    """A line that does not show. Raises UsageError for an end of the input, or no text."""
+    try:
+        return getpass.getpass(prompt)
+    except (EOFError, UnicodeDecodeError) as error:
+        raise UsageError("no passphrase was typed: run the command again") from error

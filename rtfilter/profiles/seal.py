@@ -115,7 +115,7 @@ class Seal:
 
         if (salt, cost) not in self._keys:
             kdf = Scrypt(salt=salt, length=_KEY_BYTES, n=cost, r=_BLOCKS, p=_LANES)
-            self._keys[salt, cost] = kdf.derive((self._passphrase or "").encode())
+            self._keys[salt, cost] = kdf.derive((self._passphrase or "").encode("utf-8", "surrogateescape"))
         return self._keys[salt, cost]
 
 
