@@ -23,7 +23,7 @@ from rtfilter.face.model import MorphableModel
 F32 = npt.NDArray[np.float32]
 
 # Counts changes to the file that is made of the same face model, in this folder and in `rtfilter.face`.
-BUILDER_VERSION = 15
+BUILDER_VERSION = 16
 
 # Number of a face model's identity coefficients at most; unused ones are 0.
 IDENTITY_ROOM: Final = 64

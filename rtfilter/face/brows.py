@@ -1,9 +1,10 @@
-"""Brows: hair translates, it is not stretched. Called by `face.model` for the basis that edits are made with.
+"""Brows and lashes: hair translates, it is not stretched. Called by `face.model`, for the basis of edits.
 
 A basis moves the upper edge of a brow further than its lower edge, or less far, and both further than the
 lid, as skin does. Applied to a picture that makes hair thicker or thinner. Here both edges get the mean of
 their two displacements, and so, by degrees, do landmarks near them, since hair grows beyond the edges too:
-the bare skin towards lids and forehead takes up the difference.
+the bare skin towards lids and forehead takes up the difference. Lashes and the crease above an upper lid
+likewise keep to the lid where a brow would draw them up: otherwise a raised brow smears lashes into a shadow.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ REACH_ABOVE_IOD: Final = 0.24  # on the forehead, whose next landmarks are 0.16 
 SHARE_IOD: Final = 0.04
 _UPPER: Final = np.array(lm.BROW_RIGHT_UPPER + lm.BROW_LEFT_UPPER)
 _LOWER: Final = np.array(lm.BROW_RIGHT_LOWER + lm.BROW_LEFT_LOWER)
+# Upper lids, and the row of landmarks above them, column by column: between them are the lashes.
+_LIDS: Final = np.array([246, 161, 160, 159, 158, 157, 173, 466, 388, 387, 386, 385, 384, 398])
+_CREASE: Final = np.array([247, 30, 29, 27, 28, 56, 190, 467, 260, 259, 257, 258, 286, 414])
+# What is left of the way that a brow draws the crease up from the lid. (The next row is the brow's: its hair
+# would be stretched.)
+CREASE_DRAWN: Final = 0.25
 # Their places are the guard's and the lids' business.
 _FIXED: Final = np.array(
     [
@@ -36,12 +43,16 @@ _FIXED: Final = np.array(
 
 
 def translated(basis_iod: F32, mean_iod: F32) -> F32:
-    """A basis [E, 478, 3] whose brows keep their thickness. mean_iod: float32 [478, 3], for distances."""
+    """A basis [E, 478, 3] whose brows and lashes keep their thickness. mean_iod: float32 [478, 3]."""
     basis = basis_iod.astype(np.float64)
     both = 0.5 * (basis[:, _UPPER] + basis[:, _LOWER])
     shares, carried = _shares(mean_iod.astype(np.float64))
     moved = basis + carried[:, None] * (np.einsum("vb,ebk->evk", shares, both) - basis)
     moved[:, _UPPER] = moved[:, _LOWER] = both
+    # y grows downwards; a blink, which leaves the crease where it is, draws nothing up.
+    rises = np.minimum(moved[:, _CREASE, 1], 0.0)
+    drawn = np.clip(moved[:, _CREASE, 1] - moved[:, _LIDS, 1], rises, 0.0)
+    moved[:, _CREASE, 1] -= (1.0 - CREASE_DRAWN) * drawn
     return np.asarray(moved, np.float32)
 
 

@@ -45,9 +45,9 @@ ACCENTS: Final[Mapping[str, Mapping[str, float]]] = {
         "noseSneer": 0.35, "mouthSmile": -0.30, "mouthStretch": -0.20, "mouthFunnel": 0.15, "browDown": 0.10,
         "eyeBlink": -0.10, "browOuterUp": 0.40, "mouthFrown": 0.15, "eyeSquint": -0.45,
     },
-    "surprised": {"browOuterUp": 0.25, "eyeWide": 0.15, "mouthFunnel": 0.15, "mouthStretch": -0.15},
+    "surprised": {"browOuterUp": 0.25, "eyeWide": 0.30, "mouthFunnel": 0.15, "mouthStretch": -0.15},
     "fearful": {
-        "eyeWide": 0.30, "mouthStretch": 0.15, "browInnerUp": 0.25, "mouthSmile": -0.25, "mouthFrown": 0.20,
+        "eyeWide": 0.40, "mouthStretch": 0.15, "browInnerUp": 0.25, "mouthSmile": -0.25, "mouthFrown": 0.20,
     },
     "disgusted": {"noseSneer": 0.60, "mouthUpperUp": 0.30},
     "contempt": {"mouthSmileRight": 0.60, "mouthDimpleRight": 0.20, "browOuterUpLeft": -0.60},
