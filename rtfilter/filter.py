@@ -116,7 +116,12 @@ class FaceFilter:
         return self._lane.step(frame, controls)
 
     def use_skin(self, skin: SkinMaps | None) -> None:
-        """Paint these skin maps from the next frame on, such as a person's own; None: the built-in ones."""
+        """Paint these skin maps from the next frame on, such as a person's own; None: the built-in ones.
+
+        Raises UsageError for what are no `SkinMaps`.
+        """
+        if not isinstance(skin, SkinMaps | None):
+            raise UsageError(f"expected SkinMaps, got {type(skin).__name__}: read them by SkinMaps.from_npz")
         self._lane.use_skin(skin or SkinMaps.builtin())
 
     def reset(self) -> None:
