@@ -155,7 +155,7 @@ def test_a_full_disk_ends_it_and_keeps_what_was(
     train.main(path)
     before = (tmp_path / "out/editor/editor.pt").read_bytes()
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("rtfilter.learn.data.track.write_atomically", full)

@@ -230,7 +230,7 @@ def test_a_full_disk_ends_it_and_keeps_what_was(
     written = train.main(path)
     before = written.read_bytes()
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("rtfilter.learn.data.track.write_atomically", full)
