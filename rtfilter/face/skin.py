@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import BLENDSHAPE_COUNT
+from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES
 from rtfilter.errors import InputError
 
 F32 = npt.NDArray[np.float32]
@@ -141,6 +141,17 @@ class SkinMaps:
             return cls(maps, mixing, colour)
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
+
+    def to_npz(self) -> bytes:
+        """What `from_npz` reads: eight bits a texel, and a scale for each map."""
+        scale = np.maximum(np.abs(self.maps).max((1, 2)), 1e-9) / 127.0
+        steps = np.rint(self.maps / scale[:, None, None]).astype(np.int8)
+        file = io.BytesIO()
+        np.savez_compressed(
+            file, maps=steps, scale=scale.astype(np.float32), mixing=self.mixing, colour=self.colour,
+            blendshapes=np.array(BLENDSHAPES),
+        )  # fmt: skip
+        return file.getvalue()
 
 
 @lru_cache(maxsize=1)

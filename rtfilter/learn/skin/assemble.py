@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPES, EMOTIONS, MIRROR
+from rtfilter.controls import BLENDSHAPE_COUNT, EMOTIONS, MIRROR
 from rtfilter.face import landmarks as lm
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
 from rtfilter.face.uv import skin_uv
+from rtfilter.learn.data.track import write_whole
 from rtfilter.learn.emotions.solver import MEASURED
 from rtfilter.learn.skin.expressions import offset_of
 from rtfilter.learn.skin.normalise import Grid
@@ -103,14 +104,8 @@ def usual_changes() -> F64:
 
 
 def save(maps: SkinMaps, path: Path) -> None:
-    """Write the asset: eight bits a texel, and a scale for each map."""
-    scale = np.maximum(np.abs(maps.maps).max((1, 2)), 1e-9) / 127.0
-    steps = np.rint(maps.maps / scale[:, None, None]).astype(np.int8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path, maps=steps, scale=scale.astype(np.float32), mixing=maps.mixing, colour=maps.colour,
-        blendshapes=np.array(BLENDSHAPES),
-    )  # fmt: skip
+    """Write the asset, whole or not at all. Raises OutputError."""
+    write_whole(path, maps.to_npz())
 
 
 def _hull(indices: tuple[int, ...], size: int) -> npt.NDArray[np.uint8]:

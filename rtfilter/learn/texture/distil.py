@@ -6,7 +6,6 @@ what the generator does beyond a sum: `agreement` says how much that is.
 
 from __future__ import annotations
 
-import io
 from typing import Final
 
 import numpy as np
@@ -66,20 +65,6 @@ def distilled(texture: Texture, person: Person, maps: Maps, count: int = MAPS_MA
     found = right[kept].reshape(-1, maps.size, maps.size).astype(np.float32)
     peaks = np.maximum(np.abs(found).max((1, 2)), 1e-9)
     return SkinMaps(found / peaks[:, None, None], mixing * peaks[:, None], colour_of(change))
-
-
-def to_npz(maps: SkinMaps) -> bytes:
-    """As `SkinMaps.from_npz` reads them: whole numbers with a scale."""
-    scale = np.maximum(np.abs(maps.maps).max((1, 2)), 1e-9) / 127.0
-    file = io.BytesIO()
-    np.savez_compressed(
-        file,
-        maps=np.rint(maps.maps / scale[:, None, None]).astype(np.int8),
-        scale=scale.astype(np.float32),
-        mixing=maps.mixing,
-        colour=maps.colour,
-    )
-    return file.getvalue()
 
 
 def painted(maps: SkinMaps, offset: F32) -> F32:

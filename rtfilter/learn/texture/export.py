@@ -25,7 +25,7 @@ from rtfilter.learn.config import read_document
 from rtfilter.learn.data.track import write_whole
 from rtfilter.learn.texture.checkpoint import FILE, Checkpoint
 from rtfilter.learn.texture.directions import Person, learned, regressed
-from rtfilter.learn.texture.distil import colour_of, distilled, luminance, painted, to_npz
+from rtfilter.learn.texture.distil import colour_of, distilled, luminance, painted
 from rtfilter.learn.texture.maps import Maps, load_all
 from rtfilter.learn.texture.models import Texture
 from rtfilter.learn.texture.network import SCALE
@@ -76,7 +76,7 @@ def main(config_path: Path, overrides: Sequence[str] = (), notify: Notify = lamb
         notify(
             f"{name}: ONNX differs from PyTorch by {off:.1g}; {skin.count} skin maps hold {agrees:.0%} of it"
         )
-        for suffix, content in ((ONNX, onnx), (SKIN, to_npz(skin))):
+        for suffix, content in ((ONNX, onnx), (SKIN, skin.to_npz())):
             path = folder / f"{name}{suffix}"
             write_whole(path, content)
             digest = hashlib.sha256(content).hexdigest()[:16]
