@@ -19,7 +19,7 @@ from rtfilter.face import landmarks as lm
 from rtfilter.face.dense import vertex_normals
 from rtfilter.face.fit import FaceState
 from rtfilter.face.model import MorphableModel
-from rtfilter.face.uv import skin_uv
+from rtfilter.face.uv import outwards
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -65,7 +65,7 @@ class Shading:
     @classmethod
     def of(cls, model: MorphableModel) -> Shading:
         """Of the landmarks' mesh."""
-        mean, triangles = model.mean_iod, _outwards(model)
+        mean, triangles = model.mean_iod, outwards(model.triangles)
         rest = vertex_normals(mean, triangles).astype(np.float64)
         turned = np.empty((BLENDSHAPE_COUNT, lm.LANDMARK_COUNT, 3))
         for index, moved in enumerate(model.expression_basis):
@@ -150,11 +150,3 @@ class LightWatch:
             return
         self._looks, self._seen_s = min(self._looks + 1, MEMORY), time_s
         self.value = np.asarray(self.value + (light - self.value) / self._looks, np.float32)
-
-
-def _outwards(model: MorphableModel) -> npt.NDArray[np.int32]:
-    """The triangles, each turned so that its normal points away from the head: one way around in UV."""
-    a, b, c = (skin_uv()[model.triangles[:, k]].astype(np.float64) for k in range(3))
-    area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-    turned = np.where((area > 0)[:, None], model.triangles[:, [0, 2, 1]], model.triangles)
-    return np.ascontiguousarray(turned, np.int32)

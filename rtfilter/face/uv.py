@@ -17,6 +17,7 @@ from rtfilter.face import landmarks as lm
 from rtfilter.face.dense import DenseFace
 
 F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
 Polygon = tuple[tuple[float, float], ...]
 
 MARGIN: Final = 0.02  # between the outermost landmarks and the texture's edge, on every side
@@ -65,3 +66,12 @@ def skin_uv() -> F32:
         uv[list(iris)] = surface[[*corners, *upper, *lower]].mean(0)
     uv.flags.writeable = False
     return uv
+
+
+def outwards(triangles: I32) -> I32:
+    """Triangles [T, 3] of landmarks, each turned so that its normal points away from the head: all one way
+    around in the texture.
+    """
+    a, b, c = (skin_uv()[triangles[:, k]].astype(np.float64) for k in range(3))
+    area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
+    return np.ascontiguousarray(np.where((area > 0)[:, None], triangles[:, [0, 2, 1]], triangles), np.int32)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rtfilter.errors import InputError
 from rtfilter.face.dense import vertex_normals
 from rtfilter.face.landmarks import LANDMARK_COUNT
-from rtfilter.face.uv import FOLDS, Polygon, skin_uv
+from rtfilter.face.uv import FOLDS, Polygon, outwards, skin_uv
 from rtfilter.kernels.cpu.rasterise import rasterise_flow
 
 F32 = npt.NDArray[np.float32]
@@ -44,7 +44,7 @@ class Unwrapper:
             raise InputError(f"a texture has {size} texels a side, expected at least 8")
         self.size = size
         self._uv = skin_uv()
-        self._triangles = _one_winding(triangles, self._uv)
+        self._triangles = outwards(triangles)
         self._corners, self._shares, covered = _texels(size, self._triangles, self._uv)
         self._covered = covered
         self.mask = _faded(covered, EDGE_TEXTURE * size)
@@ -128,13 +128,6 @@ def _filled(polygons: tuple[Polygon, ...], size: int) -> F32:
         corners = np.round((np.array(polygon) * size - 0.5) * (1 << _FOLD_BITS)).astype(np.int32)
         cv2.fillPoly(mask, [corners], (255,), cv2.LINE_AA, _FOLD_BITS)
     return mask.astype(np.float32) / np.float32(255.0)
-
-
-def _one_winding(triangles: I32, uv: F32) -> I32:
-    """The triangles, all turning the same way in the texture: in a picture their normals face the camera."""
-    a, b, c = (uv[triangles[:, k]].astype(np.float64) for k in range(3))
-    area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-    return np.ascontiguousarray(np.where((area > 0)[:, None], triangles[:, [0, 2, 1]], triangles), np.int32)
 
 
 def _texels(size: int, triangles: I32, uv: F32) -> tuple[I32, F32, npt.NDArray[np.bool_]]:
