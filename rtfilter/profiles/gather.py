@@ -84,7 +84,10 @@ class Gathering:
             self.samples += found
         if self.samples:
             self._seconds = self._sampled_s = self._written_s = self._kept_s = self.samples[-1].time_s
-            self._notify(f"taking up again what was gathered for {self._name}: {self._seconds:.0f} s")
+            self._notify(
+                f"taking up again what was gathered for {self._name}: {self._seconds:.0f} s. Is that "
+                "somebody else? Then interrupt, and begin anew with --fresh"
+            )
         if damaged:
             self._notify(f"{damaged} damaged parts of what was gathered are left out")
 

@@ -61,7 +61,9 @@ def test_what_was_gathered_is_taken_up_again(seen: tuple[U8, F32], tmp_path: Pat
     run(first, seen, 4.0)
     first.write()
     again = gathering(store, lines)
-    assert lines == ["taking up again what was gathered for anna: 4 s"]
+    (line,) = lines
+    assert "taking up again what was gathered for anna: 4 s" in line
+    assert "--fresh" in line
     assert len(again.samples) == len(first.samples)
     assert np.array_equal(again.samples[-1].texture, first.samples[-1].texture)
     run(again, seen, 3.0, start_s=1000.0)

@@ -53,7 +53,9 @@ def main(
     total, done = len(videos) + settings.synthetic, 0
     for number in range(settings.synthetic):
         maps, _ = person(number, settings.most, settings.size)
-        maps.save(folder / f"{maps.person}{SUFFIX}")
+        path = folder / f"{maps.person}{SUFFIX}"
+        maps.save(path)
+        notify(f"{path}: {len(maps)} maps of {maps.size} px")
         done += 1
         if progress is not None:
             progress(done, total)
