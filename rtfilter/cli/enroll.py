@@ -49,6 +49,7 @@ def _enrol(arguments: argparse.Namespace) -> int:
     if live and len(arguments.sources) > 1:
         raise UsageError(f"expected one camera, or videos; got {live[0]} beside others")
     store = ProfileStore(seal=seal_for(arguments.passphrase, new=True))
+    store.require_writable()
     if store.exists(name) and not arguments.force:
         raise UsageError(f"profile {name} exists: replace it with --force, or choose another --name")
     if arguments.fresh:
@@ -69,7 +70,7 @@ def _enrol(arguments: argparse.Namespace) -> int:
             tracker.reset()
     except DeviceError as error:
         gathering.write()
-        raise DeviceError(f"{error}. {_kept(gathering)}") from error
+        raise DeviceError(f"{error}; {_kept(gathering)}") from error
     except KeyboardInterrupt as error:
         gathering.write()
         kept = _kept(gathering) if live else "nothing was changed"

@@ -6,6 +6,8 @@ They lie in the user's data folder, for its owner alone; nothing is sent anywher
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -74,7 +76,10 @@ class ProfileStore:
         return self._seal.encrypts
 
     def entries(self) -> list[Entry]:
-        """All profiles, and enrolments that were not finished, by name; contents are not opened."""
+        """All profiles, and enrolments that were not finished, by name; contents are not opened.
+
+        Raises InputError for a folder that cannot be read.
+        """
         found = []
         for name in sorted({path.stem for kind in (PROFILE, GATHERED) for path in self._listed(kind)}):
             path, gathered = self._path(name), len(self._parts(name))
@@ -88,6 +93,18 @@ class ProfileStore:
             except InputError as error:
                 found.append(Entry(name, path, {}, False, str(error), gathered))
         return found
+
+    def require_writable(self) -> None:
+        """Make the folder. Raises OutputError where nothing can be written to it."""
+        try:
+            self.folder.mkdir(0o700, parents=True, exist_ok=True)
+            if not os.access(self.folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise OutputError(
+                f"{self.folder}: cannot be written to: {error.strerror}; mend its permissions, or name "
+                "another place in XDG_DATA_HOME"
+            ) from error
 
     def exists(self, name: str) -> bool:
         return self._path(name).exists()
@@ -185,8 +202,16 @@ class ProfileStore:
         return self.folder / f"{check_name(name)}{GATHERED}"
 
     def _listed(self, kind: str) -> list[Path]:
+        try:
+            paths = list(self.folder.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise InputError(
+                f"{self.folder}: cannot be read: {error.strerror}; mend its permissions"
+            ) from error
         # Temporary files of an interrupted write begin with a dot.
-        return [path for path in self.folder.glob(f"*{kind}") if _NAME.fullmatch(path.stem)]
+        return [path for path in paths if path.suffix == kind and _NAME.fullmatch(path.stem)]
 
     def _parts(self, name: str) -> list[Path]:
         return sorted(path for path in self._gathered(name).glob(f"*{PART}") if path.stem.isdecimal())

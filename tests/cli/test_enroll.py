@@ -18,6 +18,7 @@ from rtfilter.frame import Frame
 from rtfilter.media.info import SourceInfo
 from rtfilter.profiles.store import ProfileStore
 from rtfilter.sources.demo import DemoSource
+from tests.profiles.test_store import full_disk
 
 Refused = Callable[[Sequence[str], int], str]
 SMALL = {"width": 480, "height": 360, "fps": 10, "zoom": 1.45}
@@ -159,12 +160,18 @@ def test_a_video_does_not_forget_what_a_camera_gathered(empty: Path, refused: Re
 def test_nothing_is_said_to_be_kept_that_is_not(
     empty: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (empty / "rtfilter").write_bytes(b"")  # in place of the folder
     monkeypatch.setattr(enroll_module, "open_source", lambda *_, **__: Camera(30, KeyboardInterrupt()))
-    assert main(["enroll", "camera:0", "--quiet"]) == 130
+    with full_disk(50_000):
+        assert main(["enroll", "camera:0", "--quiet"]) == 130
     line = capsys.readouterr().err
     assert "cannot be written" in line
     assert "nothing of this enrolment is kept" in line
+
+
+def test_a_folder_that_cannot_be_is_told_before_anything_is_learned(empty: Path, refused: Refused) -> None:
+    (empty / "rtfilter").write_bytes(b"in place of the folder")
+    assert "cannot be written to" in refused(["enroll", "demo"], 1)
+    assert "cannot be read" in refused(["enroll", "--list"], 1)
 
 
 def test_a_video_without_a_face_is_one_line(empty: Path, tmp_path: Path, refused: Refused) -> None:
