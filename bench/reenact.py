@@ -138,7 +138,7 @@ def _clip_result(
                 rows_shown.append(_strip([*shown, truth.rgb]))
     name = clip_a.name if clip_a is clip_b else f"{clip_a.name} to {clip_b.name}"
     if sheets is not None:
-        _write_sheet(sheets / f"{name.replace(' ', '_')}.png", np.vstack(rows_shown))
+        _write_sheet(_unused(sheets, name.replace(" ", "_")), np.vstack(rows_shown))
     return {
         "name": name,
         "pairs": len(pairs),
@@ -169,6 +169,15 @@ def _strip(pictures: Sequence[Any]) -> U8:
         tile[: small.shape[0], : small.shape[1]] = small
         tiles.append(tile)
     return np.hstack(tiles)
+
+
+def _unused(folder: Path, name: str) -> Path:
+    """NAME.png, or NAME-2.png and so on: two folders may hold clips of one name."""
+    path, number = folder / f"{name}.png", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{name}-{number}.png"
+    return path
 
 
 def _write_sheet(path: Path, rgb: U8) -> None:

@@ -81,6 +81,10 @@ def test_the_verb_names_what_is_left_out_and_writes_sheets(
     assert main(["bench", "reenact", "demo", "--count", "2", "--sheets", str(tmp_path)]) == 0
     assert "left out: generator: no generator" in capsys.readouterr().out
     assert (tmp_path / "demo.png").stat().st_size > 1000
+    before = (tmp_path / "demo.png").read_bytes()
+    assert main(["bench", "reenact", "demo", "--count", "2", "--sheets", str(tmp_path)]) == 0
+    assert (tmp_path / "demo.png").read_bytes() == before
+    assert (tmp_path / "demo-2.png").exists()
 
 
 def film(path: Path, frames: int) -> Path:
