@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from rtfilter.profiles.seal import DamagedProfileError, PassphraseError, Seal, S
 from rtfilter.system.files import temporary_prefix, user_data, write_atomically
 
 PROFILE, PART, GATHERED = ".profile", ".part", ".gathered"
+LEFTOVER_S = 60.0  # a temporary file that is younger may be of another process, which still writes
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 # Windows takes these for devices, whatever suffix follows.
 _DEVICES = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
@@ -113,7 +115,7 @@ class ProfileStore:
         """Keep a profile, in place of an older one. Raises OutputError."""
         path = self._path(name)
         _write(path, self._seal.close(header, content))
-        self._sweep(name)
+        self._sweep(name, LEFTOVER_S)
         return path
 
     def read(self, name: str) -> tuple[dict[str, Any], bytes]:
@@ -140,7 +142,7 @@ class ProfileStore:
     def delete(self, name: str) -> list[Path]:
         """Remove a profile and what was gathered for it; what was removed. UsageError, OutputError."""
         doomed = [path for path in (self._path(name), self._gathered(name)) if path.exists()]
-        self._sweep(name)
+        self._sweep(name, 0.0)
         if not doomed:
             self.read(name)  # says which there are
         try:
@@ -189,11 +191,12 @@ class ProfileStore:
         except OSError as error:
             raise OutputError(f"{folder}: cannot be deleted: {error.strerror}") from error
 
-    def _sweep(self, name: str) -> None:
+    def _sweep(self, name: str, older_s: float) -> None:
         """Remove what a write that was killed has left of a profile: it may be a face, unencrypted."""
         for path in self.folder.glob(f"{temporary_prefix(self._path(name))}*"):
             with suppress(OSError):
-                path.unlink()
+                if time.time() - path.stat().st_mtime >= older_s:
+                    path.unlink()
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{check_name(name)}{PROFILE}"

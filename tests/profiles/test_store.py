@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,9 +110,18 @@ def test_what_a_killed_write_left_goes_with_the_next_and_by_delete(store: Profil
     for act in (lambda: store.write("anna", {}, b"new"), lambda: store.delete("anna")):
         left = path.with_name(f"{temporary_prefix(path)}0123456789abcdef")
         left.write_bytes(b"a face in the clear")
+        os.utime(left, (0, 0))
         act()
         assert not left.exists()
     assert list(store.folder.iterdir()) == [other]
+
+
+def test_a_write_that_is_under_way_is_not_disturbed(store: ProfileStore) -> None:
+    path = store.write("anna", {}, b"one")
+    under_way = path.with_name(f"{temporary_prefix(path)}0123456789abcdef")
+    under_way.write_bytes(b"by another process")
+    store.write("anna", {}, b"two")
+    assert under_way.exists()
 
 
 def test_a_full_disk_leaves_the_old_profile(store: ProfileStore) -> None:
