@@ -10,6 +10,7 @@ from rtfilter.engines.expression.layout import EXPRESSION, model_key
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.face.edit import FaceEditor
 from rtfilter.face.learned_weights import EditorWeights
+from rtfilter.face.skin import SkinMaps
 from tests.engines.expression_streams import GraphStream, NumpyStream, differences
 from tests.engines.heads import SIZE, head
 from tests.engines.test_expression import MEASURED, eventful
@@ -23,7 +24,7 @@ MODEL = builtin().with_editor(EditorWeights.builtin())
 def streams() -> tuple[NumpyStream, GraphStream]:
     """Both lanes with the editor; the graph's host says so too."""
     numpy, graph = NumpyStream(), GraphStream(runner=OnnxRunner(expression_graph(MODEL), EXPRESSION))
-    editor = FaceEditor(MODEL, 0.2)
+    editor = FaceEditor(MODEL, 0.2, SkinMaps.builtin())
     numpy._lane._editor, numpy._lane._edit = editor, editor.first_state()
     graph._writer = TargetWriter(0.2, learned=True)
     return numpy, graph
