@@ -23,8 +23,11 @@ VERBS = {
     "serve": ["serve", "--port", "0"],
     "run": ["run", "--input", "demo", "--output", "null", "--quiet"],
 }
-# Loads as the program does, and says when it is up. Under nohup the tests, and what they start, ignore SIGHUP.
-_PROGRAM = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); from rtfilter.cli.main import main; print('main', flush=True); sys.exit(main())"
+# Loads as the program does, and says when it is up. Under nohup it would ignore SIGHUP otherwise.
+_PROGRAM = (
+    "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+    "from rtfilter.cli.main import main; print('main', flush=True); sys.exit(main())"
+)
 
 
 def told_after(words: list[str], delay_s: float, number: signal.Signals) -> tuple[int, str]:

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX sig
 
 _START = """
 import asyncio, os, signal, sys, time, weakref
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and nohup the next
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from rtfilter.system.interrupts import interrupt_on_signals, run_until_told
 interrupt_on_signals()
 class Thing: pass
