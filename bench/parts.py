@@ -36,16 +36,7 @@ SIDES = np.radians([*range(-30, 31, 3), *range(150, 211, 3)])
 TOP = np.radians(np.arange(-120, -59, 4))
 # Along a ray from an iris's centre, in radii of its landmarks: where its rim may be.
 RAY = np.linspace(0.65, 1.4, 46)
-EYES = (
-    (
-        lm.IRIS_RIGHT,
-        (lm.EYE_RIGHT_CORNERS[0], *lm.EYE_RIGHT_UPPER, lm.EYE_RIGHT_CORNERS[1], *lm.EYE_RIGHT_LOWER[::-1]),
-    ),
-    (
-        lm.IRIS_LEFT,
-        (lm.EYE_LEFT_CORNERS[0], *lm.EYE_LEFT_UPPER, lm.EYE_LEFT_CORNERS[1], *lm.EYE_LEFT_LOWER[::-1]),
-    ),
-)
+EYES = ((lm.IRIS_RIGHT, lm.EYE_RIGHT_OUTLINE), (lm.IRIS_LEFT, lm.EYE_LEFT_OUTLINE))
 BROWS = tuple(
     zip(
         (*lm.BROW_RIGHT_UPPER[1:4], *lm.BROW_LEFT_UPPER[1:4]),

@@ -35,8 +35,8 @@ _FOLD_TEXELS: Final = 256
 _FOLD_SIGMA_IOD: Final = 0.012  # about a millimetre: finer is noise and pores, wherever they come to lie
 _OPENING_GROWN_IOD: Final = 0.03
 _OPENINGS: Final = (
-    (*lm.EYE_RIGHT_CORNERS[:1], *lm.EYE_RIGHT_UPPER, *lm.EYE_RIGHT_CORNERS[1:], *lm.EYE_RIGHT_LOWER[::-1]),
-    (*lm.EYE_LEFT_CORNERS[:1], *lm.EYE_LEFT_UPPER, *lm.EYE_LEFT_CORNERS[1:], *lm.EYE_LEFT_LOWER[::-1]),
+    lm.EYE_RIGHT_OUTLINE,
+    lm.EYE_LEFT_OUTLINE,
     (lm.MOUTH_CORNER_RIGHT, *lm.LIPS_OUTER_UPPER, lm.MOUTH_CORNER_LEFT, *lm.LIPS_OUTER_LOWER[::-1]),
 )
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)

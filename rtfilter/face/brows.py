@@ -28,17 +28,14 @@ SHARE_IOD: Final = 0.04
 _UPPER: Final = np.array(lm.BROW_RIGHT_UPPER + lm.BROW_LEFT_UPPER)
 _LOWER: Final = np.array(lm.BROW_RIGHT_LOWER + lm.BROW_LEFT_LOWER)
 # Upper lids, and the row of landmarks above them, column by column: between them are the lashes.
-_LIDS: Final = np.array([246, 161, 160, 159, 158, 157, 173, 466, 388, 387, 386, 385, 384, 398])
+_LIDS: Final = np.array(lm.EYE_RIGHT_UPPER + lm.EYE_LEFT_UPPER)
 _CREASE: Final = np.array([247, 30, 29, 27, 28, 56, 190, 467, 260, 259, 257, 258, 286, 414])
 # What is left of the way that a brow draws the crease up from the lid. (The next row is the brow's: its hair
 # would be stretched.)
 CREASE_DRAWN: Final = 0.25
 # Their places are the guard's and the lids' business.
 _FIXED: Final = np.array(
-    [
-        *(*lm.EYE_RIGHT_CORNERS, *lm.EYE_RIGHT_UPPER, *lm.EYE_RIGHT_LOWER, *lm.IRIS_RIGHT),
-        *(*lm.EYE_LEFT_CORNERS, *lm.EYE_LEFT_UPPER, *lm.EYE_LEFT_LOWER, *lm.IRIS_LEFT),
-    ]
+    [*lm.EYE_RIGHT_OUTLINE, *lm.IRIS_RIGHT, *lm.EYE_LEFT_OUTLINE, *lm.IRIS_LEFT],
 )
 
 

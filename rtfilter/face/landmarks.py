@@ -49,6 +49,13 @@ EYE_RIGHT_LOWER: Final = (7, 163, 144, 145, 153, 154, 155)
 EYE_LEFT_CORNERS: Final = (263, 362)
 EYE_LEFT_UPPER: Final = (466, 388, 387, 386, 385, 384, 398)
 EYE_LEFT_LOWER: Final = (249, 390, 373, 374, 380, 381, 382)
+# The lids once around, from the outer corner over the upper lid.
+EYE_RIGHT_OUTLINE: Final = (
+    EYE_RIGHT_CORNERS[0], *EYE_RIGHT_UPPER, EYE_RIGHT_CORNERS[1], *EYE_RIGHT_LOWER[::-1],
+)  # fmt: skip
+EYE_LEFT_OUTLINE: Final = (
+    EYE_LEFT_CORNERS[0], *EYE_LEFT_UPPER, EYE_LEFT_CORNERS[1], *EYE_LEFT_LOWER[::-1],
+)  # fmt: skip
 
 # Centre, then the ring of four.
 IRIS_RIGHT: Final = (468, 469, 470, 471, 472)

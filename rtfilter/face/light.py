@@ -47,7 +47,7 @@ _UNLIT: Final = (
 )
 _BROWS: Final = (
     *(*lm.BROW_RIGHT_UPPER, *lm.BROW_LEFT_UPPER),
-    *(46, 53, 52, 65, 55, 276, 283, 282, 295, 285),
+    *(*lm.BROW_RIGHT_LOWER, *lm.BROW_LEFT_LOWER),
 )
 
 

@@ -37,7 +37,6 @@ COVERED_LOG, COVERED_SIGMAS, BLOCK = 0.45, 6.0, 16
 # whole, from the first on not at all. Hair, brows, lips, lashes and walls move, and have no folds.
 OFF_COLOUR, OFF_BRIGHTNESS, OFF_AROUND = (0.45, 0.30), (1.3, 1.0), (0.42, 0.27)
 # Brows move further than the landmarks around them tell: skin that their hair sweeps over would flash.
-BROW_RIGHT_LOWER, BROW_LEFT_LOWER = (46, 53, 52, 65, 55), (276, 283, 282, 295, 285)
 SWEPT_SHARE: Final = 6.0 / 256.0
 NEAR_SHARE, AROUND_SHARE = (
     1.5 / 256.0,
@@ -146,7 +145,10 @@ def brows(side: int) -> F32:
     """Both brows and what their hair sweeps over, float32 [side, side], 0..1."""
     mask = np.zeros((side, side), np.uint8)
     uv = skin_uv()
-    for upper, lower in ((lm.BROW_RIGHT_UPPER, BROW_RIGHT_LOWER), (lm.BROW_LEFT_UPPER, BROW_LEFT_LOWER)):
+    for upper, lower in (
+        (lm.BROW_RIGHT_UPPER, lm.BROW_RIGHT_LOWER),
+        (lm.BROW_LEFT_UPPER, lm.BROW_LEFT_LOWER),
+    ):
         corners = np.rint(uv[[*upper, *lower]] * side - 0.5).astype(np.int32)
         cv2.fillConvexPoly(mask, cv2.convexHull(corners), (255,))
     reach = 2 * round(SWEPT_SHARE * side) + 1

@@ -36,31 +36,12 @@ _LOOPS = np.array(list(zip(RING_IOD, RING_SHARE, strict=True)), np.float32)
 _CORE = np.array([CORE_RADIUS, CORE_SHARE, IRIS_CLEARANCE], np.float32)
 # Label, iris, and the lids once around.
 _EYES = (
-    (
-        EYE_RIGHT,
-        lm.IRIS_RIGHT,
-        (
-            *(lm.EYE_RIGHT_CORNERS[0], *lm.EYE_RIGHT_UPPER),
-            *(lm.EYE_RIGHT_CORNERS[1], *lm.EYE_RIGHT_LOWER[::-1]),
-        ),
-    ),
-    (
-        EYE_LEFT,
-        lm.IRIS_LEFT,
-        (
-            *(lm.EYE_LEFT_CORNERS[0], *lm.EYE_LEFT_UPPER),
-            *(lm.EYE_LEFT_CORNERS[1], *lm.EYE_LEFT_LOWER[::-1]),
-        ),
-    ),
+    (EYE_RIGHT, lm.IRIS_RIGHT, lm.EYE_RIGHT_OUTLINE),
+    (EYE_LEFT, lm.IRIS_LEFT, lm.EYE_LEFT_OUTLINE),
 )
 
 _LIPS = frozenset(index for name, rows in vars(lm).items() if name.startswith("LIPS_") for index in rows)
-_LIDS = frozenset(
-    (
-        *(*lm.EYE_RIGHT_CORNERS, *lm.EYE_RIGHT_UPPER, *lm.EYE_RIGHT_LOWER),
-        *(*lm.EYE_LEFT_CORNERS, *lm.EYE_LEFT_UPPER, *lm.EYE_LEFT_LOWER),
-    )
-)
+_LIDS = frozenset((*lm.EYE_RIGHT_OUTLINE, *lm.EYE_LEFT_OUTLINE))
 
 
 class RingedMesh:
