@@ -1,6 +1,6 @@
 """Interruption between the steps of a training, so that what is saved is a whole number of steps.
 
-Called by `editor.train`, `stccl.train` and `texture.train`.
+Called by `training.steps` and `stccl.train`.
 """
 
 from __future__ import annotations

@@ -20,13 +20,14 @@ from rtfilter.face.learned_weights import face_model_key
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.config import read_document
 from rtfilter.learn.data.track import write_whole
-from rtfilter.learn.editor.checkpoint import FILE, Checkpoint, described
+from rtfilter.learn.editor.checkpoint import FILE, Checkpoint
 from rtfilter.learn.editor.measures import EditorMeasure, measure
 from rtfilter.learn.editor.pairs import Pair, load_pairs, split_speakers, spread
 from rtfilter.learn.editor.settings import EditorSettings
 from rtfilter.learn.editor.train import Training
 from rtfilter.learn.parallel import process_group
 from rtfilter.learn.stccl.metric import Metric
+from rtfilter.learn.training.checkpoints import described
 
 STEP: Final = "ablation"
 # Held-out pairs that are measured at most, of every emotion and level.

@@ -6,8 +6,6 @@ GPUs): gradients are averaged, and the first process writes.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -15,37 +13,26 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from rtfilter.errors import InputError, MissingExtraError, Notify, OutputError, RtfilterError
+from rtfilter.errors import InputError, Notify
 from rtfilter.face.learned_weights import face_model_key
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.config import read_document
 from rtfilter.learn.editor import losses
-from rtfilter.learn.editor.checkpoint import FILE, Checkpoint, described
+from rtfilter.learn.editor.checkpoint import FILE, Checkpoint
 from rtfilter.learn.editor.mouth import Mouth
 from rtfilter.learn.editor.network import EditorNetwork, Sizes
 from rtfilter.learn.editor.pairs import Pair, load_pairs, mean_changes, split_speakers
 from rtfilter.learn.editor.settings import EditorSettings
 from rtfilter.learn.editor.windows import Batch, Windows
-from rtfilter.learn.interruption import between_steps
 from rtfilter.learn.parallel import Group, process_group
 from rtfilter.learn.stccl.metric import Metric
-from rtfilter.system.installation import install_extra
-
-try:
-    from torch.utils.tensorboard import SummaryWriter
-except ImportError as error:
-    raise MissingExtraError(
-        f"training writes TensorBoard logs ({error}): {install_extra('learn')}"
-    ) from error
+from rtfilter.learn.training.checkpoints import described
+from rtfilter.learn.training.steps import Steps, share_of_rate
 
 STEP: Final = "editor"
 LONGEST_GRADIENT: Final = 1.0
 _PATHS: Final = ("output", "tracks", "alignments", "others")
 _LEAST_RATE = 0.02  # of the rate, at the end
-
-
-class TrainingError(RtfilterError):
-    """Training that cannot go on."""
 
 
 def main(
@@ -83,11 +70,13 @@ def command_of(config_path: Path, overrides: Sequence[str]) -> str:
     return " ".join(told)
 
 
-class Training:
+class Training(Steps):
     """One run on `pairs`, into `folder`. made_by: the command, for the file that comes of it.
 
-    quiet: no line of how far it is. Network, metric and optimiser are made at once; `run` does the steps.
+    Network, metric and optimiser are made at once; `run` does the steps.
     """
+
+    STEP = STEP
 
     def __init__(
         self,
@@ -101,9 +90,8 @@ class Training:
         notify: Notify,
         quiet: bool = False,
     ) -> None:
-        self._quiet = quiet
-        self.settings, self.group, self.notify = settings, group, notify
-        self._folder, self._seed, self._made_by = folder, seed, made_by
+        super().__init__(folder / FILE, settings, group, notify, quiet)
+        self.settings, self._seed, self._made_by = settings, seed, made_by
         torch.manual_seed(seed)
         self.network = EditorNetwork(Sizes(settings.memory, settings.hidden), mean_changes(train)).to(
             group.device
@@ -118,46 +106,9 @@ class Training:
         self._described = described(settings, seed, group.size)
         self._face_model = face_model_key(model.expression_basis)
 
-    @property
-    def path(self) -> Path:
-        """The checkpoint."""
-        return self._folder / FILE
-
-    def run(self, resume: bool, replace: bool = False) -> Path:
-        """All steps, from the first or from the checkpoint. Raises OutputError, TrainingError, UsageError.
-
-        replace: whether a checkpoint that is not gone on from may be overwritten.
-        """
-        start = self._restored() if resume else 0
-        if not (resume or replace) and self.path.exists() and self.group.first:
-            raise OutputError(
-                f"{self.path} exists: go on with --resume, or train anew in another folder with "
-                "--set run.output=FOLDER"
-            )
-        writer = SummaryWriter(str(self._folder)) if self.group.first else None
-        done, began = start, time.monotonic()
-        try:
-            with between_steps() as interruption:
-                for step in range(start, self.settings.steps):
-                    parts = self.step(step)
-                    done = step + 1
-                    if done % self.settings.log_every == 0 or done == self.settings.steps:
-                        self._log(writer, done, parts, (time.monotonic() - began) / (done - start))
-                    if done % self.settings.save_every == 0:
-                        self._save(done)
-                    if self.group.any_of(interruption.asked):
-                        self._save(done)
-                        self.notify(f"interrupted after step {done}: go on with --resume")
-                        raise interruption.error()
-        finally:
-            if writer is not None:
-                writer.close()
-        self._save(done)
-        return self.path
-
     def step(self, step: int) -> dict[str, Tensor]:
-        """One step; its losses by name. Raises TrainingError where a loss is not finite."""
-        rate = self.settings.rate * _share_of_rate(step / self.settings.steps)
+        """See `Steps.step`."""
+        rate = self.settings.rate * share_of_rate(step / self.settings.steps, _LEAST_RATE)
         for one in self.optimiser.param_groups:
             one["lr"] = rate
         batch = self._windows.batch(
@@ -166,12 +117,7 @@ class Training:
         parts = self.losses(batch, compare=step % self.settings.compare_every == 0)
         weights = {name: weight for name, weight in self.weights().items() if name in parts}
         total = torch.stack([weight * parts[name] for name, weight in weights.items()]).sum()
-        if not self.group.all_finite(total):
-            told = ", ".join(f"{name} {float(value.detach()):.3g}" for name, value in parts.items())
-            raise TrainingError(
-                f"step {step}: a loss is not finite ({told}): lower editor.rate ({self.settings.rate:g}) and "
-                "train anew in another folder"
-            )
+        self.require_finite(step, total, parts)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         self.group.average_gradients(self.network)
@@ -221,18 +167,3 @@ class Training:
         found.restore(self.network, self.optimiser, self.path)
         self.notify(f"going on after step {found.step}")
         return found.step
-
-    def _log(self, writer: SummaryWriter | None, step: int, parts: dict[str, Tensor], took_s: float) -> None:
-        told = {name: float(value.detach()) for name, value in parts.items()}
-        if writer is not None:
-            for name, value in told.items():
-                writer.add_scalar(f"loss/{name}", value, step)
-        if self._quiet:
-            return
-        line = ", ".join(f"{name} {value:.3f}" for name, value in told.items())
-        self.notify(f"step {step} of {self.settings.steps}: {line}; {1000 * took_s:.0f} ms a step")
-
-
-def _share_of_rate(progress: float) -> float:
-    """Cosine from 1 down to a small rest."""
-    return _LEAST_RATE + (1.0 - _LEAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * progress))

@@ -7,8 +7,6 @@ a map moved along the directions must be the person's map at that expression. On
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,33 +15,22 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from rtfilter.errors import InputError, MissingExtraError, Notify, OutputError, RtfilterError
+from rtfilter.errors import InputError, Notify
 from rtfilter.learn.config import read_document
-from rtfilter.learn.interruption import between_steps
 from rtfilter.learn.parallel import Group, process_group
 from rtfilter.learn.texture import losses
 from rtfilter.learn.texture.batches import Batch, Batches
-from rtfilter.learn.texture.checkpoint import FILE, Checkpoint, described
+from rtfilter.learn.texture.checkpoint import FILE, Checkpoint
 from rtfilter.learn.texture.maps import Maps, load_all
 from rtfilter.learn.texture.models import Networks
 from rtfilter.learn.texture.settings import TextureSettings, command_of
-from rtfilter.system.installation import install_extra
-
-try:
-    from torch.utils.tensorboard import SummaryWriter
-except ImportError as error:
-    raise MissingExtraError(
-        f"training writes TensorBoard logs ({error}): {install_extra('learn')}"
-    ) from error
+from rtfilter.learn.training.checkpoints import described
+from rtfilter.learn.training.steps import Steps, share_of_rate
 
 STEP: Final = "texture"
 LONGEST_GRADIENT: Final = 10.0
 _CRITIC_RATE: Final = 0.4  # of the rate; it has no momentum
 _LEAST_RATE: Final = 0.05  # of the rate, at the end
-
-
-class TrainingError(RtfilterError):
-    """Training that cannot go on."""
 
 
 def main(
@@ -69,8 +56,10 @@ def main(
         return training.run(resume)
 
 
-class Training:
-    """One run on the maps of `people`, into `folder`. made_by: the command. quiet: no line of how far."""
+class Training(Steps):
+    """One run on the maps of `people`, into `folder`. made_by: the command."""
+
+    STEP, SPARSE = STEP, True
 
     def __init__(
         self,
@@ -83,8 +72,8 @@ class Training:
         notify: Notify,
         quiet: bool = False,
     ) -> None:
-        self.settings, self.group, self.notify, self._quiet = settings, group, notify, quiet
-        self._folder, self._seed, self._made_by = folder, seed, made_by
+        super().__init__(folder / FILE, settings, group, notify, quiet)
+        self.settings, self._seed, self._made_by = settings, seed, made_by
         self._names = ", ".join(one.person for one in people)
         self._shape = settings.shape(people[0].size)
         torch.manual_seed(seed)
@@ -101,47 +90,12 @@ class Training:
         self._batches = Batches(people)
         self._described = described(settings, seed, group.size)
 
-    @property
-    def path(self) -> Path:
-        """The checkpoint."""
-        return self._folder / FILE
-
-    def run(self, resume: bool) -> Path:
-        """All steps, from the first or from the checkpoint. Raises OutputError, TrainingError, UsageError."""
-        start = self._restored() if resume else 0
-        if not resume and self.path.exists() and self.group.first:
-            raise OutputError(
-                f"{self.path} exists: go on with --resume, or train anew in another folder with "
-                "--set run.output=FOLDER"
-            )
-        writer = SummaryWriter(str(self._folder)) if self.group.first else None
-        done, began = start, time.monotonic()
-        parts: dict[str, Tensor] = {}
-        try:
-            with between_steps() as interruption:
-                for step in range(start, self.settings.steps):
-                    parts |= self.step(step)  # some losses are not of every step
-                    done = step + 1
-                    if done % self.settings.log_every == 0 or done == self.settings.steps:
-                        self._log(writer, done, parts, (time.monotonic() - began) / (done - start))
-                    if done % self.settings.save_every == 0:
-                        self._save(done)
-                    if self.group.any_of(interruption.asked):
-                        self._save(done)
-                        self.notify(f"interrupted after step {done}: go on with --resume")
-                        raise interruption.error()
-        finally:
-            if writer is not None:
-                writer.close()
-        self._save(done)
-        return self.path
-
     def step(self, step: int) -> dict[str, Tensor]:
-        """One step; its losses by name. Raises TrainingError where a loss is not finite."""
+        """See `Steps.step`."""
         settings, texture = self.settings, self.networks.texture.train()
         for optimiser, share in zip(self.optimisers, (1.0, _CRITIC_RATE), strict=True):
             for one in optimiser.param_groups:
-                one["lr"] = settings.rate * share * share_of_rate(step / max(settings.steps, 1))
+                one["lr"] = settings.rate * share * share_of_rate(step / max(settings.steps, 1), _LEAST_RATE)
         torch.manual_seed(hash((self._seed, self.group.rank, step)))
         batch = self._batches.batch(settings.batch, (self._seed, self.group.rank, step), self.group.device)
         turn, off = divmod(step, settings.adversarial_every)
@@ -196,12 +150,7 @@ class Training:
         if not counted:
             return
         total = torch.stack(counted).sum()
-        if not self.group.all_finite(total):
-            told = ", ".join(f"{name} {float(value.detach()):.3g}" for name, value in parts.items())
-            raise TrainingError(
-                f"step {step}: a loss is not finite ({told}): lower texture.rate ({self.settings.rate:g}) "
-                "and train anew in another folder"
-            )
+        self.require_finite(step, total, parts)
         network = (self.networks.texture, self.networks.critic)[which]
         self.optimisers[which].zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
@@ -234,17 +183,3 @@ class Training:
         found.restore(self.networks, self.optimisers, self.path)
         self.notify(f"going on after step {found.step}")
         return found.step
-
-    def _log(self, writer: SummaryWriter | None, step: int, parts: dict[str, Tensor], took_s: float) -> None:
-        told = {name: float(value.detach()) for name, value in parts.items()}
-        if writer is not None:
-            for name, value in told.items():
-                writer.add_scalar(f"loss/{name}", value, step)
-        if not self._quiet:
-            line = ", ".join(f"{name} {value:.3f}" for name, value in told.items())
-            self.notify(f"step {step} of {self.settings.steps}: {line}; {1000 * took_s:.0f} ms a step")
-
-
-def share_of_rate(progress: float) -> float:
-    """Cosine from 1 down to a small rest."""
-    return _LEAST_RATE + (1.0 - _LEAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * progress))

@@ -25,7 +25,7 @@ from rtfilter.learn.editor import export, train  # noqa: E402
 from rtfilter.learn.editor.checkpoint import Checkpoint  # noqa: E402
 from rtfilter.learn.editor.measures import measure  # noqa: E402
 from rtfilter.learn.editor.pairs import load_pairs, mean_changes, split_speakers  # noqa: E402
-from rtfilter.learn.editor.train import TrainingError  # noqa: E402
+from rtfilter.learn.training.steps import TrainingError  # noqa: E402
 from tests.faces import builtin  # noqa: E402
 from tests.learn.editor.clips import takes, write_tracks  # noqa: E402
 

@@ -13,7 +13,7 @@ pytest.importorskip("tensorboard", reason="needs the extra `learn` (tensorboard)
 from rtfilter.errors import InputError, OutputError, UsageError  # noqa: E402
 from rtfilter.learn.texture import export, train  # noqa: E402
 from rtfilter.learn.texture.checkpoint import Checkpoint  # noqa: E402
-from rtfilter.learn.texture.train import TrainingError  # noqa: E402
+from rtfilter.learn.training.steps import TrainingError  # noqa: E402
 from tests.learn.texture.made import settings  # noqa: E402
 
 

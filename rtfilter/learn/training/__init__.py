@@ -1,0 +1,1 @@
+"""What the trainings of networks share: their steps, and their checkpoints."""
