@@ -14,12 +14,12 @@ import numpy as np
 
 from rtfilter.bench.gpu_machine import CUDA, FORMATS, RGB, SIZES, Machine, demo_frames, in_planes, so_far
 from rtfilter.controls import Controls
+from rtfilter.cpu_lane import CpuLane
 from rtfilter.engines.expression.layout import EXPRESSION, TARGET
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.engines.prepare.files import NETWORKS, network_bytes
 from rtfilter.engines.spec import F32, NetworkSpec
-from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.system.arrays import U8
 from rtfilter.system.tied import run_tied

@@ -51,7 +51,8 @@ ALLOWED: dict[str, set[str]] = {
     "render": BASE | {"kernels", "face", "render"},
     "gpu": STAGES,
     "profiles": BASE | {"kernels", "face", "render", "gpu.lane", "profiles"},
-    "filter": STAGES | {"profiles"},
+    "cpu_lane": STAGES,
+    "filter": STAGES | {"cpu_lane", "profiles"},
     # Devices and files.
     "sources": BASE | {"sources"},
     "sources.demo": BASE | {"sources", "face", "render"},
@@ -66,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "aiortc": STAGES | {"filter", "serve"},
     "quality": STAGES | ENDS | {"filter", "quality"},
     # All of the product; learn only for MediaPipe's tracker, as a contender.
-    "bench": STAGES | ENDS | {"filter", "profiles", "pipeline", "serve", "learn", "bench", ""},
+    "bench": STAGES | ENDS | {"cpu_lane", "filter", "profiles", "pipeline", "serve", "learn", "bench", ""},
     "learn": STAGES | ENDS | {"profiles", "quality", "learn"},
 }
 # The command line imports all of the product, and nothing of the product imports the command line.

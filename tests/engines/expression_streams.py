@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import Controls
+from rtfilter.cpu_lane import CpuLane
 from rtfilter.engines.expression.graph import expression_graph
 from rtfilter.engines.expression.host import StreamTimes, TargetWriter, face_state
 from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, TARGET
@@ -17,7 +18,6 @@ from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
 from rtfilter.face.light import NO_LIGHT
 from rtfilter.face.skin import SkinMaps
-from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.tracking.base import Landmarks
 from tests.faces import builtin

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
+from rtfilter.cpu_lane import CpuLane
 from rtfilter.errors import MissingExtraError
-from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.gpu.cuda_lane import CudaLane
 from rtfilter.tracking.base import Landmarks

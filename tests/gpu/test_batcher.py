@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
+from rtfilter.cpu_lane import CpuLane
 from rtfilter.engines.driver import Gpu
 from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.errors import GpuError, GpuLostError, UsageError
 from rtfilter.face.model import MorphableModel
-from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.cuda_lane import CudaLane

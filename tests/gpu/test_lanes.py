@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
+from rtfilter.cpu_lane import CpuLane
 from rtfilter.engines.driver import Gpu
 from rtfilter.engines.networks import FACE_DETECTOR, FACE_MESH
 from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.errors import UsageError
-from rtfilter.filter import CpuLane, FaceFilter
+from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice
 from rtfilter.sources.demo import DemoSource

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
+from rtfilter.cpu_lane import CpuLane
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError
-from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.cuda_lane import CudaLane

@@ -11,8 +11,8 @@ import pytest
 
 from rtfilter.colour import YuvSpec
 from rtfilter.controls import Controls
+from rtfilter.cpu_lane import CpuLane
 from rtfilter.errors import GpuLostError
-from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.cuda_lane import CudaLane, Step

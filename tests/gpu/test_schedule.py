@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
+from rtfilter.cpu_lane import CpuLane
 from rtfilter.engines.driver import Gpu
 from rtfilter.engines.expression.layout import EXPRESSION
 from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.engines.runner import Runner
 from rtfilter.engines.spec import NetworkSpec
 from rtfilter.errors import GpuError, GpuLostError, GpuMemoryError
-from rtfilter.filter import CpuLane
 from rtfilter.frame import Frame
 from rtfilter.gpu.batch_device import Runtime
 from rtfilter.gpu.batcher import Batcher
