@@ -10,7 +10,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from rtfilter.controls import Controls, in_range
-from rtfilter.cpu_lane import CpuLane
+from rtfilter.cpu.lane import CpuLane
 from rtfilter.errors import FrameError, Notify, UsageError
 from rtfilter.face.learned_weights import named_editor
 from rtfilter.face.model import MorphableModel

@@ -24,7 +24,7 @@ FILES = sorted(
 LEAVES = {"errors", "system"}
 PICTURES = {"frame", "planes", "colour", "media"}
 BASE = LEAVES | PICTURES | {"controls"}
-STAGES = BASE | {"kernels", "engines", "face", "tracking", "render", "gpu"}
+STAGES = BASE | {"kernels", "engines", "face", "tracking", "occlusion", "render", "gpu"}
 ENDS = {"sources", "sinks"}
 
 # By the longest listed start of a module's name below rtfilter: the rooms, or single modules, that it may
@@ -48,11 +48,12 @@ ALLOWED: dict[str, set[str]] = {
     "engines": LEAVES | {"engines", "face.model", "kernels.device", "kernels.memory"},
     "engines.expression": LEAVES | {"controls", "engines", "face"},
     "tracking": LEAVES | {"frame", "planes", "engines", "kernels.cpu", "tracking"},
+    "occlusion": BASE | {"kernels", "engines", "face", "tracking", "render", "occlusion"},
     "render": BASE | {"kernels", "face", "render"},
     "gpu": STAGES,
     "profiles": BASE | {"kernels", "face", "render", "gpu.lane", "profiles"},
-    "cpu_lane": STAGES,
-    "filter": STAGES | {"cpu_lane", "profiles"},
+    "cpu": STAGES | {"cpu"},
+    "filter": STAGES | {"cpu", "profiles"},
     # Devices and files.
     "sources": BASE | {"sources"},
     "sources.demo": BASE | {"sources", "face", "render"},
@@ -67,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "aiortc": STAGES | {"filter", "serve"},
     "quality": STAGES | ENDS | {"filter", "quality"},
     # All of the product; learn only for MediaPipe's tracker, as a contender.
-    "bench": STAGES | ENDS | {"cpu_lane", "filter", "profiles", "pipeline", "serve", "learn", "bench", ""},
+    "bench": STAGES | ENDS | {"cpu", "filter", "profiles", "pipeline", "serve", "learn", "bench", ""},
     "learn": STAGES | ENDS | {"profiles", "quality", "learn"},
 }
 # The command line imports all of the product, and nothing of the product imports the command line.

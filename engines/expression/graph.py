@@ -1,6 +1,6 @@
 """The expression network: landmarks, target and state in; shown landmarks, offsets and the next state out.
 
-It computes what `cpu_lane.CpuLane` does between tracker and renderer, for a batch of faces. There are no
+It computes what `cpu.lane.CpuLane` does between tracker and renderer, for a batch of faces. There are no
 branches: what does not apply is multiplied by 0, or not selected. Called by `engines.prepare.files`.
 """
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.controls import Controls
-from rtfilter.cpu_lane import CpuLane
+from rtfilter.cpu.lane import CpuLane
 from rtfilter.engines.expression.graph import expression_graph
 from rtfilter.engines.expression.host import StreamTimes, TargetWriter, face_state
 from rtfilter.engines.expression.layout import EXPRESSION, REPORT, STATE, TARGET

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
-from rtfilter.cpu_lane import CpuLane
+from rtfilter.cpu.lane import CpuLane
 from rtfilter.errors import MissingExtraError
 from rtfilter.frame import Frame
 from rtfilter.gpu.cuda_lane import CudaLane

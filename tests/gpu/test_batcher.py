@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
-from rtfilter.cpu_lane import CpuLane
+from rtfilter.cpu.lane import CpuLane
 from rtfilter.engines.driver import Gpu
 from rtfilter.engines.prepare.choose import EngineChoice
 from rtfilter.errors import GpuError, GpuLostError, UsageError

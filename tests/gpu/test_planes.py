@@ -11,7 +11,7 @@ import pytest
 
 from rtfilter.colour import YuvSpec
 from rtfilter.controls import Controls
-from rtfilter.cpu_lane import CpuLane
+from rtfilter.cpu.lane import CpuLane
 from rtfilter.errors import GpuLostError
 from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher

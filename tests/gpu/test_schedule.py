@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtfilter.controls import Controls
-from rtfilter.cpu_lane import CpuLane
+from rtfilter.cpu.lane import CpuLane
 from rtfilter.engines.driver import Gpu
 from rtfilter.engines.expression.layout import EXPRESSION
 from rtfilter.engines.prepare.choose import EngineChoice

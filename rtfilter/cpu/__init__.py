@@ -1,0 +1,1 @@
+"""The CPU lane: its stages, one after another."""
