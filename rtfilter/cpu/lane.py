@@ -5,16 +5,15 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from rtfilter.controls import Controls
-from rtfilter.face.edit import FaceEditor, Held
+from rtfilter.cpu.person import Person
+from rtfilter.face.edit import FaceEditor
 from rtfilter.face.fit import FaceFit
-from rtfilter.face.landmarks import is_plausible, share_inside
-from rtfilter.face.light import LightWatch
+from rtfilter.face.landmarks import is_plausible
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import CPU
-from rtfilter.gpu.lane import StepReport, StepResult
-from rtfilter.render.luma import look
+from rtfilter.gpu.lane import StepResult
 from rtfilter.tracking.base import Tracker
 
 
@@ -37,69 +36,48 @@ class CpuLane:
             tracker = EngineTracker()
         self.why = why
         self._tracker = tracker
-        self._fit = FaceFit(model)
         skin = SkinMaps.builtin()
-        self._editor = FaceEditor(model, fade_s, skin)
+        self._person = Person(FaceFit(model), FaceEditor(model, fade_s, skin))
         self._renderer = CpuRenderer(RingedMesh(model.triangles, model.holes), skin)
         self._renderer.warm_up()
-        self._identity = self._fit.first_identity()
-        self._edit = self._editor.first_state()
-        self._light = LightWatch(self._editor.shading)
-        # What the last frame with a face was edited with.
-        self._held: Held | None = None
 
     def step(self, frame: Frame, controls: Controls) -> StepResult:
         """See `Lane.step`."""
         start = perf_counter_ns()
-        time_s = frame.pts_ns * 1e-9
+        time_s, person = frame.pts_ns * 1e-9, self._person
         self._renderer.prepare(frame)
         landmarks = self._tracker.track(frame)
         if landmarks is not None and not is_plausible(landmarks.points_px, frame.width, frame.height):
             landmarks = None
         tracked = perf_counter_ns()
         if landmarks is None:
-            out = self._without_face(frame, time_s)
+            faded = person.fade(time_s)
+            out = frame.unchanged() if faded is None else self._renderer.render(frame, faded)
             done = perf_counter_ns()
             stages = {"track": tracked - start, "render": done - tracked, "total": done - start}
-            return StepResult(out, StepReport(strength=self._edit.strength, stage_ns=stages))
-        state, self._identity = self._fit.step(self._identity, landmarks.points_px, time_s)
+            return StepResult(out, person.report(stages))
+        person.fit(landmarks, time_s)
         fitted = perf_counter_ns()
-        inside = share_inside(landmarks.points_px, frame.width, frame.height)
-        offset, self._edit = self._editor.step(self._edit, state, controls, inside, time_s)
-        self._held = Held(state, landmarks.points_px, offset, controls.skin, self._light.value)
-        displacement = self._editor.displace(self._edit, self._held)
+        displacement = person.edit(frame, controls, time_s)
         edited = perf_counter_ns()
         out = self._renderer.render(frame, displacement)
-        look(self._light, frame, landmarks.points_px, state)
+        person.look(frame)
         done = perf_counter_ns()
         stages = {"track": tracked - start, "fit": fitted - tracked, "edit": edited - fitted}
         stages |= {"render": done - edited, "total": done - start}
-        return StepResult(out, StepReport(landmarks, state, offset, self._edit.strength, stages))
+        return StepResult(out, person.report(stages))
 
     def use_skin(self, skin: SkinMaps) -> None:
         """See `Lane.use_skin`."""
-        self._editor.use_skin(skin)
+        self._person.use_skin(skin)
         self._renderer.use_skin(skin)
 
     def reset(self) -> None:
         """See `Lane.reset`."""
         self._tracker.reset()
-        self._identity = self._fit.first_identity()
-        self._edit = self._editor.first_state()
-        self._light.reset()
-        self._held = None
+        self._person.reset()
 
     def close(self) -> None:
         """See `Lane.close`."""
         self._tracker.close()
         self._renderer.close()
-
-    def _without_face(self, frame: Frame, time_s: float) -> Frame:
-        """The last edit where the face was last seen, fading; then the frame as it is."""
-        if self._held is None:
-            return frame.unchanged()
-        self._edit = self._editor.fade_out(self._edit, time_s)
-        if self._edit.strength <= 0.0:
-            self._edit, self._held = self._editor.first_state(), None
-            return frame.unchanged()
-        return self._renderer.render(frame, self._editor.displace(self._edit, self._held))

@@ -54,9 +54,9 @@ class NumpyStream:
 
     def step(self, points: Points, controls: Controls, size: Size, time_s: float) -> Shown:
         self._points, self._rendered = points, None
-        self._lane._light.value = self._light  # its pictures are black and show none
+        self._lane._person.light.value = self._light  # its pictures are black and show none
         _, report = self._lane.step(frame_at(size, time_s), controls)
-        identity = self._lane._identity
+        identity = self._lane._person._identity
         return Shown(
             self._rendered, report.state, report.offset, report.strength, identity.weight, identity.shape_iod
         )

@@ -1,0 +1,92 @@
+"""`Person`: one followed face of the CPU lane, from its landmarks to its displacement. Made by `cpu.lane`."""
+
+from __future__ import annotations
+
+from rtfilter.controls import Controls
+from rtfilter.face.deform import Displacement
+from rtfilter.face.edit import FaceEditor, Held
+from rtfilter.face.fit import FaceFit, FaceState
+from rtfilter.face.landmarks import share_inside
+from rtfilter.face.light import LightWatch
+from rtfilter.face.skin import SkinMaps
+from rtfilter.frame import Frame
+from rtfilter.gpu.lane import StepReport
+from rtfilter.render.luma import look
+from rtfilter.tracking.base import Landmarks
+
+
+class Person:
+    """What is learned of one face, and how far its edit has come. Called in the order of its methods.
+
+    fit: may be shared by several people. editor: theirs alone.
+    """
+
+    def __init__(self, fit: FaceFit, editor: FaceEditor) -> None:
+        self._fit, self._editor = fit, editor
+        self._light = LightWatch(editor.shading)
+        self._identity, self._edit = fit.first_identity(), editor.first_state()
+        self._landmarks: Landmarks | None = None
+        self._state: FaceState | None = None
+        # What the last frame with the face was edited with.
+        self._held: Held | None = None
+
+    @property
+    def light(self) -> LightWatch:
+        """The light on this face."""
+        return self._light
+
+    @property
+    def strength(self) -> float:
+        """The fade, 0..1."""
+        return self._edit.strength
+
+    @property
+    def shown(self) -> bool:
+        """Whether an edit is to be painted, seen or fading."""
+        return self._held is not None
+
+    def fit(self, landmarks: Landmarks, time_s: float) -> None:
+        """Take in the landmarks of a frame."""
+        self._landmarks = landmarks
+        self._state, self._identity = self._fit.step(self._identity, landmarks.points_px, time_s)
+
+    def edit(self, frame: Frame, controls: Controls, time_s: float) -> Displacement:
+        """What the frame that was fitted is edited with."""
+        landmarks, state = self._landmarks, self._state
+        assert landmarks is not None, "fit comes first"
+        assert state is not None
+        inside = share_inside(landmarks.points_px, frame.width, frame.height)
+        offset, self._edit = self._editor.step(self._edit, state, controls, inside, time_s)
+        self._held = Held(state, landmarks.points_px, offset, controls.skin, self._light.value)
+        return self._editor.displace(self._edit, self._held)
+
+    def look(self, frame: Frame) -> None:
+        """See the light on the frame's face, for the frames after it."""
+        if self._landmarks is not None and self._state is not None:
+            look(self._light, frame, self._landmarks.points_px, self._state)
+
+    def fade(self, time_s: float) -> Displacement | None:
+        """In a frame without the face: the last edit where it was last seen, fading; None once it is gone."""
+        self._landmarks = self._state = None
+        if self._held is None:
+            return None
+        self._edit = self._editor.fade_out(self._edit, time_s)
+        if self._edit.strength <= 0.0:
+            self._edit, self._held = self._editor.first_state(), None
+            return None
+        return self._editor.displace(self._edit, self._held)
+
+    def report(self, stage_ns: dict[str, int]) -> StepReport:
+        """What the last frame saw and did of this face."""
+        offset = None if self._state is None or self._held is None else self._held.offset
+        return StepReport(self._landmarks, self._state, offset, self.strength, stage_ns)
+
+    def use_skin(self, skin: SkinMaps) -> None:
+        """Weigh these maps from now on."""
+        self._editor.use_skin(skin)
+
+    def reset(self) -> None:
+        """Forget the face, its neutral and the smoothing."""
+        self._identity, self._edit = self._fit.first_identity(), self._editor.first_state()
+        self._light.reset()
+        self._landmarks = self._state = self._held = None
