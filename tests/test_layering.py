@@ -144,7 +144,6 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
                 "gpu",
                 "engines",
                 "kernels.memory",
-                "render.helper",
                 "bench",
             },
         ),
@@ -159,7 +158,7 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
         ("tflite", {"engines.onnx.reader"}),
         ("flatbuffers", {"engines.onnx.reader"}),
         # The renderer's second row band; see docs/decisions.md.
-        ("concurrent", {"render.cpu", "render.helper", "gpu.batch_device", "serve", "bench"}),
+        ("concurrent", {"render.cpu", "system.helper", "gpu.batch_device", "serve", "bench"}),
         # The teacher of what is learned, and a contender of the tracker.
         ("mediapipe", {"learn"}),
         ("numba", {"kernels"}),

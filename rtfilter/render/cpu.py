@@ -21,13 +21,13 @@ from rtfilter.kernels.cpu import rasterise, resample
 from rtfilter.kernels.cpu.extend import place_on_grid
 from rtfilter.kernels.cpu.gain import lit_extent
 from rtfilter.render.gain import Grid, SkinGain
-from rtfilter.render.helper import HelperThread
 from rtfilter.render.irises import complete_irises
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.render.openings import BAND_IOD
 from rtfilter.render.surface import STILL_PX, Surface, Warp, surface_of
 from rtfilter.render.warm_up import displaced_face, pictures
 from rtfilter.system.arrays import Box
+from rtfilter.system.helper import HelperThread
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]

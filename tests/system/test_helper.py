@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from rtfilter.render.helper import HelperThread
+from rtfilter.system.helper import HelperThread
 
 
 def test_it_runs_in_a_thread_of_its_own_in_order() -> None:

@@ -1,4 +1,4 @@
-"""A helper thread that the system keeps off its caller's processor. Used by `render.cpu`."""
+"""A helper thread that the system keeps off its caller's processor. Used by `render.cpu` and `tracking`."""
 
 from __future__ import annotations
 
