@@ -8,6 +8,7 @@ DETECTOR_SIDE_PX = 128
 DETECTOR_ANCHORS = 896
 MESH_SIDE_PX = 192
 LANDMARKS = 478
+OCCLUSION_SIDE_PX = 96
 
 FACE_DETECTOR = NetworkSpec(
     name="face_detector",
@@ -45,6 +46,28 @@ FACE_MESH = NetworkSpec(
             "MediaPipe's 478, lips, eyes and irises refined; x and y in crop pixels 0..192, z in their unit",
         ),
         TensorSpec("presence", (None,), "probability 0..1 that the square holds a face"),
+    ),
+    half=True,
+)
+
+OCCLUSION = NetworkSpec(
+    name="occlusion",
+    version=1,
+    inputs=(
+        TensorSpec(
+            "pixels",
+            (None, 7, OCCLUSION_SIDE_PX, OCCLUSION_SIDE_PX),
+            "RGB, 0..1, of the face mesh's square, upright; then the person's learned appearance in it, RGB, "
+            "0..1, 0 where unknown; then how far it is known, 0..1, which may be 0 everywhere",
+        ),
+    ),
+    outputs=(
+        TensorSpec(
+            "held",
+            (None, 3, OCCLUSION_SIDE_PX, OCCLUSION_SIDE_PX),
+            "probabilities 0..1: something lies over the face or beside it; neither this person nor that: "
+            "background; rims, bridge and temples of glasses",
+        ),
     ),
     half=True,
 )

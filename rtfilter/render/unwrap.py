@@ -1,7 +1,7 @@
 """Pictures of a face to textures of its skin and back, in the layout of `face.uv`.
 
 `Unwrapper` reads a texture and how far each texel can be trusted; `paint` is its inverse. Called by `learn`,
-by `profiles` and by tests.
+`profiles`, `occlusion` and tests.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ class Unwrapper:
         self._corners, self._shares, covered = _texels(size, self._triangles, self._uv)
         self._covered = covered
         self.mask = _faded(covered, EDGE_TEXTURE * size)
+
+    def texels(self) -> tuple[I32, F32]:
+        """The landmarks around each texel, int32 [S, S, 3], and their shares, float32 [S, S, 3]."""
+        return self._corners, self._shares
 
     def positions(self, points: npt.NDArray[np.floating[Any]]) -> F32:
         """What lies at each texel, float32 [S, S, C], of values at the landmarks [478, C]; 0 outside."""
