@@ -117,6 +117,7 @@ def _inputs(spec: NetworkSpec) -> list[dict[str, F32]]:
         for name, value in (
             ("offset_cutoff_hz", 1.0),
             ("skin", 1.0),
+            ("parts", 1.0),
             ("width_px", 640.0),
             ("height_px", 480.0),
         ):

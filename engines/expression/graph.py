@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from rtfilter.controls import BLENDSHAPE_COUNT
-from rtfilter.engines.expression import edit, fit, learned, light
+from rtfilter.engines.expression import edit, fit, learned, light, visibility
 from rtfilter.engines.expression.layout import EXPRESSION, IDENTITY_ROOM, STATE, TARGET, Row, model_key
 from rtfilter.engines.expression.pose import align
 from rtfilter.engines.expression.values import Formula, Value
@@ -21,6 +21,7 @@ from rtfilter.face.landmarks import FARTHEST_SIDES, LANDMARK_COUNT
 from rtfilter.face.light import Shading
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import MouthGuard
+from rtfilter.face.visibility import Visibility
 
 _STAND_IN_PX = 100.0
 _NOTHING = 1e-6  # strength that rounding leaves of a fade that is over
@@ -49,7 +50,7 @@ class _Whole:
     def __init__(self, f: Formula, model: MorphableModel) -> None:
         self._f = f
         self._known, self._guard, self._editor = FitConstants(model), MouthGuard(model), model.editor
-        self._shading = Shading.of(model)
+        self._shading, self._visibility = Shading.of(model), Visibility.of(model)
         self._edit_basis = model.edit_basis.reshape(BLENDSHAPE_COUNT, -1)
         self._target, self._state = _fields(f, TARGET), _fields(f, STATE)
 
@@ -71,8 +72,11 @@ class _Whole:
         sample = shape - moved - self._known.mean_iod.reshape(1, -1)
         taught = fit.learn(person, sample, coefficients, pose, target["since_fit_s"], seeding, face)
         # Only the rotation is smoothed; landmarks and size are this frame's own.
-        view = motion.value.part(BLENDSHAPE_COUNT, BLENDSHAPE_COUNT + VIEW_COUNT) * pose.scale
-        base = edited.reshape(-1, LANDMARK_COUNT, 3) @ view.reshape(-1, 2, 3).turned()
+        view = motion.value.part(BLENDSHAPE_COUNT, BLENDSHAPE_COUNT + VIEW_COUNT)
+        kept, kept_skin = visibility.kept(self._visibility, view, target["parts"])
+        gain = light.gain_log(self._shading, target["light"], pose.rotation, offset)
+        base = edited.reshape(-1, LANDMARK_COUNT, 3) @ (view * pose.scale).reshape(-1, 2, 3).turned()
+        base = base * kept.reshape(-1, LANDMARK_COUNT, 1)
         now = f.joined(
             pose.scale,
             motion.value,
@@ -81,8 +85,8 @@ class _Whole:
             editor_state.amounts,
             points.reshape(-1, fit.NUMBERS),
             base.reshape(-1, 2 * LANDMARK_COUNT),
-            offset * target["skin"],
-            light.gain_log(self._shading, target["light"], pose.rotation, offset) * target["skin"],
+            offset * kept_skin * target["skin"],
+            gain * kept * target["skin"],
         )
         visible = edit.visibility(f, pose.rotation, self._inside(points)) * face
         held, strength, shown = self._shown(now, face, visible)

@@ -18,6 +18,7 @@ from rtfilter.face.learned import amounts_of, direct_only
 from rtfilter.face.light import NO_LIGHT
 from rtfilter.face.pose import Pose
 from rtfilter.face.smooth import OneEuro
+from rtfilter.face.visibility import ALL_PARTS
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -73,15 +74,17 @@ class TargetWriter:
         width_px: int,
         height_px: int,
         light: F32 = NO_LIGHT,
+        parts: F32 = ALL_PARTS,
     ) -> None:
         """Into `row`, float32 [TARGET.size], for the frame at `time_s` of that size.
 
-        light: float32 [4], `LightWatch.value`.
+        light: float32 [4], `LightWatch.value`. parts: float32 [P], `Held.parts`.
         """
         if controls is not self._controls:
             self._controls, self._constant = controls, _constant(controls, self._fade_s, self._learned)
         row[:] = self._constant
         TARGET.of(row, "light")[:] = light
+        TARGET.of(row, "parts")[:] = parts
         since_fit_s, since_face_s, since_edit_s = times.since(time_s)
         row[TARGET["since_fit_s"].start] = since_fit_s
         row[TARGET["since_motion_s"].start] = _beyond(since_face_s, OneEuro().gap_s)

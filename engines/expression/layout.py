@@ -19,11 +19,12 @@ from rtfilter.errors import UsageError, nearest
 from rtfilter.face.landmarks import LANDMARK_COUNT
 from rtfilter.face.learned_weights import MEMORY_ROOM
 from rtfilter.face.model import MorphableModel
+from rtfilter.face.visibility import PART_COUNT
 
 F32 = npt.NDArray[np.float32]
 
 # Counts changes to the file that is made of the same face model, in this folder and in `rtfilter.face`.
-BUILDER_VERSION = 16
+BUILDER_VERSION = 17
 
 # Number of a face model's identity coefficients at most; unused ones are 0.
 IDENTITY_ROOM: Final = 64
@@ -86,6 +87,7 @@ TARGET: Final = Row(
     ("mouth", 1, "speech against emotion, 0..1 (`Controls.mouth`)"),
     ("skin", 1, "how strongly the skin follows the edit, 0..1.5 (`Controls.skin`)"),
     ("light", 4, "ambient and direction, in the camera's frame (`face.light.LightWatch`); 0 is none known"),
+    ("parts", PART_COUNT, "how much of the edit each part of the face keeps, 0..1 (`face.visibility.PARTS`)"),
     ("offset_cutoff_hz", 1, "of the offset's smoothing at rest, > 0 (`face.edit.offset_cutoff_hz`)"),
     ("fade_s", 1, "how long the edit takes to come and go, >= 0"),
     ("since_fit_s", 1, "since the last frame that taught the person's neutral; may be negative"),

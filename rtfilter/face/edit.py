@@ -21,6 +21,7 @@ from rtfilter.face.model import MorphableModel
 from rtfilter.face.mouth import Lips, MouthGuard
 from rtfilter.face.skin import SkinMaps
 from rtfilter.face.smooth import OneEuro, OneEuroState
+from rtfilter.face.visibility import ALL_PARTS, Visibility, part_shares
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -31,8 +32,8 @@ OFFSET_BETA = 0.1
 OFFSET_FALL = 0.65  # measured: expressions come within 0.15 s and go within 0.23 s
 VIEW_CUTOFF_HZ, VIEW_BETA = 2.0, 8.0
 LONGEST_STEP_S = 0.1  # a fade counts at most this much after a pause
-# Beyond these angles half of the face is hidden and its landmarks are guesses.
-YAW_FADE_DEG = (38.0, 58.0)
+# Beyond these angles all landmarks are guesses. Before, those of the hidden half are: `face.visibility`.
+YAW_FADE_DEG = (55.0, 70.0)
 PITCH_FADE_DEG = (30.0, 48.0)
 INSIDE_FADE = (0.55, 0.85)  # share of the landmarks within the picture
 
@@ -55,7 +56,7 @@ class Held(NamedTuple):
     """What a frame is edited with, kept for frames that lost the face.
 
     points_px: float32 [478, 3]. offset: float64 [52], before fading. skin: `Controls.skin`. light: float32
-    [4], `LightWatch.value`.
+    [4], `LightWatch.value`. parts: float32 [P], 0..1, how much of the edit each of `visibility.PARTS` keeps.
     """
 
     face: FaceState
@@ -63,6 +64,7 @@ class Held(NamedTuple):
     offset: F64
     skin: float = 1.0
     light: F32 = NO_LIGHT
+    parts: F32 = ALL_PARTS
 
 
 class FaceEditor:
@@ -77,6 +79,7 @@ class FaceEditor:
 
     def __init__(self, model: MorphableModel, fade_s: float, skin: SkinMaps | None = None) -> None:
         self._model, self.shading = model, Shading.of(model)
+        self._visibility = Visibility.of(model)
         self.use_skin(skin or SkinMaps.none())
         self._guard, self._mean_iod = MouthGuard(model), model.mean_iod.astype(np.float64)
         self._fade_s = fade_s
@@ -131,17 +134,20 @@ class FaceEditor:
         """project(shape(e + offset)) - project(shape(e)) at the landmarks, skin weights and light, faded.
 
         The model is linear in expression, so this is the projected `basis . offset` whatever identity
-        and expression are. Only the rotation is smoothed; landmarks and size are this frame's own.
-        (Smoothing the landmarks too was tried: it made no measurable difference.)
+        and expression are. Parts that are covered and landmarks that are turned away let go of it. Only the
+        rotation is smoothed; landmarks and size are this frame's own. (Smoothing the landmarks too was tried:
+        it made no measurable difference.)
         """
         face, offset = held.face, held.offset
         moved = self._model.edited_iod(offset)
-        scale = face.pose.scale_px_per_iod
-        matrix = (scale * state.strength) * state.motion.value[BLENDSHAPE_COUNT:].reshape(2, 3)
-        offset_px = np.einsum("nk,jk->nj", moved, matrix.astype(np.float32))
+        scale, view = face.pose.scale_px_per_iod, state.motion.value[BLENDSHAPE_COUNT:]
+        matrix = (scale * state.strength) * view.reshape(2, 3)
+        seen = self._visibility.turned(view) * part_shares(held.parts)
+        offset_px = np.einsum("nk,jk->nj", moved, matrix.astype(np.float32)) * seen[:, None]
         share = np.float32(state.strength * held.skin)
-        weights = self._skin.weights(face.expression, offset) * share
-        gain = self.shading.gain_log(held.light, face.pose.rotation, offset) * share
+        kept = self._visibility.coefficients(held.parts)
+        weights = self._skin.weights(face.expression, offset * kept) * share
+        gain = self.shading.gain_log(held.light, face.pose.rotation, offset) * (share * seen)
         return Displacement(held.points_px, np.asarray(offset_px, np.float32), scale, weights, gain)
 
     def _faded(self, state: EditState, target: float, time_s: float) -> float:

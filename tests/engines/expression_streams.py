@@ -18,6 +18,7 @@ from rtfilter.face.deform import Displacement
 from rtfilter.face.fit import FaceState
 from rtfilter.face.light import NO_LIGHT
 from rtfilter.face.skin import SkinMaps
+from rtfilter.face.visibility import ALL_PARTS
 from rtfilter.frame import Frame
 from rtfilter.tracking.base import Landmarks
 from tests.faces import builtin
@@ -85,7 +86,7 @@ class GraphStream:
     """The expression graph as a lane runs it: twice on the first frame with a face, else once."""
 
     def __init__(self, fade_s: float = 0.2, runner: OnnxRunner | None = None, light: F32 = NO_LIGHT) -> None:
-        self._light = light
+        self._light, self.parts = light, ALL_PARTS
         self._runner = runner or builtin_runner()
         self._times, self._writer = StreamTimes(), TargetWriter(fade_s)
         self.target, self.state, self.report = TARGET.zeros(1), STATE.zeros(1), REPORT.zeros(1)
@@ -94,7 +95,7 @@ class GraphStream:
         time_s = frame_at(size, time_s).pts_ns * 1e-9
         seeding = True
         while seeding:
-            self._writer.write(self.target[0], controls, self._times, time_s, *size, self._light)
+            self._writer.write(self.target[0], controls, self._times, time_s, *size, self._light, self.parts)
             out = self._run(points)
             seeding = self._times.seeding and self._present
             self._times.ran(time_s, self._present)

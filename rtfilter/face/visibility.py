@@ -1,0 +1,157 @@
+"""How much of an edit each landmark keeps: parts of the face that are covered, and its half turned away.
+
+Two shares multiply. A part that something lies over lets go of its edit, and its neighbours do by degrees. On
+a turned head, landmarks whose skin faces away from the camera let go: their places are guesses, and at the
+far outline the edit would bend the background. What is still seen keeps all of it. Called by `face.edit`;
+`engines.expression.visibility` has the same arithmetic as a graph.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.controls import BLENDSHAPE_COUNT
+from rtfilter.face import landmarks as lm
+from rtfilter.face.dense import vertex_normals
+from rtfilter.face.model import MorphableModel
+from rtfilter.face.uv import outwards
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+# The subject's own sides. Forehead and temples belong to the brows.
+PARTS: Final = (
+    "brow_right", "brow_left", "eye_right", "eye_left", "nose", "cheek_right", "cheek_left", "mouth", "chin",
+)  # fmt: skip
+PART_COUNT: Final = len(PARTS)
+ALL_PARTS: Final = np.ones(PART_COUNT, np.float32)  # nothing is covered
+ALL_PARTS.flags.writeable = False
+
+BLEND_IOD: Final = 0.06  # width over which one part becomes the next
+# Normals are averaged over this width, by distance along the mean face: both lips then keep the same share,
+# which keeps closed lips closed, and the share changes smoothly over the mesh.
+SMOOTH_IOD: Final = 0.2
+# Cosine between skin and line of sight: nothing is left of the edit below, all of it above.
+FACING: Final = (0.02, 0.3)
+# Cosine between face and line of sight from which landmarks begin to let go, and where they do so fully: 22
+# and 42 degrees. A frontal face keeps all of it at its outline too.
+FRONTAL: Final = (float(np.cos(np.radians(22.0))), float(np.cos(np.radians(42.0))))
+
+_NOSE: Final = (1, 2, 4, 5, 6, 19, 94, 168, 195, 197, 48, 64, 98, 115, 278, 294, 327, 344)
+_CHEEK_RIGHT: Final = (50, 101, 123, 147, 187, 192, 205, 207, 213, 214)
+_CHIN: Final = (152, 148, 377, 175, 199, 200, 176, 400, 171, 396, 208, 428)
+# Landmarks that must keep one share: both edges of a brow, both rims of the lips.
+_TOGETHER: Final = (
+    (lm.BROW_RIGHT_UPPER, lm.BROW_RIGHT_LOWER),
+    (lm.BROW_LEFT_UPPER, lm.BROW_LEFT_LOWER),
+    (lm.LIPS_INNER_UPPER, lm.LIPS_INNER_LOWER),
+    (lm.LIPS_WET_UPPER, lm.LIPS_WET_LOWER),
+)
+
+
+@lru_cache(maxsize=1)
+def part_weights() -> F32:
+    """How much of each landmark belongs to each of PARTS, float32 [478, P], read-only.
+
+    Rows sum to 1. Smooth over the face mesh, and mirror-symmetric.
+    """
+    model = MorphableModel.builtin()
+    mean = model.mean_iod.astype(np.float64)
+    anchors = _anchors(model.mirror)
+    apart = np.stack(
+        [np.linalg.norm(mean[:, None] - mean[rows], axis=2).min(1) for rows in anchors.values()], axis=1
+    )
+    nearest = apart.min(1, keepdims=True)
+    weights = np.exp(-0.5 * (np.square(apart) - np.square(nearest)) / BLEND_IOD**2)
+    weights = _together(weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    weights.flags.writeable = False
+    return weights
+
+
+def part_shares(parts: F32) -> F32:
+    """What is left of the edit at every landmark, float32 [478], 0..1; exactly 1 where all parts are 1.
+
+    parts: float32 [P], 0..1, how much of the edit each part keeps.
+    """
+    return np.asarray(1.0 - np.einsum("np,p->n", part_weights(), 1.0 - parts), np.float32)
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """What a face model adds: how its landmarks face the camera, and which parts its coefficients move.
+
+    normals: float64 [478, 3], of the mean face, in the head frame, outwards, unit length, averaged over
+    SMOOTH_IOD. coefficient_parts: float32 [52, P], how much of each coefficient's motion each part has;
+    rows sum to 1.
+    """
+
+    normals: F64
+    coefficient_parts: F32
+
+    @classmethod
+    def of(cls, model: MorphableModel) -> Visibility:
+        mean = model.mean_iod.astype(np.float64)
+        sharp = vertex_normals(model.mean_iod, outwards(model.triangles)).astype(np.float64)
+        apart = np.linalg.norm(mean[:, None] - mean, axis=2)
+        normals = np.exp(-0.5 * np.square(apart / SMOOTH_IOD)) @ sharp
+        # The triangles are not quite symmetric.
+        normals = _together(normals + normals[model.mirror] * np.array([-1.0, 1.0, 1.0]))
+        power = np.square(model.edit_basis.astype(np.float64)).sum(2) @ part_weights()
+        still = power.sum(1) <= 0.0  # coefficients that move nothing, such as the tongue's
+        power[still] = 1.0
+        return cls(
+            normals / np.linalg.norm(normals, axis=1, keepdims=True),
+            (power / power.sum(1, keepdims=True)).astype(np.float32),
+        )
+
+    def turned(self, view: F64) -> F32:
+        """What a turned head leaves of the edit at every landmark, float32 [478], 0..1.
+
+        view: float64 [6], the first two rows of the pose's rotation.
+        """
+        away = np.cross(view[:3], view[3:])
+        facing = _step(-(self.normals @ away), FACING)
+        turned = 1.0 - _step(away[2], FRONTAL[::-1])
+        return np.asarray(1.0 - (1.0 - facing) * turned, np.float32)
+
+    def coefficients(self, parts: F32) -> F32:
+        """What is left of each coefficient in the skin's maps, float32 [52]; exactly 1 for ALL_PARTS."""
+        kept = np.einsum("ep,p->e", self.coefficient_parts, 1.0 - parts)
+        return np.asarray(1.0 - kept, np.float32).reshape(BLENDSHAPE_COUNT)
+
+
+def _anchors(mirror: npt.NDArray[np.int32]) -> dict[str, npt.NDArray[np.int64]]:
+    """Landmarks in the middle of each part."""
+    right = {
+        "brow": (*lm.BROW_RIGHT_UPPER, *lm.BROW_RIGHT_LOWER),
+        "eye": (*lm.EYE_RIGHT_OUTLINE, *lm.IRIS_RIGHT),
+        "cheek": _CHEEK_RIGHT,
+    }
+    rows: dict[str, tuple[int, ...]] = {"nose": _NOSE, "chin": _CHIN}
+    rows["mouth"] = tuple(
+        index for name, part in vars(lm).items() if name.startswith("LIPS_") for index in part
+    )
+    for name, part in right.items():
+        rows[f"{name}_right"] = part
+        rows[f"{name}_left"] = tuple(mirror[list(part)].tolist())
+    return {name: np.array(rows[name], np.int64) for name in PARTS}
+
+
+def _together(values: F64) -> F64:
+    """The mean over each pair of _TOGETHER, in place of both."""
+    out = values.copy()
+    for one, other in _TOGETHER:
+        rows = np.array([one, other])
+        out[rows] = values[rows].mean(0)
+    return out
+
+
+def _step(value: F64 | float, span: tuple[float, float]) -> F64:
+    """0 before the span, 1 after it, smooth between."""
+    t = np.clip((np.asarray(value, np.float64) - span[0]) / (span[1] - span[0]), 0.0, 1.0)
+    return np.asarray(t * t * (3.0 - 2.0 * t), np.float64)
