@@ -24,6 +24,7 @@ from rtfilter.render.gain import Grid, SkinGain
 from rtfilter.render.irises import complete_irises
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.render.openings import BAND_IOD
+from rtfilter.render.room import limit, within_room
 from rtfilter.render.surface import STILL_PX, Surface, Warp, surface_of
 from rtfilter.render.warm_up import displaced_face, pictures
 from rtfilter.system.arrays import Box
@@ -84,6 +85,7 @@ class CpuRenderer:
 
     def render(self, frame: Frame, displacement: Displacement) -> Frame:
         """`frame` with the face moved and lit; the same array where nothing changes."""
+        displacement = within_room(displacement, _cell_of(displacement))
         lit = self._gain.shows(displacement)
         if not lit and float(np.abs(displacement.offset_px).max(initial=0.0)) < STILL_PX:
             return frame.unchanged()
@@ -137,7 +139,7 @@ class CpuRenderer:
         vertices, offsets = self._mesh.extend(displacement)
         low_x, low_y = vertices[:, 0].min(), vertices[:, 1].min()
         wide, tall = float(vertices[:, 0].max() - low_x), float(vertices[:, 1].max() - low_y)
-        cell = max(1.0, displacement.iod_px / CELLS_PER_IOD, max(wide, tall) / GRID_MAX)
+        cell = max(_cell_of(displacement), max(wide, tall) / GRID_MAX)
         x, y = math.floor(low_x) - cell, math.floor(low_y) - cell
         columns, rows = math.ceil(wide / cell) + 3, math.ceil(tall / cell) + 3
         place_on_grid(vertices, offsets, x, y, cell)
@@ -150,7 +152,14 @@ class CpuRenderer:
         rasterise.soften_flow(flow, label, soft)
         if lit:  # the depth is of no more use
             self._gain.draw(displacement, Grid(vertices, triangles, shown, label), one, two)
-        return Field(soft, two if lit else _NO_GAIN, np.array([x, y, cell], np.float32))
+        field = Field(soft, two if lit else _NO_GAIN, np.array([x, y, cell], np.float32))
+        if displacement.room is not None:
+            limit(*field, displacement.room)
+        return field
+
+
+def _cell_of(displacement: Displacement) -> float:
+    return max(1.0, displacement.iod_px / CELLS_PER_IOD)
 
 
 _NO_GAIN = np.zeros((0, 0), np.float32)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from rtfilter.face.deform import Displacement
 from rtfilter.kernels.cpu.iris import IRIS_NUMBERS, measure_iris
 from rtfilter.kernels.topology import Opening
+from rtfilter.render.room import iris_share
 from rtfilter.render.surface import Surface
 from rtfilter.system.arrays import Box
 
@@ -27,5 +28,7 @@ def complete_irises(
     for eye in eyes:
         corner = surface.reach.x0, surface.reach.y0
         measure_iris(surface.rgbx, *corner, points, offset, band_px, eye.above, eye.rim, record)
+        if displacement.room is not None and record[9] > 0.0:
+            record[9] *= iris_share(record, displacement.room)
         if record[9] > 0.0:
             surface.complete(record, box)

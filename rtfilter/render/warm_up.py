@@ -8,7 +8,7 @@ import numpy as np
 
 from rtfilter.colour import YuvSpec
 from rtfilter.face import landmarks as lm
-from rtfilter.face.deform import Displacement
+from rtfilter.face.deform import Displacement, Room
 from rtfilter.face.uv import skin_uv
 from rtfilter.frame import Frame
 from rtfilter.planes import Planes
@@ -20,14 +20,17 @@ _AROUND = np.array([(1, 0), (0, -1), (-1, 0), (0, 1)], np.float32)
 
 
 def displaced_face() -> Displacement:
-    """A face as the texture layout has it: it moves, it is lit, and its upper lids uncover the irises."""
+    """A face as the texture layout has it, with room: it moves, it is lit, and its upper lids uncover the
+    irises."""
     points = np.zeros((lm.LANDMARK_COUNT, 3), np.float32)
     points[:, :2] = SIDE_PX * skin_uv()
     offset = np.ones((lm.LANDMARK_COUNT, 2), np.float32)
     for iris, lid in ((lm.IRIS_RIGHT, lm.EYE_RIGHT_UPPER), (lm.IRIS_LEFT, lm.EYE_LEFT_UPPER)):
         points[list(iris[1:]), :2] += IRIS_PX * _AROUND
         offset[list(lid), 1] -= 1.5 * IRIS_PX
-    return Displacement(points, offset, IOD_PX, gain_log=np.full(lm.LANDMARK_COUNT, 0.1, np.float32))
+    light = np.full(lm.LANDMARK_COUNT, 0.1, np.float32)
+    room = Room(np.full((2, 2), 1e4, np.float32), np.eye(2, 3))
+    return Displacement(points, offset, IOD_PX, gain_log=light, room=room)
 
 
 def pictures() -> Iterator[Frame]:
