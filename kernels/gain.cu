@@ -73,7 +73,7 @@ extern "C" __global__ void __launch_bounds__(SKIN_BLOCK) add_maps(
 }
 
 // The log gain of a cell of skin: the texture's at its place in UV, and that of the landmarks around. With the
-// weights of a triangle's corners at the cell's centre, which are landmarks. Twin: `draw_gain`.
+// weights of a triangle's corners at the cell's centre, which are landmarks. Twin: `rasterise_lit`.
 static __device__ float log_gain_at(
     const float* texture, int side, const float2* uv, const float* gain_log, int4 corners, float w, float2 at) {
     const float2 a = uv[corners.x], b = uv[corners.y], c = uv[corners.z];

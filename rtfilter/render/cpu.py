@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.face.deform import Displacement
-from rtfilter.face.skin import SkinMaps
+from rtfilter.face.skin import GAIN_MAX, SkinMaps
 from rtfilter.face.uv import skin_uv
 from rtfilter.frame import Frame
 from rtfilter.kernels.cpu import rasterise, resample
 from rtfilter.kernels.cpu.extend import place_on_grid
-from rtfilter.kernels.cpu.gain import lit_extent
-from rtfilter.render.gain import Grid, SkinGain
+from rtfilter.kernels.cpu.gain import changed_extent, soften_gain
+from rtfilter.render.gain import SkinGain
 from rtfilter.render.irises import complete_irises
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.render.openings import BAND_IOD
@@ -31,7 +31,6 @@ from rtfilter.system.arrays import Box
 from rtfilter.system.helper import HelperThread
 
 F32 = npt.NDArray[np.float32]
-I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 
 CELLS_PER_IOD = 48  # one grid cell is about 1.9 mm of face, whatever the resolution
@@ -82,14 +81,15 @@ class CpuRenderer:
         face = displaced_face()
         for frame in pictures():
             self.render(frame, face)
+        self.field(face, lit=False)
 
     def render(self, frame: Frame, displacement: Displacement) -> Frame:
         """`frame` with the face moved and lit; the same array where nothing changes."""
         displacement = within_room(displacement, _cell_of(displacement))
-        lit = self._gain.shows(displacement)
+        lit = self._gain.take(displacement)
         if not lit and float(np.abs(displacement.offset_px).max(initial=0.0)) < STILL_PX:
             return frame.unchanged()
-        field = self.field(displacement, lit)
+        field = self._field(displacement, lit)
         box = _changed_box(field, self._gain.quiet, frame.width, frame.height)
         if box is None:
             return frame.unchanged()
@@ -136,6 +136,10 @@ class CpuRenderer:
 
     def field(self, displacement: Displacement, lit: bool = False) -> Field:
         """What a displacement does; with its gain if `lit`. The next call writes into the same memory."""
+        return self._field(displacement, self._gain.take(displacement) and lit)
+
+    def _field(self, displacement: Displacement, lit: bool) -> Field:
+        """`field`, of a displacement whose gain was taken."""
         vertices, offsets = self._mesh.extend(displacement)
         low_x, low_y = vertices[:, 0].min(), vertices[:, 1].min()
         wide, tall = float(vertices[:, 0].max() - low_x), float(vertices[:, 1].max() - low_y)
@@ -145,14 +149,20 @@ class CpuRenderer:
         place_on_grid(vertices, offsets, x, y, cell)
         if self._memory.cells < rows * columns:
             self._memory = _Grids.of(rows * columns * 5 // 4)
-        flow, soft, one, two = self._memory.numbers(rows, columns)
-        label, shown = self._memory.indices(rows, columns)
-        triangles = self._mesh.triangles
-        rasterise.rasterise_flow(vertices, offsets, triangles, self._mesh.labels, flow, label, one, shown)
+        flow, soft, depth, log_gain = self._memory.numbers(rows, columns)
+        label = self._memory.labels[: rows * columns].reshape(rows, columns)
+        drawn = (vertices, offsets, self._mesh.triangles, self._mesh.labels, flow, label, depth)
+        gain = _NO_GAIN
+        if lit:
+            skin = self._gain
+            skin.add_up()
+            rasterise.rasterise_lit(*drawn, log_gain, skin.uv, skin.light, skin.texture)
+            gain = depth  # which is of no more use
+            soften_gain(log_gain, label, GAIN_MAX, gain)
+        else:
+            rasterise.rasterise_flow(*drawn, _NOTHING_SHOWN)
         rasterise.soften_flow(flow, label, soft)
-        if lit:  # the depth is of no more use
-            self._gain.draw(displacement, Grid(vertices, triangles, shown, label), one, two)
-        field = Field(soft, two if lit else _NO_GAIN, np.array([x, y, cell], np.float32))
+        field = Field(soft, gain, np.array([x, y, cell], np.float32))
         if displacement.room is not None:
             limit(*field, displacement.room)
         return field
@@ -163,6 +173,7 @@ def _cell_of(displacement: Displacement) -> float:
 
 
 _NO_GAIN = np.zeros((0, 0), np.float32)
+_NOTHING_SHOWN = np.zeros((0, 0), np.int32)
 
 
 @dataclass
@@ -172,13 +183,10 @@ class _Grids:
     cells: int
     floats: F32
     labels: U8
-    shown: I32
 
     @classmethod
     def of(cls, cells: int) -> _Grids:
-        return cls(
-            cells, np.empty(6 * cells, np.float32), np.empty(cells, np.uint8), np.empty(cells, np.int32)
-        )
+        return cls(cells, np.empty(6 * cells, np.float32), np.empty(cells, np.uint8))
 
     def numbers(self, rows: int, columns: int) -> tuple[F32, F32, F32, F32]:
         """Two grids of pairs and two of single numbers."""
@@ -187,11 +195,6 @@ class _Grids:
         flow, soft = pairs.reshape(2, rows, columns, 2)
         one, two = singles.reshape(2, rows, columns)
         return flow, soft, one, two
-
-    def indices(self, rows: int, columns: int) -> tuple[U8, I32]:
-        """Labels and triangles."""
-        cells = rows * columns
-        return self.labels[:cells].reshape(rows, columns), self.shown[:cells].reshape(rows, columns)
 
 
 def _grown(box: Box, share: float, width: int, height: int) -> Box:
@@ -207,15 +210,7 @@ def _grown(box: Box, share: float, width: int, height: int) -> Box:
 
 def _changed_box(field: Field, quiet: float, width: int, height: int) -> Box | None:
     """The even-aligned box of pixels that a field can change, within the picture; None without any."""
-    left, top, right, bottom = rasterise.moving_extent(field.flow, STILL_PX * 0.7)
-    if len(field.gain):
-        lit = lit_extent(field.gain, quiet)
-        left, top, right, bottom = (
-            min(left, lit[0]),
-            min(top, lit[1]),
-            max(right, lit[2]),
-            max(bottom, lit[3]),
-        )
+    left, top, right, bottom = changed_extent(field.flow, field.gain, STILL_PX * 0.7, quiet)
     if right < left:
         return None
     corner_x, corner_y, cell = (float(v) for v in field.origin)

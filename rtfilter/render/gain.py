@@ -1,32 +1,18 @@
-"""The skin's gain of one frame: whether it can be seen, and where, on the flow's grid. For `render.cpu`."""
+"""The skin's gain of one frame: whether it can be seen, and its texture. For `render.cpu`."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from rtfilter.face.deform import Displacement
 from rtfilter.face.skin import GAIN_MAX, SkinMaps
-from rtfilter.kernels.cpu.gain import add_maps, draw_gain, quiet_gain, soften_gain
+from rtfilter.kernels.cpu.gain import add_maps, quiet_gain, take_light, take_weights
 
 F32 = npt.NDArray[np.float32]
-I32 = npt.NDArray[np.int32]
-U8 = npt.NDArray[np.uint8]
 
 # Weights beyond this are a fault of whoever made them; GAIN_MAX limits what they paint.
 WEIGHT_MAX = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """What was drawn on the grid of the flow: its vertices, triangles, and of each cell the nearest one."""
-
-    vertices: F32
-    triangles: I32
-    shown: I32
-    label: U8
 
 
 class SkinGain:
@@ -35,38 +21,33 @@ class SkinGain:
     Attributes:
         colour: float32 [4], each channel's share of the change, and 0.
         quiet: a gain that changes no pixel by half a level.
+        uv, light: float32 [478, 2] and [478], of the landmarks. texture: float32 [S, S], log gain.
     """
 
     def __init__(self, skin: SkinMaps, uv: F32) -> None:
         """uv: float32 [478, 2], of the landmarks."""
-        self._skin, self._uv = skin, uv
+        self._skin, self.uv = skin, uv
         self._flat = np.ascontiguousarray(skin.maps.reshape(skin.count, skin.side**2))
-        self._texture = np.zeros((skin.side, skin.side), np.float32)
+        self._all_weights = np.zeros(skin.count, np.float32)
+        self._weights = self._all_weights[:0]
+        self.light = np.zeros(len(uv), np.float32)
+        self.texture = np.zeros((skin.side, skin.side), np.float32)
         self.colour = np.append(skin.colour, 0.0).astype(np.float32)
         self.quiet = quiet_gain(skin.colour)
 
-    def shows(self, displacement: Displacement) -> bool:
-        """Whether a displacement can change a pixel's brightness. ValueError for weights of other maps."""
-        weights, light = self._numbers(displacement)
-        most = float(np.abs(weights) @ self._skin.peaks) if len(weights) else 0.0
-        return most + float(np.abs(light).max(initial=0.0)) >= self.quiet / 2
+    def take(self, displacement: Displacement) -> bool:
+        """Whether a displacement can change a pixel's brightness. ValueError for weights of other maps.
 
-    def draw(self, displacement: Displacement, grid: Grid, scratch: F32, out: F32) -> None:
-        """The gain exp(L) - 1 of each cell, float32 [H, W]; scratch: of the same shape."""
-        weights, light = self._numbers(displacement)
-        add_maps(self._flat[: len(weights)], weights, self._texture.reshape(-1))
-        at = (grid.shown, grid.label)
-        draw_gain(grid.vertices, self._uv, light, grid.triangles, *at, self._texture, scratch)
-        soften_gain(scratch, grid.label, GAIN_MAX, out)
-
-    def _numbers(self, displacement: Displacement) -> tuple[F32, F32]:
-        """Weights and light, without what is no number."""
+        `light` is of that displacement from now on; and `texture`, once `add_up` has run.
+        """
         weights, light = displacement.skin_weights, displacement.gain_log
         if len(weights) not in (0, self._skin.count):
             expected = f"0 or {self._skin.count}, of this renderer's maps"
             raise ValueError(f"skin_weights: expected {expected}, got {len(weights)}")
-        return _finite(weights, WEIGHT_MAX), _finite(light, GAIN_MAX)
+        self._weights = self._all_weights[: len(weights)]
+        most = take_weights(weights, self._skin.peaks, WEIGHT_MAX, self._weights)
+        return bool(most + take_light(light, GAIN_MAX, self.light) >= self.quiet / 2)
 
-
-def _finite(numbers: F32, most: float) -> F32:
-    return np.asarray(np.where(np.isfinite(numbers), np.clip(numbers, -most, most), 0.0), np.float32)
+    def add_up(self) -> None:
+        """Make the texture of what was taken."""
+        add_maps(self._flat[: len(self._weights)], self._weights, self.texture.reshape(-1))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.kernels.cpu.rasterise import moving_extent
+from rtfilter.kernels.cpu.gain import changed_extent
 from rtfilter.render.cpu import STILL_PX, Field, _changed_box
 from rtfilter.system.arrays import Box
 from tests.kernels.grids import Drawn, Grids, Heap, heap, on_cpu
@@ -123,7 +123,7 @@ def test_the_changed_box_is_the_cpu_lanes(seed: int, x: float, y: float, cell: f
     field = Field(got.soft, np.zeros((0, 0), np.float32), np.float32(origin))
     want = _changed_box(field, 0.002, *size)
     assert box_of(got.report) == box_of(got.report, "wanted_") == want
-    extent = moving_extent(got.soft, STILL_PX * 0.7)
+    extent = changed_extent(got.soft, np.zeros((0, 0), np.float32), STILL_PX * 0.7, 0.0)
     if extent[2] >= extent[0]:
         assert tuple(int(got.report[name]) for name in ("left", "top", "right", "bottom")) == extent
     assert got.report["finished"] == count

@@ -15,8 +15,6 @@ from rtfilter.face.pose import Pose
 from rtfilter.face.skin import GAIN_MAX, SkinMaps
 from rtfilter.face.uv import skin_uv
 from rtfilter.frame import Frame
-from rtfilter.kernels.cpu.gain import draw_gain
-from rtfilter.kernels.cpu.rasterise import SKIN
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
 from tests.faces import builtin, coefficients, face_px, texture
@@ -204,14 +202,3 @@ def test_planes_get_the_gain_of_their_rgb(renderer: CpuRenderer, shift: tuple[in
     assert out.planes is not None
     for plane, wanted in zip(out.planes.all, expected.all, strict=True):
         assert np.array_equal(plane, wanted)
-
-
-def test_a_triangle_without_an_area_has_no_gain() -> None:
-    """One that `rasterise_flow` took for one with an area: two kernels need not round alike."""
-    uv, light = np.zeros((3, 2), np.float32), np.ones(3, np.float32)
-    at_one_point = np.full((3, 3), 1.5, np.float32)
-    shown, label = np.zeros((3, 3), np.int32), np.full((3, 3), SKIN, np.uint8)
-    out = np.full((3, 3), np.nan, np.float32)
-    corners = np.array([[0, 1, 2]], np.int32)
-    draw_gain(at_one_point, uv, light, corners, shown, label, np.zeros((4, 4), np.float32), out)
-    assert not out.any()
