@@ -44,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "frame": LEAVES | {"planes", "media"},
     # Stages. None imports a later one.
     "kernels": LEAVES | {"kernels"},
-    "face": {"errors", "controls", "face", "kernels.cpu.solve"},
+    "face": {"errors", "controls", "face", "kernels.cpu.solve", "kernels.cpu.fit", "kernels.cpu.edit"},
     "engines": LEAVES | {"engines", "face.model", "kernels.device", "kernels.memory"},
     "engines.expression": LEAVES | {"controls", "engines", "face"},
     "tracking": LEAVES | {"frame", "planes", "engines", "kernels.cpu", "tracking"},

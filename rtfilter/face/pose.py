@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.kernels.cpu.fit import rigid_motion
 from rtfilter.kernels.cpu.solve import moments, orthogonal_factor
 
 F32 = npt.NDArray[np.float32]
@@ -79,10 +80,12 @@ def align(shape_iod: Floats, points_px: Floats, weights: F64) -> Pose:
     Rotation from all three coordinates (Horn 1988's problem, solved by polar decomposition), scale
     from x and y alone because the tracker's depth is its least certain coordinate.
     """
-    total = float(weights.sum())
-    shape_mean, points_mean, cross, power = moments(
-        np.asarray(shape_iod, np.float64), np.asarray(points_px, np.float64), weights / total
-    )
+    shape, points = np.asarray(shape_iod, np.float64), np.asarray(points_px, np.float64)
+    how = (weights, POLAR_ITERATIONS, NO_FACE_DETERMINANT)
+    rotation, translation, scale, holds = rigid_motion(shape, points, *how)
+    if holds:
+        return Pose(rotation, translation, scale)
+    shape_mean, points_mean, cross, power = moments(shape, points, weights / float(weights.sum()))
     rotation = nearest_rotation(cross)
     flat = rotation[:2]
     spread = float(np.einsum("rc,cd,rd->", flat, power, flat))
