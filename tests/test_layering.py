@@ -157,8 +157,11 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
         ("onnxruntime", {"engines"}),
         ("tflite", {"engines.onnx.reader"}),
         ("flatbuffers", {"engines.onnx.reader"}),
-        # The renderer's second row band; see docs/decisions.md.
-        ("concurrent", {"render.cpu", "system.helper", "gpu.batch_device", "serve", "bench"}),
+        # The renderer's second row band, and the tracker's look-around; see docs/decisions.md.
+        (
+            "concurrent",
+            {"render.cpu", "tracking.lookout", "system.helper", "gpu.batch_device", "serve", "bench"},
+        ),
         # The teacher of what is learned, and a contender of the tracker.
         ("mediapipe", {"learn"}),
         ("numba", {"kernels"}),

@@ -152,7 +152,7 @@ class BatchDevice:
 
     def _look(self, work: Work) -> None:
         assert work.look is not None
-        self._detector.start(work.look)
+        self._detector.start(work.look, work.tile)
 
     def _graph(self, size: int, room: int) -> BatchGraph:
         before = self._graphs.get(size)

@@ -23,15 +23,16 @@ from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.frame_io import PlanesUpload, RgbUpload, Upload
 from rtfilter.gpu.lane import StepReport, StepResult
+from rtfilter.gpu.lookout import LaunchedLooks
 from rtfilter.gpu.region import holds, region_in, region_of, region_with
 from rtfilter.gpu.work import Work
 from rtfilter.planes import Planes
 from rtfilter.render.luma import look
 from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.base import Landmarks
-from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.engine import PICTURE_SIDE_MIN_PX
-from rtfilter.tracking.follow import Follower, find_person
+from rtfilter.tracking.find import find_person
+from rtfilter.tracking.follow import Follower
 from rtfilter.tracking.roi import Roi
 
 # log2 of 4:2:0's subsampling: such planes are uploaded as they are.
@@ -44,7 +45,6 @@ class Step:
 
     Attributes:
         changes: whether the frame before was changed, so that this one probably is.
-        faces: all faces of the picture, once they were detected.
         device_ns: time spent on the device so far.
     """
 
@@ -52,7 +52,6 @@ class Step:
     controls: Controls
     time_s: float
     changes: bool
-    faces: list[Detection] | None = None
     device_ns: int = 0
     _copy: U8 | Planes | None = None
 
@@ -97,7 +96,7 @@ class CudaLane:
         self._identity_count = len(model.identity_scale)
         self._target = TargetWriter(fade_s, learned=model.editor is not None)
         self._times = StreamTimes()
-        self._follower = Follower()
+        self._follower, self._lookout = Follower(), LaunchedLooks(batcher)
         self._skin = SkinMaps.builtin()
         self._light = LightWatch(Shading.of(model))
         self.reset()
@@ -107,9 +106,11 @@ class CudaLane:
         step = Step(frame, controls, frame.pts_ns * 1e-9, self._changes)
         if not self._find(step):
             if not self._shown:
+                self._lookout.finish()
                 spent = perf_counter_ns() - start
                 return StepResult(frame.unchanged(), StepReport(stage_ns={"track": spent, "total": spent}))
             self._run(step, None)
+        self._lookout.finish()
         self._commit(step.time_s)
         found = perf_counter_ns()
         out = self._painted(step)
@@ -128,6 +129,7 @@ class CudaLane:
 
     def reset(self) -> None:
         self._follower.reset()
+        self._lookout.reset()
         self._times.reset()
         self._light.reset()
         # Which of the two state rows is committed; whether the stream is new, shows an edit, changes pixels.
@@ -147,22 +149,13 @@ class CudaLane:
         if min(frame.width, frame.height) < PICTURE_SIDE_MIN_PX:
             return False
         self._follower.picture(frame.width, frame.height)
-        roi = find_person(
-            self._follower, time_s, lambda: self._detected(step), lambda square: self._seen(step, square)
-        )
+        self._lookout.picture(frame.pixels)
+        roi = find_person(self._follower, time_s, self._lookout, lambda square: self._seen(step, square))
         if roi is not None and self._times.seeding and self._number("present"):
             # That run made the first state of a new person. Now the frame itself, from this state.
             self._commit(time_s)
             self._run(step, roi)
         return roi is not None
-
-    def _detected(self, step: Step) -> list[Detection]:
-        """All faces of the picture; detected now, unless they were together with the frame."""
-        if step.faces is None:
-            work = Work(look=step.frame.pixels)
-            self.batcher.run(work)
-            step.faces = work.found
-        return step.faces
 
     def _seen(self, step: Step, roi: Roi) -> tuple[F32 | None, float]:
         """What the mesh network sees at `roi`; all of the step is run there."""
@@ -189,11 +182,9 @@ class CudaLane:
         work.rows = (-1 if self._is_new else first + self._row, first + 1 - self._row)
         size = (frame.width, frame.height)
         self._target.write(work.target, step.controls, self._times, step.time_s, *size, self._light.value)
-        if self._follower.look_next and step.faces is None:
-            work.look = frame.pixels
+        self._lookout.join(work)
         self.batcher.run(work, step.copy if step.changes else None)
-        if work.look is not None:
-            step.faces = work.found
+        self._lookout.took(work)
         step.device_ns += work.device_ns
 
     def _commit(self, time_s: float) -> None:
@@ -229,6 +220,7 @@ class CudaLane:
             return StepReport(strength=strength, stage_ns=stages)
         results = self.last.results
         row: F32 = results["report"][0]
-        landmarks = Landmarks(results["points_px"][0].copy(), float(results["presence"][0]))
+        points_px, presence = results["points_px"][0].copy(), float(results["presence"][0])
+        landmarks = Landmarks(points_px, presence, self._follower.person)
         offset = REPORT.of(row, "offset").astype(np.float64)
         return StepReport(landmarks, face_state(row, self._identity_count), offset, strength, stages)

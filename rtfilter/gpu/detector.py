@@ -12,6 +12,7 @@ from rtfilter.kernels.device import Device, Stream
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
 from rtfilter.tracking.detect import Detection, Letterbox, detections, letterbox
+from rtfilter.tracking.tiles import Tile
 
 
 class DetectorGraph:
@@ -33,9 +34,9 @@ class DetectorGraph:
         self.close = self._replays.clear  # the memory is the device's
         warm_up()  # of the letterbox, which the processor samples
 
-    def start(self, pixels: U8 | Planes) -> None:
-        """Queue the detection of a picture's faces. pixels: of a frame."""
-        self._letterbox = letterbox(pixels, self._pixels[0])
+    def start(self, pixels: U8 | Planes, tile: Tile | None = None) -> None:
+        """Queue the detection of a picture's faces. pixels: of a frame. tile: default all of it."""
+        self._letterbox = letterbox(pixels, self._pixels[0], tile)
         self._replays.launch("", "", self._parts)
 
     def found(self) -> list[Detection]:

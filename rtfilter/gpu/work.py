@@ -18,6 +18,7 @@ from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.roi import Roi
+from rtfilter.tracking.tiles import Tile
 
 
 @dataclass(eq=False, slots=True)
@@ -32,6 +33,7 @@ class Work:
         skin: the maps of the person's skin; None: without.
         person: their row on the device, written by `BatchDevice`.
         look: the frame's pixels, where its faces are to be detected.
+        tile: in which square of the frame; None: in all of it.
         results: see `BatchGraph`, of this frame: [1, ...]. The stream's next step may overwrite them.
         box: the changed box; None where nothing changed.
         wanted: see `wanted_box`.
@@ -49,6 +51,7 @@ class Work:
     skin: SkinMaps | None = None
     person: int = 0
     look: U8 | Planes | None = None
+    tile: Tile | None = None
     results: dict[str, F32] = field(default_factory=dict)
     box: Box | None = None
     wanted: Box | None = None

@@ -10,16 +10,19 @@ import numpy.typing as npt
 
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.crossing import Spot
-from rtfilter.tracking.detect import Detection
+from rtfilter.tracking.detect import Detection, faces_in
 from rtfilter.tracking.follow import LOOK_EVERY_ALONE, Follower, place_of
+from rtfilter.tracking.lookout import Lookout
 from rtfilter.tracking.roi import Roi
+from rtfilter.tracking.tiles import Search, Tile, whole
 
 F32 = npt.NDArray[np.float32]
 
-# All faces of the picture; and, for each square, landmarks in pixels of the picture and presence.
-Detect = Callable[[], Sequence[Detection]]
+# For each square, landmarks in pixels of the picture and presence.
 Mesh = Callable[[Sequence[Roi]], Sequence[tuple[F32, float]]]
 
+# Pictures between two looks for small faces, while somebody is followed and more people are asked for.
+SEARCH_EVERY = 3
 SAME_FACE = 0.4  # in face sizes: centres nearer than this are one face's
 SAME_DETECTION = 0.7  # the same of a detector's box, which lies elsewhere on the face
 
@@ -30,29 +33,41 @@ class Crowd:
     def __init__(self) -> None:
         self._people: dict[int, Follower] = {}
         self._next = 1
-        self._looked = 0  # pictures since the last detection
+        self._looked = 0  # pictures since the last look at the whole picture
+        self._size = (0, 0)
+        self._looking: tuple[Tile, float] | None = None  # where the last picture was looked at, and its time
+        self._search = Search()
 
     def step(
-        self, limit: int, size: tuple[int, int], time_s: float, detect: Detect, mesh: Mesh
+        self, limit: int, size: tuple[int, int], time_s: float, lookout: Lookout, mesh: Mesh
     ) -> list[Landmarks]:
         """The faces of one picture, at most `limit`, longest followed first.
 
         size: width and height of the picture. time_s: presentation time.
         """
+        if size != self._size:
+            self._size, self._looking = size, None
+            self._search.restart()
         self._forget(limit, time_s)
         for follower in self._people.values():
             follower.picture(*size)
+        seen = lookout.looked()
+        if seen is not None:
+            self._saw(limit, seen)
+        self._look(limit, time_s, lookout)
         following = [person for person, follower in self._people.items() if follower.roi is not None]
         found = self._observe(following, time_s, mesh)
-        self._looked += 1
-        if self._detection_due(limit, following, found):
-            self._looked = 0
-            found = self._look_around(limit, found, detect(), time_s, mesh)
+        if len(found) < len(self._people) or not found:
+            # Somebody was lost, or nobody is there: detect in the same picture.
+            started = self._start(limit, lookout.detect(), time_s)
+            found = self._observe(started, time_s, mesh, found)
         return [found[person] for person in sorted(found)]
 
     def reset(self) -> None:
         """Forget everybody; numbers go on."""
         self._people.clear()
+        self._looked, self._looking = 0, None
+        self._search.restart()
 
     def _forget(self, limit: int, time_s: float) -> None:
         for person, follower in list(self._people.items()):
@@ -61,33 +76,55 @@ class Crowd:
         for person in sorted(self._people)[limit:]:
             del self._people[person]
 
-    def _detection_due(self, limit: int, following: list[int], found: dict[int, Landmarks]) -> bool:
-        lost = len(found) < len(following) or len(following) < len(self._people) or not found
-        room = len(found) < limit and self._looked >= LOOK_EVERY_ALONE
-        return lost or room or any(self._people[person].look_due for person in found)
+    def _look(self, limit: int, time_s: float, lookout: Lookout) -> None:
+        """Look at the whole picture, or in a part of it for small faces, where either is due."""
+        self._looked += 1
+        followed = [follower for follower in self._people.values() if follower.roi is not None]
+        room = len(followed) < limit
+        tile: Tile | None = None
+        if any(follower.look_due for follower in followed) or (room and self._looked >= LOOK_EVERY_ALONE):
+            self._looked, tile = 0, whole(*self._size)
+        elif room and (not followed or self._looked % SEARCH_EVERY == 0):
+            missing = [follower for follower in self._people.values() if follower.roi is None]
+            tile = self._search.next(*self._size, missing[0].place if missing else None)
+        if tile is not None:
+            self._looking = tile, time_s
+            lookout.look(tile)
 
-    def _look_around(
-        self, limit: int, found: dict[int, Landmarks], faces: Sequence[Detection], time_s: float, mesh: Mesh
-    ) -> dict[int, Landmarks]:
-        """Correct identities by all detected faces, and start followers for those that have none."""
-        started = [person for person in found if self._people[person].look(faces, time_s) is not None]
-        for person in started:
-            del found[person]
-        taken = [place_of(landmarks.points_px) for landmarks in found.values()]
-        taken += [Spot(roi.x, roi.y, roi.side / 1.5) for roi in self._rois(started)]
+    def _saw(self, limit: int, faces: Sequence[Detection]) -> None:
+        """Take in the faces of the last look: identities after a crossing, and people who came."""
+        looking, self._looking = self._looking, None
+        if looking is None:
+            return
+        tile, time_s = looking
+        everywhere = tile == whole(*self._size)
+        if everywhere:
+            for follower in self._people.values():
+                follower.look(faces, time_s)
+        else:
+            faces = faces_in(tile, faces, *self._size)
+        self._start(limit, faces, time_s, everywhere)
+
+    def _start(
+        self, limit: int, faces: Sequence[Detection], time_s: float, everywhere: bool = True
+    ) -> list[int]:
+        """Start followers of faces that have none; who they are. everywhere: in all of the picture."""
+        taken = [spot for follower in self._people.values() if (spot := follower.spot) is not None]
         free = [face for face in faces if not any(_is_at(face, place) for place in taken)]
+        started = []
         for person, follower in self._people.items():
-            if follower.roi is None and (roi := follower.start(free, time_s)) is not None:
+            theirs = [face for face in free if everywhere or follower.may_be(face, time_s)]
+            if follower.roi is None and (roi := follower.start(theirs, time_s)) is not None:
                 free = [face for face in free if (face.x, face.y) != (roi.x, roi.y)]
                 started.append(person)
         for face in sorted(free, key=lambda face: -face.spot.size):
-            if len(found) + len(started) >= limit:
+            if len(self._people) >= limit:
                 break
             self._people[self._next] = Follower()
             self._people[self._next].start([face], time_s)
             started.append(self._next)
             self._next += 1
-        return self._observe(started, time_s, mesh, found)
+        return started
 
     def _rois(self, people: Sequence[int]) -> list[Roi]:
         rois = (self._people[person].roi for person in people)

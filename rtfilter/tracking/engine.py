@@ -19,9 +19,12 @@ from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.crowd import Crowd
-from rtfilter.tracking.detect import INPUT_PX, Detection, detections, letterbox
-from rtfilter.tracking.follow import Follower, find_person
+from rtfilter.tracking.detect import INPUT_PX, Detection, Letterbox, detections, letterbox
+from rtfilter.tracking.find import find_person
+from rtfilter.tracking.follow import Follower
+from rtfilter.tracking.lookout import LookAside
 from rtfilter.tracking.roi import CROP_PX, Roi, crop
+from rtfilter.tracking.tiles import Tile
 
 if TYPE_CHECKING:
     from rtfilter.engines.runner import Network
@@ -48,7 +51,14 @@ class FaceNetworks:
 
     def detect(self, pixels: U8 | Planes) -> list[Detection]:
         """All faces of a picture, the surest first."""
-        box = letterbox(pixels, self._whole[0])
+        return self.faces(self.see(pixels))
+
+    def see(self, pixels: U8 | Planes, tile: Tile | None = None) -> Letterbox:
+        """See `lookout.Detector`."""
+        return letterbox(pixels, self._whole[0], tile)
+
+    def faces(self, box: Letterbox) -> list[Detection]:
+        """See `lookout.Detector`."""
         out = self._detector.run(pixels=self._whole)
         return detections(out["boxes"][0], out["scores"][0], box)
 
@@ -74,6 +84,7 @@ class EngineTracker:
         self, networks: FaceNetworks | None = None, progress: Callable[[str], None] | None = None
     ) -> None:
         self._networks = networks if networks is not None else _on_the_processor(progress)
+        self._lookout = LookAside(self._networks)
         self._follower = Follower()
         self._crowd = Crowd()
 
@@ -83,14 +94,16 @@ class EngineTracker:
             return None
         time_s = frame.pts_ns * 1e-9
         self._follower.picture(frame.width, frame.height)
-        seen: list[Landmarks] = []
+        self._lookout.picture(frame.pixels)
+        seen: list[tuple[F32, float]] = []
 
         def mesh(roi: Roi) -> tuple[F32, float]:
-            seen.append(Landmarks(*self._networks.mesh(frame.pixels, roi)))
-            return seen[-1].points_px, seen[-1].score
+            seen.append(self._networks.mesh(frame.pixels, roi))
+            return seen[-1]
 
-        found = find_person(self._follower, time_s, lambda: self._networks.detect(frame.pixels), mesh)
-        return None if found is None else seen[-1]
+        found = find_person(self._follower, time_s, self._lookout, mesh)
+        self._lookout.picture(None)
+        return None if found is None else Landmarks(*seen[-1], self._follower.person)
 
     def track_all(self, frame: Frame, limit: int) -> list[Landmarks]:
         """The landmarks of up to `limit` people, 1..64, longest followed first, each with its `person`.
@@ -106,15 +119,20 @@ class EngineTracker:
             return [self._networks.mesh(frame.pixels, roi) for roi in rois]
 
         size, time_s = (frame.width, frame.height), frame.pts_ns * 1e-9
-        return self._crowd.step(limit, size, time_s, lambda: self._networks.detect(frame.pixels), mesh)
+        self._lookout.picture(frame.pixels)
+        found = self._crowd.step(limit, size, time_s, self._lookout, mesh)
+        self._lookout.picture(None)
+        return found
 
     def reset(self) -> None:
         """See `Tracker`."""
+        self._lookout.reset()
         self._follower.reset()
         self._crowd.reset()
 
     def close(self) -> None:
         """See `Tracker`. May be called twice."""
+        self._lookout.close()
         self._networks.close()
 
 

@@ -1,31 +1,28 @@
 """One person followed from picture to picture: when to detect, which face is theirs, where to look next.
 
-Called by the trackers of both lanes, which have the networks. The steps of one picture are `find_person`.
+Called by `tracking.find`, which has the steps of one picture, and `tracking.crowd`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from rtfilter.tracking.crossing import CrossingWatch, Spot
-from rtfilter.tracking.detect import Detection
-from rtfilter.tracking.roi import Roi
+from rtfilter.tracking.detect import Detection, faces_in
+from rtfilter.tracking.roi import MARGIN, Roi
+from rtfilter.tracking.tiles import Search, Tile, whole
 
 F32 = npt.NDArray[np.float32]
-
-Detect = Callable[[], Sequence[Detection]]
-# Landmarks float32 [478, 3] in pixels of the picture, None for none, and presence 0..1, of the face in a
-# square.
-Mesh = Callable[[Roi], tuple[F32 | None, float]]
 
 PRESENCE_MIN = 0.5  # MediaPipe's; less is no face
 REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 # Pictures between two detections of all faces: without company lately, and with.
 LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY = 15, 6
+SPEED_MAX = 3.0  # of a face that was lost, in its sizes a second
 _OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both sides of the face
 
 
@@ -41,6 +38,11 @@ class Follower:
         self._size: tuple[int, int] | None = None
         self._seen_s = -math.inf
         self._looked = 0
+        self._looking: tuple[Tile, float] | None = (
+            None  # what the last picture was looked at in, and its time
+        )
+        self._search = Search()
+        self._person, self._new = 0, False
         self._fresh = True  # the square is a detector's, not yet one laid around landmarks
         self._rough = False
         self._crossing = CrossingWatch()
@@ -54,6 +56,18 @@ class Follower:
     def place(self) -> Spot | None:
         """Where the face was last seen; None before the first time."""
         return self._place
+
+    @property
+    def spot(self) -> Spot | None:
+        """Where the face is looked for in the next picture; None when it is not followed."""
+        if self._roi is None or not self._fresh:
+            return self._place if self._roi is not None else None
+        return Spot(self._roi.x, self._roi.y, self._roi.side / MARGIN)
+
+    @property
+    def person(self) -> int:
+        """The number of who is followed, or was last: 1 for the first, one more for everybody after them."""
+        return self._person
 
     @property
     def rough(self) -> bool:
@@ -78,21 +92,16 @@ class Follower:
     def look_due(self) -> bool:
         """Whether all faces are to be detected although this one is followed."""
         every = LOOK_EVERY_IN_COMPANY if self._crossing.company else LOOK_EVERY_ALONE
-        return self._roi is not None and self._looked >= every
-
-    @property
-    def look_next(self) -> bool:
-        """Whether `look_due` will hold after the next picture, should the face be found in it."""
-        every = LOOK_EVERY_IN_COMPANY if self._crossing.company else LOOK_EVERY_ALONE
-        return self._roi is not None and not self._fresh and self._looked + 1 >= every
+        return self._roi is not None and self._looked + 1 >= every
 
     def picture(self, width: int, height: int) -> None:
         """Begin a picture of that size; when the size changes, the last place is scaled along."""
         before, self._size = self._size, (width, height)
         if before is None or before == self._size:
             return
-        self._roi = None
+        self._roi = self._looking = None
         self._crossing.forget()
+        self._search.restart()
         if self._place is not None:
             share_x, share_y = width / before[0], height / before[1]
             size = self._place.size * math.sqrt(share_x * share_y)
@@ -105,9 +114,34 @@ class Follower:
             return None
         wanted = max(faces, key=lambda face: face.spot.size)
         there = self.expected(time_s)
-        if there is not None and self.remembers(time_s):
+        self._new = there is None or not self.remembers(time_s)
+        if there is not None and not self._new:
             wanted = min(faces, key=lambda face: math.dist((face.x, face.y), there))
         return self._begin(wanted)
+
+    def look_where(self, time_s: float) -> Tile | None:
+        """The square in which to look around in this picture while the face is followed; None for no look."""
+        if self._size is None or self._fresh or not self.look_due:
+            return None
+        return self._note(whole(*self._size), time_s)
+
+    def search_where(self, time_s: float) -> Tile | None:
+        """The square in which to look for a small face in this picture, in which there is no other."""
+        tile = None if self._size is None else self._search.next(*self._size, self._place)
+        return None if tile is None else self._note(tile, time_s)
+
+    def saw(self, faces: Sequence[Detection]) -> None:
+        """Take in the faces that the look into the last picture found."""
+        looking, self._looking = self._looking, None
+        if looking is None or self._size is None:
+            return
+        tile, time_s = looking
+        if self._roi is not None:
+            self.look(faces, time_s)
+        elif tile != whole(*self._size):
+            self.start(
+                [face for face in faces_in(tile, faces, *self._size) if self.may_be(face, time_s)], time_s
+            )
 
     def observed(self, points_px: F32 | None, presence: float, time_s: float) -> bool:
         """Take in what the mesh network found at `roi`; whether it is the followed face.
@@ -126,6 +160,8 @@ class Follower:
         if not fresh and self._place is not None and not place.is_near(self._place):
             # The square slid onto another face: let go, and detect again where the person was.
             return False
+        if self._new:
+            self._person, self._new = self._person + 1, False
         around = Roi.of_landmarks(points_px)
         self._roi = around if fresh else roi.followed(around, time_s - self._seen_s)
         self._looked = 0 if starting else self._looked + 1
@@ -155,7 +191,21 @@ class Follower:
 
     def _begin(self, face: Detection) -> Roi:
         self._roi, self._fresh = Roi.of_detection(face), True
+        self._search.restart()
         return self._roi
+
+    def _note(self, tile: Tile, time_s: float) -> Tile:
+        self._looking = tile, time_s
+        return tile
+
+    def may_be(self, face: Detection, time_s: float) -> bool:
+        """Whether a face in a part of the picture may be who was just lost, who may come back elsewhere."""
+        if self._place is None or not self.remembers(time_s):
+            return True
+        spot, elapsed_s = face.spot, time_s - self._seen_s
+        apart = math.dist((spot.x, spot.y), (self._place.x, self._place.y))
+        reach = (1.0 + SPEED_MAX * elapsed_s) * max(spot.size, self._place.size)
+        return apart < reach and 0.5 < spot.size / max(self._place.size, 1e-6) < 2.0
 
 
 def place_of(points_px: F32) -> Spot:
@@ -164,31 +214,3 @@ def place_of(points_px: F32) -> Spot:
     x = (top[0] + chin[0] + right[0] + left[0]) / 4
     y = (top[1] + chin[1] + right[1] + left[1]) / 4
     return Spot(x, y, max(math.dist(top, chin), math.dist(right, left)))
-
-
-def find_person(follower: Follower, time_s: float, detect: Detect, mesh: Mesh) -> Roi | None:
-    """The square of the followed person in the picture at `time_s`; None without a face.
-
-    `follower.picture` comes before. `mesh` runs on one square or several; the last of them is returned.
-    """
-    continued = follower.roi is not None
-    found = _settled(follower, time_s, detect, mesh)
-    if found is None and continued:
-        # The person jumped, as by a cut: detect in the same picture.
-        found = _settled(follower, time_s, detect, mesh)
-    if found is not None and follower.look_due and follower.look(detect(), time_s) is not None:
-        found = _settled(follower, time_s, detect, mesh)
-    return found
-
-
-def _settled(follower: Follower, time_s: float, detect: Detect, mesh: Mesh) -> Roi | None:
-    """The face at the follower's square, or at a detection's when none is followed."""
-    roi = follower.roi or follower.start(detect(), time_s)
-    while roi is not None:
-        points_px, presence = mesh(roi)
-        if not follower.observed(points_px, presence, time_s):
-            return None
-        if not follower.rough:
-            return roi
-        roi = follower.roi
-    return None

@@ -10,10 +10,9 @@ import pytest
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.crossing import Spot
 from rtfilter.tracking.crowd import Crowd
-from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.follow import LOOK_EVERY_ALONE, place_of
 from rtfilter.tracking.roi import Roi
-from tests.tracking.worlds import FPS, Path, detected, seen_in, walking
+from tests.tracking.worlds import FPS, Path, WorldLookout, seen_in, walking
 
 ANNA, BEN, CARL = Spot(200, 200, 120), Spot(500, 220, 100), Spot(800, 200, 90)
 
@@ -21,14 +20,11 @@ ANNA, BEN, CARL = Spot(200, 200, 120), Spot(500, 220, 100), Spot(800, 200, 90)
 class World:
     def __init__(self, limit: int) -> None:
         self.crowd, self.limit, self.seq = Crowd(), limit, 0
-        self.detections = self.meshes = 0
+        self.lookout = WorldLookout(1000, 500)
+        self.meshes = 0
 
     def show(self, people: list[Spot]) -> dict[int, Spot]:
         """One picture; the places of the faces that are reported, by the person's number."""
-
-        def detect() -> list[Detection]:
-            self.detections += 1
-            return [detected(p) for p in people]
 
         def mesh(rois: list[Roi]) -> list[tuple[np.ndarray, float]]:
             self.meshes += 1
@@ -36,7 +32,8 @@ class World:
 
         time_s = self.seq / FPS
         self.seq += 1
-        found = self.crowd.step(self.limit, (1000, 500), time_s, detect, mesh)
+        self.lookout.people = people
+        found = self.crowd.step(self.limit, (1000, 500), time_s, self.lookout, mesh)
         assert len(found) <= self.limit
         return {landmarks.person: self.place(landmarks) for landmarks in found}
 
@@ -73,10 +70,10 @@ def test_everybody_gets_a_number_and_keeps_it() -> None:
 def test_the_networks_are_asked_once_a_picture_for_all_together() -> None:
     world = World(limit=3)
     world.show([ANNA, BEN, CARL])
-    world.detections = world.meshes = 0
+    world.lookout.detections = world.meshes = 0
     for _ in range(5):
         world.show([ANNA, BEN, CARL])
-    assert (world.detections, world.meshes) == (0, 5)
+    assert (world.lookout.detections, world.meshes) == (0, 5)
 
 
 def test_no_more_than_the_limit_are_followed_the_largest_at_first() -> None:
@@ -159,3 +156,31 @@ def test_of_an_empty_picture_nothing_is_said() -> None:
     assert world.meshes == 0
     world.show([ANNA])
     assert world.show([]) == {}
+
+
+def test_near_and_far_people_are_followed_together() -> None:
+    world = World(limit=3)
+    people = {"anna": ANNA, "far": Spot(850, 100, 45), "farther": Spot(600, 420, 42)}
+    for _ in range(120):
+        found = world.show(list(people.values()))
+    assert sorted(who(found, people).values()) == sorted(people)
+    assert who(found, people)[1] == "anna"
+    searched = len(world.lookout.tiles)
+    for _ in range(30):
+        world.show(list(people.values()))
+    assert len(world.lookout.tiles) == searched, "as many as were asked for"
+
+
+def test_a_person_in_two_squares_of_the_search_is_one() -> None:
+    world = World(limit=4)
+    people = {"far": Spot(500, 250, 48), "other": Spot(560, 250, 48)}
+    for _ in range(120):
+        found = world.show(list(people.values()))
+    assert sorted(who(found, people).values()) == ["far", "other"]
+
+
+def test_the_search_for_more_people_costs_a_third_of_the_pictures() -> None:
+    world = World(limit=2)
+    for _ in range(60):
+        world.show([ANNA])
+    assert 10 < len(world.lookout.tiles) <= 20

@@ -8,36 +8,38 @@ import numpy as np
 import pytest
 
 from rtfilter.tracking.crossing import Spot
-from rtfilter.tracking.detect import Detection
-from rtfilter.tracking.follow import LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY, Follower, find_person, place_of
+from rtfilter.tracking.find import find_person
+from rtfilter.tracking.follow import LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY, Follower, place_of
 from rtfilter.tracking.roi import Roi
-from tests.tracking.worlds import FPS, Path, detected, landmarks_at, seen_in, walking
+from tests.tracking.worlds import FPS, Path, WorldLookout, detected, landmarks_at, seen_in, walking
 
 
 class World:
     """People at known places; the first of the list stands in front."""
 
-    def __init__(self, follower: Follower | None = None) -> None:
-        self.follower = follower or Follower()
+    def __init__(self) -> None:
+        self.follower = Follower()
+        self.follower.picture(1000, 500)
+        self.lookout = WorldLookout(1000, 500)
         self.seq = 0
-        self.detections = 0
+
+    @property
+    def detections(self) -> int:
+        return self.lookout.detections
 
     def show(self, people: list[Spot]) -> Spot | None:
         """One picture, as a tracker would go about it; the place of the face that is reported."""
         seen: list[np.ndarray] = []
-
-        def detect() -> list[Detection]:
-            self.detections += 1
-            return [detected(p) for p in people]
 
         def mesh(roi: Roi) -> tuple[np.ndarray, float]:
             points_px, presence = seen_in(roi, people)
             seen.append(points_px)
             return points_px, presence
 
+        self.lookout.people = people
         time_s = self.seq / FPS
         self.seq += 1
-        found = find_person(self.follower, time_s, detect, mesh)
+        found = find_person(self.follower, time_s, self.lookout, mesh)
         return None if found is None else place_of(seen[-1])
 
 
@@ -137,9 +139,9 @@ def test_after_a_crossing_it_is_us_again(world: World, mine: Path, theirs: Path)
 
 
 def test_a_picture_of_another_size_shows_the_same_person_elsewhere(world: World) -> None:
-    world.follower.picture(1000, 500)
     world.show([ME, OTHER])
     world.follower.picture(500, 250)
+    world.lookout.size = (500, 250)
     halved = [Spot(p.x / 2, p.y / 2, p.size / 2) for p in (ME, Spot(OTHER.x, OTHER.y, 180))]
     assert world.follower.roi is None
     assert near(world.show(halved), halved[0])
@@ -220,3 +222,60 @@ def test_the_square_rests_while_landmarks_shake_and_comes_along_when_the_face_mo
     roi, wanted = follower.roi, Roi.of_landmarks(moving)
     assert roi is not None
     assert math.dist((roi.x, roi.y), (wanted.x, wanted.y)) < 0.02 * roi.side
+
+
+def test_small_people_are_searched_for_while_there_is_no_other(world: World) -> None:
+    """Of a twenty-fifth of the picture's width: the whole picture is too coarse for them."""
+    small = Spot(150, 400, 45)
+    found = [world.show([small]) for _ in range(25)]
+    first = next(seq for seq, spot in enumerate(found) if spot is not None)
+    assert first < 20
+    assert all(near(spot, small) for spot in found[first:]), "followed from then on"
+    searched = len(world.lookout.tiles)
+    for _ in range(30):
+        world.show([small])
+    assert len(world.lookout.tiles) == searched, "nobody is searched for while one is followed"
+
+
+def test_who_was_small_is_looked_for_where_they_were(world: World) -> None:
+    small = Spot(150, 400, 45)
+    while world.show([small]) is None:
+        pass
+    for _ in range(5):
+        assert world.show([]) is None
+    gone = len(world.lookout.tiles)
+    for _ in range(60):
+        world.show([])
+    again = [world.show([small]) for _ in range(25)]
+    assert near(again[-1], small)
+    first = world.lookout.tiles[gone - 5]
+    assert first.x < small.x < first.x + first.side
+    assert first.side == pytest.approx(180, abs=25), "a quarter of it is the face"
+
+
+def test_somebody_far_away_is_not_taken_for_who_was_just_lost(world: World) -> None:
+    """A hand over the face, and a person far behind: no jump to them while ours may come back."""
+    behind = Spot(850, 100, 45)
+    for _ in range(20):
+        world.show([ME, behind])
+    hidden = [world.show([behind]) for _ in range(25)]
+    assert hidden == [None] * 25
+    assert near(world.show([ME, behind]), ME)
+    assert world.follower.person == 1
+    for _ in range(80):
+        found = world.show([behind])
+    assert near(found, behind), "after more than a second it is whoever is there"
+    assert world.follower.person == 2
+
+
+def test_who_comes_after_somebody_left_is_another_person(world: World) -> None:
+    world.show([ME])
+    assert world.follower.person == 1
+    for _ in range(20):
+        world.show([])
+    world.show([ME])
+    assert world.follower.person == 1
+    for _ in range(40):
+        world.show([])
+    world.show([ME])
+    assert world.follower.person == 2

@@ -11,6 +11,7 @@ from rtfilter.tracking.crossing import Spot
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.follow import place_of
 from rtfilter.tracking.roi import Roi
+from rtfilter.tracking.tiles import FACE_SHARE, Tile, whole
 from tests.faces import face_px
 
 FPS = 30.0
@@ -48,3 +49,42 @@ Path = Callable[[float], Spot]
 def walking(start_x: float, speed: float, size: float = 100.0, y: float = 200.0) -> Path:
     """Somebody's place by time in seconds, at a speed in pixels a second."""
     return lambda time_s: Spot(start_x + speed * time_s, y, size)
+
+
+class WorldLookout:
+    """A `Lookout` into a world of known people: a square shows those who fill enough of it, and lie in it.
+
+    detections: how many times it was asked, of the whole picture and of parts.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.size = (width, height)
+        self.people: Sequence[Spot] = ()
+        self.detections = 0
+        self.tiles: list[Tile] = []
+        self._found: list[Detection] | None = None
+
+    def detect(self) -> list[Detection]:
+        self.detections += 1
+        return self._in(whole(*self.size))
+
+    def look(self, tile: Tile) -> None:
+        assert self._found is None, "one look a picture"
+        if tile == whole(*self.size):
+            self.detections += 1
+        else:
+            self.tiles.append(tile)
+        self._found = self._in(tile)
+
+    def looked(self) -> list[Detection] | None:
+        found, self._found = self._found, None
+        return found
+
+    def _in(self, tile: Tile) -> list[Detection]:
+        return [
+            detected(person)
+            for person in self.people
+            if person.size >= 0.6 * FACE_SHARE * tile.side
+            and tile.x <= person.x < tile.x + tile.side
+            and tile.y <= person.y < tile.y + tile.side
+        ]

@@ -1,0 +1,57 @@
+"""The steps of one picture: one person found in it, and where to look for faces beside that.
+
+Called by the trackers of both lanes, which have the networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from rtfilter.tracking.follow import Follower
+from rtfilter.tracking.lookout import Lookout
+from rtfilter.tracking.roi import Roi
+
+F32 = npt.NDArray[np.float32]
+
+# Landmarks float32 [478, 3] in pixels of the picture, None for none, and presence 0..1, of the face in a
+# square.
+Mesh = Callable[[Roi], tuple[F32 | None, float]]
+
+
+def find_person(follower: Follower, time_s: float, lookout: Lookout, mesh: Mesh) -> Roi | None:
+    """The square of the followed person in the picture at `time_s`; None without a face.
+
+    `follower.picture` comes before. `mesh` runs on one square or several; the last of them is returned.
+    """
+    faces = lookout.looked()
+    if faces is not None:
+        follower.saw(faces)
+    around = follower.look_where(time_s)
+    if around is not None:
+        lookout.look(around)
+    continued = follower.roi is not None
+    found = _settled(follower, time_s, lookout, mesh)
+    if found is None and continued:
+        # The person jumped, as by a cut: detect in the same picture.
+        found = _settled(follower, time_s, lookout, mesh)
+    if found is None and around is None:
+        small = follower.search_where(time_s)
+        if small is not None:
+            lookout.look(small)
+    return found
+
+
+def _settled(follower: Follower, time_s: float, lookout: Lookout, mesh: Mesh) -> Roi | None:
+    """The face at the follower's square, or at a detection's when none is followed."""
+    roi = follower.roi or follower.start(lookout.detect(), time_s)
+    while roi is not None:
+        points_px, presence = mesh(roi)
+        if not follower.observed(points_px, presence, time_s):
+            return None
+        if not follower.rough:
+            return roi
+        roi = follower.roi
+    return None
