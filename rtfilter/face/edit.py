@@ -22,6 +22,7 @@ from rtfilter.face.mouth import Lips, MouthGuard
 from rtfilter.face.skin import SkinMaps
 from rtfilter.face.smooth import OneEuro, OneEuroState
 from rtfilter.face.visibility import ALL_PARTS, Visibility, part_shares
+from rtfilter.kernels.cpu.edit import projected
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -78,8 +79,9 @@ class FaceEditor:
     """
 
     def __init__(self, model: MorphableModel, fade_s: float, skin: SkinMaps | None = None) -> None:
-        self._model, self.shading = model, Shading.of(model)
+        self.shading = Shading.of(model)
         self._visibility = Visibility.of(model)
+        self._edit_basis = model.edit_basis.reshape(BLENDSHAPE_COUNT, -1)
         self.use_skin(skin or SkinMaps.none())
         self._guard, self._mean_iod = MouthGuard(model), model.mean_iod.astype(np.float64)
         self._fade_s = fade_s
@@ -139,16 +141,14 @@ class FaceEditor:
         it made no measurable difference.)
         """
         face, offset = held.face, held.offset
-        moved = self._model.edited_iod(offset)
         scale, view = face.pose.scale_px_per_iod, state.motion.value[BLENDSHAPE_COUNT:]
-        matrix = (scale * state.strength) * view.reshape(2, 3)
         seen = self._visibility.turned(view) * part_shares(held.parts)
-        offset_px = np.einsum("nk,jk->nj", moved, matrix.astype(np.float32)) * seen[:, None]
+        offset_px = projected(self._edit_basis, offset, view, scale * state.strength, seen)
         share = np.float32(state.strength * held.skin)
         kept = self._visibility.coefficients(held.parts)
         weights = self._skin.weights(face.expression, offset * kept) * share
         gain = self.shading.gain_log(held.light, face.pose.rotation, offset) * (share * seen)
-        return Displacement(held.points_px, np.asarray(offset_px, np.float32), scale, weights, gain)
+        return Displacement(held.points_px, offset_px, scale, weights, gain)
 
     def _faded(self, state: EditState, target: float, time_s: float) -> float:
         elapsed_s = min(max(time_s - state.time_s, 0.0), LONGEST_STEP_S) if state.motion.valid else 0.0

@@ -22,6 +22,7 @@ LEAST_OPENING_IOD: Final = 1e-3
 # The middle of each lid: upper and lower landmarks, left eye and right eye.
 LEFT_UPPER, LEFT_LOWER = np.array(lm.EYE_LEFT_UPPER)[2:5], np.array(lm.EYE_LEFT_LOWER)[2:5]
 RIGHT_UPPER, RIGHT_LOWER = np.array(lm.EYE_RIGHT_UPPER)[2:5], np.array(lm.EYE_RIGHT_LOWER)[2:5]
+_UPPER, _LOWER = np.stack([LEFT_UPPER, RIGHT_UPPER]), np.stack([LEFT_LOWER, RIGHT_LOWER])
 # Masks [52] of what lowers the lids of either side.
 LEFT: Final = np.zeros(BLENDSHAPE_COUNT)
 RIGHT: Final = np.zeros(BLENDSHAPE_COUNT)
@@ -32,8 +33,8 @@ for _name in ("eyeSquint", "eyeBlink"):
 
 def opening_iod(shape_iod: F64) -> F64:
     """Mean openings of the left and the right eye in a head-frame shape [478, 3], [2], in IODs."""
-    y = shape_iod[:, 1]
-    return np.array([(y[LEFT_LOWER] - y[LEFT_UPPER]).mean(), (y[RIGHT_LOWER] - y[RIGHT_UPPER]).mean()])
+    across = shape_iod[_LOWER, 1] - shape_iod[_UPPER, 1]
+    return np.asarray(across.sum(1) / across.shape[1])
 
 
 def room(neutral_iod: F64, mean_iod: F64) -> F64:
@@ -41,6 +42,10 @@ def room(neutral_iod: F64, mean_iod: F64) -> F64:
 
     neutral_iod: float64 [478, 3], the person's; mean_iod: the model's.
     """
-    usual = np.maximum(opening_iod(mean_iod), LEAST_OPENING_IOD)
-    left, right = np.clip(opening_iod(neutral_iod) / usual, LEAST_ROOM, 1.0)
+    (left, right), (usual_left, usual_right) = (
+        opening_iod(neutral_iod).tolist(),
+        opening_iod(mean_iod).tolist(),
+    )
+    left = min(max(left / max(usual_left, LEAST_OPENING_IOD), LEAST_ROOM), 1.0)
+    right = min(max(right / max(usual_right, LEAST_OPENING_IOD), LEAST_ROOM), 1.0)
     return np.asarray(1.0 - (1.0 - left) * LEFT - (1.0 - right) * RIGHT)

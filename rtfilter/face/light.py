@@ -20,6 +20,7 @@ from rtfilter.face.dense import vertex_normals
 from rtfilter.face.fit import FaceState
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.uv import outwards
+from rtfilter.kernels.cpu.edit import shaded
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -81,13 +82,8 @@ class Shading:
 
         light: float32 [4], see `LightWatch.value`. rotation: of the pose, [3, 3].
         """
-        towards = rotation.T @ light[1:].astype(np.float64)
-        before = float(light[0]) + self.normals @ towards
-        turned = np.einsum("e,en->n", offset.astype(np.float32), self._flat).reshape(-1, 3) @ towards
-        least = max(DARKEST * float(before.mean()), LEAST_SHADING)
-        after = np.maximum(before + STRENGTH * turned, least)
-        gain = np.clip(np.log(after / np.maximum(before, least)), -LIMIT_LOG, LIMIT_LOG)
-        return np.asarray(gain * PAINTED, np.float32)
+        how = (PAINTED, STRENGTH, (DARKEST, LEAST_SHADING), LIMIT_LOG)
+        return np.asarray(shaded(light, rotation, offset, self.normals, self._flat, *how))
 
     def light(self, luma: F64, face: FaceState) -> F64:
         """The light float64 [4] that explains the luma [478] at the landmarks; ridge and robust least squares

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX, BLENDSHAPES
 from rtfilter.face import landmarks as lm
 from rtfilter.face.model import MorphableModel
+from rtfilter.kernels.cpu.edit import speaking
 
 F64 = npt.NDArray[np.float64]
 
@@ -123,18 +124,10 @@ class MouthGuard:
 
         target: float64 [52]. mouth: 0..1; 1 gives speech priority everywhere.
         """
-        # (Products this small stay on one thread; larger ones are einsum's, see docs/decisions.md.)
-        speech = self.rows @ target
-        raised, lowered = lips.openness()
-        permitted = raised * np.maximum(speech, 0.0) + lowered * np.minimum(speech, 0.0)
-        offset = target - self.restore @ (speech - (1.0 - mouth) * permitted)
         # Closure: a gap may change by a share of itself only, so closed lips stay closed at any `mouth`.
         bound = OPEN_SHARE * np.maximum(lips.gaps_iod, 0.0)
-        for _ in range(CLOSURE_STEPS):
-            change = self.gap_rows @ offset
-            over = change - np.minimum(np.maximum(change, -bound), bound)
-            offset = offset - self.repair @ over
-        return np.asarray(offset)
+        how = (self.rows, self.restore, self.repair, CLOSURE_STEPS)
+        return np.asarray(speaking(target, *lips.openness(), bound, float(mouth), *how))
 
 
 def lip_gaps(shape_iod: F64) -> F64:

@@ -6,10 +6,11 @@ Called by `face.edit`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from rtfilter.kernels.cpu.edit import glided
 
 F64 = npt.NDArray[np.float64]
 
@@ -52,19 +53,11 @@ class OneEuro:
         interval_s = time_s - state.time_s
         keep = state.valid * float(0.0 <= interval_s <= self.gap_s)
         safe_s = min(max(interval_s, 0.0), self.gap_s)
-        slope_now = (sample - state.value) / max(safe_s, 1e-6) * float(safe_s > 0.0)
-        slope = state.slope + _share(self.slope_cutoff_hz, safe_s) * (slope_now - state.slope)
-        cutoff_hz = self.min_cutoff_hz + self.beta * np.abs(slope)
-        cutoff_hz = cutoff_hz * np.where(sample * state.value < state.value * state.value, self.fall, 1.0)
-        value = state.value + _share(cutoff_hz, safe_s) * (sample - state.value)
-        value = keep * value + (1.0 - keep) * sample
-        return value, OneEuroState(value, keep * slope, time_s, 1.0)
+        each = (_each(number, len(sample)) for number in (self.min_cutoff_hz, self.beta, self.fall))
+        times = (self.slope_cutoff_hz, safe_s, keep)
+        value, slope = glided(state.value, state.slope, sample, *each, *times)
+        return value, OneEuroState(value, slope, time_s, 1.0)
 
 
-def _share(cutoff_hz: Any, interval_s: float) -> Any:
-    """The weight of a new sample in an exponential average with this cut-off (paper, section "1€ filter").
-
-    A float for a float, float64 [N] for float64 [N].
-    """
-    reach = 2.0 * np.pi * interval_s * cutoff_hz
-    return reach / (1.0 + reach)
+def _each(number: float | F64, count: int) -> F64:
+    return number if isinstance(number, np.ndarray) else np.full(count, float(number))

@@ -31,6 +31,10 @@ PARTS: Final = (
 PART_COUNT: Final = len(PARTS)
 ALL_PARTS: Final = np.ones(PART_COUNT, np.float32)  # nothing is covered
 ALL_PARTS.flags.writeable = False
+_ALL_LANDMARKS: Final = np.ones(lm.LANDMARK_COUNT, np.float32)
+_ALL_LANDMARKS.flags.writeable = False
+_ALL_COEFFICIENTS: Final = np.ones(BLENDSHAPE_COUNT, np.float32)
+_ALL_COEFFICIENTS.flags.writeable = False
 
 BLEND_IOD: Final = 0.06  # width over which one part becomes the next
 # Normals are averaged over this width, by distance along the mean face: both lips then keep the same share,
@@ -78,6 +82,8 @@ def part_shares(parts: F32) -> F32:
 
     parts: float32 [P], 0..1, how much of the edit each part keeps.
     """
+    if (parts == 1.0).all():
+        return _ALL_LANDMARKS
     return np.asarray(1.0 - np.einsum("np,p->n", part_weights(), 1.0 - parts), np.float32)
 
 
@@ -114,13 +120,19 @@ class Visibility:
 
         view: float64 [6], the first two rows of the pose's rotation.
         """
-        away = np.cross(view[:3], view[3:])
+        xx, xy, xz, yx, yy, yz = view.tolist()
+        cosine = xx * yy - xy * yx
+        if cosine >= FRONTAL[0]:
+            return _ALL_LANDMARKS
+        away = np.array([xy * yz - xz * yy, xz * yx - xx * yz, cosine])
         facing = _step(-(self.normals @ away), FACING)
-        turned = 1.0 - _step(away[2], FRONTAL[::-1])
+        turned = 1.0 - _step(cosine, FRONTAL[::-1])
         return np.asarray(1.0 - (1.0 - facing) * turned, np.float32)
 
     def coefficients(self, parts: F32) -> F32:
         """What is left of each coefficient in the skin's maps, float32 [52]; exactly 1 for ALL_PARTS."""
+        if (parts == 1.0).all():
+            return _ALL_COEFFICIENTS
         kept = np.einsum("ep,p->e", self.coefficient_parts, 1.0 - parts)
         return np.asarray(1.0 - kept, np.float32).reshape(BLENDSHAPE_COUNT)
 
