@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rtfilter.controls import CONTROL_KEYS, TABLES, Controls, by_name, is_emotion, shown
+from rtfilter.controls import CONTROL_KEYS, SWITCHES, TABLES, Controls, by_name, is_emotion, shown
 from rtfilter.errors import UsageError, nearest
 from rtfilter.presets import UnknownPresetError, check_controls, find_preset
 from rtfilter.system.files import user_config
@@ -208,7 +208,7 @@ def merge(layers: list[Settings], presets_folder: Path) -> Settings:
 
 
 def _control_from_text(key: str, text: str) -> Any:
-    if key == "bypass":
+    if key in SWITCHES:
         known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
         if text.lower() not in known:
             raise UsageError("expected true or false")

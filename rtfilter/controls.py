@@ -76,6 +76,7 @@ _WORDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "blendshapes": {**_BOTH_SIDES, **{name.lower(): (name,) for name in EDITABLE}},
 }
 TABLES: Final = tuple(_WORDS)
+SWITCHES: Final = ("bypass", "occlusion")  # the fields that are true or false
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ class Controls:
         smoothing: 0..1; 0 follows the request within a frame or two, 1 is the calmest edit.
         skin: 0..1.5; how strongly folds and light of the skin follow the edit, 0 only moves the skin.
         bypass: True passes every frame through untouched.
+        occlusion: hands and things over the face, glasses' rims and what is behind the person stay as they
+            are; False edits over them.
         blendshapes: offsets by ARKit's names, each -1.5..1.5, added to those of the emotions before smoothing
             and mouth protection. A name without a side (`mouthSmile`) means both. A closed eyelid gets no
             further offset.
@@ -108,6 +111,7 @@ class Controls:
     smoothing: float = 0.5
     skin: float = 1.0
     bypass: bool = False
+    occlusion: bool = True
     blendshapes: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -122,8 +126,9 @@ class Controls:
             ("skin", 0.0, SKIN_MAX),
         ):
             object.__setattr__(self, name, in_range(name, getattr(self, name), low, high))
-        if not isinstance(self.bypass, bool):
-            raise UsageError(f"bypass: expected true or false, got {shown(self.bypass)}")
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name}: expected true or false, got {shown(getattr(self, name))}")
 
     def with_(self, **changes: Any) -> Controls:
         """A copy with some fields replaced."""

@@ -62,6 +62,7 @@ def test_a_file_gives_controls_and_values(tmp_path: Path) -> None:
         ("[emotions]\nhappy = 9\n", 2, ["happy", "0..1.5"]),
         ("emotions = 3\n", 1, ["emotions: expected a mapping"]),
         ("bypass = 1\n", 1, ["bypass: expected true or false"]),
+        ('occlusion = "no"\n', 1, ["occlusion: expected true or false"]),
         ("codec = 3\n", 1, ["codec: expected text"]),
         ("fps = 0\n", 1, ["fps: expected a whole number above 0, got 0"]),
         ("width = true\n", 1, ["width: expected a whole number above 0"]),

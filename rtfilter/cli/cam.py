@@ -188,6 +188,8 @@ def cam_command(python: str, arguments: Mapping[str, Any]) -> list[str]:
     for option, key in (("--emotion", "emotions"), ("--blendshape", "blendshapes")):
         for name, amount in target.get(key, {}).items():
             words += [option, f"{name}={amount:g}"]
+    if arguments.get("occlusion") is False:
+        words.append("--no-occlusion")
     return words + [f"--{name.replace('_', '-')}" for name in _FLAGS if arguments.get(name)]
 
 

@@ -28,6 +28,7 @@ KEYS_EXPLAINED: Final[Mapping[str, tuple[str, str]]] = {
     "smoothing": ("0.5", "0 follows at once .. 1 calmest (default 0.5)"),
     "skin": ("1.0", f"how strongly folds and light of the skin follow, 0..{SKIN_MAX} (default 1)"),
     "bypass": ("false", "true passes every frame through untouched (default false)"),
+    "occlusion": ("true", "false edits over hands, glasses and what is behind the person (default true)"),
     "input": ('"camera:0"', "what to filter: a file, camera:N or demo"),
     "output": ('"virtualcam"', "where it goes: a file, virtualcam or null"),
     "codec": ('"h264"', "of video files that can have it, as --codec (default h264)"),

@@ -123,6 +123,13 @@ def control_options(parser: argparse.ArgumentParser) -> None:
         ("--skin", "K", 0, SKIN_MAX, "how strongly folds and light of the skin follow (default 1)"),
     ):
         group.add_argument(option, metavar=metavar, type=share(low, high), help=explained)
+    group.add_argument(
+        "--no-occlusion",
+        dest="occlusion",
+        action="store_false",
+        default=None,
+        help="edit over hands, glasses and what is behind the person, too",
+    )
 
 
 def edit_options(parser: argparse.ArgumentParser) -> None:

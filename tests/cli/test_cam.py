@@ -157,6 +157,12 @@ def test_words_reach_the_service_as_they_are() -> None:
     assert line == f'ExecStart="/opt/my venv/python" -m rtfilter cam --quiet {quoted}'
 
 
+def test_the_service_edits_over_hands_only_where_it_was_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, wanted in (([], False), (["--no-occlusion"], True)):
+        assert main(["cam", "--print-systemd-unit", *words]) == 0
+        assert (" --no-occlusion" in capsys.readouterr().out) == wanted
+
+
 def test_the_service_gets_the_full_path_of_an_editor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
