@@ -13,6 +13,7 @@ import time
 from rtfilter.controls import Controls
 from rtfilter.filter import FaceFilter, StepResult
 from rtfilter.frame import Frame
+from rtfilter.gpu.lane import People
 from rtfilter.serve.app.pipeline import FilterPool
 from rtfilter.serve.app.server import Server, make_app
 from rtfilter.serve.gate.options import ServeOptions
@@ -23,9 +24,9 @@ class SlowFilter(FaceFilter):
 
     delay_s = 0.05
 
-    def step(self, frame: Frame, controls: Controls) -> StepResult:
+    def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
         time.sleep(self.delay_s)
-        return super().step(frame, controls)
+        return super().step(frame, controls, people)
 
 
 async def serve() -> None:

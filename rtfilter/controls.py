@@ -145,6 +145,9 @@ class Controls:
         return bool(self.emotions or self.valence or self.arousal or self.blendshapes)
 
 
+# How many people one filter follows at most, and the word for that.
+FACES_MAX: Final = 16
+ALL_FACES: Final = "all"
 CONTROL_KEYS: Final = tuple(one.name for one in fields(Controls))
 
 
@@ -157,6 +160,17 @@ def _amounts(table: str, values: object, low: float) -> Mapping[str, float]:
     return MappingProxyType(
         {name: in_range(f"{what} {name}", value, low, INTENSITY_MAX) for name, value in known.items()}
     )
+
+
+def face_count(faces: object) -> int:
+    """How many faces `1`, another number, or `all` mean. Raises UsageError for anything else."""
+    text = str(faces).strip().lower()
+    if text == ALL_FACES:
+        return FACES_MAX
+    whole = not isinstance(faces, bool) and isinstance(faces, int | str) and text.isascii() and text.isdigit()
+    if not whole or not 1 <= int(text) <= FACES_MAX:
+        raise UsageError(f"faces: expected 1..{FACES_MAX} or {ALL_FACES}, got {shown(faces)}")
+    return int(text)
 
 
 def in_range(name: str, value: object, low: float, high: float) -> float:

@@ -5,11 +5,12 @@ Called by whatever filters frames: `cli`, `cam`, `serve`, `bench`, and programs 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
-from rtfilter.controls import Controls, in_range
+from rtfilter.controls import Controls, face_count, in_range, shown
 from rtfilter.cpu.lane import CpuLane
 from rtfilter.errors import FrameError, Notify, UsageError
 from rtfilter.face.learned_weights import named_editor
@@ -18,7 +19,7 @@ from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import AUTO, CUDA, LaneChoice, lane_of_filter
 from rtfilter.gpu.fallback import open_lane
-from rtfilter.gpu.lane import StepReport, StepResult
+from rtfilter.gpu.lane import PersonReport, StepReport, StepResult
 from rtfilter.system.clock import TimeWatch
 from rtfilter.system.process import MadeHere
 from rtfilter.tracking.base import Tracker
@@ -26,7 +27,7 @@ from rtfilter.tracking.base import Tracker
 if TYPE_CHECKING:
     from rtfilter.profiles.profile import Profile
 
-__all__ = ["FaceFilter", "StepReport", "StepResult"]
+__all__ = ["FaceFilter", "PersonReport", "StepReport", "StepResult"]
 
 LONGEST_FADE_S = 60.0
 
@@ -50,12 +51,14 @@ class FaceFilter:
         profile: of the person, see `rtfilter.profiles`; somebody else gets the built-in skin maps.
         fade_s: how long the edit takes to come and go with the face; 0 for single pictures.
         fall_back: a GPU that cannot be had, or fails later, is replaced by the CPU lane; `auto` implies it.
+        faces: how many people are followed and edited, 1..16, or `all`, which is 16. Cost grows with those
+            in the picture. A tracker of your own needs `track_all` for several.
         notify: called with one line when the lane is replaced; default: the log.
 
     Raises:
         GpuError: a CUDA lane cannot be had.
         InputError: `editor` is a file that cannot be read, or is none of an editor.
-        UsageError: there is no such lane or editor.
+        UsageError: there is no such lane or editor, or not so many faces.
     """
 
     def __init__(
@@ -69,14 +72,17 @@ class FaceFilter:
         fade_s: float = 0.2,
         fall_back: bool = False,
         notify: Notify | None = None,
+        faces: int | str = 1,
     ) -> None:
         in_range("fade_s", fade_s, 0.0, LONGEST_FADE_S)
+        self.faces = face_count(faces)
         choice = lane_of_filter(lane, tracker is not None, fall_back)
         face_model = model or MorphableModel.builtin()
         if editor is not None:
             face_model = face_model.with_editor(named_editor(editor))
-        opened = open_lane(choice, partial(CpuLane, tracker, face_model, fade_s), face_model, fade_s, notify)
-        self._lane = opened if profile is None else profile.worn_on(opened, face_model, notify)
+        on_cpu = partial(CpuLane, tracker, face_model, fade_s, faces=self.faces)
+        opened = open_lane(choice, on_cpu, face_model, fade_s, notify, self.faces)
+        self._lane = opened if profile is None else profile.worn_on(opened, face_model, notify, self.faces)
         self._closed = False
         self._made = MadeHere("this FaceFilter, which works on a GPU,")
         self._time = TimeWatch()
@@ -91,8 +97,13 @@ class FaceFilter:
         """Why it is this lane, or on which device; in a few words."""
         return self._lane.why
 
-    def step(self, frame: Frame, controls: Controls) -> StepResult:
+    def step(
+        self, frame: Frame, controls: Controls, people: Mapping[int, Controls] | None = None
+    ) -> StepResult:
         """`frame` with the target expression, and a report of what was seen and done.
+
+        controls: of everybody. people: of single ones instead, by `PersonReport.person`; a number that is
+        not followed is ignored.
 
         The result has the same pixels where, or when, nothing is to be changed. Frames come in presentation
         order; a step back in time or a pause of half a second starts smoothing anew. Time that stands still,
@@ -100,16 +111,28 @@ class FaceFilter:
 
         Raises:
             FrameError: `frame` is no `Frame`.
-            UsageError: `controls` is no `Controls`, or the filter is closed.
+            UsageError: `controls` is no `Controls`, `people` none by number, or the filter is closed.
             GpuError: a device failed and the CPU lane was not allowed.
         """
-        self._refuse_misuse(frame, controls)
-        if controls.bypass:
+        self._refuse_misuse(frame, controls, people)
+        if controls.bypass and all(theirs.bypass for theirs in (people or {}).values()):
             start = perf_counter_ns()
             self.reset()
             return StepResult(frame.unchanged(), StepReport(stage_ns={"total": perf_counter_ns() - start}))
         self._time.see(frame.pts_ns)
-        return self._lane.step(frame, controls)
+        return self._lane.step(frame, controls, people)
+
+    def choose(self, x: float, y: float) -> None:
+        """Follow the face at this place from the next frame on, in shares of width and height, from the top
+        left.
+
+        Without a face there, the one that is followed stays. For a filter of one face: of several, all are
+        followed. Raises UsageError there, for a place outside 0..1, and for a tracker that cannot choose.
+        """
+        place = in_range("x", x, 0.0, 1.0), in_range("y", y, 0.0, 1.0)
+        if self.faces > 1:
+            raise UsageError("choose is for faces=1; with several, give people= the controls of each")
+        self._lane.choose(*place)
 
     def use_skin(self, skin: SkinMaps | None) -> None:
         """Paint these skin maps from the next frame on, such as a person's own; None: the built-in ones.
@@ -142,12 +165,18 @@ class FaceFilter:
     def _lost_by_fork(self) -> bool:
         return self.lane == CUDA and self._made.inherited
 
-    def _refuse_misuse(self, frame: object, controls: object) -> None:
+    def _refuse_misuse(self, frame: object, controls: object, people: object) -> None:
         if not isinstance(frame, Frame):
             got = f"expected a Frame, got {type(frame).__name__}"
             raise FrameError(f"{got}: wrap it: Frame.from_rgb, from_bgr (OpenCV) or from_av (PyAV)")
         if not isinstance(controls, Controls):
             raise UsageError(f"expected Controls({{'happy': 0.8}}), got {type(controls).__name__}")
+        for number, theirs in people.items() if isinstance(people, Mapping) else ():
+            if not isinstance(number, int) or not isinstance(theirs, Controls):
+                got = f"{shown(number)}: {type(theirs).__name__}"
+                raise UsageError(f"people: expected numbers of people with Controls, got {got}")
+        if not isinstance(people, Mapping | None):
+            raise UsageError(f"people: expected {{number: Controls(...)}}, got {type(people).__name__}")
         if self._closed:
             raise UsageError("this filter is closed: make a new FaceFilter")
         if self._lost_by_fork:

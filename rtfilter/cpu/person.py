@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rtfilter.controls import Controls
 from rtfilter.face.deform import Displacement
 from rtfilter.face.edit import FaceEditor, Held
@@ -10,18 +12,19 @@ from rtfilter.face.landmarks import share_inside
 from rtfilter.face.light import LightWatch
 from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
-from rtfilter.gpu.lane import StepReport
+from rtfilter.gpu.lane import PersonReport
 from rtfilter.render.luma import look
 from rtfilter.tracking.base import Landmarks
+from rtfilter.tracking.follow import REMEMBER_S
 
 
 class Person:
     """What is learned of one face, and how far its edit has come. Called in the order of its methods.
 
-    fit: may be shared by several people. editor: theirs alone.
+    fit: may be shared by several people. editor: theirs alone. skin: the maps that are painted on them.
     """
 
-    def __init__(self, fit: FaceFit, editor: FaceEditor) -> None:
+    def __init__(self, fit: FaceFit, editor: FaceEditor, skin: SkinMaps) -> None:
         self._fit, self._editor = fit, editor
         self._light = LightWatch(editor.shading)
         self._identity, self._edit = fit.first_identity(), editor.first_state()
@@ -29,6 +32,8 @@ class Person:
         self._state: FaceState | None = None
         # What the last frame with the face was edited with.
         self._held: Held | None = None
+        self._seen_s = 0.0
+        self.use_skin(skin)
 
     @property
     def light(self) -> LightWatch:
@@ -40,14 +45,13 @@ class Person:
         """The fade, 0..1."""
         return self._edit.strength
 
-    @property
-    def shown(self) -> bool:
-        """Whether an edit is to be painted, seen or fading."""
-        return self._held is not None
+    def forgotten(self, time_s: float) -> bool:
+        """Whether the face was last seen so long ago that one that comes is another's."""
+        return not 0.0 <= time_s - self._seen_s <= REMEMBER_S
 
     def fit(self, landmarks: Landmarks, time_s: float) -> None:
         """Take in the landmarks of a frame."""
-        self._landmarks = landmarks
+        self._landmarks, self._seen_s = landmarks, time_s
         self._state, self._identity = self._fit.step(self._identity, landmarks.points_px, time_s)
 
     def edit(self, frame: Frame, controls: Controls, time_s: float) -> Displacement:
@@ -58,7 +62,7 @@ class Person:
         inside = share_inside(landmarks.points_px, frame.width, frame.height)
         offset, self._edit = self._editor.step(self._edit, state, controls, inside, time_s)
         self._held = Held(state, landmarks.points_px, offset, controls.skin, self._light.value)
-        return self._editor.displace(self._edit, self._held)
+        return self._displacement(self._held)
 
     def look(self, frame: Frame) -> None:
         """See the light on the frame's face, for the frames after it."""
@@ -74,19 +78,20 @@ class Person:
         if self._edit.strength <= 0.0:
             self._edit, self._held = self._editor.first_state(), None
             return None
-        return self._editor.displace(self._edit, self._held)
+        return self._displacement(self._held)
 
-    def report(self, stage_ns: dict[str, int]) -> StepReport:
-        """What the last frame saw and did of this face."""
-        offset = None if self._state is None or self._held is None else self._held.offset
-        return StepReport(self._landmarks, self._state, offset, self.strength, stage_ns)
+    @property
+    def report(self) -> PersonReport:
+        """What was seen and done in the frame that was edited."""
+        assert self._landmarks is not None, "edit comes first"
+        assert self._state is not None
+        assert self._held is not None
+        return PersonReport(self._landmarks, self._state, self._held.offset, self.strength)
 
     def use_skin(self, skin: SkinMaps) -> None:
-        """Weigh these maps from now on."""
+        """Paint these maps from now on."""
+        self._skin = skin
         self._editor.use_skin(skin)
 
-    def reset(self) -> None:
-        """Forget the face, its neutral and the smoothing."""
-        self._identity, self._edit = self._fit.first_identity(), self._editor.first_state()
-        self._light.reset()
-        self._landmarks = self._state = self._held = None
+    def _displacement(self, held: Held) -> Displacement:
+        return replace(self._editor.displace(self._edit, held), skin=self._skin)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.face.landmarks import LANDMARK_COUNT
+from rtfilter.face.skin import SkinMaps
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -54,6 +55,7 @@ class Displacement:
     skin_weights: float32 [K], of the renderer's skin maps (`face.skin.SkinMaps`); empty is none.
     gain_log: float32 [478], log gain of the skin at the landmarks: the change of light.
     room: what must not change around and over the face; None: everything may.
+    skin: the maps that `skin_weights` weigh; None: the renderer's own.
 
     All zero means untouched pixels. Both gains are faded like the offset.
     """
@@ -64,3 +66,4 @@ class Displacement:
     skin_weights: F32 = field(default_factory=_no_weights)
     gain_log: F32 = field(default_factory=_no_light)
     room: Room | None = None
+    skin: SkinMaps | None = None

@@ -5,6 +5,7 @@ Called by `filter`; `engines.expression` has the same arithmetic as a graph.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -89,6 +90,10 @@ class FaceEditor:
         self._target, self._filter = emotion.Target.of_controls(Controls()), OneEuro()
         self._learned = None if model.editor is None else LearnedEditor(model.editor)
         self._amounts = amounts_of(Controls())
+
+    def another(self) -> FaceEditor:
+        """An editor for another face, which shares all that does not change."""
+        return copy(self)
 
     def use_skin(self, skin: SkinMaps) -> None:
         """Weigh these maps from now on."""

@@ -16,15 +16,16 @@ from rtfilter.controls import Controls
 from rtfilter.engines.expression.host import StreamTimes, TargetWriter, face_state
 from rtfilter.engines.expression.layout import REPORT
 from rtfilter.engines.spec import F32
+from rtfilter.errors import UsageError
 from rtfilter.face.light import LightWatch, Shading
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher
 from rtfilter.gpu.frame_io import PlanesUpload, RgbUpload, Upload
-from rtfilter.gpu.lane import StepReport, StepResult
+from rtfilter.gpu.lane import People, PersonReport, StepReport, StepResult
 from rtfilter.gpu.lookout import LaunchedLooks
-from rtfilter.gpu.region import holds, region_in, region_of, region_with
+from rtfilter.gpu.region import region_in, region_of, region_with
 from rtfilter.gpu.work import Work
 from rtfilter.planes import Planes
 from rtfilter.render.luma import look
@@ -101,9 +102,10 @@ class CudaLane:
         self._light = LightWatch(Shading.of(model))
         self.reset()
 
-    def step(self, frame: Frame, controls: Controls) -> StepResult:
+    def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
         start = perf_counter_ns()
-        step = Step(frame, controls, frame.pts_ns * 1e-9, self._changes)
+        theirs = (people or {}).get(0, controls)
+        step = Step(frame, theirs, frame.pts_ns * 1e-9, self._changes)
         if not self._find(step):
             if not self._shown:
                 self._lookout.finish()
@@ -124,7 +126,10 @@ class CudaLane:
         }
         return StepResult(out, self._report(stages))
 
-    def use_skin(self, skin: SkinMaps) -> None:
+    def choose(self, x: float, y: float) -> None:
+        raise UsageError("choose: the CUDA lane cannot yet: take lane='cpu'")
+
+    def use_skin(self, skin: SkinMaps, person: int | None = None) -> None:
         self._skin = skin
 
     def reset(self) -> None:
@@ -170,7 +175,7 @@ class CudaLane:
         region = region_in(self._region, width, height) if roi is None else region_of(roi, width, height)
         self._launch(step, roi, region)
         wanted = self.last.wanted
-        if wanted is not None and not holds(region, wanted):
+        if wanted is not None and not region.holds(wanted):
             region = region_with(region, wanted, width, height)
             self._launch(step, roi, region)
         self._region = region
@@ -223,4 +228,5 @@ class CudaLane:
         points_px, presence = results["points_px"][0].copy(), float(results["presence"][0])
         landmarks = Landmarks(points_px, presence, self._follower.person)
         offset = REPORT.of(row, "offset").astype(np.float64)
-        return StepReport(landmarks, face_state(row, self._identity_count), offset, strength, stages)
+        person = PersonReport(landmarks, face_state(row, self._identity_count), offset, strength)
+        return StepReport.of_people((person,), strength, stages)

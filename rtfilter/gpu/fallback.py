@@ -11,7 +11,7 @@ from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import CPU, LaneChoice
-from rtfilter.gpu.lane import Lane, StepResult
+from rtfilter.gpu.lane import Lane, People, StepResult
 
 # The CPU lane, and why it is this one.
 OnCpu = Callable[[str], Lane]
@@ -20,7 +20,12 @@ _log = logging.getLogger("rtfilter.lane")
 
 
 def open_lane(
-    choice: LaneChoice, on_cpu: OnCpu, model: MorphableModel, fade_s: float, notify: Notify | None = None
+    choice: LaneChoice,
+    on_cpu: OnCpu,
+    model: MorphableModel,
+    fade_s: float,
+    notify: Notify | None = None,
+    faces: int = 1,
 ) -> Lane:
     """The chosen lane, loaded.
 
@@ -31,6 +36,9 @@ def open_lane(
     warn = notify or _log.warning
     if choice.lane == CPU or choice.engine is None:
         return on_cpu(choice.why)
+    if faces > 1:
+        warn("the CUDA lane edits one face yet: several are edited in the CPU lane")
+        return on_cpu("several faces")
     from rtfilter.gpu.open import open_cuda
 
     inform = notify or _log.info
@@ -67,20 +75,25 @@ class FallingBack:
         """See `Lane.why`."""
         return self._lane.why
 
-    def step(self, frame: Frame, controls: Controls) -> StepResult:
+    def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
         """See `Lane.step`. The frame at which the device failed is filtered by the CPU lane."""
         try:
-            return self._lane.step(frame, controls)
+            return self._lane.step(frame, controls, people)
         except GpuError as error:
             if self._on_cpu is None:
                 raise
             self._fall_back(self._on_cpu, error)
-        return self._lane.step(frame, controls)
+        return self._lane.step(frame, controls, people)
 
-    def use_skin(self, skin: SkinMaps) -> None:
-        """See `Lane.use_skin`; the lane that takes over paints them too."""
-        self._skin = skin
-        self._lane.use_skin(skin)
+    def choose(self, x: float, y: float) -> None:
+        """See `Lane.choose`."""
+        self._lane.choose(x, y)
+
+    def use_skin(self, skin: SkinMaps, person: int | None = None) -> None:
+        """See `Lane.use_skin`; the lane that takes over paints those of everybody too."""
+        if person is None:
+            self._skin = skin
+        self._lane.use_skin(skin, person)
 
     def reset(self) -> None:
         """See `Lane.reset`."""

@@ -51,11 +51,6 @@ def region_in(region: Box, width: int, height: int) -> Box:
     return _box(*region, width, height)
 
 
-def holds(region: Box, box: Box) -> bool:
-    """Whether all of `box` lies in the region."""
-    return region.x0 <= box.x0 and region.y0 <= box.y0 and region.x1 >= box.x1 and region.y1 >= box.y1
-
-
 def stepped_bytes(needed: int) -> int:
     """The smallest upload size of the graphs that holds `needed` bytes."""
     step = math.ceil(round(math.log(max(needed, LEAST_BYTES) / LEAST_BYTES, STEP), 9))

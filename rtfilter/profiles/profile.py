@@ -59,10 +59,12 @@ class Profile:
         """What the list shows without a passphrase."""
         return {"name": self.name, "created": self.created}
 
-    def worn_on(self, lane: Lane, model: MorphableModel, notify: Notify | None = None) -> Lane:
+    def worn_on(
+        self, lane: Lane, model: MorphableModel, notify: Notify | None = None, faces: int = 1
+    ) -> Lane:
         """The lane with this person's skin; see `live.ProfiledLane`. notify: default the log."""
         own = Worn(self.name, self.skin, self.neutral_iod, self.texture, self.weight)
-        return ProfiledLane(lane, own, model, notify or _log.warning)
+        return ProfiledLane(lane, own, model, notify or _log.warning, faces)
 
     def to_bytes(self) -> bytes:
         """The content of the profile's file, an .npz. Maps are stored as 16-bit floats."""

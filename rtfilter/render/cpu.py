@@ -6,7 +6,7 @@ Called by `filter` and by the demo.
 from __future__ import annotations
 
 import math
-from concurrent.futures import Future
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,8 +24,9 @@ from rtfilter.render.gain import SkinGain
 from rtfilter.render.irises import complete_irises
 from rtfilter.render.mesh import RingedMesh
 from rtfilter.render.openings import BAND_IOD
+from rtfilter.render.painting import Painter, Painting
 from rtfilter.render.room import limit, within_room
-from rtfilter.render.surface import STILL_PX, Surface, Warp, surface_of
+from rtfilter.render.surface import STILL_PX, Warp
 from rtfilter.render.warm_up import displaced_face, pictures
 from rtfilter.system.arrays import Box
 from rtfilter.system.helper import HelperThread
@@ -35,6 +36,7 @@ U8 = npt.NDArray[np.uint8]
 
 CELLS_PER_IOD = 48  # one grid cell is about 1.9 mm of face, whatever the resolution
 GRID_MAX = 512
+SKINS_MAX = 8  # whose maps are kept ready
 # A face larger than this carries no detail at the scale of single pixels (lens, compression), so that four
 # filter taps keep its sharpness as six do, at a third of the cost.
 LARGE_IOD_PX = 130.0
@@ -66,15 +68,14 @@ class CpuRenderer:
         self._filters = {taps: (weights[taps], resample.lane_weights(weights[taps])) for taps in weights}
         self._helper = HelperThread("rtfilter-render")
         self._memory = _Grids.of(160 * 128)
-        self._prepare_reach: Box | None = None
-        self._prepared: tuple[Frame, Box, Future[Surface]] | None = None
+        self._painter = Painter(self._helper)
 
     def close(self) -> None:
         self._helper.close()
 
     def use_skin(self, skin: SkinMaps) -> None:
-        """Paint these maps from now on."""
-        self._gain = SkinGain(skin, skin_uv())
+        """Paint these maps from now on, where a displacement has none of its own."""
+        self._skin, self._gains = skin, {skin: SkinGain(skin, skin_uv())}
 
     def warm_up(self) -> None:
         """Compile (or load from Numba's cache) every kernel, so that the first frame does not wait."""
@@ -85,60 +86,60 @@ class CpuRenderer:
 
     def render(self, frame: Frame, displacement: Displacement) -> Frame:
         """`frame` with the face moved and lit; the same array where nothing changes."""
-        displacement = within_room(displacement, _cell_of(displacement))
-        lit = self._gain.take(displacement)
-        if not lit and float(np.abs(displacement.offset_px).max(initial=0.0)) < STILL_PX:
-            return frame.unchanged()
-        field = self._field(displacement, lit)
-        box = _changed_box(field, self._gain.quiet, frame.width, frame.height)
-        if box is None:
-            return frame.unchanged()
-        reach = _grown(box, 1 / 16, frame.width, frame.height)
-        surface = self._surface_of(frame, reach)
-        # Measured on eight clips: no next box needed more.
-        self._prepare_reach = _grown(box, 1 / 8, frame.width, frame.height)
-        filters = self._filters[4 if displacement.iod_px > LARGE_IOD_PX else 6]
-        warp = Warp(field.flow, field.origin, *filters, field.gain, self._gain.colour, self._gain.quiet)
-        progress = np.array([box.y0, box.y1], np.int32)
+        return self.render_all(frame, (displacement,))
 
-        def paint(from_top: bool) -> None:
-            surface.paint(warp, box, progress, from_top)
-
-        self._helper.step_aside()
-        below = self._helper.submit(paint, False)
-        paint(True)
-        # A helper that has not started by now has nothing left to do.
-        if not below.cancel():
-            below.result()
-        complete_irises(surface, box, displacement, self._eyes, BAND_IOD)
-        return frame.filtered(surface.painted, box)
+    def render_all(self, frame: Frame, displacements: Sequence[Displacement]) -> Frame:
+        """As `render`, of several faces, the nearest last; their order decides nothing but rounding."""
+        painting = self._painter.begin(frame)
+        for displacement in displacements:
+            self._paint(displacement, painting)
+        return self._painter.end(painting)
 
     def prepare(self, frame: Frame) -> None:
-        """Copy the frame that `render` gets next, and convert the planes it needs, while the tracker runs."""
-        reach = self._prepare_reach
-        self._prepared = None
-        if reach is not None:
-            self._prepared = (frame, reach, self._helper.submit(surface_of, frame, reach))
+        """Copy the frame that is rendered next, and convert the planes it needs, while the tracker runs."""
+        self._painter.prepare(frame)
 
-    def _surface_of(self, frame: Frame, reach: Box) -> Surface:
-        """The frame's surface, prepared for at least `reach`."""
-        if self._prepared is not None and self._prepared[0] is frame:
-            _, ready, surface = self._prepared
-            if (
-                ready.x0 <= reach.x0
-                and ready.y0 <= reach.y0
-                and ready.x1 >= reach.x1
-                and ready.y1 >= reach.y1
-            ):
-                self._prepared = None
-                return surface.result()
-        return surface_of(frame, reach)
+    def _paint(self, displacement: Displacement, painting: Painting) -> None:
+        displacement = within_room(displacement, _cell_of(displacement))
+        gain = self._gain_of(displacement)
+        lit = gain.take(displacement)
+        if not lit and float(np.abs(displacement.offset_px).max(initial=0.0)) < STILL_PX:
+            return
+        field = self._field(displacement, gain, lit)
+        box = _changed_box(field, gain.quiet, *painting.size)
+        if box is None:
+            return
+        filters = self._filters[4 if displacement.iod_px > LARGE_IOD_PX else 6]
+        warp = Warp(field.flow, field.origin, *filters, field.gain, gain.colour, gain.quiet)
+        progress = np.array([box.y0, box.y1], np.int32)
+        with painting.of(box) as surface:
+
+            def paint(from_top: bool) -> None:
+                surface.paint(warp, box, progress, from_top)
+
+            self._helper.step_aside()
+            below = self._helper.submit(paint, False)
+            paint(True)
+            # A helper that has not started by now has nothing left to do.
+            if not below.cancel():
+                below.result()
+            complete_irises(surface, box, displacement, self._eyes, BAND_IOD)
+
+    def _gain_of(self, displacement: Displacement) -> SkinGain:
+        """The gain of the maps that a displacement weighs."""
+        skin = displacement.skin or self._skin
+        if skin not in self._gains:
+            if len(self._gains) >= SKINS_MAX:  # of people who left
+                self._gains = {self._skin: self._gains[self._skin]}
+            self._gains[skin] = SkinGain(skin, skin_uv())
+        return self._gains[skin]
 
     def field(self, displacement: Displacement, lit: bool = False) -> Field:
         """What a displacement does; with its gain if `lit`. The next call writes into the same memory."""
-        return self._field(displacement, self._gain.take(displacement) and lit)
+        skin = self._gain_of(displacement)
+        return self._field(displacement, skin, skin.take(displacement) and lit)
 
-    def _field(self, displacement: Displacement, lit: bool) -> Field:
+    def _field(self, displacement: Displacement, skin: SkinGain, lit: bool) -> Field:
         """`field`, of a displacement whose gain was taken."""
         vertices, offsets = self._mesh.extend(displacement)
         low_x, low_y = vertices[:, 0].min(), vertices[:, 1].min()
@@ -154,7 +155,6 @@ class CpuRenderer:
         drawn = (vertices, offsets, self._mesh.triangles, self._mesh.labels, flow, label, depth)
         gain = _NO_GAIN
         if lit:
-            skin = self._gain
             skin.add_up()
             rasterise.rasterise_lit(*drawn, log_gain, skin.uv, skin.light, skin.texture)
             gain = depth  # which is of no more use
@@ -195,17 +195,6 @@ class _Grids:
         flow, soft = pairs.reshape(2, rows, columns, 2)
         one, two = singles.reshape(2, rows, columns)
         return flow, soft, one, two
-
-
-def _grown(box: Box, share: float, width: int, height: int) -> Box:
-    """`box` with a margin of `share` of its longer side and of what a filter reads, within the picture."""
-    margin = int(share * max(box.x1 - box.x0, box.y1 - box.y0)) + 3
-    return Box(
-        max(box.x0 - margin, 0),
-        max(box.y0 - margin, 0),
-        min(box.x1 + margin, width),
-        min(box.y1 + margin, height),
-    )
 
 
 def _changed_box(field: Field, quiet: float, width: int, height: int) -> Box | None:

@@ -47,10 +47,14 @@ class Warp:
 class RgbSurface:
     """The surface of an RGB picture. painted: the copy; reach: the part of it that is prepared, as `rgbx`."""
 
-    def __init__(self, rgb: U8, reach: Box) -> None:
-        self.reach = reach
+    def __init__(self, rgb: U8, reach: Box, painted: U8 | None = None) -> None:
+        self.reach, self._rgb = reach, rgb
         self.rgbx = _with_margin(rgb[reach.y0 : reach.y1, reach.x0 : reach.x1])
-        self.painted = rgb.copy()
+        self.painted = rgb.copy() if painted is None else painted
+
+    def beside(self, reach: Box) -> RgbSurface:
+        """Another reach of the picture, on the same copy."""
+        return RgbSurface(self._rgb, reach, self.painted)
 
     def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
         """Paint rows of a box within reach until none is left; progress: see `resample_shared`."""
@@ -65,15 +69,19 @@ class RgbSurface:
 class PlanesSurface:
     """The surface of YUV planes: only the reach is converted, and its changes are added to the planes."""
 
-    def __init__(self, planes: Planes, reach: Box) -> None:
-        self.reach = reach
+    def __init__(self, planes: Planes, reach: Box, painted: Planes | None = None) -> None:
+        self.reach, self._planes = reach, planes
         self._part = part = planes.around(reach)
         self._corner = part.corner
         left, top = reach.x0 - part.corner[0], reach.y0 - part.corner[1]
         inside = part.rgb[top : top + reach.y1 - reach.y0, left : left + reach.x1 - reach.x0]
         self.rgbx = _with_margin(inside)
-        self.painted = planes.copy()
+        self.painted = planes.copy() if painted is None else painted
         self._matrix = planes.spec.yuv_from_rgb.astype(np.float32)
+
+    def beside(self, reach: Box) -> PlanesSurface:
+        """As `RgbSurface.beside`."""
+        return PlanesSurface(self._planes, reach, self.painted)
 
     def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
         """As `RgbSurface.paint`."""

@@ -27,3 +27,13 @@ class Box(NamedTuple):
             max(self.x1, other.x1),
             max(self.y1, other.y1),
         )
+
+    def within(self, other: Box) -> Box | None:
+        """What lies in both; None where nothing does."""
+        x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
+        x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
+        return Box(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+    def holds(self, other: Box) -> bool:
+        """Whether all of `other` lies in this one."""
+        return self.x0 <= other.x0 and self.y0 <= other.y0 and self.x1 >= other.x1 and self.y1 >= other.y1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -41,4 +41,25 @@ class Tracker(Protocol):
 
     def close(self) -> None:
         """Release the networks."""
+        ...
+
+
+@runtime_checkable
+class ChoosingTracker(Tracker, Protocol):
+    """Follows the face that a user chooses."""
+
+    def choose(self, x: float, y: float) -> None:
+        """Follow the face at this place of the next frame, in shares of width and height, if there is one.
+
+        Its `Landmarks.person` is another number than that of the face before.
+        """
+        ...
+
+
+@runtime_checkable
+class CrowdTracker(Tracker, Protocol):
+    """Follows several faces as well."""
+
+    def track_all(self, frame: Frame, limit: int) -> list[Landmarks]:
+        """The landmarks of up to `limit` people, the longest followed first, each with its `person`."""
         ...

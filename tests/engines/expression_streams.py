@@ -55,9 +55,9 @@ class NumpyStream:
 
     def step(self, points: Points, controls: Controls, size: Size, time_s: float) -> Shown:
         self._points, self._rendered = points, None
-        self._lane._person.light.value = self._light  # its pictures are black and show none
+        self._lane._people.of(0).light.value = self._light  # its pictures are black and show none
         _, report = self._lane.step(frame_at(size, time_s), controls)
-        identity = self._lane._person._identity
+        identity = self._lane._people.of(0)._identity
         return Shown(
             self._rendered, report.state, report.offset, report.strength, identity.weight, identity.shape_iod
         )
@@ -74,8 +74,8 @@ class NumpyStream:
     def prepare(self, frame: Frame) -> None:
         pass
 
-    def render(self, frame: Frame, displacement: Displacement) -> Frame:
-        self._rendered = displacement
+    def render_all(self, frame: Frame, displacements: list[Displacement]) -> Frame:
+        self._rendered = displacements[0] if displacements else None
         return frame
 
     def close(self) -> None:

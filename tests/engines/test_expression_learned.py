@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rtfilter.cpu.person import Person
+from rtfilter.cpu.followed import Followed
 from rtfilter.engines.expression.graph import expression_graph
 from rtfilter.engines.expression.host import TargetWriter
 from rtfilter.engines.expression.layout import EXPRESSION, model_key
 from rtfilter.engines.ort.cpu import OnnxRunner
-from rtfilter.face.edit import FaceEditor
-from rtfilter.face.fit import FaceFit
 from rtfilter.face.learned_weights import EditorWeights
 from rtfilter.face.skin import SkinMaps
 from tests.engines.expression_streams import GraphStream, NumpyStream, differences
@@ -26,8 +24,7 @@ MODEL = builtin().with_editor(EditorWeights.builtin())
 def streams() -> tuple[NumpyStream, GraphStream]:
     """Both lanes with the editor; the graph's host says so too."""
     numpy, graph = NumpyStream(), GraphStream(runner=OnnxRunner(expression_graph(MODEL), EXPRESSION))
-    editor = FaceEditor(MODEL, 0.2, SkinMaps.builtin())
-    numpy._lane._person = Person(FaceFit(MODEL), editor)
+    numpy._lane._people = Followed(MODEL, 0.2, SkinMaps.builtin(), alone=True)
     graph._writer = TargetWriter(0.2, learned=True)
     return numpy, graph
 

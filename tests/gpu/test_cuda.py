@@ -13,7 +13,7 @@ import pytest
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
 from rtfilter.gpu import cuda_lane as cuda_module
-from rtfilter.gpu.region import holds, region_of
+from rtfilter.gpu.region import region_of
 from rtfilter.gpu.work import Work
 from rtfilter.sources.demo import DemoSource
 from rtfilter.sources.file import FileSource
@@ -189,8 +189,8 @@ def test_a_region_that_turns_out_too_small_is_taken_again(
         ours, _ = both.step(frame, HAPPY)
         assert ours.changed is not None
         assert len(launched) == 2
-        assert not holds(launched[0], ours.changed)
-        assert holds(launched[1], ours.changed)
+        assert not launched[0].holds(ours.changed)
+        assert launched[1].holds(ours.changed)
     assert both.farther_than(1) < 0.0005
 
 

@@ -80,7 +80,7 @@ def test_the_lanes_agree_on_whole_frames(
         assert changed >= FRAMES - 2
         assert max(over) < 1e-4
         assert lane._light.value[0] > 0.05  # both saw the room's light, and from one place
-        np.testing.assert_allclose(lane._light.value, cpu._person.light.value, atol=1e-3)
+        np.testing.assert_allclose(lane._light.value, cpu._people.of(0).light.value, atol=1e-3)
 
 
 @pytest.fixture

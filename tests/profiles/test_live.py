@@ -13,9 +13,10 @@ from rtfilter.controls import BLENDSHAPE_COUNT, Controls
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
-from rtfilter.gpu.lane import StepReport, StepResult
-from rtfilter.profiles.live import FADE_S, ProfiledLane, Worn
+from rtfilter.gpu.lane import People, PersonReport, StepReport, StepResult
+from rtfilter.profiles.live import ProfiledLane, Worn
 from rtfilter.profiles.recognise import correlation, distance_iod, log_odds, smaller, view_of
+from rtfilter.profiles.wearer import FADE_S
 from rtfilter.render.unwrap import Unwrapper, paint
 from rtfilter.tracking.base import Landmarks
 from tests.faces import builtin, face_px, person, with_expression
@@ -68,16 +69,19 @@ class Inner:
         self._fit = FaceFit(builtin())
         self._identity = self._fit.first_identity()
 
-    def step(self, frame: Frame, controls: Controls) -> StepResult:
+    def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
         self.shares.append(controls.skin)
         if self.points_px is None:
             self._identity = self._fit.first_identity()
             return StepResult(frame, StepReport())
         face, self._identity = self._fit.step(self._identity, self.points_px, frame.pts_ns * 1e-9)
-        return StepResult(frame, StepReport(Landmarks(self.points_px, 1.0), face))
+        seen = PersonReport(Landmarks(self.points_px, 1.0), face, np.zeros(BLENDSHAPE_COUNT), 1.0)
+        return StepResult(frame, StepReport.of_people((seen,), 0.0, {}))
 
-    def use_skin(self, skin: SkinMaps) -> None:
+    def use_skin(self, skin: SkinMaps, person: int | None = None) -> None:
         self.skins.append(skin)
+
+    def choose(self, x: float, y: float) -> None: ...
 
     def reset(self) -> None:
         self._identity = self._fit.first_identity()

@@ -1,0 +1,63 @@
+"""`Followed`: the followed faces of the CPU lane, by number. Called by `cpu.lane`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rtfilter.cpu.person import Person
+from rtfilter.face.edit import FaceEditor
+from rtfilter.face.fit import FaceFit
+from rtfilter.face.model import MorphableModel
+from rtfilter.face.skin import SkinMaps
+from rtfilter.tracking.base import Landmarks
+
+
+class Followed:
+    """A `Person` for every number of the tracker's, until that is not used any more.
+
+    alone: one face is followed; its number is used whenever it comes, until another face is chosen.
+    """
+
+    def __init__(self, model: MorphableModel, fade_s: float, skin: SkinMaps, alone: bool) -> None:
+        self._fit, self._editor = FaceFit(model), FaceEditor(model, fade_s, skin)
+        self._skin, self._alone = skin, alone
+        self._known: dict[int, Person] = {}
+        self._own_skin: dict[int, SkinMaps] = {}
+
+    @property
+    def strength(self) -> float:
+        """The largest of all fades, 0..1."""
+        return max((person.strength for person in self._known.values()), default=0.0)
+
+    def of(self, number: int) -> Person:
+        """The person of a number; a new one at its first use."""
+        person = self._known.get(number)
+        if person is None:
+            person = self._known[number] = Person(self._fit, self._editor.another(), self._skin)
+        return person
+
+    def absent(self, found: Sequence[Landmarks], time_s: float) -> list[Person]:
+        """Those who are not among a frame's faces, whose edits fade; who is long gone is forgotten."""
+        seen = {landmarks.person for landmarks in found}
+        for number in [number for number in self._known if number not in seen]:
+            person = self._known[number]
+            stays = self._alone and number == max(self._known)
+            if person.strength == 0.0 and person.forgotten(time_s) and not stays:
+                del self._known[number]
+                self._own_skin.pop(number, None)
+        return [person for number, person in self._known.items() if number not in seen]
+
+    def use_skin(self, skin: SkinMaps, number: int | None) -> None:
+        """See `Lane.use_skin`."""
+        if number is None:
+            self._skin = skin
+            for each in self._known.keys() - self._own_skin.keys():
+                self._known[each].use_skin(skin)
+        elif number in self._known:
+            self._own_skin[number] = skin
+            self._known[number].use_skin(skin)
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._known.clear()
+        self._own_skin.clear()
