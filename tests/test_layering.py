@@ -160,7 +160,7 @@ def test_a_part_imports_only_what_lies_below_it(path: Path) -> None:
         # The renderer's second row band, and the tracker's look-around; see docs/decisions.md.
         (
             "concurrent",
-            {"render.cpu", "tracking.lookout", "system.helper", "gpu.batch_device", "serve", "bench"},
+            {"render.painting", "tracking.lookout", "system.helper", "gpu.batch_device", "serve", "bench"},
         ),
         # The teacher of what is learned, and a contender of the tracker.
         ("mediapipe", {"learn"}),
