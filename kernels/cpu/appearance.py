@@ -12,6 +12,8 @@ F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 
+SURE = np.float32(0.75)  # at the border of what is not free, colours are mixed: less than this counts nothing
+
 
 @njit(cache=CACHE, nogil=True, fastmath=True)
 def place_texels(points: F32, corners: I32, shares: F32, places: F32) -> None:
@@ -40,7 +42,8 @@ def read_texels(
 
     square: float32 [3, H, W]; free: float32 [H, W], 0..1. places: float32 [S, S, 2], pixel centres at + 0.5.
     mask: float32 [S, S]. least_area: pixels; a texel that covers fewer is seen from the side, or from behind.
-    look: float32 [S, S, 3]; seen: float32 [S, S, 2], whether it is seen and that times `free`: overwritten.
+    look: float32 [S, S, 3]; seen: float32 [S, S, 2], whether it is seen, and that times `free` beyond SURE:
+    overwritten.
     """
     height, width = free.shape
     size = mask.shape[0]
@@ -68,7 +71,8 @@ def read_texels(
             top = free[row, column] * (1 - u) + free[row, column + 1] * u
             low = free[row + 1, column] * (1 - u) + free[row + 1, column + 1] * u
             seen[i, j, 0] = weight
-            seen[i, j, 1] = weight * (top * (1 - v) + low * v)
+            free_here = (top * (1 - v) + low * v - SURE) / (1 - SURE)
+            seen[i, j, 1] = weight * max(free_here, np.float32(0.0))
 
 
 @njit(cache=CACHE, nogil=True, fastmath=True)

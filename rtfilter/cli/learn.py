@@ -25,10 +25,13 @@ MODULES = {
     "unwrap": ("rtfilter.learn.texture.unwrap", "people"),
     "texture": ("rtfilter.learn.texture.train", ""),
     "texture-export": ("rtfilter.learn.texture.export", ""),
+    "squares": ("rtfilter.learn.occlusion.squares", "people"),
+    "occlusion": ("rtfilter.learn.occlusion.train", ""),
+    "occlusion-export": ("rtfilter.learn.occlusion.export", ""),
 }
-RESUMED = ("stccl", "editor", "texture")
+RESUMED = ("stccl", "editor", "texture", "occlusion")
 # They tell how far they are in lines of their own.
-TELLING = ("editor", "texture")
+TELLING = ("editor", "texture", "occlusion")
 # Of the extra: the others come with these.
 PACKAGES = ("torch", "librosa", "scipy", "soundfile", "tensorboard")
 

@@ -23,7 +23,10 @@ from rtfilter.cli.parser import Parser, count, number, one_of, port, seconds
 SIZES = ("480p", "720p", "1080p")
 VIDEO_CODECS = ("vp8", "h264")
 LOG_FORMATS = ("text", "json")
-LEARN_STEPS = ("corpus", "track", "align", "stccl", "editor", "export", "unwrap", "texture", "texture-export")
+LEARN_STEPS = (
+    "corpus", "track", "align", "stccl", "editor", "export", "unwrap", "texture", "texture-export", "squares",
+    "occlusion", "occlusion-export",
+)  # fmt: skip
 
 
 def run_options(parser: Parser) -> None:
@@ -205,7 +208,7 @@ def learn_options(parser: Parser) -> None:
         "config",
         metavar="CONFIG.toml",
         nargs="?",
-        help="settings (docs/learn.md), or: small, editor, metric, texture",
+        help="settings (docs/learn.md), or: small, editor, metric, texture, occlusion",
     )
     parser.add_argument(
         "--set",
@@ -215,7 +218,7 @@ def learn_options(parser: Parser) -> None:
         help="over the file's setting; may be repeated",
     )
     parser.add_argument(
-        "--resume", action="store_true", help="stccl, editor, texture: go on from the checkpoint"
+        "--resume", action="store_true", help="stccl, editor, texture, occlusion: go on from the checkpoint"
     )
     common(parser, "--quiet")
 

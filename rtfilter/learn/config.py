@@ -22,7 +22,10 @@ from rtfilter.system.tomlfile import place_of, read_toml, toml_value
 T = TypeVar("T")
 
 # The tables that a file may have, whichever step reads it.
-TABLES: Final = ("run", "corpus", "track", "align", "stccl", "editor", "export", "unwrap", "texture")
+TABLES: Final = (
+    "run", "corpus", "track", "align", "stccl", "editor", "export", "unwrap", "texture", "squares",
+    "occlusion",
+)  # fmt: skip
 # A path that begins with it lies in the folder that `[run]` names: "{output}/corpus".
 OUTPUT: Final = "{output}"
 DEVICES: Final = ("auto", "cpu", "cuda")

@@ -29,7 +29,7 @@ STEP_MAX: Final = 0.2  # of the mean: the most that one sighting is taken to dif
 LEAST_SEEN: Final = 60  # texels from which on a light is estimated
 _LEAST_AREA = 0.15  # of what a texel covers on a face seen from the front
 _RIDGE = 8.0  # of the light's slopes, in texels
-_STEEP = 0.2  # differences beyond it count less for the slopes
+_STEEP = 0.15  # differences beyond it hardly count for the slopes
 _NEUTRAL = ((1.0, 0.0, 0.0),) * 3
 
 
@@ -127,7 +127,7 @@ class Appearance:
         level = np.median(ratio, axis=0)
         rest = ratio / level - np.float32(1.0)
         slopes = self._slopes.reshape(-1, 2)[here]
-        weight = _STEEP / np.maximum(np.abs(rest).max(1), _STEEP)
+        weight = 1.0 / (1.0 + np.square(rest / np.float32(_STEEP)).max(1)) ** 2
         across = (slopes * weight[:, None]).T
         gradient = np.linalg.solve(across @ slopes + _RIDGE * np.eye(2), across @ rest)
         self._light[:, 0], self._light[:, 1:] = level, np.clip(gradient.T, -1.5, 1.5)

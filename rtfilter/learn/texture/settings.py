@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from rtfilter.learn.texture.network import LEAST_PX, Shape
 SIZES = (32, 64, 128, 256)
 _EVERY = ("log_every", "save_every", "r1_every", "path_every", "adversarial_every")
 
-_PATHS = ("output", "maps", "start", "people")
+PATHS = ("output", "maps", "start", "people")
 
 
 def check_size(size: int) -> None:
@@ -122,13 +121,3 @@ class TextureSettings:
     def shape(self, size: int) -> Shape:
         """The network for maps of that side."""
         return Shape(size, self.latent, self.width, self.least, self.mapping)
-
-
-def command_of(config_path: Path, overrides: Sequence[str]) -> str:
-    """The command, for the file that comes of it: of what is a path, the key alone."""
-    told = [f"rtfilter learn texture {config_path.name}"]
-    for text in overrides:
-        key, _, value = (part.strip() for part in text.partition("="))
-        is_path = key.rpartition(".")[2] in _PATHS or any(mark in value for mark in ("/", "\\", "~"))
-        told.append(f"--set {key}={'...' if is_path else value}")
-    return " ".join(told)

@@ -23,8 +23,9 @@ from rtfilter.learn.texture.batches import Batch, Batches
 from rtfilter.learn.texture.checkpoint import FILE, Checkpoint
 from rtfilter.learn.texture.maps import Maps, load_all
 from rtfilter.learn.texture.models import Networks
-from rtfilter.learn.texture.settings import TextureSettings, command_of
+from rtfilter.learn.texture.settings import PATHS, TextureSettings
 from rtfilter.learn.training.checkpoints import described
+from rtfilter.learn.training.commands import command_of
 from rtfilter.learn.training.steps import Steps, share_of_rate
 
 STEP: Final = "texture"
@@ -47,7 +48,7 @@ def main(
     """
     document = read_document(config_path, overrides)
     run, settings = document.run, document.table(STEP, TextureSettings)
-    made_by = command_of(config_path, overrides)
+    made_by = command_of(STEP, config_path, overrides, PATHS)
     with process_group(run.device, run.threads) as group:
         told = notify if group.first else lambda line: None
         people = [one.split(settings.held_out)[0] for one in load_all(settings.maps, settings.people)]

@@ -1,0 +1,84 @@
+"""The occlusion network as an ONNX file, with weights of 16 bits that are widened when it is loaded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from torch import Tensor, nn
+
+from rtfilter.engines.networks import OCCLUSION
+from rtfilter.engines.onnx.graph import OnnxGraph
+from rtfilter.learn.occlusion.network import SHUFFLE, Block, Conv, Layer, OcclusionNetwork
+
+CENTRE: Final = 0.5  # taken from every input
+
+
+def occlusion_graph(network: OcclusionNetwork, comment: str) -> bytes:
+    """The file. network: in evaluation mode."""
+    writer = _Writer()
+    graph = writer.graph
+    value = writer.stack(network.fine, writer.conv(network.stem, graph.add("Sub", [_input(), writer.half])))
+    kept = [value]
+    for down, deep in zip(network.down, network.deep, strict=True):
+        kept.append(writer.stack(deep, writer.stack(down, kept[-1])))
+    value = kept.pop()
+    for up, merge in reversed(list(zip(network.up, network.merge, strict=True))):
+        larger = writer.enlarged(writer.stack(up, value))
+        joined = graph.add("Relu", [graph.add("Add", [larger, kept.pop()])])
+        value = writer.stack(merge, joined)
+    last = network.head
+    assert last.bias is not None
+    value = writer.layer(Layer(last.weight, last.bias, 1, 1), value)
+    value = graph.add("DepthToSpace", [value], blocksize=SHUFFLE, mode="CRD")
+    graph.add("Sigmoid", [value], OCCLUSION.outputs[0].name)
+    return graph.finish(OCCLUSION, comment)
+
+
+def _input() -> str:
+    return OCCLUSION.inputs[0].name
+
+
+class _Writer:
+    """Layers of the network as nodes of a graph."""
+
+    def __init__(self) -> None:
+        self.graph = OnnxGraph()
+        self.half = self.graph.constant(CENTRE)
+
+    def stack(self, module: nn.Module, value: str) -> str:
+        """Any part that is a chain of convolutions and blocks."""
+        if isinstance(module, nn.Sequential):
+            for one in module:
+                value = self.stack(one, value)
+            return value
+        if isinstance(module, Block):
+            moved = self.conv(module.point, self.conv(module.deep, value))
+            return self.graph.add("Relu", [self.graph.add("Add", [moved, value])])
+        assert isinstance(module, Conv)
+        return self.conv(module, value)
+
+    def conv(self, conv: Conv, value: str) -> str:
+        value = self.layer(conv.plain(), value)
+        return self.graph.add("Relu", [value]) if conv.active else value
+
+    def layer(self, layer: Layer, value: str) -> str:
+        reach = layer.kernel.shape[-1] // 2
+        return self.graph.add(
+            "Conv",
+            [value, self._weights(layer.kernel), self.graph.constant(layer.bias.detach().numpy())],
+            kernel_shape=list(layer.kernel.shape[2:]),
+            strides=[layer.stride] * 2,
+            pads=[reach] * 4,
+            group=layer.groups,
+        )
+
+    def enlarged(self, value: str) -> str:
+        """Twice as large, each pixel repeated."""
+        scales = self.graph.constant([1.0, 1.0, 2.0, 2.0])
+        how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self.graph.add("Resize", [value, "", scales], **how)
+
+    def _weights(self, kernel: Tensor) -> str:
+        narrow = self.graph.constant(kernel.detach().numpy(), np.float16)
+        return self.graph.add("Cast", [narrow], to=1)  # float32
