@@ -1,5 +1,5 @@
 """`rtfilter bench`: latency stage by stage, or glass to glass over WebRTC, on the built-in demo; re-enactment
-of clips.
+of clips; hands, glasses, walls and neighbours in them.
 
 The measuring is in `rtfilter.bench`.
 """
@@ -20,7 +20,14 @@ from rtfilter.cli.terminal import announce, notify
 from rtfilter.errors import UsageError, nearest
 from rtfilter.system.machine import machine_facts, versions
 
-BENCHMARKS = ("webrtc", "reenact")
+BENCHMARKS = ("webrtc", "reenact", "occlusion")
+# Options by the benchmarks that they go with.
+_OPTIONS = {
+    "clips": ("reenact", "occlusion"),
+    "sheets": ("reenact", "occlusion"),
+    **dict.fromkeys(("pairs", "maps", "texture", "count"), ("reenact",)),
+    **dict.fromkeys(("glasses", "test", "feeling", "occluder"), ("occlusion",)),
+}
 SHARES = ("p50_ms", "p95_ms", "p99_ms")
 
 
@@ -29,9 +36,9 @@ def bench(arguments: argparse.Namespace) -> int:
     # Here and not by the parser, which would miss that a mistyped option's value has landed in it.
     if arguments.what not in (None, *BENCHMARKS):
         raise UsageError(f"unknown benchmark {arguments.what!r}:{nearest(arguments.what, BENCHMARKS)}")
-    if arguments.what == "reenact":
-        return _reenact(arguments)
-    _refuse_options_of_reenact(arguments)
+    _refuse_options_of_others(arguments)
+    if arguments.what in ("reenact", "occlusion"):
+        return _reenact(arguments) if arguments.what == "reenact" else _occlusion(arguments)
     webrtc = arguments.what == "webrtc"
     if webrtc:
         require_serve_extra()
@@ -87,11 +94,33 @@ def _reenact(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_options_of_reenact(arguments: argparse.Namespace) -> None:
-    for name in ("clips", "pairs", "maps", "texture", "sheets", "count"):
-        if getattr(arguments, name):
+def _occlusion(arguments: argparse.Namespace) -> int:
+    """Measure what an edit leaves alone, and print tables or JSON."""
+    from rtfilter.bench.occlusion import FELT, TESTS, occlusion
+    from rtfilter.bench.occlusion_figures import text_of
+    from rtfilter.bench.occlusion_scenes import OCCLUDERS
+
+    lane = chosen_lane(arguments, settings_for(arguments).values)
+    announce(lane, quiet=arguments.json)
+    document = occlusion(
+        arguments.clips,
+        notify,
+        glasses=arguments.glasses or (),
+        tests=arguments.test or TESTS,
+        emotions=arguments.feeling or FELT,
+        occluders=arguments.occluder or tuple(OCCLUDERS),
+        lane=lane,
+        sheets=None if arguments.sheets is None else Path(arguments.sheets),
+    )
+    print(json.dumps(document, indent=1) if arguments.json else text_of(document))
+    return 0
+
+
+def _refuse_options_of_others(arguments: argparse.Namespace) -> None:
+    for name, benchmarks in _OPTIONS.items():
+        if getattr(arguments, name) and arguments.what not in benchmarks:
             what = f"the clip {arguments.clips[0]!r}" if name == "clips" else f"--{name}"
-            raise UsageError(f"{what} goes with `rtfilter bench reenact`")
+            raise UsageError(f"{what} goes with `rtfilter bench {'` or `rtfilter bench '.join(benchmarks)}`")
 
 
 def stage_table(result: Mapping[str, Any]) -> str:

@@ -226,24 +226,3 @@ def judge_options(parser: Parser) -> None:
         help="features for the Frechet distance to --reference, as a descriptor",
     )
     group.add_argument("--reference", metavar="CLIP", help="a real clip of the emotion, for --fad-judge")
-
-
-def reenact_options(parser: Parser) -> None:
-    """Those of `bench reenact`."""
-    parser.add_argument("clips", nargs="*", metavar="CLIP", help="reenact: videos of a person, or demo")
-    group = parser.add_argument_group("reenact")
-    group.add_argument(
-        "--pairs",
-        nargs=2,
-        action="append",
-        metavar=("NEUTRAL", "FEELING"),
-        help="two takes of one sentence by one person; may be repeated",
-    )
-    group.add_argument("--maps", metavar="FILE|DIR", help="other skin maps; of a folder CLIP.npz")
-    group.add_argument(
-        "--texture",
-        metavar="FILE|DIR",
-        help="the person's generator, or CLIP.texture.onnx of each (docs/texture.md)",
-    )
-    group.add_argument("--count", type=count, metavar="N", help="pairs of frames a clip (default 24)")
-    group.add_argument("--sheets", metavar="DIR", help="write pictures of the strongest pairs there")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from rtfilter.cli.bench_options import bench_options
 from rtfilter.cli.enroll_options import enroll_options
 from rtfilter.cli.options import (
     common,
@@ -15,12 +16,10 @@ from rtfilter.cli.options import (
     lane_options,
     output_options,
     pipe_options,
-    reenact_options,
     security_options,
 )
 from rtfilter.cli.parser import Parser, count, number, one_of, port, seconds
 
-SIZES = ("480p", "720p", "1080p")
 VIDEO_CODECS = ("vp8", "h264")
 LOG_FORMATS = ("text", "json")
 LEARN_STEPS = (
@@ -125,28 +124,6 @@ def evaluate_options(parser: Parser) -> None:
     )
     common(parser, "--json")
     judge_options(parser)
-
-
-def bench_options(parser: Parser) -> None:
-    parser.add_argument(
-        "what",
-        nargs="?",
-        metavar="webrtc|reenact",
-        help="webrtc: there and back; reenact: edits against real frames; left out: frame in, frame out",
-    )
-    reenact_options(parser)
-    parser.add_argument(
-        "--size", action="append", type=one_of("size", SIZES), help="480p, 720p, 1080p; may be repeated"
-    )
-    parser.add_argument(
-        "--seconds", type=number(0.1, 600), default=5.0, metavar="S", help="per size or turn (default 5)"
-    )
-    parser.add_argument(
-        "--minutes", type=number(0.1, 600), metavar="M", help="webrtc: then one run so long without a break"
-    )
-    common(parser, "--json")
-    control_options(parser)
-    lane_options(parser)
 
 
 def presets_options(parser: Parser) -> None:
