@@ -37,14 +37,24 @@ _ALL_COEFFICIENTS: Final = np.ones(BLENDSHAPE_COUNT, np.float32)
 _ALL_COEFFICIENTS.flags.writeable = False
 
 BLEND_IOD: Final = 0.06  # width over which one part becomes the next
-# Normals are averaged over this width, by distance along the mean face: both lips then keep the same share,
-# which keeps closed lips closed, and the share changes smoothly over the mesh.
-SMOOTH_IOD: Final = 0.2
-# Cosine between skin and line of sight: nothing is left of the edit below, all of it above.
-FACING: Final = (0.02, 0.3)
-# Cosine between face and line of sight from which landmarks begin to let go, and where they do so fully: 22
-# and 42 degrees. A frontal face keeps all of it at its outline too.
-FRONTAL: Final = (float(np.cos(np.radians(22.0))), float(np.cos(np.radians(42.0))))
+# Nothing of the edit is left at the outline of the half that is turned away, and all of it this far within.
+# Where the skin itself faces away (cosine to the line of sight), nothing is left either.
+OUTLINE_IOD: Final = (0.03, 0.26)
+FACING: Final = (0.0, 0.25)
+# Sine of the yaw from which landmarks begin to let go, and where they do so fully: 20 and 30 degrees. A
+# frontal face keeps all of it at its outline too. (A nodding head hides its chin before its neck, not before
+# the room: it fades as a whole, `face.edit`.)
+FRONTAL: Final = (0.345, 0.5)
+SMOOTH_IOD: Final = 0.2  # normals are averaged over this width
+# Steps of the table over the direction of the head's "away", in the camera's line of sight: columns for yaw,
+# rows for pitch. Between them linear, which is smooth in time as a head turns.
+STEP_X: Final = 0.1145
+STEP_Y: Final = 0.342
+NODES_X: Final = np.arange(-8, 9)
+NODES_Y: Final = np.arange(-2, 3)
+_FRONTAL_NODE: Final = int(FRONTAL[0] / STEP_X)  # up to this one all is kept
+_ROW_IOD: Final = 0.04  # rows in which the outline is looked for, and how many to either side count
+_ROWS_ASIDE: Final = 3
 
 _NOSE: Final = (1, 2, 4, 5, 6, 19, 94, 168, 195, 197, 48, 64, 98, 115, 278, 294, 327, 344)
 _CHEEK_RIGHT: Final = (50, 101, 123, 147, 187, 192, 205, 207, 213, 214)
@@ -89,31 +99,22 @@ def part_shares(parts: F32) -> F32:
 
 @dataclass(frozen=True)
 class Visibility:
-    """What a face model adds: how its landmarks face the camera, and which parts its coefficients move.
+    """What a face model adds: which landmarks a turned head hides, and which parts its coefficients move.
 
-    normals: float64 [478, 3], of the mean face, in the head frame, outwards, unit length, averaged over
-    SMOOTH_IOD. coefficient_parts: float32 [52, P], how much of each coefficient's motion each part has;
-    rows sum to 1.
+    table: float32 [X * Y, 478], the share of the edit that each landmark keeps, by NODES_X and NODES_Y.
+    coefficient_parts: float32 [52, P], how much of each coefficient's motion each part has; rows sum to 1.
     """
 
-    normals: F64
+    table: F32
     coefficient_parts: F32
 
     @classmethod
     def of(cls, model: MorphableModel) -> Visibility:
-        mean = model.mean_iod.astype(np.float64)
-        sharp = vertex_normals(model.mean_iod, outwards(model.triangles)).astype(np.float64)
-        apart = np.linalg.norm(mean[:, None] - mean, axis=2)
-        normals = np.exp(-0.5 * np.square(apart / SMOOTH_IOD)) @ sharp
-        # The triangles are not quite symmetric.
-        normals = _together(normals + normals[model.mirror] * np.array([-1.0, 1.0, 1.0]))
         power = np.square(model.edit_basis.astype(np.float64)).sum(2) @ part_weights()
         still = power.sum(1) <= 0.0  # coefficients that move nothing, such as the tongue's
         power[still] = 1.0
-        return cls(
-            normals / np.linalg.norm(normals, axis=1, keepdims=True),
-            (power / power.sum(1, keepdims=True)).astype(np.float32),
-        )
+        shares = (power / power.sum(1, keepdims=True)).astype(np.float32)
+        return cls(_table(model), shares)
 
     def turned(self, view: F64) -> F32:
         """What a turned head leaves of the edit at every landmark, float32 [478], 0..1.
@@ -121,13 +122,13 @@ class Visibility:
         view: float64 [6], the first two rows of the pose's rotation.
         """
         xx, xy, xz, yx, yy, yz = view.tolist()
-        cosine = xx * yy - xy * yx
-        if cosine >= FRONTAL[0]:
+        across, along = xy * yz - xz * yy, xz * yx - xx * yz
+        if abs(across) <= _FRONTAL_NODE * STEP_X:
             return _ALL_LANDMARKS
-        away = np.array([xy * yz - xz * yy, xz * yx - xx * yz, cosine])
-        facing = _step(-(self.normals @ away), FACING)
-        turned = 1.0 - _step(cosine, FRONTAL[::-1])
-        return np.asarray(1.0 - (1.0 - facing) * turned, np.float32)
+        x = np.maximum(1.0 - np.abs(np.clip(across / STEP_X, NODES_X[0], NODES_X[-1]) - NODES_X), 0.0)
+        y = np.maximum(1.0 - np.abs(np.clip(along / STEP_Y, NODES_Y[0], NODES_Y[-1]) - NODES_Y), 0.0)
+        near = np.outer(x, y).ravel().astype(np.float32)
+        return np.asarray(1.0 - np.einsum("k,kn->n", near, 1.0 - self.table), np.float32)
 
     def coefficients(self, parts: F32) -> F32:
         """What is left of each coefficient in the skin's maps, float32 [52]; exactly 1 for ALL_PARTS."""
@@ -135,6 +136,41 @@ class Visibility:
             return _ALL_COEFFICIENTS
         kept = np.einsum("ep,p->e", self.coefficient_parts, 1.0 - parts)
         return np.asarray(1.0 - kept, np.float32).reshape(BLENDSHAPE_COUNT)
+
+
+def _table(model: MorphableModel) -> F32:
+    """`Visibility.table`: of the mean face, seen from every direction."""
+    mean = model.mean_iod.astype(np.float64)
+    sharp = vertex_normals(model.mean_iod, outwards(model.triangles)).astype(np.float64)
+    apart = np.linalg.norm(mean[:, None] - mean, axis=2)
+    normals = np.exp(-0.5 * np.square(apart / SMOOTH_IOD)) @ sharp
+    # The triangles are not quite symmetric.
+    normals = normals + normals[model.mirror] * np.array([-1.0, 1.0, 1.0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    table = np.ones((len(NODES_X), len(NODES_Y), lm.LANDMARK_COUNT))
+    for i, x in enumerate(NODES_X * STEP_X):
+        turned = float(_step(abs(x), FRONTAL))
+        for j, y in enumerate(NODES_Y * STEP_Y if turned > 0.0 else ()):
+            away = np.array([x, y, np.sqrt(max(1.0 - x * x - y * y, 0.0))])
+            away /= np.linalg.norm(away)
+            seen = _step(_within(mean, away), OUTLINE_IOD) * _step(-(normals @ away), FACING)
+            table[i, j] = 1.0 - turned * (1.0 - _together(seen))
+    return table.reshape(-1, lm.LANDMARK_COUNT).astype(np.float32)
+
+
+def _within(mean: F64, away: F64) -> F64:
+    """How far each landmark lies within the outline of the half that is turned away, [478], in IODs as seen.
+
+    away: the line of sight in the head frame, a unit vector.
+    """
+    right = np.array([away[2], 0.0, -away[0]]) / max(float(np.hypot(away[0], away[2])), 1e-9)
+    across = np.sign(away[0]) * (mean @ right)
+    row = np.round((mean @ np.cross(away, right)) / _ROW_IOD).astype(int)
+    row -= row.min() - _ROWS_ASIDE
+    outline = np.full(row.max() + 1 + _ROWS_ASIDE, -np.inf)
+    np.maximum.at(outline, row, across)
+    around = np.stack([np.roll(outline, k) for k in range(-_ROWS_ASIDE, _ROWS_ASIDE + 1)]).max(0)
+    return np.asarray(around[row] - across, np.float64)
 
 
 def _anchors(mirror: npt.NDArray[np.int32]) -> dict[str, npt.NDArray[np.int64]]:
