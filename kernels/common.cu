@@ -29,6 +29,9 @@ struct SkinReport {
     float colour[3];
 };
 
+// Cells of the flow's grid along an inter-ocular distance.
+constexpr float CELLS_PER_IOD = 48.0f;
+
 // The largest grid of any face, for which memory is made.
 constexpr int GRID_MAX = 512;
 constexpr int GRID_SIDE = GRID_MAX + 3;

@@ -8,7 +8,6 @@ constexpr int MESH_OVAL_MAX = 64;
 constexpr int MESH_LOOPS_MAX = 4;
 constexpr int MESH_OPENINGS_MAX = 4;
 constexpr int MESH_RIM_MAX = 32;
-constexpr float CELLS_PER_IOD = 48.0f;
 constexpr float LARGE_IOD_PX = 130.0f;  // a larger face is resampled with four taps
 
 struct MeshParameters {

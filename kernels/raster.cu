@@ -160,15 +160,19 @@ static __device__ void find_box(WarpReport& report, const SoftenParameters& p) {
 
 // flow, label: of interpolate_flow. soft: float2 [batch, GRID_CELLS], written: binomial 3 x 3 over skin. The
 // report gets the extent of what changes, and the changed box. log_gain: of interpolate_flow. gain: float32
-// [batch, GRID_CELLS], written where there is any: the share that is added to the skin's brightness.
+// [batch, GRID_CELLS], written where there is any: the share that is added to the skin's brightness. rooms,
+// distances: of limit_offsets; flow and gain keep within them.
 extern "C" __global__ void __launch_bounds__(FLOW_BLOCK) soften_flow(
     const SoftenParameters* __restrict__ parameters, WarpReport* __restrict__ reports,
     const float2* __restrict__ flow, const unsigned char* __restrict__ label, float2* __restrict__ soft,
-    const float* __restrict__ log_gain, float* __restrict__ gain) {
+    const float* __restrict__ log_gain, float* __restrict__ gain, const RoomParameters* __restrict__ rooms,
+    const float* __restrict__ distances) {
     __shared__ int4 reduced[FLOW_BLOCK];
     WarpReport& report = reports[blockIdx.z];
     const int rows = report.rows, columns = report.columns, cells = rows * columns;
     const long long grid = (long long)GRID_CELLS * blockIdx.z;
+    const RoomParameters& room = rooms[blockIdx.z];
+    const float* distance = distances + (long long)ROOM_PLACES * blockIdx.z;
     int4 extent = {GRID_SIDE, GRID_SIDE, GRID_SIDE, GRID_SIDE};  // left, top, -right, -bottom
     for (int n = blockIdx.x * FLOW_BLOCK + threadIdx.x; n < cells; n += gridDim.x * FLOW_BLOCK) {
         const int i = n / columns, j = n % columns;
@@ -180,12 +184,18 @@ extern "C" __global__ void __launch_bounds__(FLOW_BLOCK) soften_flow(
             const float2 sum = added(around, row_sum(cell), 2.0f);
             out = {0.0625f * sum.x, 0.0625f * sum.y};
         }
-        soft[grid + n] = out;
         float change = 0.0f;
-        if (report.lit) {
-            if (inner) change = gain_of(log_gain + grid + n, columns, label[grid + n]);
-            gain[grid + n] = change;
+        if (report.lit && inner) change = gain_of(log_gain + grid + n, columns, label[grid + n]);
+        if (room.side > 0) {
+            const float cell_px = report.cell_px;
+            const float x = report.corner_x_px + ((float)j + 0.5f) * cell_px;
+            const float y = report.corner_y_px + ((float)i + 0.5f) * cell_px;
+            const float free = beyond_still(room_at(room, distance, x, y), cell_px);
+            out = shortened(out, free);
+            change = finite_px(change) * faded_in(free, cell_px);
         }
+        soft[grid + n] = out;
+        if (report.lit) gain[grid + n] = change;
         const bool lit = report.lit && fabsf(change) >= report.quiet;
         if (lit || fabsf(out.x) >= STILL_PX * 0.7f || fabsf(out.y) >= STILL_PX * 0.7f) {
             extent = {min(extent.x, j), min(extent.y, i), min(extent.z, -j), min(extent.w, -i)};

@@ -55,13 +55,15 @@ static __device__ bool find_iris(
     return false;
 }
 
-// parameters, points_px to indices: of mesh_extend. regions, source: parameters and source of resample_box.
+// parameters, points_px to indices: of mesh_extend. regions, source: parameters and source of resample_box. rooms,
+// distances: of limit_offsets.
 // records: float32 [batch, MESH_OPENINGS_MAX, IRIS_NUMBERS], written. A block an opening.
 extern "C" __global__ void __launch_bounds__(IRIS_BLOCK) measure_irises(
     const MeshParameters* __restrict__ parameters, const float* __restrict__ points_px,
     const float* __restrict__ offset_px, const float* __restrict__ iod_px, const int* __restrict__ indices,
     const WarpReport* __restrict__ reports, const ResampleParameters* __restrict__ regions,
-    const unsigned char* __restrict__ source, float* __restrict__ records) {
+    const unsigned char* __restrict__ source, const RoomParameters* __restrict__ rooms,
+    const float* __restrict__ distances, float* __restrict__ records) {
     __shared__ float record[IRIS_NUMBERS];
     __shared__ int sums[2 * IRIS_BINS][4];
     __shared__ int found;
@@ -96,6 +98,12 @@ extern "C" __global__ void __launch_bounds__(IRIS_BLOCK) measure_irises(
         const float *upper = record + IRIS_HEAD, *lower = upper + IRIS_PLACES;
         const float open = lower[IRIS_PLACES / 2] - upper[IRIS_PLACES / 2];
         record[9] = ramp(open / record[5], IRIS_OPEN_FROM, IRIS_OPEN_TO);
+        const RoomParameters& room = rooms[blockIdx.z];
+        const float* distance = distances + (long long)ROOM_PLACES * blockIdx.z;
+        if (room.side > 0) {
+            const float ends_x = record[0] + record[2], ends_y = record[1] + record[3];
+            record[9] *= iris_room(room, distance, ends_x, ends_y, record[5]);
+        }
     }
     __syncthreads();
     if (!(record[9] > 0.0f)) {

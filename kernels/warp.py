@@ -1,4 +1,4 @@
-"""The warp on the device: displaced landmarks in, changed boxes out, in seven launches. Used by `gpu.graph`.
+"""The warp on the device: displaced landmarks in, changed boxes out, in eight launches. Used by `gpu.graph`.
 
 It computes what `RingedMesh.extend` and `CpuRenderer.render` of the CPU lane do, for a batch of faces.
 """
@@ -14,6 +14,7 @@ from rtfilter.kernels import blocks
 from rtfilter.kernels.cpu.resample import filter_weights
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
 from rtfilter.kernels.launch import batch_of, check_memory, whole
+from rtfilter.kernels.room import LIMIT_BLOCK, RoomEdit
 from rtfilter.kernels.skin import SKIN_BLOCK, SKIN_BLOCKS, SKIN_NUMBERS, SKIN_TEXELS, SkinEdit, SkinTable
 from rtfilter.kernels.topology import MESH_BLOCK, MESH_OPENINGS_MAX, MESH_VERTICES_MAX, MeshTopology
 
@@ -60,12 +61,15 @@ class Warp:
         """Uploads the constant tables, and waits for the stream. skins: default a table without maps."""
         self.batch = batch
         self._moved: tuple[DeviceArray, DeviceArray, DeviceArray] | None = None
+        self._rooms: tuple[DeviceArray, DeviceArray]
         self._skins = skins or SkinTable(device, stream, 1)
         self._no_skin = SkinEdit(
             device.empty(batch, np.int32),
             device.empty((batch, SKIN_NUMBERS), np.float32),
             device.empty((batch, mesh.landmark_count), np.float32),
         )
+        self._no_room = RoomEdit.none(device, batch)
+        self._limited = device.empty((batch, mesh.landmark_count, 2), np.float32)
         self._lights = device.empty(batch, blocks.SKIN_LIGHT)
         self._texture = device.empty((batch, SKIN_TEXELS), np.float32)
         self._log_gain = device.empty((batch, GRID_CELLS), np.float32)
@@ -96,6 +100,7 @@ class Warp:
         fewer.reports = self.reports.part(0, batch, blocks.REPORT)
         fewer._mesh = self._mesh.part(0, batch, blocks.MESH)
         fewer._no_skin = self._no_skin.for_fewer(batch)
+        fewer._no_room = self._no_room.for_fewer(batch)
         return fewer
 
     def find_flow(
@@ -106,6 +111,7 @@ class Warp:
         iod_px: DeviceArray,
         soften: DeviceArray,
         skin: SkinEdit | None = None,
+        room: RoomEdit | None = None,
     ) -> None:
         """The softened backward flow of displaced landmarks, the skin's gain, and the box of what changes.
 
@@ -117,6 +123,7 @@ class Warp:
             iod_px: float32 [B].
             soften: SOFTEN [B].
             skin: default none.
+            room: default unlimited.
         """
         batch, count = self.batch, self._landmark_count
         check_memory("points_px", points_px, np.float32, (batch, count, 3))
@@ -125,17 +132,22 @@ class Warp:
         check_memory("soften", soften, blocks.SOFTEN, (batch,))
         skin = skin or self._no_skin
         skin.check(batch, count)
+        room = room or self._no_room
+        room.check(batch)
+        rooms = (room.rooms, room.distances)
         landmarks, block = np.int32(count), (SKIN_BLOCK, 1, 1)
         edit = (skin.persons, *self._skins.arrays, skin.offset, skin.gain_log, landmarks)
         stream.launch("add_maps", (SKIN_BLOCKS, 1, batch), block, *edit, self._texture, self._lights)
+        grid, asked = (whole(count, LIMIT_BLOCK), 1, batch), (points_px, offset_px, iod_px)
+        stream.launch("limit_offsets", grid, (LIMIT_BLOCK, 1, 1), *rooms, *asked, landmarks, self._limited)
         found = (self._vertices, self._flows, self.reports)
-        self._moved = moved = (points_px, offset_px, iod_px)
+        self._moved, self._rooms = (points_px, self._limited, iod_px), rooms
         stream.launch(
             "mesh_extend",
             (1, 1, batch),
             (MESH_BLOCK, 1, 1),
             self._mesh,
-            *moved,
+            *self._moved,
             self._lights,
             self._indices,
             *found,
@@ -148,7 +160,7 @@ class Warp:
         lit = (self._lights, self._texture, self._uv, skin.gain_log, landmarks, self._log_gain)
         stream.launch("interpolate_flow", grid, block, self.reports, *shown, *lit)
         grids = (self._flow, self._labels, self.soft, self._log_gain, self.gain)
-        stream.launch("soften_flow", grid, block, soften, self.reports, *grids)
+        stream.launch("soften_flow", grid, block, soften, self.reports, *grids, *rooms)
 
     def resample(
         self, stream: Stream, parameters: DeviceArray, source: DeviceArray, changed: DeviceArray
@@ -166,7 +178,7 @@ class Warp:
         check_memory("changed", changed, np.uint8)
         if self._moved is None:
             raise ValueError("resample: find_flow comes first")
-        shown = (self._indices, self.reports, parameters, source, self._irises)
+        shown = (self._indices, self.reports, parameters, source, *self._rooms, self._irises)
         grid, block = (1, self._opening_count, self.batch), (IRIS_BLOCK, 1, 1)
         stream.launch("measure_irises", grid, block, self._mesh, *self._moved, *shown)
         irises = (self._irises, np.int32(self._opening_count))

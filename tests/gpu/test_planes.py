@@ -163,6 +163,7 @@ def test_what_the_graph_holds(runtime: HostRuntime, demo: list[Frame]) -> None:
     assert painting == [
         "launch rgb_from_yuv",
         "launch add_maps",
+        "launch limit_offsets",
         "launch mesh_extend",
         "launch rasterise_flow",
         "launch interpolate_flow",

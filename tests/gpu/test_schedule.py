@@ -121,6 +121,7 @@ def test_the_graph_is_recorded_once_for_a_size(runtime: HostRuntime, watch: Watc
         "call",
         "launch carry_back",
         "launch add_maps",
+        "launch limit_offsets",
         "launch mesh_extend",
         "launch rasterise_flow",
         "launch interpolate_flow",

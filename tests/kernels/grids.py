@@ -67,6 +67,7 @@ class Grids:
         self.soft = bench.empty((batch, GRID_CELLS, 2), np.float32)
         self.labels = bench.empty((batch, GRID_CELLS), np.uint8)
         # Nothing is lit: of these, nothing is read.
+        self.free = (bench.empty(batch, blocks.ROOM), bench.empty(1, np.float32))
         self.dark = (bench.empty(batch, blocks.SKIN_LIGHT), *(bench.empty(1, np.float32) for _ in range(3)))
 
     def draw(
@@ -122,9 +123,8 @@ class Grids:
         dark = (*self.dark, np.int32(0), self.dark[1])
         launch("interpolate_flow", grid, threads, heads, put, drawn, triangles, *memory, *dark)
         softens = bench.put(np.repeat(soften, batch))
-        launch(
-            "soften_flow", grid, threads, softens, heads, self.flow, self.labels, self.soft, *self.dark[1:3]
-        )
+        grids = (self.flow, self.labels, self.soft, *self.dark[1:3])
+        launch("soften_flow", grid, threads, softens, heads, *grids, *self.free)
         bench.stream.wait()
         made = []
         for n, one in enumerate(heaps):

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from rtfilter.face.deform import Room
 from rtfilter.face.skin import SkinMaps
 from rtfilter.kernels import blocks
+from rtfilter.kernels.room import ROOM_PLACES, RoomEdit, put_room
 from rtfilter.kernels.skin import SkinEdit, SkinTable
 from rtfilter.kernels.warp import MeshTopology, Warp
 from tests.host_gpu.device import HostDevice, HostDeviceArray, HostStream
@@ -101,6 +103,13 @@ class Skin:
         return SkinEdit(bench.put(np.ones(1, np.int32)), *(bench.put(part) for part in numbers))
 
 
+def room_on(bench: Bench, room: Room) -> RoomEdit:
+    """Of one face."""
+    rooms, distances = np.zeros(1, blocks.ROOM), np.full((1, ROOM_PLACES), np.nan, np.float32)
+    put_room(rooms[0], distances[0], room.distance, room.room_from_picture)
+    return RoomEdit(bench.put(rooms), bench.put(distances))
+
+
 class Warped:
     """One face through the warp's kernels: the report, the soft flow, and the picture with its box pasted."""
 
@@ -114,6 +123,7 @@ class Warped:
         iod_px: float,
         region: Box | None = None,
         skin: Skin | None = None,
+        room: Room | None = None,
     ) -> None:
         height, width = rgb.shape[:2]
         x0, y0, x1, y1 = region or (0, 0, width, height)
@@ -127,7 +137,8 @@ class Warped:
         resample = block(blocks.RESAMPLE, source_pitch=pitch, changed_pitch=pitch, **where)
         moved = (bench.put(points_px[None]), bench.put(offset_px[None]), bench.put(np.float32([iod_px])))
         edit = None if skin is None else skin.on(bench, table)
-        warp.find_flow(bench.stream, *moved, bench.put(soften), edit)
+        rooms = None if room is None else room_on(bench, room)
+        warp.find_flow(bench.stream, *moved, bench.put(soften), edit, rooms)
         warp.resample(bench.stream, bench.put(resample), bench.put(source), changed)
         bench.stream.wait()
         self.vertices, self.flows = warp._vertices.array[0], warp._flows.array[0]

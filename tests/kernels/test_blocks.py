@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from rtfilter.face.skin import GAIN_MAX
-from rtfilter.kernels import blocks, launch, skin, source, topology, warp
+from rtfilter.kernels import blocks, launch, room, skin, source, topology, warp
 from rtfilter.kernels.cpu import iris, paint_row, rasterise, resample
+from rtfilter.kernels.cpu import room as cpu_room
 from rtfilter.render import cpu, gain
 from tests.host_gpu import build as host_build
 
@@ -51,7 +52,7 @@ def test_the_compiled_structs_lie_as_the_types(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [launch, warp, topology, skin, resample, paint_row, iris],
+    [launch, warp, topology, skin, room, cpu_room, resample, paint_row, iris],
     ids=lambda module: module.__name__,
 )
 def test_constants_have_the_same_names_and_values(module: object) -> None:
