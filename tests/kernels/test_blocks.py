@@ -69,6 +69,8 @@ def test_constants_have_the_same_names_and_values(module: object) -> None:
         topology: {"MESH_BLOCK", "MESH_VERTICES_MAX", "MESH_OVAL_MAX", "MESH_LOOPS_MAX", "MESH_OPENINGS_MAX",
                    "MESH_RIM_MAX"},
         skin: {"SKIN_BLOCK", "SKIN_MAPS_MAX", "SKIN_SIDE_MAX", "SKIN_NUMBERS", "SKIN_TEXELS"},
+        room: {"LIMIT_BLOCK", "ROOM_SIDE_MAX", "ROOM_PLACES"},
+        cpu_room: {"SLOPE", "STILL_CELLS", "STILL_MORE_PX", "FADE_CELLS", "IRIS_FADE_RADII"},
         resample: {"PHASES"},
         paint_row: {"PHASES", "PHASE_BITS"},
         iris: {"IRIS_HEAD", "IRIS_PLACES", "IRIS_BINS", "IRIS_PROFILE", "IRIS_NUMBERS", "IRIS_REACH",

@@ -81,6 +81,7 @@ def test_the_limit_is_the_cpu_lanes(
         apart = np.abs(got.rgb.astype(int) - want.rgb).max(2)
         # Measured: one grey level, in one pixel of 5000, where a sum's rounding falls on a half.
         assert apart.max() <= 1
+        assert apart.max() <= 1
         assert (apart > 0).mean() < 1e-3
         free = warped(bench, mesh, frame, replace(edit, room=None))
         assert (np.abs(free.rgb.astype(int) - want.rgb).max(2) > 2).mean() > 0.003, "without room it differs"
