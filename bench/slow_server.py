@@ -14,7 +14,7 @@ from rtfilter.controls import Controls
 from rtfilter.filter import FaceFilter, StepResult
 from rtfilter.frame import Frame
 from rtfilter.gpu.lane import People
-from rtfilter.serve.app.pipeline import FilterPool
+from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.app.server import Server, make_app
 from rtfilter.serve.gate.options import ServeOptions
 

@@ -25,6 +25,7 @@ from rtfilter.system.process import MadeHere
 from rtfilter.tracking.base import Tracker
 
 if TYPE_CHECKING:
+    from rtfilter.profiles.live import ProfiledLane
     from rtfilter.profiles.profile import Profile
 
 __all__ = ["FaceFilter", "PersonReport", "StepReport", "StepResult"]
@@ -82,7 +83,12 @@ class FaceFilter:
             face_model = face_model.with_editor(named_editor(editor))
         on_cpu = partial(CpuLane, tracker, face_model, fade_s, faces=self.faces)
         opened = open_lane(choice, on_cpu, face_model, fade_s, notify, self.faces)
-        self._lane = opened if profile is None else profile.worn_on(opened, face_model, notify, self.faces)
+        self._model, self._notify = face_model, notify
+        self._lane = self._bare = opened
+        self._profile: Profile | None = None
+        self._worn: ProfiledLane | None = None
+        if profile is not None:
+            self.wear(profile)
         self._closed = False
         self._made = MadeHere("this FaceFilter, which works on a GPU,")
         self._time = TimeWatch()
@@ -142,6 +148,26 @@ class FaceFilter:
         if not isinstance(skin, SkinMaps | None):
             raise UsageError(f"expected SkinMaps, got {type(skin).__name__}: read them by SkinMaps.from_npz")
         self._lane.use_skin(skin or SkinMaps.builtin())
+
+    @property
+    def profile(self) -> Profile | None:
+        """Whose skin is painted."""
+        return self._profile
+
+    @property
+    def own_skin(self) -> bool:
+        """Whether the profile's skin is painted: False without one, and while somebody else is seen."""
+        return self._worn is not None and self._worn.own
+
+    def wear(self, profile: Profile | None) -> None:
+        """Paint this person's skin from the next frame on; None: the built-in maps."""
+        if self._worn is not None:
+            self._bare.use_skin(SkinMaps.builtin())
+        self._profile = profile
+        self._worn = (
+            None if profile is None else profile.worn_on(self._bare, self._model, self._notify, self.faces)
+        )
+        self._lane = self._worn or self._bare
 
     def reset(self) -> None:
         """Forget the face, its neutral and the smoothing, as if the stream started anew."""

@@ -13,17 +13,15 @@ from rtfilter.cli.output import refuse_existing
 from rtfilter.cli.passphrase import seal_for
 from rtfilter.cli.terminal import InterruptedJob, ProgressBar, StatusLine, notify, report_interruption
 from rtfilter.errors import DeviceError, UsageError
-from rtfilter.profiles.gather import Gathering, Progress
+from rtfilter.profiles.gather import Gathering, Progress, near_faces
 from rtfilter.profiles.guide import PROMPTS
-from rtfilter.profiles.profile import Profile, load_profile, made_of
+from rtfilter.profiles.profile import Profile, load_profile, made_and_kept
 from rtfilter.profiles.report import Quality
 from rtfilter.profiles.store import ProfileStore, check_name, check_new_name
 from rtfilter.sources.base import Source, is_live
 
 # Of a video; a camera gives its newest picture whenever there is time for one.
 FRAMES_A_S = 10.0
-# A second face that is smaller than this share of the larger one is somebody in the background.
-OTHER_SHARE = 0.4
 READ_S = 5.0
 
 
@@ -82,10 +80,7 @@ def _enrol(arguments: argparse.Namespace) -> int:
     gathering.require_enough()
     if not arguments.quiet:
         notify(f"learning from {len(gathering.samples)} pictures")
-    problems = {problem.value: count for problem, count in gathering.problems.most_common()}
-    profile = made_of(name, gathering.samples, gathering.unwrapper.mask, model, problems)
-    path = store.write(name, profile.header(), profile.to_bytes())
-    store.forget_parts(name)
+    profile, path = made_and_kept(gathering, store, name, model)
     if not arguments.quiet:
         use = f"rtfilter cam --profile {name}{' --passphrase' if store.encrypts else ''}"
         print("\n".join([*profile.quality.lines(), f"kept in {path}; use it: {use}"]))
@@ -93,9 +88,7 @@ def _enrol(arguments: argparse.Namespace) -> int:
 
 
 def _kept(gathering: Gathering) -> str:
-    if gathering.kept_s == 0.0:
-        return "nothing of this enrolment is kept"
-    return f"{gathering.kept_s:.0f} s were gathered and are kept: the same command goes on from there"
+    return gathering.kept + (": the same command goes on from there" if gathering.kept_s else "")
 
 
 def _watch(source: Source, tracker: Any, gathering: Gathering, *, guided: bool, quiet: bool) -> None:
@@ -113,17 +106,11 @@ def _watch(source: Source, tracker: Any, gathering: Gathering, *, guided: bool, 
                 continue
             last_s = time_s
             faces = [found.points_px for found in tracker.track_all(frame, 2)]
-            progress = gathering.step(frame.rgb, _near(faces), time_s)
+            progress = gathering.step(frame.rgb, near_faces(faces), time_s)
             if isinstance(line, _Guide):
                 line.show(progress)
             if progress.done:
                 return
-
-
-def _near(faces: list[Any]) -> list[Any]:
-    """The landmarks of the largest face, and of those that are not much smaller."""
-    widths = [float(face[:, 0].max() - face[:, 0].min()) for face in faces]
-    return [face for face, width in zip(faces, widths, strict=True) if width >= OTHER_SHARE * max(widths)]
 
 
 class _Guide(StatusLine):

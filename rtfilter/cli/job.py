@@ -105,7 +105,7 @@ class RecordedFilter:
         self._filter = FaceFilter(lane=lane, editor=editor, profile=profile, fade_s=fade_s, notify=notify)
         self._timings = StageTimings(KEPT_FRAMES)
         self.frames = self.with_face = self.changed = 0
-        self.reset, self.close = self._filter.reset, self._filter.close
+        self.reset, self.close, self.wear = self._filter.reset, self._filter.close, self._filter.wear
 
     def step(self, frame: Frame, controls: Controls) -> StepResult:
         """Filter one frame."""
@@ -120,6 +120,16 @@ class RecordedFilter:
     def lane(self) -> dict[str, str]:
         """Name of the lane in use, and why it is this one."""
         return {"name": self._filter.lane, "why": self._filter.lane_why}
+
+    @property
+    def profile(self) -> Profile | None:
+        """See `FaceFilter.profile`."""
+        return self._filter.profile
+
+    @property
+    def own_skin(self) -> bool:
+        """See `FaceFilter.own_skin`."""
+        return self._filter.own_skin
 
     def counts(self) -> dict[str, Any]:
         """The counts of frames, and percentiles in milliseconds by stage."""

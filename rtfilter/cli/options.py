@@ -201,6 +201,12 @@ def security_options(parser: Parser) -> None:
         metavar="192.0.2.0/24",
         help="a network that media may be exchanged with; `any` for all",
     )
+    group.add_argument(
+        "--profiles",
+        action=argparse.BooleanOptionalAction,
+        help="let whoever has the link use the profiles of `rtfilter enroll`, and enrol (default: only on "
+        "this machine, without the three options above)",
+    )
 
 
 def judge_options(parser: Parser) -> None:

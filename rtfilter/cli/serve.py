@@ -30,7 +30,7 @@ from rtfilter.system.threads import stop_on_signals
 if TYPE_CHECKING:
     from rtfilter.profiles.profile import Profile
     from rtfilter.serve.app.cam_panel import CamPanel, Job
-    from rtfilter.serve.app.pipeline import FilterPool
+    from rtfilter.serve.app.pool import FilterPool
     from rtfilter.serve.gate.options import ServeOptions
 
 # The longest wait of the event loop's thread for the interpreter, while a filter's thread runs Python.
@@ -117,6 +117,7 @@ def options_of(arguments: argparse.Namespace) -> ServeOptions:
         bitrate_bps=round(arguments.bitrate * 1000),
         limits=limits,
         controls=controls_for(settings),
+        profiles=arguments.profiles,
     )
 
 
@@ -167,7 +168,7 @@ async def _serve(
 
     if stop.told:  # the rest takes another second to load
         return False
-    from rtfilter.serve.app.pipeline import FilterPool
+    from rtfilter.serve.app.pool import FilterPool
     from rtfilter.serve.app.server import Server, make_app
 
     def show(line: str) -> None:
@@ -178,9 +179,9 @@ async def _serve(
         return False
     # A session's filter, and one that is loaded ahead.
     shared = replace(lane, streams=options.limits.sessions + 1)
-    pool = FilterPool(partial(FaceFilter, lane=shared, editor=editor, profile=profile))
+    pool = FilterPool(partial(FaceFilter, lane=shared, editor=editor))
     folder = presets_dir()
-    app = make_app(options, presets=load_presets(folder), presets_folder=folder, pool=pool)
+    app = make_app(options, presets=load_presets(folder), presets_folder=folder, pool=pool, profile=profile)
     server = Server(options, app, show)
     await server.start()
     settling = asyncio.create_task(_settle(pool))
@@ -215,7 +216,7 @@ def leave_out_of_collection() -> None:
     gc.freeze()
 
 
-def make_panel(arguments: argparse.Namespace, controls: Controls) -> CamPanel:
+def make_panel(arguments: argparse.Namespace, controls: Controls, profile: Profile | None) -> CamPanel:
     """The panel of `rtfilter cam --panel`, for this machine alone; it does not serve yet.
 
     Raises MissingExtraError without the `serve` extra, UsageError for a token that is none.
@@ -228,7 +229,7 @@ def make_panel(arguments: argparse.Namespace, controls: Controls) -> CamPanel:
     options = ServeOptions(port=arguments.port, token=token_of(arguments), controls=controls)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     folder = presets_dir()
-    return CamPanel(options, load_presets(folder), LiveControls(controls), folder)
+    return CamPanel(options, load_presets(folder), LiveControls(controls), folder, profile)
 
 
 def open_panel(panel: CamPanel, job: Job, arguments: argparse.Namespace) -> None:

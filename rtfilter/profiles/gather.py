@@ -1,11 +1,12 @@
 """An enrolment while it runs: frames in, samples kept, also on the disk; what to do now out.
 
-Called by `cli.enroll`. Time is an argument; sources and trackers are its caller's.
+Called by `cli.enroll` and `serve`. Time is an argument; sources and trackers are its caller's.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,8 @@ SAMPLE_S, LIVE_SAMPLE_S = 0.08, 0.16
 PART_S: Final = 5.0  # how much an interruption costs at most
 LEAST_S: Final = 5.0  # of usable face: less cannot be learned from
 LONGEST_GAP_S: Final = 0.5  # a pause between two usable frames counts this much at most
+# A second face that is smaller than this share of the larger one is somebody in the background.
+OTHER_SHARE: Final = 0.4
 # A problem is told once it was there in so many of the last frames.
 TOLD_AFTER: Final = 8
 
@@ -53,13 +56,19 @@ class Gathering:
     """Samples of one person, kept in `store` under `name` every PART_S seconds, and taken up from there.
 
     store: None keeps nothing on the disk. seconds: how much usable face is wanted. notify: one line, of what
-    was taken up, or could not be written.
+    was taken up, or could not be written. anew: how its caller begins anew, for that line.
     """
 
     def __init__(
-        self, store: ProfileStore | None, name: str, seconds: float, model: MorphableModel, notify: Notify
+        self,
+        store: ProfileStore | None,
+        name: str,
+        seconds: float,
+        model: MorphableModel,
+        notify: Notify,
+        anew: str = "interrupt, and begin anew with --fresh",
     ) -> None:
-        self._store, self._name, self._notify = store, name, notify
+        self._store, self._name, self._notify, self._anew = store, name, notify, anew
         self._wanted = seconds
         self._every_s = SAMPLE_S if store is None else LIVE_SAMPLE_S
         self._fit = FaceFit(model)
@@ -86,7 +95,7 @@ class Gathering:
             self._seconds = self._sampled_s = self._written_s = self._kept_s = self.samples[-1].time_s
             self._notify(
                 f"taking up again what was gathered for {self._name}: {self._seconds:.0f} s. Is that "
-                "somebody else? Then interrupt, and begin anew with --fresh"
+                f"somebody else? Then {self._anew}"
             )
         if damaged:
             self._notify(f"{damaged} damaged parts of what was gathered are left out")
@@ -163,6 +172,13 @@ class Gathering:
             self._kept_s = self._seconds
         self._written_s = self._seconds
 
+    @property
+    def kept(self) -> str:
+        """What stays of it when it ends now, in words."""
+        if self._kept_s == 0.0:
+            return "nothing of this enrolment is kept"
+        return f"{self._kept_s:.0f} s were gathered and are kept"
+
     def require_enough(self) -> None:
         """Raises InputError where too little can be learned from, with the most usual reason."""
         if self._seconds >= LEAST_S and len(self.samples) >= LEAST_SAMPLES:
@@ -173,5 +189,11 @@ class Gathering:
         )
         raise InputError(
             f"only {self._seconds:.1f} s of the face can be learned from, expected at least {LEAST_S:.0f} s"
-            f": {reason or 'the video is too short'}. Mend that and run the same command again"
+            f": {reason or 'the video is too short'}. Mend that and try again"
         )
+
+
+def near_faces(faces_px: Sequence[F32]) -> list[F32]:
+    """The landmarks [478, 3] of the largest face, and of those that are not much smaller."""
+    widths = [float(face[:, 0].max() - face[:, 0].min()) for face in faces_px]
+    return [face for face, width in zip(faces_px, widths, strict=True) if width >= OTHER_SHARE * max(widths)]

@@ -1,4 +1,4 @@
-"""A picture of what a profile's maps do, beside the built-in ones. Called by `cli.enroll`."""
+"""A picture of what a profile's maps do, beside the built-in ones. Called by `cli.enroll` and `serve`."""
 
 from __future__ import annotations
 
@@ -48,14 +48,18 @@ def write_preview(profile: Profile, path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}")
-    rgb = preview(profile)
-    done, data = cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    data = encoded_preview(profile, suffix)
     try:
-        if not done:
-            raise OSError(0, "the picture cannot be encoded")
-        write_atomically(path, data.tobytes(), private=True)
+        write_atomically(path, data, private=True)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def encoded_preview(profile: Profile, suffix: str) -> bytes:
+    """`preview` as the bytes of a file with this suffix."""
+    done, data = cv2.imencode(suffix, cv2.cvtColor(preview(profile), cv2.COLOR_RGB2BGR))
+    assert done, suffix
+    return data.tobytes()
 
 
 def _face(profile: Profile, model: MorphableModel, skin: SkinMaps, offset: npt.NDArray[np.float64]) -> U8:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
@@ -25,6 +26,7 @@ from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SIDE_MAX, SkinMaps
 from rtfilter.gpu.lane import Lane
 from rtfilter.profiles.fit import fit_textures
+from rtfilter.profiles.gather import Gathering
 from rtfilter.profiles.live import ProfiledLane, Worn
 from rtfilter.profiles.report import Quality, quality_of
 from rtfilter.profiles.samples import Sample, refitted
@@ -61,7 +63,7 @@ class Profile:
 
     def worn_on(
         self, lane: Lane, model: MorphableModel, notify: Notify | None = None, faces: int = 1
-    ) -> Lane:
+    ) -> ProfiledLane:
         """The lane with this person's skin; see `live.ProfiledLane`. notify: default the log."""
         own = Worn(self.name, self.skin, self.neutral_iod, self.texture, self.weight)
         return ProfiledLane(lane, own, model, notify or _log.warning, faces)
@@ -128,6 +130,30 @@ def made_of(
     return Profile(
         name, fitted.skin, neutral.astype(np.float32), fitted.neutral, fitted.weight, created, quality
     )
+
+
+def made_and_kept(
+    gathering: Gathering, store: ProfileStore, name: str, model: MorphableModel
+) -> tuple[Profile, Path]:
+    """The profile of what was gathered, and its file; what was gathered is then forgotten. Takes seconds.
+
+    Raises InputError where too little can be learned from, and OutputError.
+    """
+    gathering.require_enough()
+    problems = {problem.value: count for problem, count in gathering.problems.most_common()}
+    profile = made_of(name, gathering.samples, gathering.unwrapper.mask, model, problems)
+    path = store.write(name, profile.header(), profile.to_bytes())
+    store.forget_parts(name)
+    return profile, path
+
+
+def quality_in(content: bytes) -> Quality | None:
+    """The quality report in a profile's content, without the rest; None where there is none."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return Quality.from_dict(json.loads(archive["about"].tobytes()))
+    except _DAMAGE:
+        return None
 
 
 def load_profile(store: ProfileStore, name: str) -> Profile:

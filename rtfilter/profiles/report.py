@@ -54,6 +54,11 @@ class Quality:
         """Keys of the prompts that were hardly shown."""
         return [key for key, share in self.coverage.items() if share < SHOWN]
 
+    @property
+    def shown(self) -> int:
+        """How many prompts were shown."""
+        return len(self.coverage) - len(self.missing)
+
     def lines(self) -> list[str]:
         """The report for people."""
         shown = ", ".join(f"{key} {share:.0%}" for key, share in self.coverage.items())

@@ -233,5 +233,5 @@ def _write(path: Path, data: bytes) -> None:
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written: {error.strerror or error}. Free some space or mend "
-            "the folder's permissions, then run the same command again"
+            "the folder's permissions, then try again"
         ) from error

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 _PREFIX = "rtfilter-"
+BACKGROUND_NICE = 10
 
 
 def caught(action: Callable[[], object]) -> BaseException | None:
@@ -33,6 +34,13 @@ def start_thread(name: str, target: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=target, name=f"{_PREFIX}{name}", daemon=True)
     thread.start()
     return thread
+
+
+def give_way() -> None:
+    """Let other threads go before this one from now on, where the system can do that (Linux)."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICE)
 
 
 def end_process(code: int) -> int:

@@ -21,7 +21,8 @@ from rtfilter.colour import planes_of
 from rtfilter.controls import Controls
 from rtfilter.filter import StepReport, StepResult
 from rtfilter.frame import Frame
-from rtfilter.serve.app.pipeline import FilterPool
+from rtfilter.profiles.profile import Profile
+from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.app.server import SESSIONS, Server, make_app
 from rtfilter.serve.app.sessions import Sessions
 from rtfilter.serve.gate.options import Limits, ServeOptions
@@ -45,6 +46,11 @@ class PaintingFilter:
         self.error: Exception | None = None
         self.resets = 0
         self.closed = 0
+        self.profile: Profile | None = None
+        self.own_skin = True
+
+    def wear(self, profile: Profile | None) -> None:
+        self.profile = profile
 
     def step(self, frame: Frame, controls: Controls) -> StepResult:
         if self.error is not None:

@@ -15,7 +15,7 @@ from aiortc.mediastreams import MediaStreamTrack
 
 from rtfilter.bench.webrtc_camera import StampArea, StampedCamera
 from rtfilter.controls import Controls
-from rtfilter.serve.app.pipeline import FilterPool
+from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.gate.options import Limits, ServeOptions
 from tests.fakes.serving import (
     TOKEN,

@@ -10,7 +10,7 @@ import pytest
 
 from rtfilter.errors import GpuError, UsageError
 from rtfilter.serve.app import server
-from rtfilter.serve.app.pipeline import FilterPool
+from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.gate.options import ServeOptions
 from tests.fakes.live import GUARD_S
 from tests.fakes.serving import PaintingFilter

@@ -12,7 +12,7 @@ import pytest
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.controls import Controls
-from rtfilter.serve.app.pipeline import FilterPool
+from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.stream import Stream
 from rtfilter.serve.gate.options import Limits

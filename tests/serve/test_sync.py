@@ -11,7 +11,7 @@ import av
 import numpy as np
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from rtfilter.serve.app.pipeline import FilterPool
+from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.rtc.tuning import tune_receiver
 from tests.fakes.serving import Camera, PaintingFilter, grey_picture, luma, serving, visiting
 

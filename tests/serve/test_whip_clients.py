@@ -15,7 +15,7 @@ from aiortc.mediastreams import MediaStreamTrack
 
 from rtfilter.bench.webrtc_camera import Stamp, StampArea, demo_pictures
 from rtfilter.controls import Controls
-from rtfilter.serve.app.pipeline import FilterPool
+from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.gate.options import Limits, ServeOptions
 from rtfilter.serve.rtc.pictures import copy_of
 from rtfilter.sources.demo import DemoSource

@@ -10,8 +10,9 @@ from aiohttp import WSMsgType, web
 from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
 from rtfilter.serve.app.messages import LONGEST_MESSAGE, MessageBudget, merged, parse_object
 from rtfilter.serve.app.preset_store import PresetStore
-from rtfilter.serve.app.session import Json, Session
+from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.sessions import Sessions
+from rtfilter.serve.app.shapes import Json
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.serve.gate.sdp_offer import checked_offer
@@ -59,6 +60,7 @@ class Api:
                 "intensity_max": INTENSITY_MAX,
                 "presets": self._presets.describe(),
                 "presets_can_be_saved": self._presets.folder is not None,
+                "profiles": self._options.offers_profiles,
                 "limits": {
                     "width_px": limits.width_px,
                     "height_px": limits.height_px,

@@ -23,10 +23,12 @@ from rtfilter.errors import DeviceError, UsageError
 from rtfilter.filter import StepResult
 from rtfilter.frame import Frame
 from rtfilter.presets import Preset
+from rtfilter.profiles.profile import Profile
 from rtfilter.serve.app.messages import LiveControls, parse_object
 from rtfilter.serve.app.pipeline import Filtered, face_box
 from rtfilter.serve.app.server import Server, make_app
 from rtfilter.serve.app.session import Session
+from rtfilter.serve.app.wearing import LiveProfile, Wearer
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.sources.capture import list_cameras
@@ -73,7 +75,10 @@ class Job(Protocol):
 
 
 class CamPanel:
-    """Serves the panel of one job, which calls `next_controls` before every frame."""
+    """Serves the panel of one job, which calls `next_controls` before every frame.
+
+    profile: whose own skin is painted at first. face_filter: the job's, for profiles that are chosen here.
+    """
 
     def __init__(
         self,
@@ -81,15 +86,23 @@ class CamPanel:
         presets: Mapping[str, Preset],
         controls: LiveControls,
         presets_folder: Path | None = None,
+        profile: Profile | None = None,
+        profiles_folder: Path | None = None,
     ) -> None:
         self._controls = controls
+        self._profile = LiveProfile(profile)
+        self.face_filter: Wearer | None = None
         self._applied_seq: int | None = None
         # A result, when it was done, and the number of the last message in its controls.
         self._results: Latest[tuple[StepResult, int, int | None]] = Latest()
         self._started: Future[str] = Future()
         self._thread: threading.Thread | None = None
         app = make_app(
-            options, presets=presets, presets_folder=presets_folder, own_session=self._make_session
+            options,
+            presets=presets,
+            presets_folder=presets_folder,
+            own_session=self._make_session,
+            profiles_folder=profiles_folder,
         )
         app.router.add_get("/api/cameras", self._list)
         app.router.add_put("/api/sessions/cam/camera", self._switch)
@@ -97,6 +110,9 @@ class CamPanel:
 
     def next_controls(self) -> Controls:
         """The controls for the next frame; for the filter's thread."""
+        if self.face_filter is not None:
+            self._profile.look(self.face_filter)
+            self._profile.dress(self.face_filter)
         controls, self._applied_seq = self._controls.newest
         return controls
 
@@ -143,7 +159,7 @@ class CamPanel:
             await self._server.stop()
 
     def _make_session(self, presets: Mapping[str, Preset]) -> Session:
-        self._session = Session(SESSION, SESSION, self._controls, presets)
+        self._session = Session(SESSION, SESSION, self._controls, presets, profile=self._profile)
         self._session.set_paused = self._set_paused
         return self._session
 

@@ -15,7 +15,8 @@ from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
 from rtfilter.serve.app.messages import MessageBudget
-from rtfilter.serve.app.session import Json, Session
+from rtfilter.serve.app.session import Session
+from rtfilter.serve.app.shapes import Json
 from rtfilter.serve.app.stream import Stream
 from rtfilter.serve.gate.networks import AllowedNetworks
 from rtfilter.serve.gate.options import ServeOptions

@@ -1,4 +1,4 @@
-"""`FilterPipeline`: a thread that filters a stream's newest picture. `FilterPool`: filters to borrow.
+"""`FilterPipeline`: a thread that filters a stream's newest picture, with a filter that it borrows.
 
 Called by `stream` and `rtfilter.aiortc`.
 """
@@ -6,17 +6,17 @@ Called by `stream` and `rtfilter.aiortc`.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import av
 import numpy as np
 
-from rtfilter.errors import GpuError, UsageError
 from rtfilter.filter import FaceFilter, StepReport
 from rtfilter.pipeline import FrameWorker
 from rtfilter.serve.app.messages import LiveControls
+from rtfilter.serve.app.pool import FilterPool
+from rtfilter.serve.app.wearing import LiveProfile
 from rtfilter.serve.rtc.pictures import as_420, frame_of, picture_like, picture_of
 from rtfilter.system.arrays import U8
 from rtfilter.system.clock import Clock, StageTimings, monotonic_ns
@@ -74,63 +74,6 @@ class Filtered:
         return self.face_box is not None
 
 
-class FilterPool:
-    """Filters kept loaded, lent to streams from any thread: loading one takes a second.
-
-    spares: how many unused ones are kept; further ones are closed. The default is as many as there may be
-        streams, so that none waits for its filter.
-    """
-
-    def __init__(self, make: Callable[[], FaceFilter] = FaceFilter, spares: int = 16) -> None:
-        self._make = make
-        self._spares = spares
-        self._idle: list[FaceFilter] = []
-        self._changing = threading.Lock()
-        self._closed = False
-
-    @property
-    def idle(self) -> int:
-        return len(self._idle)
-
-    def warm_up(self) -> None:
-        """Load one ahead; takes a second or, after an installation, ten."""
-        self.give_back(self._make())
-
-    def take(self) -> FaceFilter:
-        """A filter without memory of a face. Raises UsageError once closed, and what loading one raises."""
-        with self._changing:
-            if self._closed:
-                raise UsageError("the server is stopping: connect again when it is back")
-            if self._idle:
-                return self._idle.pop()
-        return self._make()
-
-    def give_back(self, face_filter: FaceFilter, error: BaseException | None = None) -> None:
-        """Return a filter, to be lent again or closed.
-
-        error: what it failed with. It is closed then, and after a GpuError so are the idle ones.
-        """
-        if error is None:
-            face_filter.reset()
-        with self._changing:
-            keep = error is None and not self._closed and len(self._idle) < self._spares
-            unusable = [] if keep else [face_filter]
-            if keep:
-                self._idle.append(face_filter)
-            elif isinstance(error, GpuError):
-                unusable, self._idle = [face_filter, *self._idle], []
-        for each in unusable:
-            each.close()
-
-    def close(self) -> None:
-        """Close the unused filters, and the lent ones when they come back."""
-        with self._changing:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for face_filter in idle:
-            face_filter.close()
-
-
 class FilterPipeline:
     """A thread that filters the newest picture submitted; older ones are dropped.
 
@@ -140,6 +83,7 @@ class FilterPipeline:
         card: RGB picture that is shown while `paused`.
         silent_s: without a picture for so long, the filter goes back to the pool until the next one; a peer
             that vanished is noticed only after half a minute.
+        profile: whose skin is painted; default nobody's own.
     """
 
     def __init__(
@@ -152,9 +96,11 @@ class FilterPipeline:
         *,
         clock: Clock = monotonic_ns,
         silent_s: float = SILENT_S,
+        profile: LiveProfile | None = None,
     ) -> None:
         self._pool = pool
         self._controls = controls
+        self._profile = profile or LiveProfile()
         self._deliver = deliver
         self._failed = failed
         self._card = card
@@ -227,7 +173,9 @@ class FilterPipeline:
         else:
             frame = frame_of(original, arrived_ns, seq)
             stages["unpack"] = self._clock() - started_ns
+            self._profile.dress(face_filter)
             filtered, report = face_filter.step(frame, controls)
+            self._profile.look(face_filter)
             stepped_ns = self._clock()
             shown = picture_of(filtered)
             stages.update((name, ns) for name, ns in report.stage_ns.items() if name != "total")

@@ -19,12 +19,14 @@ from aiohttp import web
 
 from rtfilter.errors import DeviceError
 from rtfilter.presets import BUILT_IN, Preset
+from rtfilter.profiles.profile import Profile
 from rtfilter.serve.app.admission import Processors
 from rtfilter.serve.app.api import Api
 from rtfilter.serve.app.logs import ACCESS, AccessLogger, server_logger
 from rtfilter.serve.app.metrics import CONTENT_TYPE, Metrics
-from rtfilter.serve.app.pipeline import FilterPool
+from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.app.preset_store import PresetStore
+from rtfilter.serve.app.profile_api import ProfileApi
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.sessions import Sessions
 from rtfilter.serve.app.whip import Whip
@@ -61,6 +63,8 @@ def make_app(
     presets_folder: Path | None = None,
     pool: FilterPool | None = None,
     own_session: Callable[[Mapping[str, Preset]], Session] | None = None,
+    profile: Profile | None = None,
+    profiles_folder: Path | None = None,
 ) -> web.Application:
     """The whole server as an aiohttp application, with `Sessions` at `app[SESSIONS]`.
 
@@ -69,6 +73,8 @@ def make_app(
         pool: default one of its own, warmed up in the background; it is closed with the application.
         own_session: makes the only session, of a camera that the caller filters itself; called with the
             presets, on the event loop. No client can then open another one.
+        profile: whose own skin a session paints at first.
+        profiles_folder: of profiles that clients may use; default the user's.
 
     Raises:
         UsageError: with versions of aiortc or aioice that the guard of network addresses is not made for.
@@ -78,7 +84,7 @@ def make_app(
     metrics = Metrics()
     pool = pool or FilterPool()
     store = PresetStore(presets, presets_folder)
-    sessions = Sessions(options, store.all, pool, metrics)
+    sessions = Sessions(options, store.all, pool, metrics, profile)
     app = web.Application(client_max_size=body_limit(options.limits))
     protect(app, options)
 
@@ -107,6 +113,7 @@ def make_app(
     app[SESSIONS] = sessions
     app.add_routes(Api(options, sessions, mode, store).routes())
     app.add_routes(store.routes())
+    app.add_routes(ProfileApi(options, sessions, profiles_folder).routes())
     app.add_routes(Whip(options, sessions, mode).routes())
     app.add_routes(_plain_routes(sessions, metrics))
     return app

@@ -14,6 +14,7 @@ from typing import Any
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
 from rtfilter.presets import Preset
+from rtfilter.profiles.profile import Profile
 from rtfilter.serve.app.messages import (
     ChangeControls,
     ChoosePreset,
@@ -24,6 +25,8 @@ from rtfilter.serve.app.messages import (
     parse_message,
 )
 from rtfilter.serve.app.pipeline import Filtered
+from rtfilter.serve.app.shapes import Json, rate_of, timings_message, worn_message
+from rtfilter.serve.app.wearing import LiveProfile
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 from rtfilter.system.latest import Fanout
 
@@ -34,7 +37,6 @@ _RATE_OVER = 30
 # The delay that the sound follows is smoothed over about so many.
 _DELAY_OVER = 30
 
-Json = dict[str, Any]
 Listener = Callable[[Json], None]
 
 _log = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class Session:
     results: what `deliver` got, for any number of readers.
     set_paused: called when a client pauses or resumes; set by what feeds the session, as are `dropped`, the
         number of pictures replaced before they were filtered, and `stages`, the summary of stage times.
+    profile: whose own skin is painted; `wear` changes it.
     delay_s: from a picture's arrival to its result, smoothed.
     """
 
@@ -58,6 +61,7 @@ class Session:
         controls: Controls | LiveControls,
         presets: Mapping[str, Preset],
         *,
+        profile: LiveProfile | None = None,
         clock: Clock = monotonic_ns,
     ) -> None:
         self.id = session_id
@@ -78,9 +82,12 @@ class Session:
         self._times_ns: list[int] = []
         self._size: tuple[int, int] | None = None
         self._ended = False
+        self.profile = profile or LiveProfile()
+        self.profile.recognised = self._recognised
+        self._told: Json = {"profile": worn_message(self.profile.newest, True), "enrolment": None}
         self._listeners: list[Listener] = []
         self._notified = ("connecting", False, False)
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._unlisten = self.controls.listen(self._controls_changed)
 
     @property
@@ -109,7 +116,7 @@ class Session:
         video = None
         if self._size is not None:
             width, height = self._size
-            video = {"width": width, "height": height, "fps": self._rate()}
+            video = {"width": width, "height": height, "fps": rate_of(self._times_ns)}
         return {
             "id": self.id,
             "kind": self.kind,
@@ -123,12 +130,13 @@ class Session:
             "dropped": self.dropped(),
             "stages_ms": self.stages(),
             "age_s": round(self.age_s, 1),
+            **self._told,
         }
 
     def deliver_soon(self, result: Filtered) -> None:
         """`deliver`, from any thread."""
         with suppress(RuntimeError):  # the loop was closed meanwhile
-            self._loop.call_soon_threadsafe(self.deliver, result)
+            self.loop.call_soon_threadsafe(self.deliver, result)
 
     def deliver(self, result: Filtered) -> None:
         """Give one result to all readers, and its timings to the listeners."""
@@ -144,13 +152,24 @@ class Session:
         self.results.put(result)
         self.notify_state()
         if self._listeners:
-            self._notify(_timings_message(result))
+            self._notify(timings_message(result))
 
     def pause(self, paused: bool) -> None:
         """Show a still card instead of the picture, or the picture again."""
         self.paused = paused
         self.set_paused(paused)
         self.notify_state()
+
+    def wear(self, profile: Profile | None) -> None:
+        """Paint this person's own skin from the next picture on; None: the built-in one."""
+        self.profile.newest = profile
+        self.tell("profile", worn_message(profile, True))
+
+    def tell(self, part: str, value: Json | None) -> None:
+        """Set a part of the description that is made elsewhere, and send it: `profile` or `enrolment`."""
+        if not self._ended:
+            self._told[part] = value
+            self._notify({"type": part, part: value})
 
     def choose_preset(self, name: str, seq: int | None = None) -> Controls:
         """Apply a preset by its name, in any case. Raises UsageError for an unknown one."""
@@ -209,32 +228,18 @@ class Session:
         self.results.close()
         self._listeners.clear()
 
+    def _recognised(self, profile: Profile, is_person: bool) -> None:
+        def note() -> None:
+            if self.profile.newest is profile:
+                self.tell("profile", worn_message(profile, is_person))
+
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            self.loop.call_soon_threadsafe(note)
+
     def _controls_changed(self, controls: Controls, seq: int | None) -> None:
         message = {"type": "controls", "controls": controls.as_dict(), "seq": seq}
-        self._loop.call_soon_threadsafe(self._notify, message)
+        self.loop.call_soon_threadsafe(self._notify, message)
 
     def _notify(self, message: Json) -> None:
         for listener in list(self._listeners):
             listener(message)
-
-    def _rate(self) -> float:
-        if len(self._times_ns) < 2:
-            return 0.0
-        span_ns = self._times_ns[-1] - self._times_ns[0]
-        return round((len(self._times_ns) - 1) * NS_PER_S / max(span_ns, 1), 1)
-
-
-def _timings_message(result: Filtered) -> Json:
-    picture = result.picture
-    assert picture.pts is not None
-    assert picture.time_base is not None
-    return {
-        "type": "timings",
-        "rtp": int(picture.pts * picture.time_base * 90_000) % 2**32,
-        "stages_ms": result.stages_ms,
-        "face": result.face,
-        "face_box": result.face_box,
-        "strength": round(result.strength, 3),
-        "dropped": result.dropped,
-        "applied_seq": result.applied_seq,
-    }

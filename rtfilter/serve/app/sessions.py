@@ -10,49 +10,45 @@ import gc
 import logging
 import secrets
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from rtfilter.controls import Controls
 from rtfilter.media.card import still_card
 from rtfilter.presets import Preset
-from rtfilter.serve.app.admission import Member, Processors, admit, give_back_free_memory
+from rtfilter.profiles.profile import Profile
+from rtfilter.serve.app.admission import Processors, admit, give_back_free_memory
+from rtfilter.serve.app.entry import Entry
 from rtfilter.serve.app.metrics import Metrics
 from rtfilter.serve.app.peer import Peer
-from rtfilter.serve.app.pipeline import FilterPool
+from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.stream import Stream
+from rtfilter.serve.app.wearing import LiveProfile
 from rtfilter.serve.gate.networks import AllowedNetworks
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.serve.gate.sdp_offer import CheckedOffer
 
-# A session without a picture for so long does not load the processors.
-SILENT_S = 2.0
 TIDY_AFTER_S = 1.0
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Entry:
-    """A session, what feeds it, and its watchers by secret. stream, peer: None for the camera's session."""
-
-    session: Session
-    stream: Stream | None = None
-    peer: Peer | None = None
-    watchers: dict[str, Peer] = field(default_factory=dict)
-
-
 class Sessions:
-    """All calls belong to the event loop's thread."""
+    """All calls belong to the event loop's thread. profile: whose skin a session paints at first."""
 
     def __init__(
-        self, options: ServeOptions, presets: Mapping[str, Preset], pool: FilterPool, metrics: Metrics
+        self,
+        options: ServeOptions,
+        presets: Mapping[str, Preset],
+        pool: FilterPool,
+        metrics: Metrics,
+        profile: Profile | None = None,
     ) -> None:
         self._options = options
         self.presets = presets
         self._pool = pool
+        self._profile = profile
         self._networks = AllowedNetworks(options)
         self._card = still_card(1280, 720, "Paused", "the picture comes back when it is switched on again")
         self._metrics = metrics
@@ -84,6 +80,15 @@ class Sessions:
         """Add a session that this process feeds itself: the camera's."""
         self._entries[session.id] = Entry(session)
 
+    def replace_profile(self, name: str, profile: Profile | None) -> None:
+        """Where a profile of this name is painted, or is to be in new sessions, paint this one, or none."""
+        if self._profile is not None and self._profile.name == name:
+            self._profile = profile
+        for session in self.all():
+            worn = session.profile.newest
+            if worn is not None and worn.name == name:
+                session.wear(profile)
+
     async def open_peer(
         self,
         kind: str,
@@ -105,7 +110,8 @@ class Sessions:
         self._admit(address)
         if session_id in self._entries:
             raise RefusedError(409, f"{session_id!r} is being sent already: end that, or choose another name")
-        session = Session(session_id, kind, controls or self._options.controls, self.presets)
+        live = LiveProfile(self._profile)
+        session = Session(session_id, kind, controls or self._options.controls, self.presets, profile=live)
 
         def ended(reason: str) -> None:
             self._spawn(self._close_this(session, reason))
@@ -210,17 +216,7 @@ class Sessions:
         asyncio.get_running_loop().run_in_executor(None, give_back_free_memory)
 
     def _admit(self, address: str, filters: bool = True) -> None:
-        # A peer that vanished is noticed only after half a minute: without pictures it costs nothing.
-        members = [
-            Member(entry.peer.address, entry.session.age_s, filters=entry.session.silent_s < SILENT_S)
-            for entry in self._entries.values()
-            if entry.peer is not None
-        ]
-        members += [
-            Member(watcher.address, 60.0, filters=False)
-            for entry in self._entries.values()
-            for watcher in entry.watchers.values()
-        ]
+        members = [member for entry in self._entries.values() for member in entry.members()]
         admit(members, address, self._options.limits, self.processors.load(), filters=filters)
 
     def _entry(self, session_id: str) -> Entry:

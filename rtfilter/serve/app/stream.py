@@ -14,7 +14,8 @@ from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from rtfilter.errors import RtfilterError
-from rtfilter.serve.app.pipeline import FilterPipeline, FilterPool
+from rtfilter.serve.app.pipeline import FilterPipeline
+from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.gate.options import Limits
 from rtfilter.serve.rtc.tracks import HeldAudioTrack
@@ -47,7 +48,13 @@ class Stream:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._pipeline = FilterPipeline(
-            pool, session.controls, session.deliver_soon, self._failed, card, clock=clock
+            pool,
+            session.controls,
+            session.deliver_soon,
+            self._failed,
+            card,
+            clock=clock,
+            profile=session.profile,
         )
         self._relay = MediaRelay()
         self._audio: MediaStreamTrack | None = None

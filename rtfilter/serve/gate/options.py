@@ -50,6 +50,7 @@ class ServeOptions:
         codec: Preferred video codec, "vp8" or "h264".
         bitrate_bps: Maximum bitrate of the sent picture.
         controls: Initial controls of a new session.
+        profiles: Whether clients may use profiles, and enrol; None: where nobody else is let in.
 
     Raises:
         UsageError: A value is out of range, or TLS is missing on an address that others can reach.
@@ -68,6 +69,7 @@ class ServeOptions:
     bitrate_bps: int = 2_500_000
     limits: Limits = field(default_factory=Limits)
     controls: Controls = field(default_factory=Controls)
+    profiles: bool | None = None
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
@@ -88,6 +90,18 @@ class ServeOptions:
                 f"{self.host} can be reached from other machines, and only TLS keeps pictures and token"
                 " private there: add --tls, or serve on 127.0.0.1"
             )
+
+    @property
+    def offers_profiles(self) -> bool:
+        """Whether clients may use profiles, and enrol.
+
+        Whoever has the token may then use those of everybody who was enrolled on this account. Unless it is
+        said, that is so for a server of this machine alone, which nobody prepared for others either.
+        """
+        if self.profiles is not None:
+            return self.profiles
+        for_others = self.allowed_hosts or self.allowed_origins or self.ice_networks
+        return self.is_loopback and not for_others
 
     @property
     def is_loopback(self) -> bool:
