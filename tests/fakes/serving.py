@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -145,11 +146,15 @@ class Visitor:
 
 @asynccontextmanager
 async def serving(
-    options: ServeOptions | None = None, pool: FilterPool | None = None
+    options: ServeOptions | None = None,
+    pool: FilterPool | None = None,
+    *,
+    profile: Profile | None = None,
+    profiles_folder: Path | None = None,
 ) -> AsyncIterator[Running]:
     """A server with quick filters on a free port, for as long as the block lasts."""
     options = options or ServeOptions(port=0, token=TOKEN, limits=BUSY)
-    app = make_app(options, pool=pool or painting_pool())
+    app = make_app(options, pool=pool or painting_pool(), profile=profile, profiles_folder=profiles_folder)
     server = Server(options, app)
     await server.start()
     headers = {"Authorization": f"Bearer {TOKEN}"}
