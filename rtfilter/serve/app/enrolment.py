@@ -119,8 +119,8 @@ class Enrolment:
                 self._error = f"this is a bug in rtfilter ({type(error).__name__}): see the server's log"
             if kept is not None:
                 _log.error("what was gathered of %s cannot be kept", self.name, exc_info=kept)
+        self._over(profile)  # first: who reads that it is over may begin another
         self._show()
-        self._over(profile)
 
     def _enrol(self) -> None:
         if not self._gathering.progress.done:

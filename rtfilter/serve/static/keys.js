@@ -50,7 +50,7 @@ function act(key, actions) {
 
 /** Whether keys have a meaning of their own there. @param {EventTarget | null} target */
 function writes(target) {
-  return target instanceof Element && target.matches("select, input[type='text']");
+  return target instanceof Element && target.matches("select, input[type='text'], input[type='password']");
 }
 
 /** @param {EventTarget | null} target */

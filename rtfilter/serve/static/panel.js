@@ -6,11 +6,13 @@ import { CameraError, constraintsOf, openCamera } from "./camera.js";
 import { Connection } from "./connection.js";
 import { Controls, mixOfValues } from "./controls.js";
 import { element, press } from "./dom.js";
+import { Enrol } from "./enrol.js";
 import { followKeys } from "./keys.js";
 import { Latency } from "./latency.js";
 import { filterCamera, watchCamera } from "./peer.js";
 import { ownCameras, serverCameras } from "./pickers.js";
 import { Presets } from "./presets.js";
+import { Profiles } from "./profiles.js";
 import { Readout } from "./readout.js";
 import { keepControls, keptControls, remember, settings } from "./settings.js";
 import { Sliders } from "./sliders.js";
@@ -28,6 +30,7 @@ const GENTLE = "friendly";
  * @property {number} intensity_max
  * @property {import("./presets.js").Preset[]} presets
  * @property {boolean} presets_can_be_saved
+ * @property {boolean} profiles Whether profiles can be used here.
  * @property {import("./controls.js").Values} controls What the server begins a session with.
  * @typedef {import("./link.js").Message} Message
  */
@@ -38,6 +41,8 @@ export class Panel {
   #latency = new Latency();
   #readout = new Readout();
   #stage = new Stage();
+  /** @type {{profiles: Profiles, enrol: Enrol} | null} */
+  #skin = null;
 
   /** @param {Info} info @param {import("./states.js").States} states */
   constructor(info, states) {
@@ -60,6 +65,7 @@ export class Panel {
       phase: (phase, detail) => this.#phase(phase, detail),
       received: (message) => this.#received(message),
     });
+    this.#skin = info.profiles ? this.#ownSkin() : null;
     this.#followButtons(/** @type {Presets} */ (this.views[2]));
     setInterval(() => this.#sample(), SAMPLE_MS);
   }
@@ -154,13 +160,27 @@ export class Panel {
       this.#stage.face(message.face_box ?? null);
       if (message.face !== this.states.now.face) this.states.set({ face: message.face });
     } else if (message.type === "controls") this.controls.echo(message.controls, message.seq);
+    else if (message.type === "profile") this.#skin?.profiles.worn(message.profile);
+    else if (message.type === "enrolment") this.#skin?.enrol.show(message.enrolment);
     else if (message.type === "state") this.#sessionState(/** @type {any} */ (message));
     else if (message.type === "hello") {
       // Paused stays paused through a lost connection.
       if (this.states.now.paused && !message.session.paused) this.#pause(true);
       else this.#sessionState(message.session);
       this.controls.begin(message.session.controls);
+      this.#skin?.enrol.show(message.session.enrolment);
+      void this.#skin?.profiles.begin(message.session.profile);
     } else if (message.type === "error") this.controls.refused(message.seq);
+  }
+
+  #ownSkin() {
+    element("own-skin", HTMLElement).hidden = false;
+    element("skin-where", HTMLElement).textContent = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname)
+      ? "It stays on this machine." : `It is kept on ${location.hostname}.`;
+    const session = () => this.connection.session?.id;
+    const enrol = new Enrol({ session, find: (name) => profiles.find(name), changed: () => void profiles.refresh() });
+    const profiles = new Profiles({ session, goOn: (name) => enrol.goOn(name), report: () => void enrol.report() }, this.own);
+    return { profiles, enrol };
   }
 
   /** @param {{state: string, face: boolean, paused: boolean}} session */

@@ -16,6 +16,7 @@
 const KEY = "rtfilter.looks";
 const TOKEN_KEY = "rtfilter.token";
 const CONTROLS_KEY = "rtfilter.controls";
+const PROFILE_KEY = "rtfilter.profile";
 
 /** @type {Settings} */
 const DEFAULTS = {
@@ -52,6 +53,17 @@ export function keepControls(controls) {
 export function keptControls() {
   const controls = read(() => sessionStorage, CONTROLS_KEY);
   return typeof controls === "object" && controls !== null ? controls : undefined;
+}
+
+/** Whose skin was chosen in this tab. @param {string | null} name null: the built-in one. */
+export function keepProfile(name) {
+  write(() => sessionStorage, PROFILE_KEY, { name });
+}
+
+/** @returns {string | null | undefined} Undefined where none was chosen. */
+export function keptProfile() {
+  const kept = /** @type {{name?: unknown} | null} */ (read(() => sessionStorage, PROFILE_KEY));
+  return typeof kept?.name === "string" || kept?.name === null ? kept.name : undefined;
 }
 
 /**
