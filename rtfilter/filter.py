@@ -162,11 +162,10 @@ class FaceFilter:
     def wear(self, profile: Profile | None) -> None:
         """Paint this person's skin from the next frame on; None: the built-in maps."""
         if self._worn is not None:
-            self._bare.use_skin(SkinMaps.builtin())
-        self._profile = profile
-        self._worn = (
-            None if profile is None else profile.worn_on(self._bare, self._model, self._notify, self.faces)
-        )
+            self._worn.take_off()
+        self._profile, self._worn = profile, None
+        if profile is not None:
+            self._worn = profile.worn_on(self._bare, self._model, self._notify, self.faces)
         self._lane = self._worn or self._bare
 
     def reset(self) -> None:

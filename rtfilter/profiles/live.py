@@ -101,6 +101,12 @@ class ProfiledLane:
         if not (self._alone and self._one.painted):
             self._lane.use_skin(skin)
 
+    def take_off(self) -> None:
+        """Paint everybody with the maps for others again; this lane is then of no more use."""
+        self._lane.use_skin(self._others)
+        for number in self._wearers:
+            self._lane.use_skin(self._others, number)
+
     def reset(self) -> None:
         """See `Lane.reset`. One face is the person's, until something speaks against it."""
         self._lane.reset()

@@ -62,7 +62,7 @@ export class Profiles {
     this.#worn = worn;
     this.#now.textContent = worn ? worn.name : "Built-in";
     this.#say(worn && !worn.recognised
-      ? `This is not ${worn.name}, it seems: the built-in skin is painted. Is it you? Enrol again in this light.` : "");
+      ? `${worn.name} is not recognised: the built-in skin is painted. Is it you? Then enrol again in this light.` : "");
     this.#show();
   }
 
