@@ -8,7 +8,7 @@ from numba import njit
 
 from rtfilter.kernels.cpu import CACHE
 from rtfilter.kernels.cpu.filter_step import LOADED_PIXELS
-from rtfilter.kernels.cpu.paint_row import PHASES, paint_lit_row, paint_row
+from rtfilter.kernels.cpu.paint_row import PHASES, find_windows, paint_lit_row, paint_row
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -105,32 +105,52 @@ def resample_rows(
         gx = (np.float32(x0 + k) + np.float32(0.5) - origin[0]) * inverse - np.float32(0.5)
         cell[k] = min(max(int(gx), 0), grid_columns - 2)
         part[k] = min(max(gx - np.float32(cell[k]), np.float32(0.0)), np.float32(1.0))
-    row_x, row_y = np.empty(grid_columns, np.float32), np.empty(grid_columns, np.float32)
-    moves_x, moves_y = np.empty(count, np.float32), np.empty(count, np.float32)
     lit = gain.shape[0] > 0
-    row_gain, gains = np.empty(grid_columns, np.float32), np.zeros(count, np.float32)
+    # Two rows of the grid, spread over the pixels of a row: what lies between them is then vector code.
+    above, below = np.empty((3, count), np.float32), np.empty((3, count), np.float32)
+    moves = np.empty((3, count), np.float32)
+    starts, phases = np.empty(count, np.int32), np.empty(count, np.int32)
+    there = -2
     for y in range(first, last):
         gy = (np.float32(y) + np.float32(0.5) - origin[1]) * inverse - np.float32(0.5)
         gi = min(max(int(gy), 0), grid_rows - 2)
         ty = min(max(gy - np.float32(gi), np.float32(0.0)), np.float32(1.0))
-        for k in range(grid_columns):
-            row_x[k] = flow[gi, k, 0] + (flow[gi + 1, k, 0] - flow[gi, k, 0]) * ty
-            row_y[k] = flow[gi, k, 1] + (flow[gi + 1, k, 1] - flow[gi, k, 1]) * ty
-        for k in range(count):
-            moves_x[k] = row_x[cell[k]] + (row_x[cell[k] + 1] - row_x[cell[k]]) * part[k]
-            moves_y[k] = row_y[cell[k]] + (row_y[cell[k] + 1] - row_y[cell[k]]) * part[k]
-        if lit:
-            for k in range(grid_columns):
-                row_gain[k] = gain[gi, k] + (gain[gi + 1, k] - gain[gi, k]) * ty
+        if gi != there:
+            above, below = below, above
+            if gi != there + 1:
+                _spread(flow, gain, gi, cell, part, above)
+            _spread(flow, gain, gi + 1, cell, part, below)
+            there = gi
+        for n in range(3 if lit else 2):
+            upper, lower, between = above[n], below[n], moves[n]
             for k in range(count):
-                gains[k] = row_gain[cell[k]] + (row_gain[cell[k] + 1] - row_gain[cell[k]]) * part[k]
+                between[k] = upper[k] + (lower[k] - upper[k]) * ty
         line = ((y - box[7]) * out.shape[1] + x0 - box[6]) * 3
-        moves = (moves_x, moves_y, still)
-        row = (flat_in, stride, left, y + top, *moves, flat_weights, flat_lanes, taps, last_at)
+        find_windows(stride, left, y + top, moves[0], moves[1], still, taps, last_at, starts, phases)
+        row = (flat_in, stride, starts, phases, flat_weights, flat_lanes, taps)
         if lit:
-            paint_lit_row(*row, gains, colour, np.float32(quiet), flat_out, line)
+            here = (y + top) * stride + left * 4
+            paint_lit_row(*row, here, moves[2], colour, np.float32(quiet), flat_out, line)
         else:
             paint_row(*row, flat_out, line)
+
+
+@njit(cache=CACHE, nogil=True, fastmath=True)
+def _spread(flow: F32, gain: F32, i: int, cell: I32, part: F32, out: F32) -> None:
+    """Row i of the grid at the pixels of a row, float32 [3, N]: flow along x and y, and gain if there is any.
+
+    cell, part: int32 and float32 [N], the cell before each pixel, and how far it is on the way to the next.
+    """
+    for n in range(2):
+        target = out[n]
+        for k in range(cell.shape[0]):
+            here = flow[i, cell[k], n]
+            target[k] = here + (flow[i, cell[k] + 1, n] - here) * part[k]
+    if gain.shape[0] > 0:
+        target = out[2]
+        for k in range(cell.shape[0]):
+            here = gain[i, cell[k]]
+            target[k] = here + (gain[i, cell[k] + 1] - here) * part[k]
 
 
 @njit(cache=CACHE, nogil=True)
