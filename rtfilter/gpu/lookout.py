@@ -28,8 +28,12 @@ class LaunchedLooks:
         """The picture that is asked about from now on."""
         self._pixels, self._tile, self._everywhere = pixels, None, None
 
-    def detect(self) -> list[Detection]:
+    def detect(self, tile: Tile | None = None) -> list[Detection]:
         """See `Lookout`."""
+        if tile is not None:
+            work = Work(look=self._pixels, tile=tile)
+            self._batcher.run(work)
+            return work.found
         if self._everywhere is None:
             work = Work(look=self._pixels)
             self._batcher.run(work)

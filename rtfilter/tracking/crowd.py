@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.crossing import Spot
 from rtfilter.tracking.detect import Detection, faces_in
-from rtfilter.tracking.follow import LOOK_EVERY_ALONE, Follower, place_of
+from rtfilter.tracking.follow import LOOK_EVERY_ALONE, SAME_DETECTION, Follower, place_of
 from rtfilter.tracking.lookout import Lookout
 from rtfilter.tracking.roi import Roi
 from rtfilter.tracking.tiles import Search, Tile, whole
@@ -24,7 +24,6 @@ Mesh = Callable[[Sequence[Roi]], Sequence[tuple[F32, float]]]
 # Pictures between two looks for small faces, while somebody is followed and more people are asked for.
 SEARCH_EVERY = 3
 SAME_FACE = 0.4  # in face sizes: centres nearer than this are one face's
-SAME_DETECTION = 0.7  # the same of a detector's box, which lies elsewhere on the face
 
 
 class Crowd:

@@ -74,7 +74,7 @@ class FaceNetworks:
 
 
 class EngineTracker:
-    """Follows one face, the largest at first and the same one through crossings; or several.
+    """Follows one face, the largest at first or a chosen one, the same through crossings; or several.
 
     networks: by default ONNX Runtime's on the processor, one thread; converted on first use. progress: gets a
     line for what takes long; default: the log.
@@ -123,6 +123,10 @@ class EngineTracker:
         found = self._crowd.step(limit, size, time_s, self._lookout, mesh)
         self._lookout.picture(None)
         return found
+
+    def choose(self, x: float, y: float) -> None:
+        """See `ChoosingTracker`; for `track`."""
+        self._follower.chosen = (x, y)
 
     def reset(self) -> None:
         """See `Tracker`."""

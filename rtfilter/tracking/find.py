@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.tracking.choice import follow_chosen
 from rtfilter.tracking.follow import Follower
 from rtfilter.tracking.lookout import Lookout
 from rtfilter.tracking.roi import Roi
@@ -29,6 +30,7 @@ def find_person(follower: Follower, time_s: float, lookout: Lookout, mesh: Mesh)
     faces = lookout.looked()
     if faces is not None:
         follower.saw(faces)
+    follow_chosen(follower, lookout)
     around = follower.look_where(time_s)
     if around is not None:
         lookout.look(around)

@@ -22,6 +22,7 @@ PRESENCE_MIN = 0.5  # MediaPipe's; less is no face
 REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 # Pictures between two detections of all faces: without company lately, and with.
 LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY = 15, 6
+SAME_DETECTION = 0.7  # in face sizes: a detector's box this near, which lies elsewhere on it, is of that face
 SPEED_MAX = 3.0  # of a face that was lost, in its sizes a second
 _OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both sides of the face
 
@@ -30,9 +31,13 @@ class Follower:
     """One followed face: the largest at first, then the same one through crossings and absences.
 
     Lengths are in pixels of the picture, times in seconds of presentation time.
+
+    Attributes:
+        chosen: the place of a face to turn to in the next picture, in shares of its width and height.
     """
 
     def __init__(self) -> None:
+        self.chosen: tuple[float, float] | None = None
         self._roi: Roi | None = None
         self._place: Spot | None = None
         self._size: tuple[int, int] | None = None
@@ -63,6 +68,11 @@ class Follower:
         if self._roi is None or not self._fresh:
             return self._place if self._roi is not None else None
         return Spot(self._roi.x, self._roi.y, self._roi.side / MARGIN)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        return self._size or (0, 0)
 
     @property
     def person(self) -> int:
@@ -181,13 +191,24 @@ class Follower:
         ours = self._crossing.look(self._place, spots, time_s)
         return None if ours is None else self._begin(faces[spots.index(ours)])
 
+    def turn_to(self, face: Detection) -> None:
+        """Follow this face, somebody else's than the last one's, unless it is the followed one already."""
+        spot = self.spot
+        if spot is not None and math.dist((face.x, face.y), (spot.x, spot.y)) <= SAME_DETECTION * spot.size:
+            return
+        self._crossing.forget()
+        self._looking, self._new = None, True
+        self._begin(face)
+
     def let_go(self) -> None:
         """Drop the square, which is on another face; the person is remembered."""
         self._roi = None
 
     def reset(self) -> None:
-        """Forget the person."""
+        """Forget the person; numbers go on."""
+        person = self._person
         self.__init__()  # type: ignore[misc]
+        self._person = person
 
     def _begin(self, face: Detection) -> Roi:
         self._roi, self._fresh = Roi.of_detection(face), True

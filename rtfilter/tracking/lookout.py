@@ -23,8 +23,8 @@ from rtfilter.tracking.tiles import Tile, whole
 class Lookout(Protocol):
     """What a follower asks for besides landmarks; of one picture after another."""
 
-    def detect(self) -> Sequence[Detection]:
-        """All faces of this picture, seen as a whole; now."""
+    def detect(self, tile: Tile | None = None) -> Sequence[Detection]:
+        """All faces of this picture, seen as a whole, or in a square of it; now."""
         ...
 
     def look(self, tile: Tile) -> None:
@@ -62,13 +62,13 @@ class LookAside:
         """The picture that is asked about from now on; None after the last question, to let go of it."""
         self._pixels = pixels
 
-    def detect(self) -> list[Detection]:
+    def detect(self, tile: Tile | None = None) -> list[Detection]:
         """See `Lookout`."""
         if self._under_way is not None:
             found = self._under_way.result()
-            if self._is_whole:
+            if self._is_whole and tile is None:
                 return found
-        return self._detector.faces(self._detector.see(self._shown))
+        return self._detector.faces(self._detector.see(self._shown, tile))
 
     def look(self, tile: Tile) -> None:
         """See `Lookout`."""

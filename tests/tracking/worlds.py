@@ -64,9 +64,9 @@ class WorldLookout:
         self.tiles: list[Tile] = []
         self._found: list[Detection] | None = None
 
-    def detect(self) -> list[Detection]:
+    def detect(self, tile: Tile | None = None) -> list[Detection]:
         self.detections += 1
-        return self._in(whole(*self.size))
+        return self._in(tile or whole(*self.size))
 
     def look(self, tile: Tile) -> None:
         assert self._found is None, "one look a picture"
