@@ -20,7 +20,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from rtfilter.controls import Controls
+from rtfilter.controls import Controls, face_count
 from rtfilter.errors import MissingExtraError, UsageError
 from rtfilter.filter import FaceFilter
 from rtfilter.gpu.choose import AUTO, LaneChoice, choose_lane, log_choice
@@ -54,15 +54,20 @@ class FilterTrack(FilteredTrack[Filtered]):
     Args:
         source: A video track of aiortc.
         controls: Initial controls; the property may be replaced at any time, from any thread.
-        lane: As in `FaceFilter`.
+        lane, faces: As in `FaceFilter`.
 
     Raises:
-        UsageError: `source` is not a video track, or the lane is unknown.
+        UsageError: `source` is not a video track, the lane is unknown, or there cannot be so many faces.
         GpuError: The CUDA lane is not available.
     """
 
     def __init__(
-        self, source: MediaStreamTrack, controls: Controls | None = None, *, lane: str | LaneChoice = AUTO
+        self,
+        source: MediaStreamTrack,
+        controls: Controls | None = None,
+        *,
+        lane: str | LaneChoice = AUTO,
+        faces: int | str = 1,
     ) -> None:
         if getattr(source, "kind", None) != "video":
             got = getattr(source, "kind", type(source).__name__)
@@ -73,7 +78,8 @@ class FilterTrack(FilteredTrack[Filtered]):
         super().__init__(self._results)
         self._source = source
         self._live = LiveControls(controls or Controls())
-        self._pool = FilterPool(lambda: FaceFilter(lane=choice), spares=1)
+        count = face_count(faces)
+        self._pool = FilterPool(lambda: FaceFilter(lane=choice, faces=count), spares=1)
         self._pumping: asyncio.Task[None] | None = None
         self._pipeline: FilterPipeline | None = None
         self._start_ns = time.monotonic_ns()

@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rtfilter.controls import CONTROL_KEYS, SWITCHES, TABLES, Controls, by_name, is_emotion, shown
+from rtfilter.controls import (
+    CONTROL_KEYS,
+    SWITCHES,
+    TABLES,
+    Controls,
+    by_name,
+    face_count,
+    is_emotion,
+    shown,
+)
 from rtfilter.errors import UsageError, nearest
 from rtfilter.presets import UnknownPresetError, check_controls, find_preset
 from rtfilter.system.files import user_config
@@ -26,7 +35,8 @@ OTHER_VARIABLES = ("RTFILTER_CACHE", "RTFILTER_PASSPHRASE")
 TARGET_KEYS = ("emotions", "valence", "arousal", "blendshapes")
 TEXT_KEYS = ("preset", "input", "output", "codec", "device", "lane", "editor", "profile")
 COUNT_KEYS = ("width", "height", "fps")
-KEYS = (*CONTROL_KEYS, *TEXT_KEYS, *COUNT_KEYS)
+VALUE_KEYS = (*TEXT_KEYS, *COUNT_KEYS, "faces")
+KEYS = (*CONTROL_KEYS, *VALUE_KEYS)
 
 # `emotions` and `blendshapes`, or one of them, by name.
 Target = Mapping[str, Mapping[str, float]]
@@ -37,7 +47,7 @@ class Settings:
     """One layer, or all of them merged.
 
     controls: keyword arguments of `Controls`. values: preset, input, output, codec, device, lane, editor and
-    profile as text; width, height and fps as whole numbers.
+    profile as text; width, height, fps and faces as whole numbers.
     """
 
     controls: Mapping[str, Any] = field(default_factory=dict)
@@ -142,6 +152,12 @@ def settings_from_file(path: Path) -> Settings:
     check_controls(controls, path)
     values = {key: value for key, value in table.items() if key not in CONTROL_KEYS}
     for key, value in values.items():
+        if key == "faces":
+            try:
+                values[key] = face_count(value)
+            except UsageError as error:
+                raise UsageError(f"{place_of(path, key)}: {error}") from None
+            continue
         if key in TEXT_KEYS:
             good, wanted = isinstance(value, str), "text in quotes"
         else:
@@ -175,7 +191,7 @@ def settings_from_environment(environ: Mapping[str, str]) -> Settings:
                 controls[key] = _control_from_text(key, text)
                 Controls(**{key: controls[key]})
             else:
-                values[key] = text if key in TEXT_KEYS else _count(text)
+                values[key] = _value_from_text(key, text)
         except UsageError as error:
             raise UsageError(f"environment: {variable}={text!r}: {error}") from error
     return Settings({**controls, **added_up(targets)}, values)
@@ -214,6 +230,12 @@ def _control_from_text(key: str, text: str) -> Any:
             raise UsageError("expected true or false")
         return known[text.lower()]
     return amount(text)
+
+
+def _value_from_text(key: str, text: str) -> Any:
+    if key == "faces":
+        return face_count(text)
+    return text if key in TEXT_KEYS else _count(text)
 
 
 def _count(text: str) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from rtfilter.config import config_path, settings_from_environment, settings_from_file
-from rtfilter.controls import EMOTIONS, INTENSITY_MAX, SKIN_MAX, TABLES
+from rtfilter.controls import ALL_FACES, EMOTIONS, FACES_MAX, INTENSITY_MAX, SKIN_MAX, TABLES
 from rtfilter.errors import UsageError
 from rtfilter.system.files import write_text_atomically
 
@@ -34,6 +34,7 @@ KEYS_EXPLAINED: Final[Mapping[str, tuple[str, str]]] = {
     "codec": ('"h264"', "of video files that can have it, as --codec (default h264)"),
     "device": ('"/dev/video9"', "the virtual camera (default: the first free one)"),
     "lane": ('"auto"', "cpu, cuda, or auto (default): a GPU where one can be used"),
+    "faces": ("1", f'how many people are edited: 1..{FACES_MAX}, or "{ALL_FACES}" (default 1)'),
     "profile": ('"me"', "whose skin is painted: a profile of `rtfilter enroll`"),
     "editor": ('"closed"', "closed (default): a formula; learned: a network; or a file of one"),
     "width": ("1280", "pixels to ask a camera or the demo for (default 1280)"),

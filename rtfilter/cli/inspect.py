@@ -15,7 +15,7 @@ from rtfilter.cli.output import refuse_existing, refuse_same, text_output
 from rtfilter.cli.settings import chosen_lane, settings_for
 from rtfilter.cli.terminal import announce, notify
 from rtfilter.controls import BLENDSHAPES, Controls
-from rtfilter.filter import FaceFilter, StepReport
+from rtfilter.filter import FaceFilter, PersonReport, StepReport
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice
 from rtfilter.sources.file import FileSource
@@ -26,7 +26,8 @@ def inspect(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         refuse_same(Path(arguments.output), "output", Path(arguments.file), "input")
         refuse_existing(Path(arguments.output), arguments.force)
-    lane = chosen_lane(arguments, settings_for(arguments).values)
+    values = settings_for(arguments).values
+    lane, faces = chosen_lane(arguments, values), values.get("faces", 1)
     source = FileSource(arguments.file)
     announce(lane, quiet=arguments.json)
     try:
@@ -35,18 +36,18 @@ def inspect(arguments: argparse.Namespace) -> int:
         if arguments.json or arguments.output is not None:
             with text_output(arguments.output) as out:
                 out.write(json.dumps({**head, "blendshapes": BLENDSHAPES})[:-1] + ', "frames": [')
-                for number, described in enumerate(_frames(source, lane)):
+                for number, described in enumerate(_frames(source, lane, faces)):
                     out.write(("," if number else "") + "\n" + json.dumps(described))
                 out.write("\n]}\n")
         else:
-            _summarise(head, list(_frames(source, lane)))
+            _summarise(head, list(_frames(source, lane, faces)))
     finally:
         source.close()
     return 0
 
 
-def _frames(source: FileSource, lane: LaneChoice) -> Iterator[dict[str, Any]]:
-    face_filter = FaceFilter(lane=lane, notify=notify)
+def _frames(source: FileSource, lane: LaneChoice, faces: int) -> Iterator[dict[str, Any]]:
+    face_filter = FaceFilter(lane=lane, notify=notify, faces=faces)
     try:
         controls = Controls()
         while (frame := source.read()) is not None:
@@ -56,18 +57,22 @@ def _frames(source: FileSource, lane: LaneChoice) -> Iterator[dict[str, Any]]:
 
 
 def describe(frame: Frame, report: StepReport) -> dict[str, Any]:
-    """One frame as JSON values; `face` is None where there is none.
+    """One frame as JSON values; `face` is the longest followed one's, None where there is none.
 
-    Angles in degrees, lengths in pixels, coefficients 0..1 by blendshape name, residual in
-    inter-ocular distances.
+    `people` has every face. Angles in degrees, lengths in pixels, coefficients 0..1 by blendshape name,
+    residual in inter-ocular distances.
     """
-    described: dict[str, Any] = {"seq": frame.seq, "time_s": round(frame.pts_ns / 1e9, 6), "face": None}
-    state = report.state
-    if state is None:
-        return described
+    people = [_described(one) for one in report.people]
+    time_s = round(frame.pts_ns / 1e9, 6)
+    return {"seq": frame.seq, "time_s": time_s, "face": people[0] if people else None, "people": people}
+
+
+def _described(one: PersonReport) -> dict[str, Any]:
+    state = one.state
     yaw, pitch, roll = state.pose.yaw_pitch_roll_deg
-    described["face"] = {
-        "score": round(report.landmarks.score, 4) if report.landmarks is not None else None,
+    return {
+        "person": one.person,
+        "score": round(one.landmarks.score, 4),
         "yaw_deg": round(yaw, 3),
         "pitch_deg": round(pitch, 3),
         "roll_deg": round(roll, 3),
@@ -77,15 +82,25 @@ def describe(frame: Frame, report: StepReport) -> dict[str, Any]:
         "expression": {n: round(float(v), 4) for n, v in zip(BLENDSHAPES, state.expression, strict=True)},
         "residual_iod": round(float(state.residual), 6),
     }
-    return described
 
 
 def _summarise(head: dict[str, Any], frames: list[dict[str, Any]]) -> None:
-    faces = [frame["face"] for frame in frames if frame["face"] is not None]
     print(f"{head['input']}: {head['width']}x{head['height']} at {head['fps']:g} fps, {len(frames)} frames")
-    print(f"face in {len(faces)} of {len(frames)} frames")
-    if not faces:
+    people: dict[int, list[dict[str, Any]]] = {}
+    for frame in frames:
+        for face in frame["people"]:
+            people.setdefault(face["person"], []).append(face)
+    for number, faces in people.items():
+        named = "face" if len(people) == 1 else f"person {number}:"
+        print(f"{named} in {len(faces)} of {len(frames)} frames")
+        _summarise_face(faces)
+    if not people:
+        print(f"face in 0 of {len(frames)} frames")
         return
+    print("every frame: rtfilter inspect FILE --json", file=sys.stderr)
+
+
+def _summarise_face(faces: list[dict[str, Any]]) -> None:
     residuals = [face["residual_iod"] for face in faces]
     print(f"residual {np.median(residuals):.4f} IOD median, {np.max(residuals):.4f} worst")
     for angle in ("yaw_deg", "pitch_deg", "roll_deg"):
@@ -94,4 +109,3 @@ def _summarise(head: dict[str, Any], frames: list[dict[str, Any]]) -> None:
     means = {name: float(np.mean([face["expression"][name] for face in faces])) for name in BLENDSHAPES}
     for name in sorted(means, key=lambda name: -means[name])[:8]:
         print(f"{name:<22}{means[name]:.2f} mean, {max(face['expression'][name] for face in faces):.2f} most")
-    print("every frame: rtfilter inspect FILE --json", file=sys.stderr)

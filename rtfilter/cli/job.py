@@ -96,13 +96,17 @@ def job_for(arguments: argparse.Namespace, values: Mapping[str, Any], controls: 
 class RecordedFilter:
     """A `FaceFilter` that counts and times its steps.
 
-    lane, fade_s, editor, profile: as of `FaceFilter`. frames, with_face, changed: counts so far.
+    lane, fade_s, editor, profile, faces: as of `FaceFilter`. frames, with_face, changed: counts so far.
     """
 
-    def __init__(self, lane: LaneChoice, fade_s: float, editor: str, profile: Profile | None) -> None:
+    def __init__(
+        self, lane: LaneChoice, fade_s: float, editor: str, profile: Profile | None, faces: int = 1
+    ) -> None:
         from rtfilter.filter import FaceFilter
 
-        self._filter = FaceFilter(lane=lane, editor=editor, profile=profile, fade_s=fade_s, notify=notify)
+        self._filter = FaceFilter(
+            lane=lane, editor=editor, profile=profile, fade_s=fade_s, notify=notify, faces=faces
+        )
         self._timings = StageTimings(KEPT_FRAMES)
         self.frames = self.with_face = self.changed = 0
         self.reset, self.close, self.wear = self._filter.reset, self._filter.close, self._filter.wear
@@ -148,7 +152,8 @@ def load_filter(sink: Sink | SinkWriter, job: Job, still: bool = False) -> Recor
     """
     try:
         announce(job.lane, job.quiet)
-        return RecordedFilter(job.lane, 0.0 if still else FADE_S, job.editor, job.profile)
+        faces = job.values.get("faces", 1)
+        return RecordedFilter(job.lane, 0.0 if still else FADE_S, job.editor, job.profile, faces)
     except BaseException:
         # Ctrl-C while the networks load, too: nothing half-made stays behind.
         sink.close(complete=False)

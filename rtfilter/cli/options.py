@@ -7,7 +7,7 @@ from typing import Any
 
 from rtfilter.cli.parser import Parser, bitrate, checked, count, one_of, seconds, share, size, whole
 from rtfilter.config import parse_blendshapes, parse_target
-from rtfilter.controls import EMOTIONS, INTENSITY_MAX, SKIN_MAX
+from rtfilter.controls import ALL_FACES, EMOTIONS, FACES_MAX, INTENSITY_MAX, SKIN_MAX, face_count
 from rtfilter.gpu.choose import LANE_SYNONYMS, LANES
 
 CODECS = ("h264", "hevc", "ffv1", "vp9", "gif")
@@ -141,7 +141,18 @@ def edit_options(parser: argparse.ArgumentParser) -> None:
         help="what turns emotions into expressions: closed (default, a formula), learned (a network), or a "
         "file of `rtfilter learn export`",
     )
+    faces_option(parser)
     profile_options(parser)
+
+
+def faces_option(parser: argparse.ArgumentParser) -> None:
+    """How many people."""
+    parser.add_argument(
+        "--faces",
+        metavar="N|all",
+        type=checked(face_count),
+        help=f"how many people are edited: 1 (default) to {FACES_MAX}, or {ALL_FACES}",
+    )
 
 
 def profile_options(parser: argparse.ArgumentParser) -> None:
@@ -207,28 +218,3 @@ def security_options(parser: Parser) -> None:
         help="let whoever has the link use the profiles of `rtfilter enroll`, and enrol (default: only on "
         "this machine, without the three options above)",
     )
-
-
-def judge_options(parser: Parser) -> None:
-    """Networks of the user's that judge an edit."""
-    group = parser.add_argument_group("judges: networks of yours (docs/evaluation.md)")
-    group.add_argument("--emotion-judge", metavar="FILE", help="a recogniser of expressions, TFLite or ONNX")
-    group.add_argument(
-        "--emotion-labels", metavar="A,B,...", help="what its outputs are, in order (or in FILE.json)"
-    )
-    group.add_argument("--emotion-target", metavar="NAME", help="the emotion that the edit is to show")
-    group.add_argument(
-        "--identity-judge", metavar="FILE", help="a face descriptor: dlib's .dat, or ONNX such as ArcFace"
-    )
-    group.add_argument(
-        "--sync-judge",
-        metavar="FILE",
-        action="append",
-        help="a SyncNet in ONNX; give it twice where lips and sound are two files",
-    )
-    group.add_argument(
-        "--fad-judge",
-        metavar="FILE",
-        help="features for the Frechet distance to --reference, as a descriptor",
-    )
-    group.add_argument("--reference", metavar="CLIP", help="a real clip of the emotion, for --fad-judge")

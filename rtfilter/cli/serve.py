@@ -87,7 +87,9 @@ def _serve_until(stop: Stop, arguments: argparse.Namespace) -> bool:
     lane, editor = chosen_lane(arguments, values), chosen_editor(values)
     profile = chosen_profile(arguments, values)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return not stop.told and asyncio.run(_serve(arguments, options, lane, editor, profile, stop))
+    return not stop.told and asyncio.run(
+        _serve(arguments, options, lane, editor, profile, values.get("faces", 1), stop)
+    )
 
 
 def require_serve_extra() -> None:
@@ -161,6 +163,7 @@ async def _serve(
     lane: LaneChoice,
     editor: str,
     profile: Profile | None,
+    faces: int,
     stop: Stop,
 ) -> bool:
     """Whether the server was up before it was told to stop."""
@@ -179,7 +182,7 @@ async def _serve(
         return False
     # A session's filter, and one that is loaded ahead.
     shared = replace(lane, streams=options.limits.sessions + 1)
-    pool = FilterPool(partial(FaceFilter, lane=shared, editor=editor))
+    pool = FilterPool(partial(FaceFilter, lane=shared, editor=editor, faces=faces))
     folder = presets_dir()
     app = make_app(options, presets=load_presets(folder), presets_folder=folder, pool=pool, profile=profile)
     server = Server(options, app, show)

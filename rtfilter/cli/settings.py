@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rtfilter.config import (
-    COUNT_KEYS,
-    TEXT_KEYS,
+    VALUE_KEYS,
     Settings,
     Target,
     added_up,
@@ -36,7 +35,7 @@ def settings_for(arguments: argparse.Namespace) -> Settings:
     given.update(target_given(given))
     line = Settings(
         {key: given[key] for key in CONTROL_KEYS if key in given},
-        {key: given[key] for key in (*TEXT_KEYS, *COUNT_KEYS) if key in given},
+        {key: given[key] for key in VALUE_KEYS if key in given},
     )
     environment = settings_from_environment(os.environ)
     return merge([line, environment, settings_from_file(config_path())], presets_dir())

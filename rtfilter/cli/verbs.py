@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from rtfilter.cli.bench_options import bench_options
 from rtfilter.cli.enroll_options import enroll_options
+from rtfilter.cli.evaluate_options import evaluate_options
 from rtfilter.cli.options import (
     common,
     control_options,
     edit_options,
+    faces_option,
     filter_options,
-    judge_options,
     lane_options,
     output_options,
     pipe_options,
@@ -114,16 +115,8 @@ def inspect_options(parser: Parser) -> None:
     common(parser, "--json", help="every frame, as one JSON document")
     parser.add_argument("-o", "--output", metavar="OUT.json", help="write there instead of to the terminal")
     common(parser, "--force")
+    faces_option(parser)
     lane_options(parser)
-
-
-def evaluate_options(parser: Parser) -> None:
-    parser.add_argument("source", metavar="SOURCE", help="the video before")
-    parser.add_argument(
-        "edited", metavar="EDITED", help="the video after (lossless is fairest: --codec ffv1)"
-    )
-    common(parser, "--json")
-    judge_options(parser)
 
 
 def presets_options(parser: Parser) -> None:
