@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,15 +47,26 @@ class RoomEdit:
         return RoomEdit(self.rooms.part(0, batch, blocks.ROOM), distances)
 
 
-def put_room(
-    block: npt.NDArray[np.void], distances: F32, distance: F32 | None, room_from_picture: F64 | None
-) -> None:
-    """Fill a face's ROOM block and its row of distances, float32 [ROOM_PLACES]; None: everything may move."""
+class RoomLike(Protocol):
+    """See `face.deform.Room`."""
+
+    @property
+    def distance(self) -> F32: ...
+
+    @property
+    def room_from_picture(self) -> F64: ...
+
+
+def put_room(block: npt.NDArray[np.void], distances: F32, room: RoomLike | None) -> None:
+    """Fill a face's ROOM block and its row of distances, float32 [ROOM_PLACES]; None: everything may move.
+
+    ValueError for a room with too many places.
+    """
     block["side"] = 0
-    if distance is None or room_from_picture is None:
+    if room is None:
         return
-    side = len(distance)
+    side = len(room.distance)
     if not 2 <= side <= ROOM_SIDE_MAX:
         raise ValueError(f"room: expected 2 to {ROOM_SIDE_MAX} places a side, got {side}")
-    block["side"], block["matrix"] = side, room_from_picture.ravel()
-    distances[: side * side] = distance.ravel()
+    block["side"], block["matrix"] = side, room.room_from_picture.ravel()
+    distances[: side * side] = room.distance.ravel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from rtfilter.cpu.person import Person
 from rtfilter.face.edit import FaceEditor
@@ -19,7 +20,13 @@ class Followed:
     """
 
     def __init__(self, model: MorphableModel, fade_s: float, skin: SkinMaps, alone: bool) -> None:
+        # Loaded here: OpenCV and Numba are not for the CUDA lane.
+        from rtfilter.occlusion.network import on_the_processor
+        from rtfilter.occlusion.watch import OcclusionWatch
+
         self._fit, self._editor = FaceFit(model), FaceEditor(model, fade_s, skin)
+        self._network = on_the_processor()
+        self._watch = partial(OcclusionWatch, self._network, model.triangles)
         self._skin, self._alone = skin, alone
         self._known: dict[int, Person] = {}
         self._own_skin: dict[int, SkinMaps] = {}
@@ -33,7 +40,9 @@ class Followed:
         """The person of a number; a new one at its first use."""
         person = self._known.get(number)
         if person is None:
-            person = self._known[number] = Person(self._fit, self._editor.another(), self._skin)
+            person = self._known[number] = Person(
+                self._fit, self._editor.another(), self._watch(), self._skin
+            )
         return person
 
     def absent(self, found: Sequence[Landmarks], time_s: float) -> list[Person]:
@@ -56,6 +65,10 @@ class Followed:
         elif number in self._known:
             self._own_skin[number] = skin
             self._known[number].use_skin(skin)
+
+    def close(self) -> None:
+        """Free the network."""
+        self._network.close()
 
     def reset(self) -> None:
         """Forget everybody."""

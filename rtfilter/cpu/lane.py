@@ -58,7 +58,7 @@ class CpuLane:
         for person, landmarks in zip(present, found, strict=True):
             person.fit(landmarks, time_s)
         fitted = perf_counter_ns()
-        edits = [person.fade(time_s) for person in self._people.absent(found, time_s)]
+        edits = [person.fade(frame, time_s) for person in self._people.absent(found, time_s)]
         for person, landmarks in zip(present, found, strict=True):
             edits.append(person.edit(frame, theirs.get(landmarks.person, controls), time_s))
         edited = perf_counter_ns()
@@ -91,6 +91,7 @@ class CpuLane:
     def close(self) -> None:
         """See `Lane.close`."""
         self._tracker.close()
+        self._people.close()
         self._renderer.close()
 
     def _tracked(self, frame: Frame) -> list[Landmarks]:

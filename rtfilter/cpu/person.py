@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rtfilter.controls import Controls
 from rtfilter.face.deform import Displacement
@@ -17,21 +18,27 @@ from rtfilter.render.luma import look
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.follow import REMEMBER_S
 
+if TYPE_CHECKING:
+    from rtfilter.occlusion.watch import OcclusionWatch
+
 
 class Person:
     """What is learned of one face, and how far its edit has come. Called in the order of its methods.
 
-    fit: may be shared by several people. editor: theirs alone. skin: the maps that are painted on them.
+    fit: may be shared by several people. editor, occlusion: theirs alone. skin: the maps that are painted on
+    them.
     """
 
-    def __init__(self, fit: FaceFit, editor: FaceEditor, skin: SkinMaps) -> None:
-        self._fit, self._editor = fit, editor
+    def __init__(self, fit: FaceFit, editor: FaceEditor, occlusion: OcclusionWatch, skin: SkinMaps) -> None:
+        self._fit, self._editor, self._occlusion = fit, editor, occlusion
         self._light = LightWatch(editor.shading)
         self._identity, self._edit = fit.first_identity(), editor.first_state()
         self._landmarks: Landmarks | None = None
         self._state: FaceState | None = None
-        # What the last frame with the face was edited with.
+        # What the last frame with the face was edited with, where, and whether what covers it counted.
         self._held: Held | None = None
+        self._place: Landmarks | None = None
+        self._covered = True
         self._seen_s = 0.0
         self.use_skin(skin)
 
@@ -61,24 +68,25 @@ class Person:
         assert state is not None
         inside = share_inside(landmarks.points_px, frame.width, frame.height)
         offset, self._edit = self._editor.step(self._edit, state, controls, inside, time_s)
-        self._held = Held(state, landmarks.points_px, offset, controls.skin, self._light.value)
-        return self._displacement(self._held)
+        self._place, self._covered = landmarks, controls.occlusion
+        held = Held(state, landmarks.points_px, offset, controls.skin, self._light.value)
+        return self._displacement(frame, landmarks, held, time_s)
 
     def look(self, frame: Frame) -> None:
         """See the light on the frame's face, for the frames after it."""
         if self._landmarks is not None and self._state is not None:
             look(self._light, frame, self._landmarks.points_px, self._state)
 
-    def fade(self, time_s: float) -> Displacement | None:
+    def fade(self, frame: Frame, time_s: float) -> Displacement | None:
         """In a frame without the face: the last edit where it was last seen, fading; None once it is gone."""
         self._landmarks = self._state = None
-        if self._held is None:
+        if self._held is None or self._place is None:
             return None
         self._edit = self._editor.fade_out(self._edit, time_s)
         if self._edit.strength <= 0.0:
             self._edit, self._held = self._editor.first_state(), None
             return None
-        return self._displacement(self._held)
+        return self._displacement(frame, self._place, self._held, time_s)
 
     @property
     def report(self) -> PersonReport:
@@ -93,5 +101,11 @@ class Person:
         self._skin = skin
         self._editor.use_skin(skin)
 
-    def _displacement(self, held: Held) -> Displacement:
-        return replace(self._editor.displace(self._edit, held), skin=self._skin)
+    def _displacement(self, frame: Frame, place: Landmarks, held: Held, time_s: float) -> Displacement:
+        """What is edited, within the room of the frame; place: where the face is, or was last seen."""
+        room = None
+        if self._covered:
+            seen = self._occlusion.see(frame, place, time_s, learn=self._landmarks is not None)
+            held, room = held._replace(parts=seen.parts), seen.room
+        self._held = held
+        return replace(self._editor.displace(self._edit, held), skin=self._skin, room=room)

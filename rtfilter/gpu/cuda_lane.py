@@ -20,8 +20,10 @@ from rtfilter.errors import UsageError
 from rtfilter.face.light import LightWatch, Shading
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
+from rtfilter.face.visibility import ALL_PARTS
 from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher
+from rtfilter.gpu.covering import Covering
 from rtfilter.gpu.frame_io import PlanesUpload, RgbUpload, Upload
 from rtfilter.gpu.lane import People, PersonReport, StepReport, StepResult
 from rtfilter.gpu.lookout import LaunchedLooks
@@ -99,7 +101,7 @@ class CudaLane:
         self._times = StreamTimes()
         self._follower, self._lookout = Follower(), LaunchedLooks(batcher)
         self._skin = SkinMaps.builtin()
-        self._light = LightWatch(Shading.of(model))
+        self._light, self._covering = LightWatch(Shading.of(model)), Covering(model)
         self.reset()
 
     def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
@@ -111,6 +113,7 @@ class CudaLane:
                 self._lookout.finish()
                 spent = perf_counter_ns() - start
                 return StepResult(frame.unchanged(), StepReport(stage_ns={"track": spent, "total": spent}))
+            self._covering.lose()
             self._run(step, None)
         self._lookout.finish()
         self._commit(step.time_s)
@@ -137,6 +140,7 @@ class CudaLane:
         self._lookout.reset()
         self._times.reset()
         self._light.reset()
+        self._covering.reset()
         # Which of the two state rows is committed; whether the stream is new, shows an edit, changes pixels.
         self._row, self._is_new, self._shown, self._changes = 0, True, False, False
         self._region = Box(0, 0, 1, 1)
@@ -146,6 +150,7 @@ class CudaLane:
         """Leave the device; also after a failure, and twice."""
         row, self._first_row = self._first_row, None
         if row is not None:
+            self._covering.close()
             self.batcher.leave(row)
 
     def _find(self, step: Step) -> bool:
@@ -183,10 +188,14 @@ class CudaLane:
     def _launch(self, step: Step, roi: Roi | None, region: Box) -> None:
         first, frame = self._first_row, step.frame
         assert first is not None, "this lane is closed"
-        self.last = work = Work(step.upload(region), roi, skin=self._skin)
+        room, parts = None, ALL_PARTS
+        if step.controls.occlusion:
+            room, parts = self._covering.of(frame, step.time_s)
+        self.last = work = Work(step.upload(region), roi, skin=self._skin, room=room)
         work.rows = (-1 if self._is_new else first + self._row, first + 1 - self._row)
         size = (frame.width, frame.height)
-        self._target.write(work.target, step.controls, self._times, step.time_s, *size, self._light.value)
+        how = (*size, self._light.value, parts)
+        self._target.write(work.target, step.controls, self._times, step.time_s, *how)
         self._lookout.join(work)
         self.batcher.run(work, step.copy if step.changes else None)
         self._lookout.took(work)
@@ -194,7 +203,11 @@ class CudaLane:
 
     def _commit(self, time_s: float) -> None:
         """Go on from the state that the last run made."""
-        self._times.ran(time_s, bool(self._number("present")))
+        present, results = bool(self._number("present")), self.last.results
+        self._times.ran(time_s, present)
+        if present:
+            place = results["points_px"][0], float(results["presence"][0])
+            self._covering.follow(*place, self._follower.person)
         self._row, self._is_new = 1 - self._row, False
         self._shown = bool(self._number("shown"))
 

@@ -21,6 +21,7 @@ from rtfilter.gpu.frame_io import Format, Slot
 from rtfilter.gpu.replay import Part, Replays
 from rtfilter.kernels import blocks, launch
 from rtfilter.kernels.device import Device, DeviceArray, HostArray, Stream
+from rtfilter.kernels.room import ROOM_PLACES, RoomEdit
 from rtfilter.kernels.skin import SKIN_NUMBERS, SkinEdit
 from rtfilter.kernels.warp import Warp
 
@@ -40,7 +41,8 @@ class BatchGraph:
         batch: frames of a launch.
         slot_bytes: the most that a region may take as RGB, and the changed box of it; see `Format.room`.
         parameters: the host side of the upload: blocks [B] crop, points, soften, resample, yuv, edit, carry;
-            target, float32 [B, TARGET.size]; person, int32 [B], the row of skin maps. yuv and edit are read
+            target, float32 [B, TARGET.size]; person, int32 [B], the row of skin maps; room, distance, see
+            `RoomEdit`. yuv and edit are read
             for planes alone.
         results: after `wait`: report [B, R], points_px [B, 478, 3], presence [B], present [B].
         reports: after `wait`: `blocks.REPORT` [B].
@@ -77,6 +79,8 @@ class BatchGraph:
                 "carry": ((batch,), blocks.CARRY),
                 "target": ((batch, TARGET.size), np.float32),
                 "person": ((batch,), np.int32),
+                "room": ((batch,), blocks.ROOM),
+                "distance": ((batch, ROOM_PLACES), np.float32),
             },
             batch * slot_bytes,
         )
@@ -138,7 +142,7 @@ class BatchGraph:
 
     def _paint_rgb(self) -> None:
         up = self._up.device
-        self._warp.find_flow(self._stream, *self._shown, up["soften"], self._skin)
+        self._warp.find_flow(self._stream, *self._shown, up["soften"], self._skin, self._room)
         self._warp.resample(self._stream, up["resample"], self._regions, self._changed)
 
     def _paint_planes(self) -> None:
@@ -146,7 +150,7 @@ class BatchGraph:
         assert self._rgb is not None
         stream, up, (before, after) = self._stream, self._up.device, self._rgb
         launch.rgb_from_yuv(stream, up["yuv"], self._regions, before)
-        self._warp.find_flow(stream, *self._shown, up["soften"], self._skin)
+        self._warp.find_flow(stream, *self._shown, up["soften"], self._skin, self._room)
         self._warp.resample(stream, up["resample"], before, after)
         reports = self._warp.reports
         launch.add_edit(stream, up["edit"], reports, before, after, self._regions, self._changed)
@@ -167,6 +171,7 @@ class BatchGraph:
             device.empty((batch, SKIN_NUMBERS), np.float32),
             device.empty((batch, LANDMARKS), np.float32),
         )
+        self._room = RoomEdit(self._up.device["room"], self._up.device["distance"])
         self._mesh_runner.bind(
             {"pixels": self._pixels, "landmarks": self._landmarks, "presence": down["presence"]}
         )

@@ -10,10 +10,12 @@ from rtfilter.colour import YuvSpec
 from rtfilter.engines.expression.layout import TARGET
 from rtfilter.engines.spec import F32
 from rtfilter.errors import GpuError
+from rtfilter.face.deform import Room
 from rtfilter.face.skin import SkinMaps
 from rtfilter.gpu.frame_io import Format, PlanesUpload, RgbUpload, Upload
 from rtfilter.gpu.graph import BatchGraph
 from rtfilter.gpu.region import changed_box, wanted_box
+from rtfilter.kernels.room import put_room
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8, Box
 from rtfilter.tracking.detect import Detection
@@ -31,6 +33,7 @@ class Work:
         rows: of the state table, read and written; -1 reads zeros, a new stream.
         target: the row TARGET of this frame (target, weights, times), float32 [TARGET.size].
         skin: the maps of the person's skin; None: without.
+        room: what must not change; None: everything may.
         person: their row on the device, written by `BatchDevice`.
         look: the frame's pixels, where its faces are to be detected.
         tile: in which square of the frame; None: in all of it.
@@ -49,6 +52,7 @@ class Work:
     rows: tuple[int, int] = (-1, 0)
     target: F32 = field(default_factory=TARGET.zeros)
     skin: SkinMaps | None = None
+    room: Room | None = None
     person: int = 0
     look: U8 | Planes | None = None
     tile: Tile | None = None
@@ -74,6 +78,7 @@ class Work:
         graph.parameters["carry"][number] = self.rows
         graph.parameters["target"][number] = self.target
         graph.parameters["person"][number] = self.person
+        put_room(graph.parameters["room"][number], graph.parameters["distance"][number], self.room)
 
     def take(self, graph: BatchGraph, number: int, slot_bytes: int, *, copied: bool) -> None:
         """Read the frame's results; copied: where another stream's launch may follow, else views."""

@@ -106,7 +106,7 @@ class Skin:
 def room_on(bench: Bench, room: Room) -> RoomEdit:
     """Of one face."""
     rooms, distances = np.zeros(1, blocks.ROOM), np.full((1, ROOM_PLACES), np.nan, np.float32)
-    put_room(rooms[0], distances[0], room.distance, room.room_from_picture)
+    put_room(rooms[0], distances[0], room)
     return RoomEdit(bench.put(rooms), bench.put(distances))
 
 

@@ -123,7 +123,7 @@ def test_one_of_three_has_a_room(mesh: RingedMesh) -> None:
     made = Warp(bench.device, bench.stream, mesh.topology(), 3)
     rooms, distances = np.zeros(3, blocks.ROOM), np.full((3, ROOM_PLACES), np.nan, np.float32)
     one = room(1)
-    put_room(rooms[1], distances[1], one.distance, one.room_from_picture)
+    put_room(rooms[1], distances[1], one)
     moved = (edit.points_px, edit.offset_px, np.float32(edit.iod_px))
     three = [bench.put(np.stack([part] * 3)) for part in moved]
     soften = np.zeros(3, blocks.SOFTEN)
