@@ -62,7 +62,8 @@ def test_the_lanes_agree_on_whole_frames(
     """
     frames = frames_of(name, Path() if name == "demo" else request.getfixturevalue("shared"))
     lane = on_host(0.2)
-    for controls in CONTROLS:
+    for asked in CONTROLS:
+        controls = asked.with_(occlusion=False)
         lane.reset()
         cpu.reset()
         over, changed = [], 0
@@ -80,7 +81,31 @@ def test_the_lanes_agree_on_whole_frames(
         assert changed >= FRAMES - 2
         assert max(over) < 1e-4
         assert lane._light.value[0] > 0.05  # both saw the room's light, and from one place
-        np.testing.assert_allclose(lane._light.value, cpu._people.of(0).light.value, atol=1e-3)
+        light = cpu._people.of(expected.landmarks.person).light
+        np.testing.assert_allclose(lane._light.value, light.value, atol=1e-3)
+
+
+def test_both_lanes_leave_a_bar_over_the_face_alone(on_host: MakeLane, cpu: CpuLane) -> None:
+    """Their masks differ: the CUDA lane's lies around the landmarks of the frame before.
+
+    Measured: up to 0.17 % of the pixels of a frame are more than 2 levels apart.
+    """
+    lane, changed = on_host(0.2), 0
+    for number, frame in enumerate(frames_of("demo", Path())):
+        rgb = frame.rgb.copy()
+        bar = slice(200 + 2 * number, 250 + 2 * number)
+        if number > 4:
+            rgb[bar, 100:540] = (40, 90, 200)
+        frame = Frame.from_rgb(rgb, pts=frame.pts_ns, seq=number)
+        ours, _ = lane.step(frame, CONTROLS[0])
+        theirs, _ = cpu.step(frame, CONTROLS[0])
+        over = (apart(ours, theirs, Box(0, 0, 640, 480)) > 2).mean()
+        assert over < (0.004 if number > 7 else 0.02)  # in between they may see it a frame apart
+        changed += ours.changed is not None and theirs.changed is not None
+        if number > 7:  # it is held within 100 ms
+            for out in (ours, theirs):
+                assert not (out.rgb != rgb)[bar, 104:536][3:-3].any()
+    assert changed > 8
 
 
 @pytest.fixture
