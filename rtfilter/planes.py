@@ -13,6 +13,7 @@ import numpy as np
 
 from rtfilter.colour import PLANAR_FORMATS, YuvSpec, planes_of, yuv_to_rgb
 from rtfilter.system.arrays import U8, Box
+from rtfilter.system.buffers import Allocate, fresh
 
 if TYPE_CHECKING:
     import av
@@ -83,13 +84,15 @@ class Planes:
             self._rgb = rgb
         return self._rgb
 
-    def around(self, box: Box) -> Part:
+    def around(self, box: Box, empty: Allocate = fresh) -> Part:
         """A part of the picture that holds `box`, and around it what its RGB is made of; newly made."""
         height, width = self.shape
         x0, y0 = max(box.x0 - _REACH_PX, 0) & ~1, max(box.y0 - _REACH_PX, 0) & ~1
         whole = Box(x0, y0, min(box.x1 + _REACH_PX, width), min(box.y1 + _REACH_PX, height))
-        luma, cb, cr = (np.array(plane, order="C") for plane in self.part(whole))
-        return Part((x0, y0), luma, cb, cr, yuv_to_rgb([luma, cb, cr], self.spec))
+        luma, cb, cr = copies = [empty(*plane.shape) for plane in self.part(whole)]
+        for copy, plane in zip(copies, self.part(whole), strict=True):
+            copy[...] = plane
+        return Part((x0, y0), luma, cb, cr, yuv_to_rgb(copies, self.spec, empty))
 
     def part(self, box: Box) -> list[U8]:
         """Views of Y, Cb and Cr within a box of the picture, whose corner lies between chroma samples."""
@@ -102,9 +105,9 @@ class Planes:
             self.cr[y0:y1, x0:x1],
         ]
 
-    def copy(self) -> Planes:
+    def copy(self, empty: Allocate = fresh) -> Planes:
         """The same samples in memory of its own, to be painted on: without padding, plane after plane."""
-        flat = np.empty(sum(plane.size for plane in self.all), np.uint8)
+        flat = empty(sum(plane.size for plane in self.all))
         copies: list[U8] = []
         first = 0
         for plane in self.all:

@@ -16,6 +16,7 @@ from rtfilter.frame import Frame
 from rtfilter.planes import Planes
 from rtfilter.render.surface import Surface, surface_of
 from rtfilter.system.arrays import U8, Box
+from rtfilter.system.buffers import Allocate, Buffers
 from rtfilter.system.helper import HelperThread
 
 # Measured on eight clips: no next box needed more than the second.
@@ -28,19 +29,20 @@ class Painter:
     def __init__(self, helper: HelperThread) -> None:
         self._helper = helper
         self._reaches: tuple[Box, ...] = ()
+        self._empty = Buffers()
         self._prepared: tuple[Frame, Future[list[Surface]]] | None = None
 
     def prepare(self, frame: Frame) -> None:
         """Copy the frame that is painted next, and convert what it needs, while the tracker runs."""
         self._prepared = None
         if self._reaches:
-            self._prepared = (frame, self._helper.submit(_surfaces_of, frame, self._reaches))
+            self._prepared = (frame, self._helper.submit(_surfaces_of, frame, self._reaches, self._empty))
 
     def begin(self, frame: Frame) -> Painting:
         """A painting of a frame, prepared or not."""
         prepared, self._prepared = self._prepared, None
         ready = None if prepared is None or prepared[0] is not frame else prepared[1]
-        return Painting(frame, ready)
+        return Painting(frame, ready, self._empty)
 
     def end(self, painting: Painting) -> Frame:
         """The painted frame; the next one is prepared for faces in the same places."""
@@ -55,9 +57,9 @@ class Painting:
     boxes: that were painted. ready: surfaces of the frame, all on one copy.
     """
 
-    def __init__(self, frame: Frame, ready: Future[list[Surface]] | None) -> None:
+    def __init__(self, frame: Frame, ready: Future[list[Surface]] | None, empty: Allocate) -> None:
         self.boxes: list[Box] = []
-        self._frame, self._ready = frame, ready
+        self._frame, self._ready, self._empty = frame, ready, empty
         self._surfaces: list[Surface] = []
 
     @property
@@ -103,7 +105,9 @@ class Painting:
         for surface in self._surfaces:
             if surface.reach.holds(reach):
                 return surface
-        new = self._surfaces[0].beside(reach) if self._surfaces else surface_of(self._frame, reach)
+        new = (
+            self._surfaces[0].beside(reach) if self._surfaces else surface_of(self._frame, reach, self._empty)
+        )
         self._surfaces.append(new)
         return new
 
@@ -141,6 +145,6 @@ def _shared(box: Box, others: Sequence[Box]) -> Box | None:
     return whole
 
 
-def _surfaces_of(frame: Frame, reaches: Sequence[Box]) -> list[Surface]:
-    first = surface_of(frame, reaches[0])
+def _surfaces_of(frame: Frame, reaches: Sequence[Box], empty: Allocate) -> list[Surface]:
+    first = surface_of(frame, reaches[0], empty)
     return [first, *(first.beside(reach) for reach in reaches[1:])]

@@ -17,6 +17,7 @@ from rtfilter.kernels.cpu.iris_paint import iris_extent, paint_iris
 from rtfilter.kernels.cpu.resample import MARGIN_PX, resample_shared
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8, Box
+from rtfilter.system.buffers import Allocate, fresh
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -47,14 +48,14 @@ class Warp:
 class RgbSurface:
     """The surface of an RGB picture. painted: the copy; reach: the part of it that is prepared, as `rgbx`."""
 
-    def __init__(self, rgb: U8, reach: Box, painted: U8 | None = None) -> None:
-        self.reach, self._rgb = reach, rgb
-        self.rgbx = _with_margin(rgb[reach.y0 : reach.y1, reach.x0 : reach.x1])
-        self.painted = rgb.copy() if painted is None else painted
+    def __init__(self, rgb: U8, reach: Box, empty: Allocate = fresh, painted: U8 | None = None) -> None:
+        self.reach, self._rgb, self._empty = reach, rgb, empty
+        self.rgbx = _with_margin(rgb[reach.y0 : reach.y1, reach.x0 : reach.x1], empty)
+        self.painted = _copy(rgb, empty) if painted is None else painted
 
     def beside(self, reach: Box) -> RgbSurface:
         """Another reach of the picture, on the same copy."""
-        return RgbSurface(self._rgb, reach, self.painted)
+        return RgbSurface(self._rgb, reach, self._empty, self.painted)
 
     def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
         """Paint rows of a box within reach until none is left; progress: see `resample_shared`."""
@@ -69,19 +70,21 @@ class RgbSurface:
 class PlanesSurface:
     """The surface of YUV planes: only the reach is converted, and its changes are added to the planes."""
 
-    def __init__(self, planes: Planes, reach: Box, painted: Planes | None = None) -> None:
-        self.reach, self._planes = reach, planes
-        self._part = part = planes.around(reach)
+    def __init__(
+        self, planes: Planes, reach: Box, empty: Allocate = fresh, painted: Planes | None = None
+    ) -> None:
+        self.reach, self._planes, self._empty = reach, planes, empty
+        self._part = part = planes.around(reach, empty)
         self._corner = part.corner
         left, top = reach.x0 - part.corner[0], reach.y0 - part.corner[1]
         inside = part.rgb[top : top + reach.y1 - reach.y0, left : left + reach.x1 - reach.x0]
-        self.rgbx = _with_margin(inside)
-        self.painted = planes.copy() if painted is None else painted
+        self.rgbx = _with_margin(inside, empty)
+        self.painted = planes.copy(empty) if painted is None else painted
         self._matrix = planes.spec.yuv_from_rgb.astype(np.float32)
 
     def beside(self, reach: Box) -> PlanesSurface:
         """As `RgbSurface.beside`."""
-        return PlanesSurface(self._planes, reach, self.painted)
+        return PlanesSurface(self._planes, reach, self._empty, self.painted)
 
     def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
         """As `RgbSurface.paint`."""
@@ -118,16 +121,24 @@ class PlanesSurface:
 Surface = RgbSurface | PlanesSurface
 
 
-def surface_of(frame: Frame, reach: Box) -> Surface:
+def surface_of(frame: Frame, reach: Box, empty: Allocate = fresh) -> Surface:
     """A frame's surface, with `reach` prepared."""
     planes = frame.planes
-    return RgbSurface(frame.rgb, reach) if planes is None else PlanesSurface(planes, reach)
+    return RgbSurface(frame.rgb, reach, empty) if planes is None else PlanesSurface(planes, reach, empty)
 
 
-def _with_margin(inside: U8) -> U8:
+def _copy(rgb: U8, empty: Allocate) -> U8:
+    copy = empty(*rgb.shape)
+    copy[...] = rgb
+    return copy
+
+
+def _with_margin(inside: U8, empty: Allocate) -> U8:
     """uint8 [h, w, 3] with four bytes a pixel and its edges repeated, as uint8 [h, 4 * w]."""
-    pad = MARGIN_PX
-    rgbx = cv2.copyMakeBorder(
-        cv2.cvtColor(inside, cv2.COLOR_RGB2RGBA), pad, pad, pad, pad, cv2.BORDER_REPLICATE
-    )
-    return np.asarray(rgbx, np.uint8).reshape(rgbx.shape[0], -1)
+    pad, (height, width) = MARGIN_PX, inside.shape[:2]
+    rgbx = empty(height + 2 * pad, width + 2 * pad, 4)
+    cv2.cvtColor(inside, cv2.COLOR_RGB2RGBA, dst=rgbx[pad : pad + height, pad : pad + width])
+    middle = rgbx[pad : pad + height]
+    middle[:, :pad], middle[:, pad + width :] = middle[:, pad, None], middle[:, pad + width - 1, None]
+    rgbx[:pad], rgbx[pad + height :] = rgbx[pad], rgbx[pad + height - 1]
+    return rgbx.reshape(height + 2 * pad, -1)
