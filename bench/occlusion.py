@@ -32,7 +32,7 @@ F32 = npt.NDArray[np.float32]
 TESTS: Final = ("occluders", "false", "lines", "rims", "crowds")
 FELT: Final = tuple(name for name in EMOTIONS if name != "neutral")
 _GRID_S: Final = 1.0  # seconds of the tests in which nothing comes or goes
-_CROWD_S: Final = 2.0
+_CROWD_S: Final = 2.4
 _CROWDS: Final = (2, 4, 6)
 _DIGITS: Final = 3
 _SHOWN_PX: Final = 240

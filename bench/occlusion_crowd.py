@@ -6,10 +6,9 @@ They are cut out of clips (`bench.occlusion_lines.matte`) and set before a wall,
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -20,9 +19,10 @@ from rtfilter.bench.occlusion_measures import change, filled, most_change
 from rtfilter.bench.occlusion_scenes import Clip
 from rtfilter.controls import Controls
 from rtfilter.face import landmarks as lm
-from rtfilter.filter import FaceFilter, StepReport
+from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice
+from rtfilter.gpu.lane import PersonReport
 from rtfilter.system.arrays import U8
 
 F32 = npt.NDArray[np.float32]
@@ -51,7 +51,7 @@ class Crowd:
 
 
 def crowd(clips: Sequence[Clip], mattes: Sequence[Sequence[F32]]) -> Crowd:
-    """Two to six people who change places: each walks to where the one opposite stood."""
+    """An even number of people, two by two: both walk past each other to where the other one stood."""
     count, frames_count = len(clips), min(len(clip.frames) for clip in clips)
     wall = np.asarray(cv2.GaussianBlur(grid((*SIZE, 3)), (0, 0), 2.0), np.uint8)
     iod_px = min(_LARGEST_IOD, _IOD_SHARE * SIZE[1] / count)
@@ -82,11 +82,11 @@ def _place(clip: Clip, person: int, count: int, iod_px: float, share: float) -> 
     """Where a person stands, still, then walking: an affine map [2, 3] between pixels' centres."""
     walked = np.clip((share - 0.3) / 0.6, 0.0, 1.0)
     walked = walked * walked * (3.0 - 2.0 * walked)
-    here, there = ((slot + 0.5) / count for slot in (person, count - 1 - person))
-    low = 0.07 * (person / max(count - 1, 1) - 0.5)  # the nearer, the lower
+    here, there = ((slot + 0.5) / count for slot in (person, person ^ 1))
+    near = person / max(count - 1, 1) - 0.5  # lower and larger
     x = SIZE[1] * (here + walked * (there - here))
-    y = SIZE[0] * (0.42 + low)
-    scale = iod_px / clip.iod_px
+    y = SIZE[0] * (0.42 + 0.08 * near)
+    scale = (1.0 + 0.2 * near) * iod_px / clip.iod_px
     middle = np.median([points[lm.NOSE_TIP, :2] for points in clip.points_px], axis=0) - 0.5
     return np.array([[scale, 0.0, x - scale * middle[0]], [0.0, scale, y - scale * middle[1]]])
 
@@ -100,22 +100,16 @@ def crowd_figures(scene: Crowd, lane: str | LaneChoice) -> dict[str, float | Non
     who are asked for nothing, that changed; wall: pixels of the wall. levels_max: of those, by how much.
     """
     people = len(scene.points_px)
-    several = "faces" in inspect.signature(FaceFilter.__init__).parameters
-    options: dict[str, Any] = {"faces": people} if several else {}
     wanted = [Controls({name: 1.0} if name else {}) for name in ASKED[:people]]
     tally = _Tally()
     numbers: dict[int, int] = {}  # of people, by the number that the filter gave them
     named_at = round(NAMED_S * scene.fps)
-    with FaceFilter(lane=lane, **options) as face_filter:
+    with FaceFilter(lane=lane, faces=people) as face_filter:
         for number, rgb in enumerate(scene.frames):
             frame = Frame.from_rgb(rgb, pts=round(number / scene.fps * 1e9), seq=number)
-            if several:
-                asked = {given: wanted[person] for given, person in numbers.items()}
-                result: Any = face_filter.step(frame, Controls(), asked)  # type: ignore[call-arg,unused-ignore]
-                reports = list(result.report.people)
-            else:
-                result = face_filter.step(frame, wanted[0])
-                reports = [result.report] if result.report.landmarks is not None else []
+            asked = {given: wanted[person] for given, person in numbers.items()}
+            result = face_filter.step(frame, Controls(), asked)
+            reports = result.report.people
             if number == named_at:
                 numbers = _named(scene, number, reports)
             if number > named_at:
@@ -144,25 +138,24 @@ class _Tally:
         return {**shares, "levels_max": float(self.most)}
 
 
-def _named(scene: Crowd, number: int, reports: Sequence[StepReport]) -> dict[int, int]:
+def _named(scene: Crowd, number: int, reports: Sequence[PersonReport]) -> dict[int, int]:
     """Which person each number of the filter's stands for."""
     found = {}
     for person, points in enumerate(scene.points_px):
         one = _at(points[number], reports)
-        if one is not None and one.landmarks is not None:
-            found[one.landmarks.person] = person
+        if one is not None:
+            found[one.person] = person
     return found
 
 
-def _at(points_px: F32, reports: Sequence[StepReport]) -> StepReport | None:
+def _at(points_px: F32, reports: Sequence[PersonReport]) -> PersonReport | None:
     """The report of the face at this place."""
     centre = points_px[: lm.SURFACE_COUNT, :2].mean(0)
     iod = float(np.hypot(*(points_px[lm.EYE_OUTER_LEFT, :2] - points_px[lm.EYE_OUTER_RIGHT, :2])))
     near = []
     for one in reports:
-        if one.landmarks is not None:
-            away = float(np.hypot(*(one.landmarks.points_px[: lm.SURFACE_COUNT, :2].mean(0) - centre)))
-            near.append((away, one))
+        away = float(np.hypot(*(one.landmarks.points_px[: lm.SURFACE_COUNT, :2].mean(0) - centre)))
+        near.append((away, one))
     near.sort(key=lambda pair: pair[0])
     return near[0][1] if near and near[0][0] < _NEAR * iod else None
 
@@ -171,7 +164,7 @@ def _count(
     tally: _Tally,
     scene: Crowd,
     number: int,
-    reports: Sequence[StepReport],
+    reports: Sequence[PersonReport],
     numbers: dict[int, int],
     wanted: Sequence[Controls],
 ) -> None:
@@ -181,13 +174,12 @@ def _count(
             continue
         one = _at(points[number], reports)
         tally.add("found", one is not None, 1)
-        if one is None or one.landmarks is None:
+        if one is None:
             continue
-        own = numbers.get(one.landmarks.person) == person
+        own = numbers.get(one.person) == person
         tally.add("kept", own, 1)
-        if one.offset is not None:
-            moved = bool(np.abs(one.offset).max() > 0.02)
-            tally.add("own", own and moved == wanted[person].has_target, 1)
+        moved = bool(np.abs(one.offset).max() > 0.02)
+        tally.add("own", own and moved == wanted[person].has_target, 1)
 
 
 def _count_pixels(tally: _Tally, scene: Crowd, number: int, after: U8) -> None:
