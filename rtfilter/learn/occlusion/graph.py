@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rtfilter.engines.networks import OCCLUSION
 from rtfilter.engines.onnx.graph import OnnxGraph
-from rtfilter.learn.occlusion.network import SHUFFLE, Block, Conv, Layer, OcclusionNetwork
+from rtfilter.learn.occlusion.network import DIFFERENCE, SHUFFLE, Block, Conv, Layer, OcclusionNetwork
 
 CENTRE: Final = 0.5  # taken from every input
 
@@ -18,7 +18,7 @@ def occlusion_graph(network: OcclusionNetwork, comment: str) -> bytes:
     """The file. network: in evaluation mode."""
     writer = _Writer()
     graph = writer.graph
-    value = writer.stack(network.fine, writer.conv(network.stem, graph.add("Sub", [_input(), writer.half])))
+    value = writer.stack(network.fine, writer.conv(network.stem, writer.compared()))
     kept = [value]
     for down, deep in zip(network.down, network.deep, strict=True):
         kept.append(writer.stack(deep, writer.stack(down, kept[-1])))
@@ -35,16 +35,20 @@ def occlusion_graph(network: OcclusionNetwork, comment: str) -> bytes:
     return graph.finish(OCCLUSION, comment)
 
 
-def _input() -> str:
-    return OCCLUSION.inputs[0].name
-
-
 class _Writer:
     """Layers of the network as nodes of a graph."""
 
     def __init__(self) -> None:
         self.graph = OnnxGraph()
-        self.half = self.graph.constant(CENTRE)
+
+    def compared(self) -> str:
+        """See `network.compared`."""
+        graph, pixels = self.graph, OCCLUSION.inputs[0].name
+        seen, look, known = (graph.slice(pixels, 1, *ends) for ends in ((0, 3), (3, 6), (6, 7)))
+        apart = graph.add("Abs", [graph.add("Sub", [seen, look])])
+        sure = graph.add("Mul", [known, graph.constant(DIFFERENCE)])
+        centred = graph.add("Sub", [pixels, graph.constant(CENTRE)])
+        return graph.add("Concat", [centred, graph.add("Mul", [apart, sure])], axis=1)
 
     def stack(self, module: nn.Module, value: str) -> str:
         """Any part that is a chain of convolutions and blocks."""

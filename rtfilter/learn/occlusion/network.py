@@ -7,14 +7,14 @@ scales and shifts are one at export.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-CHANNELS_IN: Final = 7
+CHANNELS_IN: Final = 10  # seven, and how far the picture differs from the learned appearance
+DIFFERENCE: Final = 3.0  # gain of that
 CHANNELS_OUT: Final = 3
 SHUFFLE: Final = 2  # pixels of the output along one of the last layer
 KERNEL: Final = 5  # of depthwise convolutions
@@ -93,7 +93,7 @@ class OcclusionNetwork(nn.Module):
         self.head = nn.Conv2d(width, CHANNELS_OUT * SHUFFLE**2, 1)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        fine: Tensor = self.fine(self.stem(pixels - 0.5))
+        fine: Tensor = self.fine(self.stem(compared(pixels)))
         kept = [fine]
         for down, deep in zip(self.down, self.deep, strict=True):
             kept.append(deep(down(kept[-1])))
@@ -103,6 +103,9 @@ class OcclusionNetwork(nn.Module):
             value = merge(torch.relu(larger + kept.pop()))
         return nn.functional.pixel_shuffle(self.head(value), SHUFFLE)
 
-    def convolutions(self) -> Iterator[Conv]:
-        """All but the last."""
-        return (one for one in self.modules() if isinstance(one, Conv))
+
+def compared(pixels: Tensor) -> Tensor:
+    """What the first convolution sees, [B, 10, 96, 96]: the input about 0, and its difference from what is
+    learned, where that is known."""
+    difference = (pixels[:, :3] - pixels[:, 3:6]).abs() * (DIFFERENCE * pixels[:, 6:])
+    return torch.cat([pixels - 0.5, difference], 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rtfilter.errors import UsageError
 from rtfilter.learn.texture.settings import parse_person
 
-PATHS = ("output", "squares", "people")
+PATHS = ("output", "squares", "start", "people")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class OcclusionSettings:
     pictures; they are made once and kept, below the run's folder. measured: how many more of people and kinds
     held out.
 
-    width: channels at 48 px; deeper ones are multiples. unknown: share of pictures without a learned
-    appearance. average: of the weights, the half-life in steps.
+    start: a checkpoint to begin from. width: channels at 48 px; deeper ones are multiples. unknown: share of
+    pictures without a learned appearance. average: of the weights, the half-life in steps.
     """
 
     squares: Path = Path("{output}/squares")
@@ -54,10 +54,11 @@ class OcclusionSettings:
     unseen: tuple[str, ...] = ()
     pool: int = 8000
     measured: int = 600
+    start: Path | None = None
     width: int = 16
     unknown: float = 0.35
     average: int = 100
-    batch: int = 24
+    batch: int = 16
     steps: int = 2000
     rate: float = 3e-3
     log_every: int = 50

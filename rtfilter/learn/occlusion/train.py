@@ -31,7 +31,7 @@ LONGEST_GRADIENT: Final = 5.0
 DECAY: Final = 1e-4
 FALSE: Final = 4.0  # weight of `losses.falsely_covered`
 _LEAST_RATE: Final = 0.02  # of the rate, at the end
-_WARM_STEPS: Final = 50
+_WARM: Final = 0.03  # of the steps, in which the rate rises
 
 
 def main(
@@ -84,6 +84,10 @@ class Training(Steps):
         self._people, self._made_by = people, made_by
         torch.manual_seed(seed)
         self.network = OcclusionNetwork(settings.width).to(group.device)
+        if settings.start is not None:
+            self._begin_from(settings.start)
+        # Two thirds of the time on a processor.
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=settings.rate, weight_decay=DECAY)
         self._described = described(settings, seed, group.size)
@@ -91,7 +95,7 @@ class Training(Steps):
     def step(self, step: int) -> dict[str, Tensor]:
         """See `Steps.step`."""
         settings = self.settings
-        warm = min((step + 1) / _WARM_STEPS, 1.0)
+        warm = min((step + 1) / max(_WARM * settings.steps, 1.0), 1.0)
         for one in self.optimiser.param_groups:
             one["lr"] = settings.rate * warm * share_of_rate(step / max(settings.steps, 1), _LEAST_RATE)
         torch.manual_seed(hash((self._seed, step)))
@@ -124,6 +128,14 @@ class Training(Steps):
                 ours.lerp_(new, 1.0 - keep)
             else:
                 ours.copy_(new)
+
+    def _begin_from(self, path: Path) -> None:
+        """The averaged weights of another run."""
+        found = Checkpoint.load(path)
+        if found.width != self.settings.width:
+            raise InputError(f"{path}: width {found.width}, expected {self.settings.width} (occlusion.width)")
+        self.network.load_state_dict(found.restored(path).state_dict())
+        self.notify(f"beginning from {path}, {found.step} steps on {found.people}")
 
     def _save(self, step: int) -> None:
         Checkpoint(
