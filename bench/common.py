@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from itertools import islice, permutations
 from pathlib import Path
 from statistics import median
-from time import perf_counter_ns
+from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
 RESULTS = Path(__file__).resolve().parent / "results"
 FPS = 30
+PROCESSOR = "processor"  # beside the stages of a step: time of the processor
 # The tracker's first frames run its detector, and Numba loads its kernels in the first edit.
 WARM_UP_FRAMES = 15
 # The demo's frames are drawn before the clock starts, so few are kept and shown again and again.
@@ -79,7 +80,8 @@ def forth_and_back(frames: Sequence[Frame]) -> Iterator[Frame]:
 def interleaved(
     contenders: Mapping[str, Contender], frames: Iterable[Frame]
 ) -> dict[str, list[dict[str, int]]]:
-    """Nanoseconds by stage of every frame after the first WARM_UP_FRAMES, by contender; `total` is the call.
+    """Nanoseconds by stage of every frame after the first WARM_UP_FRAMES, by contender; `total` is the call,
+    and PROCESSOR what all threads of this process computed meanwhile.
 
     All contenders get every frame. Their order changes with each frame and runs through all permutations, so
     that each follows each other one equally often: caches and threads left behind burden all alike.
@@ -88,11 +90,11 @@ def interleaved(
     orders = list(permutations(contenders))
     for number, frame in enumerate(frames):
         for name in orders[number % len(orders)]:
-            start = perf_counter_ns()
+            used, start = process_time_ns(), perf_counter_ns()
             stages = contenders[name].step(frame)
-            total = perf_counter_ns() - start
+            total, used = perf_counter_ns() - start, process_time_ns() - used
             if number >= WARM_UP_FRAMES:
-                kept[name].append({**stages, "total": total})
+                kept[name].append({**stages, "total": total, PROCESSOR: used})
     return kept
 
 

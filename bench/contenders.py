@@ -27,12 +27,16 @@ class Rtfilter:
     """The product: frame in, filtered frame out."""
 
     def __init__(
-        self, controls: Controls, lane: str | LaneChoice = AUTO, notify: Notify | None = None
+        self,
+        controls: Controls,
+        lane: str | LaneChoice = AUTO,
+        notify: Notify | None = None,
+        faces: int = 1,
     ) -> None:
         # Imported here: `rtfilter bench` counts it as part of the start.
         from rtfilter.filter import FaceFilter
 
-        self._filter, self._controls = FaceFilter(lane=lane, notify=notify), controls
+        self._filter, self._controls = FaceFilter(lane=lane, notify=notify, faces=faces), controls
 
     def step(self, frame: Frame) -> Mapping[str, int]:
         report = self._filter.step(frame, self._controls).report
@@ -45,10 +49,10 @@ class Rtfilter:
 class FaceMesh:
     """The floor: the networks that find the landmarks, and nothing else. Their output is not read."""
 
-    def __init__(self) -> None:
+    def __init__(self, faces: int = 1) -> None:
         from rtfilter.learn.face_mesh import open_face_mesh
 
-        self._mesh = open_face_mesh()
+        self._mesh = open_face_mesh(faces)
 
     def step(self, frame: Frame) -> Mapping[str, int]:
         start = perf_counter_ns()

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rtfilter.bench import common
+from rtfilter.bench.common import PROCESSOR
 from rtfilter.bench.contenders import FACEMESH, MLS, RTFILTER, TITLES, Rtfilter, all_contenders
 from rtfilter.controls import Controls
 from rtfilter.errors import Notify
@@ -107,12 +108,14 @@ def latency_markdown(document: Mapping[str, Any]) -> str:
         floor = measured["contenders"][FACEMESH]["total"]["p50_ms"]
         for name in (FACEMESH, RTFILTER, MLS):
             total = measured["contenders"][name]["total"]
+            used = measured["contenders"][name].get(PROCESSOR)
             title = f"**{TITLES[name]}**" if name == RTFILTER else TITLES[name]
-            totals.append((size, title, *_ms(total), f"{total['p50_ms'] / floor:.2f}"))
+            processor = f"{used['p50_ms']:.1f} ms" if used else ""
+            totals.append((size, title, *_ms(total), f"{total['p50_ms'] / floor:.2f}", processor))
         ours = measured["contenders"][RTFILTER]
-        stages += [(size, stage, *_ms(times)) for stage, times in ours.items()]
+        stages += [(size, stage, *_ms(times)) for stage, times in ours.items() if stage != PROCESSOR]
     lines = [
-        *common.table(("size", "", "median", "p95", "p99", "median / floor"), *totals),
+        *common.table(("size", "", "median", "p95", "p99", "median / floor", "processor time"), *totals),
         "",
         *common.table(("size", "stage of rtfilter", "median", "p95", "p99"), *stages),
         *common.limits_table(document["limits"]),
@@ -132,6 +135,7 @@ def latency_plot(document: Mapping[str, Any]) -> Figure:
     for row, (size, name) in enumerate(rows):
         stages = dict(document["sizes"][size]["contenders"][name])
         total = stages.pop("total")
+        stages.pop(PROCESSOR, None)
         start_ms = 0.0
         for stage, times in stages.items():
             label = None if stage in named else stage

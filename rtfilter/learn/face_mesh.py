@@ -13,8 +13,8 @@ from rtfilter.system.cache import cache_folder
 from rtfilter.system.installation import install_extra
 
 
-def open_face_mesh() -> Any:
-    """A `FaceMesh` for one face with refined lips, eyes and irises: 478 landmarks.
+def open_face_mesh(faces: int = 1) -> Any:
+    """A `FaceMesh` for so many faces, with refined lips, eyes and irises: 478 landmarks.
 
     Raises MissingExtraError without MediaPipe, UsageError where $RTFILTER_CACHE is relative.
     """
@@ -26,7 +26,7 @@ def open_face_mesh() -> Any:
             f"MediaPipe's FaceMesh needs mediapipe 0.10.21 (found: {error}); install it with: "
             f"{install_extra('mediapipe')} (Python 3.10 to 3.12)"
         ) from error
-    return face_mesh.FaceMesh(refine_landmarks=True, max_num_faces=1)
+    return face_mesh.FaceMesh(refine_landmarks=True, max_num_faces=faces)
 
 
 def before_mediapipe() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtfilter.bench import common, latency
-from rtfilter.bench.common import WARM_UP_FRAMES, demo_frames, interleaved
+from rtfilter.bench.common import PROCESSOR, WARM_UP_FRAMES, demo_frames, interleaved
 from rtfilter.bench.contenders import FACEMESH, MLS, RTFILTER, FaceMeshMls, all_contenders
 from rtfilter.bench.latency import latency_markdown, limits
 from rtfilter.controls import Controls
@@ -107,8 +107,8 @@ def test_a_run_writes_figures_plot_and_table(
         contenders = document["sizes"][size]["contenders"]
         assert set(contenders) == {RTFILTER, FACEMESH, MLS}
         assert {"track", "render", "total"} <= set(contenders[RTFILTER])
-        assert set(contenders[FACEMESH]) == {"track", "total"}
-        assert set(contenders[MLS]) == {"track", "warp", "total"}
+        assert set(contenders[FACEMESH]) == {"track", "total", PROCESSOR}
+        assert set(contenders[MLS]) == {"track", "warp", "total", PROCESSOR}
         for stages in contenders.values():
             total = stages["total"]
             assert 0.0 < total["p50_ms"] <= total["p95_ms"] <= total["p99_ms"]
