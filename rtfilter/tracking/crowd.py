@@ -102,6 +102,8 @@ class Crowd:
                 follower.look(faces, time_s)
         else:
             faces = faces_in(tile, faces, *self._size)
+        for follower in self._people.values():
+            follower.confirm(faces)
         self._start(limit, faces, time_s, everywhere)
 
     def _start(

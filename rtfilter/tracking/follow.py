@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from rtfilter.tracking.crossing import CrossingWatch, Spot
 from rtfilter.tracking.detect import Detection, faces_in
+from rtfilter.tracking.doubt import Doubt
 from rtfilter.tracking.roi import MARGIN, Roi
 from rtfilter.tracking.tiles import Search, Tile, whole
 
@@ -23,6 +24,7 @@ REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 # Pictures between two detections of all faces: without company lately, and with.
 LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY = 15, 6
 SAME_DETECTION = 0.7  # in face sizes: a detector's box this near, which lies elsewhere on it, is of that face
+OWN_EVERY = 3  # of the looks in doubt, which are for surer faces: one is at the face itself
 SPEED_MAX = 3.0  # of a face that was lost, in its sizes a second
 _OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both sides of the face
 
@@ -43,14 +45,13 @@ class Follower:
         self._size: tuple[int, int] | None = None
         self._seen_s = -math.inf
         self._looked = 0
-        self._looking: tuple[Tile, float] | None = (
-            None  # what the last picture was looked at in, and its time
-        )
+        self._looking: tuple[Tile, float] | None = None  # where the last picture was looked at, and its time
         self._search = Search()
         self._person, self._new = 0, False
         self._fresh = True  # the square is a detector's, not yet one laid around landmarks
         self._rough = False
         self._crossing = CrossingWatch()
+        self._doubt = Doubt()
 
     @property
     def roi(self) -> Roi | None:
@@ -89,8 +90,17 @@ class Follower:
         return self._rough
 
     def remembers(self, time_s: float) -> bool:
-        """Whether the face was seen less than REMEMBER_S ago: one that comes back is then the same."""
-        return self._place is not None and 0.0 <= time_s - self._seen_s <= REMEMBER_S
+        """Whether the face was seen less than REMEMBER_S ago: one that comes back is then the same.
+
+        What was lost and never detected surely may have been no face: it is forgotten at once.
+        """
+        is_recent = 0.0 <= time_s - self._seen_s <= REMEMBER_S
+        return self._place is not None and is_recent and not (self._roi is None and self._doubt.unsure)
+
+    def confirm(self, faces: Sequence[Detection]) -> None:
+        """Take note that the face is one where it is detected surely."""
+        if self._place is not None:
+            self._doubt.confirm(self._place, faces)
 
     def expected(self, time_s: float) -> tuple[float, float] | None:
         """The face's expected centre: extrapolated when another one passed, else where it was last seen."""
@@ -122,18 +132,23 @@ class Follower:
         self._roi = None
         if not faces:
             return None
-        wanted = max(faces, key=lambda face: face.spot.size)
         there = self.expected(time_s)
-        self._new = there is None or not self.remembers(time_s)
-        if there is not None and not self._new:
-            wanted = min(faces, key=lambda face: math.dist((face.x, face.y), there))
-        return self._begin(wanted)
+        if there is not None and self.remembers(time_s):
+            self._new = False
+            return self._begin(min(faces, key=lambda face: math.dist((face.x, face.y), there)))
+        return self._begin_new(max(self._doubt.preferred(faces), key=lambda face: face.spot.size))
 
     def look_where(self, time_s: float) -> Tile | None:
         """The square in which to look around in this picture while the face is followed; None for no look."""
-        if self._size is None or self._fresh or not self.look_due:
+        if self._roi is None or self._size is None or self._fresh:
             return None
-        return self._note(whole(*self._size), time_s)
+        if self.look_due:
+            return self._note(whole(*self._size), time_s)
+        if not self._doubt.unsure or self._place is None:
+            return None
+        if self._looked % OWN_EVERY == 0:
+            return self._note(Tile.around(self._place, *self._size), time_s)
+        return self.search_where(time_s)
 
     def search_where(self, time_s: float) -> Tile | None:
         """The square in which to look for a small face in this picture, in which there is no other."""
@@ -146,12 +161,16 @@ class Follower:
         if looking is None or self._size is None:
             return
         tile, time_s = looking
-        if self._roi is not None:
-            self.look(faces, time_s)
-        elif tile != whole(*self._size):
-            self.start(
-                [face for face in faces_in(tile, faces, *self._size) if self.may_be(face, time_s)], time_s
-            )
+        everywhere = tile == whole(*self._size)
+        if not everywhere:
+            faces = faces_in(tile, faces, *self._size)
+        if self._roi is None or self._place is None:
+            if not everywhere:
+                self.start([face for face in faces if self.may_be(face, time_s)], time_s)
+        elif not everywhere or self.look(faces, time_s) is None:
+            better = self._doubt.better(self._place, faces, time_s, max(self._size))
+            if better is not None:
+                self._begin_new(better)
 
     def observed(self, points_px: F32 | None, presence: float, time_s: float) -> bool:
         """Take in what the mesh network found at `roi`; whether it is the followed face.
@@ -175,6 +194,8 @@ class Follower:
         around = Roi.of_landmarks(points_px)
         self._roi = around if fresh else roi.followed(around, time_s - self._seen_s)
         self._looked = 0 if starting else self._looked + 1
+        if not fresh:
+            self._doubt.see(points_px, time_s)
         self._place, self._seen_s, self._fresh, self._rough = place, time_s, False, fresh
         return True
 
@@ -209,6 +230,13 @@ class Follower:
         person = self._person
         self.__init__()  # type: ignore[misc]
         self._person = person
+
+    def _begin_new(self, face: Detection) -> Roi:
+        """Follow somebody else from now on, if the face is one."""
+        self._new = True
+        self._crossing.forget()
+        self._doubt.begin(face.score)
+        return self._begin(face)
 
     def _begin(self, face: Detection) -> Roi:
         self._roi, self._fresh = Roi.of_detection(face), True
