@@ -30,15 +30,13 @@ class LaunchedLooks:
 
     def detect(self, tile: Tile | None = None) -> list[Detection]:
         """See `Lookout`."""
-        if tile is not None:
-            work = Work(look=self._pixels, tile=tile)
-            self._batcher.run(work)
-            return work.found
-        if self._everywhere is None:
-            work = Work(look=self._pixels)
-            self._batcher.run(work)
+        if tile is None and self._everywhere is not None:
+            return self._everywhere
+        work = Work(look=self._pixels, tile=tile)
+        self._batcher.run(work)
+        if tile is None:
             self._everywhere = work.found
-        return self._everywhere
+        return work.found
 
     def look(self, tile: Tile) -> None:
         """See `Lookout`."""

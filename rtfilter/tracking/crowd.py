@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.crossing import Spot
-from rtfilter.tracking.detect import Detection, faces_in
+from rtfilter.tracking.detect import TILE_SCORE_MIN, Detection, faces_in
+from rtfilter.tracking.doubt import SURE
+from rtfilter.tracking.find import faces_now
 from rtfilter.tracking.follow import LOOK_EVERY_ALONE, SAME_DETECTION, Follower, place_of
 from rtfilter.tracking.lookout import Lookout
 from rtfilter.tracking.roi import Roi
@@ -58,7 +60,7 @@ class Crowd:
         found = self._observe(following, time_s, mesh)
         if len(found) < len(self._people) or not found:
             # Somebody was lost, or nobody is there: detect in the same picture.
-            started = self._start(limit, lookout.detect(), time_s)
+            started = self._start(limit, faces_now(lookout), time_s)
             found = self._observe(started, time_s, mesh, found)
         return [found[person] for person in sorted(found)]
 
@@ -104,7 +106,8 @@ class Crowd:
             faces = faces_in(tile, faces, *self._size)
         for follower in self._people.values():
             follower.confirm(faces)
-        self._start(limit, faces, time_s, everywhere)
+        surely = [face for face in faces if face.score >= (SURE if everywhere else TILE_SCORE_MIN)]
+        self._start(limit, surely, time_s, everywhere)
 
     def _start(
         self, limit: int, faces: Sequence[Detection], time_s: float, everywhere: bool = True

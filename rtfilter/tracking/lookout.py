@@ -24,7 +24,7 @@ class Lookout(Protocol):
     """What a follower asks for besides landmarks; of one picture after another."""
 
     def detect(self, tile: Tile | None = None) -> Sequence[Detection]:
-        """All faces of this picture, seen as a whole, or in a square of it; now."""
+        """The faces in a square of this picture, or in all of it; now."""
         ...
 
     def look(self, tile: Tile) -> None:

@@ -19,7 +19,7 @@ FACE_SHARE: Final = 0.14
 # Sides in longer sides of the picture, and how far neighbours overlap: by what the next larger square misses.
 SCALES: Final = ((0.5625, 0.15), (0.286, 0.09))
 SIDE_MIN_PX: Final = 160  # smaller squares show faces of less than 22 px
-NEAR_SHARE: Final = 0.25  # of the square around a face that was lost, which the face had filled
+NEAR_SHARE: Final = 0.3  # of the side of a square around one face; at this size the detector is surest
 
 
 @dataclass(frozen=True, slots=True)
