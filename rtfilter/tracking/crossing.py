@@ -5,8 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+F32 = npt.NDArray[np.float32]
+
 FORGET_S = 2.0  # a motion seen longer ago predicts nothing
 VELOCITY_SHARE = 0.5
+_OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both sides of the face
 MARGIN = 0.5  # in face sizes: how much better swapped identities have to fit
 
 
@@ -107,3 +113,11 @@ class CrossingWatch:
 
 def _apart(face: Spot, x: float, y: float) -> float:
     return math.hypot(face.x - x, face.y - y)
+
+
+def place_of(points_px: F32) -> Spot:
+    """Centre and size of float32 [478, 3] landmarks, from forehead, chin and both sides."""
+    top, chin, right, left = points_px[_OUTLINE, :2].tolist()
+    x = (top[0] + chin[0] + right[0] + left[0]) / 4
+    y = (top[1] + chin[1] + right[1] + left[1]) / 4
+    return Spot(x, y, max(math.dist(top, chin), math.dist(right, left)))

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.tracking.base import Landmarks
-from rtfilter.tracking.crossing import Spot
+from rtfilter.tracking.crossing import Spot, place_of
 from rtfilter.tracking.detect import TILE_SCORE_MIN, Detection, faces_in
 from rtfilter.tracking.doubt import SURE
 from rtfilter.tracking.find import faces_now
-from rtfilter.tracking.follow import LOOK_EVERY_ALONE, SAME_DETECTION, Follower, place_of
+from rtfilter.tracking.follow import LOOK_EVERY_ALONE, SAME_DETECTION, Follower
 from rtfilter.tracking.lookout import Lookout
 from rtfilter.tracking.roi import Roi
 from rtfilter.tracking.tiles import Search, Tile, whole

@@ -66,18 +66,22 @@ class Doubt:
     """Of one follower. Lengths are in pixels of the picture, times in seconds of presentation time."""
 
     def __init__(self) -> None:
-        self._sure = False
+        self._sure = self._chosen = False
         self._life = LifeWatch()
         self._given_up: list[Spot] = []
 
     @property
     def unsure(self) -> bool:
         """Whether the face was never detected surely, so that a surer one is worth looking for."""
-        return not self._sure
+        return not self._sure and not self._chosen
 
     def begin(self, score: float) -> None:
         """Somebody else is followed from now on, detected with this score."""
-        self._sure, self._life = score >= SURE, LifeWatch()
+        self._sure, self._chosen, self._life = score >= SURE, False, LifeWatch()
+
+    def insist(self) -> None:
+        """The face was chosen by the user: there is none better."""
+        self._chosen = True
 
     def confirm(self, here: Spot, faces: Sequence[Detection]) -> None:
         """Take note of how surely the face at `here` is detected."""
@@ -100,7 +104,7 @@ class Doubt:
         self.confirm(here, faces)
         others = [face for face in faces if face.score >= SURE and not _is_at(face, here)]
         others = [face for face in others if not any(_is_at(face, place) for place in self._given_up)]
-        if not others:
+        if not others or self._chosen:
             return None
         best = max(others, key=lambda face: face.spot.size)
         times = best.spot.size / here.size

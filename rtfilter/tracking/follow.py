@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.tracking.crossing import CrossingWatch, Spot
+from rtfilter.tracking.crossing import CrossingWatch, Spot, place_of
 from rtfilter.tracking.detect import Detection, faces_in
 from rtfilter.tracking.doubt import Doubt
 from rtfilter.tracking.roi import MARGIN, Roi
@@ -26,7 +26,6 @@ LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY = 15, 6
 SAME_DETECTION = 0.7  # in face sizes: a detector's box this near, which lies elsewhere on it, is of that face
 OWN_EVERY = 3  # of the looks in doubt, which are for surer faces: one is at the face itself
 SPEED_MAX = 3.0  # of a face that was lost, in its sizes a second
-_OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both sides of the face
 
 
 class Follower:
@@ -215,11 +214,10 @@ class Follower:
     def turn_to(self, face: Detection) -> None:
         """Follow this face, somebody else's than the last one's, unless it is the followed one already."""
         spot = self.spot
-        if spot is not None and math.dist((face.x, face.y), (spot.x, spot.y)) <= SAME_DETECTION * spot.size:
-            return
-        self._crossing.forget()
-        self._looking, self._new = None, True
-        self._begin(face)
+        if spot is None or math.dist((face.x, face.y), (spot.x, spot.y)) > SAME_DETECTION * spot.size:
+            self._looking = None
+            self._begin_new(face)
+        self._doubt.insist()
 
     def let_go(self) -> None:
         """Drop the square, which is on another face; the person is remembered."""
@@ -255,11 +253,3 @@ class Follower:
         apart = math.dist((spot.x, spot.y), (self._place.x, self._place.y))
         reach = (1.0 + SPEED_MAX * elapsed_s) * max(spot.size, self._place.size)
         return apart < reach and 0.5 < spot.size / max(self._place.size, 1e-6) < 2.0
-
-
-def place_of(points_px: F32) -> Spot:
-    """Centre and size of float32 [478, 3] landmarks, from forehead, chin and both sides."""
-    top, chin, right, left = points_px[_OUTLINE, :2].tolist()
-    x = (top[0] + chin[0] + right[0] + left[0]) / 4
-    y = (top[1] + chin[1] + right[1] + left[1]) / 4
-    return Spot(x, y, max(math.dist(top, chin), math.dist(right, left)))

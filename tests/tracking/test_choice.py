@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from rtfilter.tracking.crossing import Spot
+from rtfilter.tracking.crossing import Spot, place_of
 from rtfilter.tracking.engine import EngineTracker
 from rtfilter.tracking.find import find_person
-from rtfilter.tracking.follow import Follower, place_of
+from rtfilter.tracking.follow import Follower
 from rtfilter.tracking.roi import Roi
 from tests.tracking.scenes import LEFT, RIGHT, is_at, scene, track
 from tests.tracking.worlds import FPS, WorldLookout, seen_in

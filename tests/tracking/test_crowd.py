@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from rtfilter.tracking.base import Landmarks
-from rtfilter.tracking.crossing import Spot
+from rtfilter.tracking.crossing import Spot, place_of
 from rtfilter.tracking.crowd import Crowd
-from rtfilter.tracking.follow import LOOK_EVERY_ALONE, place_of
+from rtfilter.tracking.follow import LOOK_EVERY_ALONE
 from rtfilter.tracking.roi import Roi
 from tests.tracking.worlds import FPS, Path, WorldLookout, seen_in, walking
 

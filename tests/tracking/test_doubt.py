@@ -99,3 +99,14 @@ def test_somebody_far_behind_gives_way_to_who_comes_to_the_camera() -> None:
     doubt.begin(0.9)
     shown(doubt, 3.0, talks=True)
     assert doubt.better(near, [at(far), at(near)], time_s, LONGEST) is None
+
+
+def test_who_was_chosen_stays_whoever_comes() -> None:
+    doubt, far, near = Doubt(), Spot(300, 200, 60), at(Spot(800, 300, 300))
+    doubt.begin(0.55)
+    doubt.insist()
+    assert not doubt.unsure
+    time_s = shown(doubt, LIFELESS_S + 1.0)
+    assert doubt.better(far, [at(far), near], time_s, LONGEST) is None
+    doubt.begin(0.9)
+    assert doubt.better(far, [at(far), near], 0.1, LONGEST) is near, "of somebody else it was not said"

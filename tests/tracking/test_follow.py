@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from rtfilter.tracking.crossing import Spot
+from rtfilter.tracking.crossing import Spot, place_of
 from rtfilter.tracking.find import find_person
-from rtfilter.tracking.follow import LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY, Follower, place_of
+from rtfilter.tracking.follow import LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY, Follower
 from rtfilter.tracking.roi import Roi
 from tests.tracking.worlds import FPS, Path, WorldLookout, detected, landmarks_at, seen_in, walking
 

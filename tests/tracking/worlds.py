@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rtfilter.tracking.crossing import Spot
+from rtfilter.tracking.crossing import Spot, place_of
 from rtfilter.tracking.detect import Detection
-from rtfilter.tracking.follow import place_of
 from rtfilter.tracking.roi import Roi
 from rtfilter.tracking.tiles import FACE_SHARE, Tile, whole
 from tests.faces import face_px
