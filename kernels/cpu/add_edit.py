@@ -13,7 +13,8 @@ import numpy.typing as npt
 from numba import njit
 
 from rtfilter.kernels.cpu import CACHE
-from rtfilter.kernels.cpu.resample import MARGIN_PX, claimed_rows, resample_rows
+from rtfilter.kernels.cpu.resample import MARGIN_PX, resample_rows
+from rtfilter.kernels.cpu.two_workers import begin, claimed_rows, finish
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -104,18 +105,22 @@ def paint_planes_shared(
     out: tuple[U8, U8, U8],
     progress: I32,
     from_top: bool,
-) -> None:
+) -> bool:
     """`resample_shared`, and its change in `after` added to planes: rows while they are in the cache.
 
     rgbx to quiet: of `resample_rows`, which paints into `after`. box, planes, after, yuv_from_rgb, shift
-    and out: of `add_edit_rows`. progress, from_top: of `claimed_rows`.
+    and out: of `add_edit_rows`. progress, from_top: of `claimed_rows`. Returns as `finish` does.
     """
     before = rgbx.view(np.uint32)
-    while progress[0] < progress[1]:
-        first, last = claimed_rows(progress, from_top)
+    begin(progress, from_top)
+    first, last = claimed_rows(progress, from_top)
+    while first < last:
         how = (flow, origin, weights, lanes, still_px, gain, colour, quiet)
         resample_rows(rgbx, *how, box, after, first, last)
         add_edit_rows(*planes, before, after, yuv_from_rgb, shift, box, *out, first, last)
+        first, last = claimed_rows(progress, from_top)
+    whole: bool = finish(progress, from_top)
+    return whole
 
 
 @njit(cache=CACHE, nogil=True)

@@ -9,6 +9,7 @@ from numba import njit
 from rtfilter.kernels.cpu import CACHE
 from rtfilter.kernels.cpu.filter_step import LOADED_PIXELS
 from rtfilter.kernels.cpu.paint_row import PHASES, find_windows, paint_lit_row, paint_row
+from rtfilter.kernels.cpu.two_workers import begin, claimed_rows, finish
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -17,7 +18,6 @@ U8 = npt.NDArray[np.uint8]
 # The filter's design, by taps: cycles a pixel up to which a shifted picture keeps its contrast, and how
 # fast the weight of an error falls with frequency (pictures have most of their power in low ones).
 BAND = {4: (0.42, 3), 6: (0.44, 4)}
-CHUNK_ROWS = 8  # that a worker claims at a time
 MARGIN_PX = 8  # repeated pixels around the picture's copy, so that every filter tap has one
 
 
@@ -154,29 +154,6 @@ def _spread(flow: F32, gain: F32, i: int, cell: I32, part: F32, out: F32) -> Non
 
 
 @njit(cache=CACHE, nogil=True)
-def claimed_rows(progress: I32, from_top: bool) -> tuple[int, int]:
-    """The rows that one of two workers does next, first and end.
-
-    A worker that starts late does less. Both may claim the rows where they meet; they then write the same
-    bytes.
-
-    Args:
-        progress: int32 [2], shared: the first unclaimed row, and the one after the last; at first the box's.
-        from_top: whether this worker claims rows from the top.
-    """
-    if from_top:
-        first = progress[0]
-        last = min(first + CHUNK_ROWS, progress[1])
-        progress[0] = last
-    else:
-        last = progress[1]
-        # A chunk begins with a chroma block, also below a picture's odd last row.
-        first = max((last - 1) // CHUNK_ROWS * CHUNK_ROWS, progress[0])
-        progress[1] = first
-    return first, last
-
-
-@njit(cache=CACHE, nogil=True)
 def resample_shared(
     rgbx: U8,
     flow: F32,
@@ -191,12 +168,16 @@ def resample_shared(
     out: U8,
     progress: I32,
     from_top: bool,
-) -> None:
+) -> bool:
     """`resample_rows` of the whole box by two workers, one from the top and one from the bottom.
 
-    rgbx to out: of `resample_rows`. progress, from_top: of `claimed_rows`.
+    rgbx to out: of `resample_rows`. progress, from_top: of `claimed_rows`. Returns as `finish` does.
     """
-    while progress[0] < progress[1]:
-        first, last = claimed_rows(progress, from_top)
+    begin(progress, from_top)
+    first, last = claimed_rows(progress, from_top)
+    while first < last:
         how = (flow, origin, weights, lanes, still_px, gain, colour, quiet)
         resample_rows(rgbx, *how, box, out, first, last)
+        first, last = claimed_rows(progress, from_top)
+    whole: bool = finish(progress, from_top)
+    return whole

@@ -20,6 +20,7 @@ from rtfilter.frame import Frame
 from rtfilter.kernels.cpu import rasterise, resample
 from rtfilter.kernels.cpu.extend import place_on_grid
 from rtfilter.kernels.cpu.gain import changed_extent, soften_gain
+from rtfilter.kernels.cpu.two_workers import first_progress
 from rtfilter.render.gain import SkinGain
 from rtfilter.render.irises import complete_irises
 from rtfilter.render.mesh import RingedMesh
@@ -111,17 +112,12 @@ class CpuRenderer:
             return
         filters = self._filters[4 if displacement.iod_px > LARGE_IOD_PX else 6]
         warp = Warp(field.flow, field.origin, *filters, field.gain, gain.colour, gain.quiet)
-        progress = np.array([box.y0, box.y1], np.int32)
+        progress = first_progress(box.y0, box.y1)
         with painting.of(box) as surface:
-
-            def paint(from_top: bool) -> None:
-                surface.paint(warp, box, progress, from_top)
-
             self._helper.step_aside()
-            below = self._helper.submit(paint, False)
-            paint(True)
-            # A helper that has not started by now has nothing left to do.
-            if not below.cancel():
+            below = self._helper.submit(surface.paint, warp, box, progress, False)
+            # A helper that has not started by then finds nothing left to do.
+            if not surface.paint(warp, box, progress, True):
                 below.result()
             complete_irises(surface, box, displacement, self._eyes, BAND_IOD)
 

@@ -100,8 +100,10 @@ class Painting:
 
     def _surface(self, reach: Box) -> Surface:
         """A surface prepared for at least `reach`; all are on one copy of the frame."""
-        if self._ready is not None:
-            self._surfaces, self._ready = self._ready.result(), None
+        # On a busy machine the helper may not have come to it: waiting would take longer than doing it here.
+        if self._ready is not None and not self._ready.cancel():
+            self._surfaces = self._ready.result()
+        self._ready = None
         for surface in self._surfaces:
             if surface.reach.holds(reach):
                 return surface

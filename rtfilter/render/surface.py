@@ -57,10 +57,11 @@ class RgbSurface:
         """Another reach of the picture, on the same copy."""
         return RgbSurface(self._rgb, reach, self._empty, self.painted)
 
-    def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
-        """Paint rows of a box within reach until none is left; progress: see `resample_shared`."""
+    def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> bool:
+        """Paint rows of a box within reach until none is left; see `resample_shared`."""
         bounds = np.array([*box, *self.reach[:2], 0, 0], np.int32)
-        resample_shared(self.rgbx, *warp.arguments, bounds, self.painted, progress, from_top)
+        how = (bounds, self.painted, progress, from_top)
+        return bool(resample_shared(self.rgbx, *warp.arguments, *how))
 
     def complete(self, record: F32, box: Box) -> None:
         """Complete an iris within a painted box; record: of `measure_iris`."""
@@ -86,22 +87,14 @@ class PlanesSurface:
         """As `RgbSurface.beside`."""
         return PlanesSurface(self._planes, reach, self._empty, self.painted)
 
-    def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> None:
+    def paint(self, warp: Warp, box: Box, progress: I32, from_top: bool) -> bool:
         """As `RgbSurface.paint`."""
         bounds = np.array([*box, *self.reach[:2], *self._corner], np.int32)
         part, out = self._part, self.painted
-        paint_planes_shared(
-            self.rgbx,
-            *warp.arguments,
-            bounds,
-            (part.luma, part.cb, part.cr),
-            part.rgb,
-            self._matrix,
-            out.shift,
-            (out.luma, out.cb, out.cr),
-            progress,
-            from_top,
-        )
+        picture = ((part.luma, part.cb, part.cr), part.rgb, self._matrix)
+        written = (out.shift, (out.luma, out.cb, out.cr))
+        how = (bounds, *picture, *written, progress, from_top)
+        return bool(paint_planes_shared(self.rgbx, *warp.arguments, *how))
 
     def complete(self, record: F32, box: Box) -> None:
         """As `RgbSurface.complete`."""

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtfilter.colour import YuvSpec
-from rtfilter.kernels.cpu.add_edit import paint_planes_shared
 from rtfilter.kernels.cpu.resample import (
     MARGIN_PX,
     PHASES,
     filter_weights,
     lane_weights,
     resample_rows,
-    resample_shared,
 )
-from rtfilter.planes import Planes
 from rtfilter.system.arrays import Box
 
 STILL_PX = 1 / 24
@@ -238,55 +232,3 @@ def test_it_is_sharper_than_the_usual_cubic() -> None:
     cubic = cv2.remap(rgb, x, y, cv2.INTER_CUBIC)
     errors = [np.sqrt(((out.astype(np.float64) - want)[inside] ** 2).mean()) for out in (ours, cubic)]
     assert errors[0] < 0.75 * errors[1]
-
-
-@pytest.mark.parametrize("late", [0.0, 0.002])
-def test_two_workers_paint_what_one_does(late: float) -> None:
-    """From both ends, at once or with one starting late, over and over: the same bytes, nothing left out."""
-    rgb, rng = picture(200, 160), np.random.default_rng(5)
-    flow = rng.normal(0.0, 1.5, (18, 22, 2)).astype(np.float32)
-    place = np.array([0.0, 0.0, 10.0], np.float32)
-    weights, lanes = WEIGHTS[6], LANES[6]
-    padded = np.pad(rgb, ((MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX), (0, 0)), mode="edge")
-    flat = np.concatenate([padded, np.zeros_like(padded[..., :1])], axis=2).reshape(len(padded), -1)
-    bounds = np.array([0, 0, 200, 160, 0, 0, 0, 0], np.int32)
-    alone = rgb.copy()
-    resample_rows(flat, flow, place, weights, lanes, 0.01, *NO_GAIN, bounds, alone, 0, 160)
-    for _ in range(50):
-        shared, progress = rgb.copy(), np.array([0, 160], np.int32)
-        arguments = (flat, flow, place, weights, lanes, 0.01, *NO_GAIN, bounds, shared, progress)
-        helper = threading.Timer(late, resample_shared, (*arguments, False))
-        helper.start()
-        resample_shared(*arguments, True)
-        helper.join()
-        assert progress[0] >= progress[1]
-        assert np.array_equal(shared, alone)
-
-
-@pytest.mark.parametrize("late", [0.0, 0.002])
-@pytest.mark.parametrize("height", [160, 157])
-def test_two_workers_add_the_edit_to_planes_once(late: float, height: int) -> None:
-    """Rows that both have painted, too: an edit that was added twice would show."""
-    rng = np.random.default_rng(6)
-    flow = rng.normal(0.0, 1.5, (18, 22, 2)).astype(np.float32)
-    place = np.array([0.0, 0.0, 10.0], np.float32)
-    chroma = ((height + 1) // 2, 100)
-    luma, cb, cr = (rng.integers(0, 256, shape, np.uint8) for shape in ((height, 200), chroma, chroma))
-    source = Planes(luma, cb, cr, (1, 1), YuvSpec("bt709", full_range=False))
-    padded = np.pad(source.rgb, ((MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX), (0, 0)), mode="edge")
-    flat = np.concatenate([padded, np.zeros_like(padded[..., :1])], axis=2).reshape(len(padded), -1)
-    bounds = np.array([0, 0, 200, height, 0, 0, 0, 0], np.int32)
-    how = (flat, flow, place, WEIGHTS[6], LANES[6], 0.01, *NO_GAIN, bounds)
-    painted = source.rgb.copy()
-    resample_rows(*how, painted, 0, height)
-    expected = source.with_edit(source.rgb, painted, Box(0, 0, 200, height))
-    matrix = source.spec.yuv_from_rgb.astype(np.float32)
-    for _ in range(50):
-        after, out, progress = source.rgb.copy(), source.copy(), np.array([0, height], np.int32)
-        planes = ((luma, cb, cr), after, matrix, (1, 1), tuple(out.all), progress)
-        helper = threading.Timer(late, paint_planes_shared, (*how, *planes, False))
-        helper.start()
-        paint_planes_shared(*how, *planes, True)
-        helper.join()
-        for plane, wanted in zip(out.all, expected.all, strict=True):
-            assert np.array_equal(plane, wanted)
