@@ -21,7 +21,8 @@ from rtfilter.tracking.engine import EngineTracker
 from tests.faces import ScriptedTracker, builtin, coefficients, face_px, rotation, texture
 
 FPS = 30
-HAPPY = Controls({"happy": 1.0}, smoothing=0.0)
+# The faces are scripted, over pictures that show none.
+HAPPY = Controls({"happy": 1.0}, smoothing=0.0, occlusion=False)
 PICTURE = texture(320, 240)
 MakeFilter = Callable[..., FaceFilter]
 

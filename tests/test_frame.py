@@ -17,7 +17,7 @@ from rtfilter.filter import StepReport
 from tests.faces import ScriptedTracker, builtin, face_px, texture
 
 PICTURE = texture(320, 240)
-HAPPY = Controls({"happy": 1.0})
+HAPPY = Controls({"happy": 1.0}, occlusion=False)
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ class NumpyStream:
     def step(self, points: Points, controls: Controls, size: Size, time_s: float) -> Shown:
         self._points, self._rendered = points, None
         self._lane._people.of(0).light.value = self._light  # its pictures are black and show none
-        _, report = self._lane.step(frame_at(size, time_s), controls)
+        _, report = self._lane.step(frame_at(size, time_s), controls.with_(occlusion=False))
         identity = self._lane._people.of(0)._identity
         return Shown(
             self._rendered, report.state, report.offset, report.strength, identity.weight, identity.shape_iod
