@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from rtfilter.kernels.cpu.held import (
     HALF,
-    LATCH,
+    KINDS,
     NUMBERS,
     carry_held,
     distances_to_line,
     step_held,
+    without_islands,
 )
 from rtfilter.occlusion.square import SIDE_PX
 
@@ -24,7 +24,7 @@ OCCLUDER, BACKGROUND, RIMS = range(3)  # the network's outputs
 # half sure after three frames; and it is let go within three.
 RISE, FALL = 0.6, 0.45
 HOLD = 0.12  # added to the probability of what was held: it is let go below 0.38 only
-ISLAND_PX = 14  # an occluder of fewer pixels of the square is none: 0.5 % of a face
+ISLAND_PX = 13  # of 7 x 7 pixels of the square that an occluder covers; a bar two pixels wide covers 14
 ISLAND = 0.3  # the probability that it is given
 GROW_PX = 0.6  # what is held is made larger by so many pixels of the square
 FAR_PX = 1e4  # where nothing is held
@@ -41,6 +41,7 @@ class HeldMask:
     def __init__(self) -> None:
         shape = (SIDE_PX, SIDE_PX, NUMBERS)
         self._state, self._spare = np.zeros(shape, np.float32), np.empty(shape, np.float32)
+        self._seen = np.empty((KINDS, SIDE_PX, SIDE_PX), np.float32)
         self._sources = np.empty((SIDE_PX, SIDE_PX, 3), np.float32)
         self.level = np.zeros((SIDE_PX, SIDE_PX), np.float32)
         self.reset()
@@ -69,8 +70,9 @@ class HeldMask:
             carry_held(self._state, matrix, self._spare)
             self._state, self._spare = self._spare, self._state
             how = 1.0 - (1.0 - RISE) ** frames, 1.0 - (1.0 - FALL) ** frames, HOLD
-        without = _without_islands(seen, self._state[..., LATCH])
-        held, changed = step_held(without, *how, self._state, self.level)
+        np.copyto(self._seen, seen)
+        without_islands(seen[OCCLUDER], self._state, ISLAND_PX, ISLAND, self._seen[OCCLUDER])
+        held, changed = step_held(self._seen, *how, self._state, self.level)
         self.covered, self.changed = held / SIDE_PX**2, changed / SIDE_PX**2
         self._fresh = False
 
@@ -82,15 +84,3 @@ class HeldMask:
             return out
         distances_to_line(self.level, self._sources, GROW_PX, scale, out)
         return out
-
-
-def _without_islands(seen: F32, latch: F32) -> F32:
-    """Probabilities without occluders that are small, alone and new."""
-    bold = (seen[OCCLUDER] >= HALF).astype(np.uint8)
-    count, labels, numbers, _ = cv2.connectedComponentsWithStats(bold, connectivity=8)
-    small = numbers[:, cv2.CC_STAT_AREA] < ISLAND_PX
-    if count <= 1 or not small.any():
-        return seen
-    out = seen.copy()
-    out[OCCLUDER][small[labels] & (latch < HALF)] = ISLAND
-    return out

@@ -18,6 +18,7 @@ from rtfilter.face.visibility import ALL_PARTS, part_weights
 from rtfilter.frame import Frame
 from rtfilter.occlusion.appearance import Appearance
 from rtfilter.occlusion.carry import after, inverse, moved, rigid_points
+from rtfilter.occlusion.glance import Glance
 from rtfilter.occlusion.mask import HeldMask
 from rtfilter.occlusion.square import (
     SIDE_PX,
@@ -40,7 +41,7 @@ CHANGED: Final = 0.0008  # share of the square: seven pixels
 MOVED_PX: Final = 1.5  # of the square: a head that moves on is looked at anew
 FORGET_S: Final = 1.0  # a face that was away for longer may be another one
 LEARN_EVERY: Final = 5  # looks, once the face is known
-KNOWN: Final = 0.9  # of the skin
+KNOWN: Final = 0.75  # of the skin
 PART_FREE: Final = (0.35, 0.75)  # free share of a part at which it begins to keep its edit, and keeps all
 PART_STEP: Final = 0.25  # by which a part's share changes in a frame
 STRANGE: Final = 0.7  # covered share of the landmarks that, for long, means another face or another light
@@ -76,6 +77,7 @@ class OcclusionWatch:
     def __init__(self, network: Network, triangles: I32) -> None:
         self._network, self._appearance, self._mask = network, Appearance(triangles), HeldMask()
         self._weights = part_weights() / part_weights().sum(0)
+        self._glance = Glance()
         self._pixels = np.zeros((1, 7, SIDE_PX, SIDE_PX), np.float32)
         self._distance = np.zeros((SIDE_PX, SIDE_PX), np.float32)
         self.reset()
@@ -100,7 +102,7 @@ class OcclusionWatch:
         rigid = rigid_points(landmarks.points_px)
         self._unseen += 1
         last = self._last
-        if last is None or self._due(last, rigid):
+        if last is None or self._due(frame, last, rigid):
             last = self._look(frame, landmarks.points_px, rigid, time_s, learn)
         now_from_look = moved(last.rigid, rigid)
         scale = float(np.hypot(*now_from_look[:, 0]))
@@ -115,16 +117,20 @@ class OcclusionWatch:
         self._parts, self._parts_seen = ALL_PARTS.copy(), ALL_PARTS
         self._alert = self._looks = self._strange = self._unseen = 0
 
-    def _due(self, last: _Look, rigid: F64) -> bool:
+    def _due(self, frame: Frame, last: _Look, rigid: F64) -> bool:
         if self._alert > 0 or self._unseen >= LOOK_EVERY:
             return True
-        return float(np.abs(rigid - last.rigid).max()) > MOVED_PX * last.roi.side / SIDE_PX
+        if float(np.abs(rigid - last.rigid).max()) > MOVED_PX * last.roi.side / SIDE_PX:
+            return True
+        in_picture = after(moved(last.rigid, rigid), picture_from_square(last.roi))
+        return self._glance.differs(frame.pixels, in_picture, SIDE_PX)
 
     def _look(self, frame: Frame, points_px: F32, rigid: F64, time_s: float, learn: bool) -> _Look:
         """Run the network, and measure the room."""
         roi = Roi.of_landmarks(points_px)
         square = self._pixels[0, :3]
         look(frame.pixels, roi, square)
+        self._glance.keep(frame.pixels, picture_from_square(roi), SIDE_PX)
         self._pixels[0, 3:] = self._appearance.draw(points_px, roi, square)
         seen = self._network.run(pixels=self._pixels)["held"][0]
         before_from_now, frames = np.eye(2, 3), 1.0
