@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from rtfilter.kernels.cpu import CACHE
-from rtfilter.kernels.cpu.resample import MARGIN_PX, resample_rows
+from rtfilter.kernels.cpu.resample import MARGIN_PX, changing_part, resample_rows
 from rtfilter.kernels.cpu.two_workers import begin, claimed_rows, finish
 
 F32 = npt.NDArray[np.float32]
@@ -114,10 +114,12 @@ def paint_planes_shared(
     before = rgbx.view(np.uint32)
     begin(progress, from_top)
     first, last = claimed_rows(progress, from_top)
+    part = np.empty(8, np.int32)
     while first < last:
-        how = (flow, origin, weights, lanes, still_px, gain, colour, quiet)
-        resample_rows(rgbx, *how, box, after, first, last)
-        add_edit_rows(*planes, before, after, yuv_from_rgb, shift, box, *out, first, last)
+        if changing_part(flow, gain, origin, still_px, quiet, box, first, last, part):
+            how = (flow, origin, weights, lanes, still_px, gain, colour, quiet)
+            resample_rows(rgbx, *how, part, after, first, last)
+            add_edit_rows(*planes, before, after, yuv_from_rgb, shift, part, *out, first, last)
         first, last = claimed_rows(progress, from_top)
     whole: bool = finish(progress, from_top)
     return whole
