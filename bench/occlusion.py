@@ -6,7 +6,7 @@ or walks past others. Definitions: docs/occlusion.md. Called by `rtfilter bench 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.bench.common import provenance
-from rtfilter.bench.occlusion_crowd import crowd, crowd_figures
-from rtfilter.bench.occlusion_lines import before_grid, line_figures, matte
-from rtfilter.bench.occlusion_measures import Run, false_figures, occluder_figures, truth_of
-from rtfilter.bench.occlusion_rims import drawn_rims, real_rims, rim_figures, with_glasses
+from rtfilter.bench.occlusion_crowd import crowds
+from rtfilter.bench.occlusion_lines import before_grid, line_figures, mattes_of
+from rtfilter.bench.occlusion_mask import false_figures, mask_figures
+from rtfilter.bench.occlusion_measures import Run, occluder_figures, rounded, truth_of
+from rtfilter.bench.occlusion_rims import drawn_rims, real_rims, rim_figures, spectacles, with_glasses
 from rtfilter.bench.occlusion_scenes import OCCLUDERS, Clip, Scene, phase_frames, read_clip, with_occluder
-from rtfilter.controls import CONTROL_KEYS, EMOTIONS, Controls
+from rtfilter.controls import EMOTIONS, Controls
 from rtfilter.errors import InputError, Notify, OutputError, UsageError, nearest
 from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
@@ -29,12 +30,9 @@ from rtfilter.system.arrays import U8
 
 F32 = npt.NDArray[np.float32]
 
-TESTS: Final = ("occluders", "false", "lines", "rims", "crowds")
+TESTS: Final = ("occluders", "masks", "false", "lines", "rims", "crowds")
 FELT: Final = tuple(name for name in EMOTIONS if name != "neutral")
 _GRID_S: Final = 1.0  # seconds of the tests in which nothing comes or goes
-_CROWD_S: Final = 2.4
-_CROWDS: Final = (2, 4, 6)
-_DIGITS: Final = 3
 _SHOWN_PX: Final = 240
 
 
@@ -65,19 +63,20 @@ def occlusion(
             if name not in known:
                 raise UsageError(f"unknown {what} {name!r}:{nearest(name, known)}")
     document: dict[str, Any] = {**provenance(), "emotions": list(emotions), "left_out": {}}
-    document["holds"] = "occlusion" in CONTROL_KEYS
     with FaceFilter(lane=lane) as face_filter:
         bench = _Bench(face_filter, notify, emotions, document["left_out"], sheets)
         if "occluders" in tests:
             document["occluders"] = bench.occluders(clips, occluders)
-        if "false" in tests and document["holds"]:
-            document["false"] = bench.false([*clips, *glasses])
+        if "masks" in tests:
+            document["masks"] = bench.masks(clips, occluders)
+        if "false" in tests:
+            document["false"] = bench.false(clips, glasses)
         if "lines" in tests:
             document["lines"] = bench.lines(clips)
         if "rims" in tests:
             document["rims"] = bench.rims(clips, glasses)
     if "crowds" in tests:
-        document["crowds"] = _crowds(clips, notify, lane, document["left_out"])
+        document["crowds"] = crowds(clips, notify, lane, document["left_out"])
     return document
 
 
@@ -119,32 +118,43 @@ class _Bench:
                 for one in self._emotions:
                     run = self.run(scene.frames, clip.fps, Controls({one: 1.0}))
                     figures = occluder_figures(truth, run, alone[one])
-                    rows.append({"clip": clip.name, "occluder": name, "emotion": one, **_round(figures)})
+                    rows.append({"clip": clip.name, "occluder": name, "emotion": one, **rounded(figures)})
                     shown.append(_shown(clip, scene, run))
                 self._notify(f"{clip.name}: {name}")
                 self._sheet(f"{clip.name}-{name}", [_shown(clip, scene, None), *shown])
         return rows
 
-    def false(self, clips: Sequence[str]) -> list[dict[str, Any]]:
+    def masks(self, clips: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
+        rows = []
+        for path in clips:
+            clip = read_clip(path)
+            for name in names:
+                figures = mask_figures(clip, with_occluder(clip, name))
+                rows.append({"clip": clip.name, "occluder": name, **rounded(figures)})
+            self._notify(f"masks: {clip.name}")
+        return rows
+
+    def false(self, clips: Sequence[str], glasses: Sequence[str]) -> list[dict[str, Any]]:
         def rows_of(path: str) -> list[dict[str, Any]]:
             clip, rows = read_clip(path, _GRID_S), []
+            worn = spectacles(clip, real_rims(clip)) if path in glasses else None
             for one in self._emotions:
-                plain = Controls({one: 1.0}).with_(occlusion=False)
+                plain = Controls({one: 1.0}, occlusion=False)
                 holding = self.run(clip.frames, clip.fps, Controls({one: 1.0}))
-                figures = false_figures(clip, holding, self.run(clip.frames, clip.fps, plain))
-                rows.append({"clip": clip.name, "emotion": one, **_round(figures)})
+                figures = false_figures(clip, holding, self.run(clip.frames, clip.fps, plain), worn)
+                rows.append({"clip": clip.name, "emotion": one, **rounded(figures)})
             return rows
 
-        return self._each("false", clips, rows_of)
+        return self._each("false", [*clips, *glasses], rows_of)
 
     def lines(self, clips: Sequence[str]) -> list[dict[str, Any]]:
         def rows_of(path: str) -> list[dict[str, Any]]:
             clip, rows = read_clip(path, _GRID_S), []
-            mattes = _mattes(clip)
+            mattes = mattes_of(clip)
             shown = before_grid(clip.frames, mattes)
             for one in self._emotions:
                 run = self.run(shown, clip.fps, Controls({one: 1.0}))
-                rows.append({"clip": clip.name, "emotion": one, **_round(line_figures(clip, mattes, run))})
+                rows.append({"clip": clip.name, "emotion": one, **rounded(line_figures(clip, mattes, run))})
             return rows
 
         return self._each("lines", clips, rows_of)
@@ -158,7 +168,7 @@ class _Bench:
             for one in self._emotions:
                 run = self.run(clip.frames, clip.fps, Controls({one: 1.0}))
                 kind = "worn" if worn else "drawn"
-                figures = _round(rim_figures(clip, rims, run))
+                figures = rounded(rim_figures(clip, rims, run))
                 rows.append({"clip": clip.name, "rims": kind, "emotion": one, **figures})
             return rows
 
@@ -188,47 +198,6 @@ class _Bench:
             raise OutputError(f"{path}: cannot be written: choose another folder for --sheets")
 
 
-def _crowds(
-    clips: Sequence[str], notify: Notify, lane: str | LaneChoice, left_out: dict[str, str]
-) -> list[dict[str, Any]]:
-    """People from the clips that can be cut out; of too few, some come twice, the second time mirrored."""
-    cut: list[tuple[Clip, list[F32]]] = []
-    for path in clips:
-        try:
-            clip = read_clip(path, _CROWD_S)
-            cut.append((clip, _mattes(clip)))
-        except InputError as error:
-            left_out[f"crowds, {Path(path).stem}"] = str(error)
-            notify(f"left out: crowds: {error}")
-    rows = []
-    for count in _CROWDS if cut else ():
-        people = [cut[n % len(cut)] if n < len(cut) else _mirrored(*cut[n % len(cut)]) for n in range(count)]
-        scene = crowd([clip for clip, _ in people], [mattes for _, mattes in people])
-        rows.append({"people": count, **_round(crowd_figures(scene, lane))})
-        notify(f"crowds: {count} people")
-    return rows
-
-
-def _mirrored(clip: Clip, mattes: Sequence[F32]) -> tuple[Clip, list[F32]]:
-    """The person in a mirror. Landmarks become those of the other side: only their places are read."""
-    width = clip.frames[0].shape[1]
-    points = []
-    for one in clip.points_px:
-        other = one.copy()
-        other[:, 0] = width - other[:, 0]
-        points.append(other)
-    frames = tuple(np.ascontiguousarray(rgb[:, ::-1]) for rgb in clip.frames)
-    flipped = [np.ascontiguousarray(alpha[:, ::-1]) for alpha in mattes]
-    return Clip(f"{clip.name} mirrored", frames, tuple(points), clip.fps), flipped
-
-
-def _mattes(clip: Clip) -> list[F32]:
-    try:
-        return [matte(rgb, points) for rgb, points in zip(clip.frames, clip.points_px, strict=True)]
-    except InputError as error:
-        raise InputError(f"{clip.name}: {error}") from error
-
-
 def _shown(clip: Clip, scene: Scene, run: Run | None) -> U8:
     """The face in the middle of the time that the thing rests, before or after the edit."""
     resting = phase_frames(scene, [2])
@@ -239,7 +208,3 @@ def _shown(clip: Clip, scene: Scene, run: Run | None) -> U8:
     scale = _SHOWN_PX / (2 * half)
     matrix = np.array([[scale, 0, scale * (half - middle[0])], [0, scale, scale * (half - middle[1])]])
     return np.asarray(cv2.warpAffine(rgb, matrix, (_SHOWN_PX, _SHOWN_PX), flags=cv2.INTER_AREA), np.uint8)
-
-
-def _round(figures: Mapping[str, float | None]) -> dict[str, float | None]:
-    return {name: None if value is None else round(value, _DIGITS) for name, value in figures.items()}

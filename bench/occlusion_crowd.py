@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.bench.occlusion_lines import grid, over
-from rtfilter.bench.occlusion_measures import change, filled, most_change
-from rtfilter.bench.occlusion_scenes import Clip
+from rtfilter.bench.occlusion_lines import grid, mattes_of, over
+from rtfilter.bench.occlusion_measures import change, filled, most_change, rounded
+from rtfilter.bench.occlusion_scenes import Clip, read_clip
 from rtfilter.controls import Controls
+from rtfilter.errors import InputError, Notify
 from rtfilter.face import landmarks as lm
 from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
@@ -38,6 +40,8 @@ _LARGEST_IOD: Final = 78.0
 _NEAR: Final = 0.5  # inter-ocular distances from a face, within which a report is of that face
 _VISIBLE: Final = 0.85  # share of a face that must be seen for it to count
 _LEAST_PX: Final = 40
+_LENGTH_S: Final = 2.4
+_COUNTS: Final = (2, 4, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,42 @@ class Crowd:
     points_px: tuple[tuple[F32, ...], ...]
     shown: tuple[tuple[U8, ...], ...]
     fps: float
+
+
+def crowds(
+    clips: Sequence[str], notify: Notify, lane: str | LaneChoice, left_out: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Figures of two, four and six people from the clips that can be cut out; of too few, some come twice,
+    the second time mirrored. left_out: gets those that cannot.
+    """
+    cut: list[tuple[Clip, list[F32]]] = []
+    for path in clips:
+        try:
+            clip = read_clip(path, _LENGTH_S)
+            cut.append((clip, mattes_of(clip)))
+        except InputError as error:
+            left_out[f"crowds, {Path(path).stem}"] = str(error)
+            notify(f"left out: crowds: {error}")
+    rows = []
+    for count in _COUNTS if cut else ():
+        people = [cut[n % len(cut)] if n < len(cut) else _mirrored(*cut[n % len(cut)]) for n in range(count)]
+        scene = crowd([clip for clip, _ in people], [mattes for _, mattes in people])
+        rows.append({"people": count, **rounded(crowd_figures(scene, lane))})
+        notify(f"crowds: {count} people")
+    return rows
+
+
+def _mirrored(clip: Clip, mattes: Sequence[F32]) -> tuple[Clip, list[F32]]:
+    """The person in a mirror. Landmarks become those of the other side: only their places are read."""
+    width = clip.frames[0].shape[1]
+    points = []
+    for one in clip.points_px:
+        other = one.copy()
+        other[:, 0] = width - other[:, 0]
+        points.append(other)
+    frames = tuple(np.ascontiguousarray(rgb[:, ::-1]) for rgb in clip.frames)
+    flipped = [np.ascontiguousarray(alpha[:, ::-1]) for alpha in mattes]
+    return Clip(f"{clip.name} mirrored", frames, tuple(points), clip.fps), flipped
 
 
 def crowd(clips: Sequence[Clip], mattes: Sequence[Sequence[F32]]) -> Crowd:

@@ -36,12 +36,15 @@ def text_of(document: Mapping[str, Any]) -> str:
         lines += [f"Before the face, mean of {clips} clips and {len(document['emotions'])} emotions", ""]
         lines += _occluded(rows, "occluder")
         lines += ["", *_occluded(rows, "emotion"), ""]
+    if rows := document.get("masks"):
+        lines += ["The mask, percent: intersection over union, and what is held of the free face", ""]
+        lines += [*_masks(rows), ""]
     if rows := document.get("false"):
         lines += [
-            "Nothing before the face: percent of the face that was held, and of the edit that is lost",
+            "Nothing before the face, percent: face held; edit that differs, in all and in the worst frame",
             "",
         ]
-        lines += [*_matrix(rows, ("held", "energy"), 2), ""]
+        lines += [*_matrix(rows, ("held", "differs", "differs_most"), 2), ""]
     if rows := document.get("lines"):
         lines += ["Lines behind the person: largest deviation, px; percent of the wall that changed", ""]
         lines += [*_matrix(rows, ("px_max", "changed"), 2), ""]
@@ -124,6 +127,16 @@ def _occluded(rows: Sequence[Row], key: str) -> list[str]:
             cells.append(_cell(value, digits) + (f" ({never}/{len(same)} never)" if never else ""))
         lines.append((one, *cells))
     return table((key, *(title for _, title, _ in _OCCLUDED)), *lines)
+
+
+def _masks(rows: Sequence[Row]) -> list[str]:
+    names = ("iou_rest", "iou_moving", "beside")
+    lines = []
+    for one in dict.fromkeys(row["occluder"] for row in rows):
+        same = [row for row in rows if row["occluder"] == one]
+        known = [[row[name] for row in same if row[name] is not None] for name in names]
+        lines.append((one, *(_cell(float(np.mean(cells)) if cells else None, 1) for cells in known)))
+    return table(("occluder", "resting", "moving", "held beside it"), *lines)
 
 
 def _matrix(rows: Sequence[Row], names: Sequence[str], digits: int) -> list[str]:

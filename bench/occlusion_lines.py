@@ -73,6 +73,14 @@ def matte(rgb: U8, points_px: F32) -> F32:
     return np.asarray(np.clip((whole - 0.35) / 0.6, 0.0, 1.0), np.float32)
 
 
+def mattes_of(clip: Clip) -> list[F32]:
+    """Of every frame. Raises InputError, with the clip's name, before a busy wall."""
+    try:
+        return [matte(rgb, points) for rgb, points in zip(clip.frames, clip.points_px, strict=True)]
+    except InputError as error:
+        raise InputError(f"{clip.name}: {error}") from error
+
+
 def _from_wall(lab: F32, rim: Mask) -> F32:
     """Distance of each colour from a wall that is fitted to the rim as a plane in x and y, twice."""
     rows, columns = rim.shape

@@ -5,7 +5,7 @@ All of it is read from pixels: the picture that went in, the one that came out, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +28,6 @@ LEAST_PX: Final = 40  # of a frame, below which it is not counted
 ALLOWED: Final = 0.01  # share of a thing's pixels in an edit that is called held
 BACK: Final = 0.8  # share of the edit of the free face that is called back
 STEADY_FRAMES: Final = 3
-SEEN_LEVELS: Final = 3.0
 CORE_IOD: Final = 0.06  # from the face's outline inwards, where an edit fades by design
 _OPAQUE: Final = 252
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
@@ -143,7 +142,7 @@ def occluder_figures(truth: Truth, covered: Run, alone: Run) -> dict[str, float 
     pairs = [(truth.cut(a), truth.cut(b)) for a, b in zip(covered.before, covered.after, strict=True)]
     worst, own = [most_change(*pair) for pair in pairs], [change(*pair) for pair in pairs]
     free = [change(truth.cut(a), truth.cut(b)) for a, b in zip(alone.before, alone.after, strict=True)]
-    rest, moving, levels, elsewhere, flicker = (_Share() for _ in range(5))
+    rest, moving, levels, elsewhere, flicker = (Share() for _ in range(5))
     most = 0
     for number, (phase, area) in enumerate(zip(truth.phases, truth.areas, strict=True)):
         if phase not in (1, 2, 3):
@@ -154,11 +153,11 @@ def occluder_figures(truth: Truth, covered: Run, alone: Run) -> dict[str, float 
             levels.add(float(diff.sum()), diff.size)
             most = max(most, int(diff.max()))
         if phase == 2 and np.count_nonzero(area.free) >= LEAST_PX:
-            elsewhere.add(_energy(own[number], area.free), _energy(free[number], area.free))
+            elsewhere.add(energy(own[number], area.free), energy(free[number], area.free))
         both = area.band & truth.areas[number - 1].band
         if phase == 2 and np.count_nonzero(both) >= LEAST_PX:
             flicker.add(
-                _energy(own[number] - own[number - 1], both), _energy(free[number] - free[number - 1], both)
+                energy(own[number] - own[number - 1], both), energy(free[number] - free[number - 1], both)
             )
     return {
         "changed_rest": rest.percent,
@@ -186,7 +185,7 @@ def _in_ms(truth: Truth, worst: Sequence[npt.NDArray[np.int16]]) -> float | None
 
 def _out_ms(truth: Truth, own: Sequence[F32], free: Sequence[F32]) -> float | None:
     back = [
-        _energy(own[n], truth.under) >= BACK * _energy(free[n], truth.under)
+        energy(own[n], truth.under) >= BACK * energy(free[n], truth.under)
         for n in range(truth.free_from, len(own))
     ]
     first = first_steady(back)
@@ -201,27 +200,7 @@ def first_steady(good: Sequence[bool]) -> int | None:
     return None
 
 
-def false_figures(clip: Clip, holding: Run, plain: Run) -> dict[str, float | None]:
-    """What is lost of an edit of an uncovered face, against the same edit that holds nothing.
-
-    held: percent of the face's pixels (without its rim) with an edit that anyone sees, which came out as they
-    were. energy: percent of the edit's energy that is missing there.
-    """
-    held, lost = _Share(), _Share()
-    empty = np.zeros(clip.frames[0].shape[:2], np.uint8)
-    for number, points in enumerate(clip.points_px):
-        if number < clip.fps * 0.3:  # the edit fades in
-            continue
-        face = regions(empty, points, clip.iod_px).face
-        free = change(plain.before[number], plain.after[number])
-        own = change(holding.before[number], holding.after[number])
-        same = most_change(holding.before[number], holding.after[number]) == 0
-        held.add(np.count_nonzero(same & face & (np.abs(free) >= SEEN_LEVELS)), np.count_nonzero(face))
-        lost.add(_energy(free, face) - _energy(own, face), _energy(free, face))
-    return {"held": held.percent, "energy": lost.percent}
-
-
-class _Share:
+class Share:
     """A sum over another."""
 
     def __init__(self) -> None:
@@ -240,5 +219,11 @@ class _Share:
         return None if self.value is None else 100.0 * self.value
 
 
-def _energy(values: F32, where: Mask) -> float:
+def energy(values: F32, where: Mask) -> float:
+    """The sum of absolute values in a region."""
     return float(np.abs(values[where]).sum(dtype=np.float64))
+
+
+def rounded(figures: Mapping[str, float | None]) -> dict[str, float | None]:
+    """With three digits after the point."""
+    return {name: None if value is None else round(value, 3) for name, value in figures.items()}

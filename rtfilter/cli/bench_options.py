@@ -59,7 +59,10 @@ def _occlusion_options(parser: Parser) -> None:
         "--glasses", action="append", metavar="CLIP", help="of somebody who wears glasses; may be repeated"
     )
     group.add_argument(
-        "--test", action="append", metavar="NAME", help="occluders, false, lines, rims, crowds (default all)"
+        "--test",
+        action="append",
+        metavar="NAME",
+        help="occluders, masks, false, lines, rims, crowds (default all)",
     )
     group.add_argument(
         "--feeling", action="append", metavar="NAME", help="only this emotion; may be repeated (default all)"
