@@ -32,7 +32,7 @@ try:
 except ImportError as error:
     raise MissingExtraError(f"FilterTrack needs aiortc ({error}): {install_extra('serve')}") from error
 
-from rtfilter.serve.app.messages import LiveControls
+from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.app.pipeline import Filtered, FilterPipeline
 from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.rtc.tracks import FilteredTrack

@@ -59,7 +59,8 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
     from rtfilter.sinks.virtualcam import VirtualCameraSink
     from rtfilter.system.threads import stop_on_signals
 
-    panel = make_panel(arguments, controls, job.profile) if arguments.panel else None
+    faces = job.values.get("faces", 1)
+    panel = make_panel(arguments, controls, job.profile, faces) if arguments.panel else None
     width, height, fps = _shape(job.values)
     # The virtual camera first: if another program holds it, the camera's light stays off.
     virtual = VirtualCameraSink(width, height, fps, job.values.get("device"))
@@ -75,14 +76,12 @@ def _show_camera(job: Job, controls: Controls, arguments: argparse.Namespace) ->
     except BaseException:
         source.close()
         raise
-    if panel is not None:
-        panel.face_filter = recorded
     try:
         with LiveLine() as line:
             cam_job = CamJob(
                 source,
                 writer,
-                recorded,
+                recorded if panel is None else panel.steered(recorded),
                 (lambda: controls) if panel is None else panel.next_controls,
                 size=(width, height),
                 camera=CameraChoice(_device(job.input), width, height, fps),

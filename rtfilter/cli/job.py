@@ -28,6 +28,7 @@ from rtfilter.system.machine import machine_facts, versions
 if TYPE_CHECKING:
     from rtfilter.cam.writer import SinkWriter
     from rtfilter.filter import StepResult
+    from rtfilter.gpu.lane import People
     from rtfilter.profiles.profile import Profile
 
 FADE_S = 0.2
@@ -109,11 +110,12 @@ class RecordedFilter:
         )
         self._timings = StageTimings(KEPT_FRAMES)
         self.frames = self.with_face = self.changed = 0
-        self.reset, self.close, self.wear = self._filter.reset, self._filter.close, self._filter.wear
+        self.reset, self.close = self._filter.reset, self._filter.close
+        self.wear, self.choose = self._filter.wear, self._filter.choose
 
-    def step(self, frame: Frame, controls: Controls) -> StepResult:
+    def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
         """Filter one frame."""
-        result = self._filter.step(frame, controls)
+        result = self._filter.step(frame, controls, people)
         self.frames += 1
         self.with_face += result.report.landmarks is not None
         self.changed += result.frame.changed is not None

@@ -87,9 +87,7 @@ def _serve_until(stop: Stop, arguments: argparse.Namespace) -> bool:
     lane, editor = chosen_lane(arguments, values), chosen_editor(values)
     profile = chosen_profile(arguments, values)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return not stop.told and asyncio.run(
-        _serve(arguments, options, lane, editor, profile, values.get("faces", 1), stop)
-    )
+    return not stop.told and asyncio.run(_serve(arguments, options, lane, editor, profile, stop))
 
 
 def require_serve_extra() -> None:
@@ -120,6 +118,7 @@ def options_of(arguments: argparse.Namespace) -> ServeOptions:
         limits=limits,
         controls=controls_for(settings),
         profiles=arguments.profiles,
+        faces=settings.values.get("faces", 1),
     )
 
 
@@ -163,7 +162,6 @@ async def _serve(
     lane: LaneChoice,
     editor: str,
     profile: Profile | None,
-    faces: int,
     stop: Stop,
 ) -> bool:
     """Whether the server was up before it was told to stop."""
@@ -182,7 +180,7 @@ async def _serve(
         return False
     # A session's filter, and one that is loaded ahead.
     shared = replace(lane, streams=options.limits.sessions + 1)
-    pool = FilterPool(partial(FaceFilter, lane=shared, editor=editor, faces=faces))
+    pool = FilterPool(partial(FaceFilter, lane=shared, editor=editor, faces=options.faces))
     folder = presets_dir()
     app = make_app(options, presets=load_presets(folder), presets_folder=folder, pool=pool, profile=profile)
     server = Server(options, app, show)
@@ -219,17 +217,21 @@ def leave_out_of_collection() -> None:
     gc.freeze()
 
 
-def make_panel(arguments: argparse.Namespace, controls: Controls, profile: Profile | None) -> CamPanel:
+def make_panel(
+    arguments: argparse.Namespace, controls: Controls, profile: Profile | None, faces: int
+) -> CamPanel:
     """The panel of `rtfilter cam --panel`, for this machine alone; it does not serve yet.
+
+    faces: how many the job's filter follows.
 
     Raises MissingExtraError without the `serve` extra, UsageError for a token that is none.
     """
     require_serve_extra()
     from rtfilter.serve.app.cam_panel import CamPanel
-    from rtfilter.serve.app.messages import LiveControls
+    from rtfilter.serve.app.live_controls import LiveControls
     from rtfilter.serve.gate.options import ServeOptions
 
-    options = ServeOptions(port=arguments.port, token=token_of(arguments), controls=controls)
+    options = ServeOptions(port=arguments.port, token=token_of(arguments), controls=controls, faces=faces)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     folder = presets_dir()
     return CamPanel(options, load_presets(folder), LiveControls(controls), folder, profile)

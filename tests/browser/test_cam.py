@@ -18,7 +18,7 @@ from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
 from rtfilter.presets import BUILT_IN
 from rtfilter.serve.app.cam_panel import CamPanel
-from rtfilter.serve.app.messages import LiveControls
+from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.sources.base import Source
 from rtfilter.sources.demo import DemoSource

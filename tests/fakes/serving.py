@@ -22,6 +22,7 @@ from rtfilter.colour import planes_of
 from rtfilter.controls import Controls
 from rtfilter.filter import StepReport, StepResult
 from rtfilter.frame import Frame
+from rtfilter.gpu.lane import People
 from rtfilter.profiles.profile import Profile
 from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.app.server import SESSIONS, Server, make_app
@@ -49,11 +50,15 @@ class PaintingFilter:
         self.closed = 0
         self.profile: Profile | None = None
         self.own_skin = True
+        self.place: tuple[float, float] | None = None
 
     def wear(self, profile: Profile | None) -> None:
         self.profile = profile
 
-    def step(self, frame: Frame, controls: Controls) -> StepResult:
+    def choose(self, x: float, y: float) -> None:
+        self.place = (x, y)
+
+    def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
         if self.error is not None:
             raise self.error
         time.sleep(self.delay_s)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from rtfilter.controls import EMOTIONS, Controls
 from rtfilter.errors import UsageError
+from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.app.messages import (
     LONGEST_MESSAGE,
     ChangeControls,
     ChoosePreset,
-    LiveControls,
     Message,
     MessageError,
     Ping,
@@ -58,7 +58,7 @@ def test_messages_are_read(text: str, message: Message) -> None:
         ('{"type": "ping", "t": 1e999}', "number", None),
         (f'{{"type": "ping", "t": {"9" * 400}}}', "number", None),
         ('{"type": "ping", "t": true}', "number", None),
-        ('{"type": "shout", "seq": 4}', "controls, preset, paused, ping", 4),
+        ('{"type": "shout", "seq": 4}', "controls, preset, choose, paused, ping", 4),
         ('{"type": "controls", "seq": 5}', "changes", 5),
         ('{"type": "preset", "name": 1, "seq": 6}', "preset", 6),
         ('{"type": "paused", "paused": 1}', "true or false", None),

@@ -15,7 +15,7 @@ from rtfilter.bench.webrtc_camera import demo_pictures
 from rtfilter.colour import planes_of
 from rtfilter.controls import Controls
 from rtfilter.filter import FaceFilter
-from rtfilter.serve.app.messages import LiveControls
+from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.app.pipeline import Filtered, FilterPipeline
 from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.rtc.pictures import as_420, copy_of, frame_of, picture_like, picture_of, spec_for

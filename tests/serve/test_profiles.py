@@ -18,7 +18,7 @@ import pytest
 
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
-from rtfilter.gpu.lane import StepResult
+from rtfilter.gpu.lane import People, StepResult
 from rtfilter.profiles.gather import Gathering
 from rtfilter.profiles.profile import Profile, made_and_kept
 from rtfilter.profiles.seal import Seal
@@ -83,7 +83,7 @@ class WearingFilter(PaintingFilter):
         super().__init__()
         self.worn: list[str | None] = []
 
-    def step(self, frame: Frame, controls: Controls) -> StepResult:
+    def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
         self.worn.append(self.profile.name if self.profile else None)
         return super().step(frame, controls)
 

@@ -12,6 +12,7 @@ import pytest
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
 from rtfilter.presets import BUILT_IN
+from rtfilter.serve.app.handle import handle
 from rtfilter.serve.app.pipeline import Filtered
 from rtfilter.serve.app.session import Session
 from rtfilter.system.clock import NS_PER_S
@@ -48,7 +49,7 @@ class Desk:
 
     def send(self, message: object) -> None:
         text = message if isinstance(message, str) else json.dumps(message)
-        self.session.handle(text, self.replies.append)
+        handle(self.session, text, self.replies.append)
 
     def kinds(self) -> list[str]:
         return [message["type"] for message in self.messages]

@@ -8,7 +8,8 @@ import json
 from aiohttp import WSMsgType, web
 
 from rtfilter.controls import EMOTIONS, INTENSITY_MAX, Controls
-from rtfilter.serve.app.messages import LONGEST_MESSAGE, MessageBudget, merged, parse_object
+from rtfilter.serve.app.handle import handle
+from rtfilter.serve.app.messages import LONGEST_MESSAGE, MessageBudget, merged, parse_object, place_in
 from rtfilter.serve.app.preset_store import PresetStore
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.sessions import Sessions
@@ -47,6 +48,9 @@ class Api:
             web.patch(f"{one}/controls", self.change_controls),
             web.put(f"{one}/controls", self.replace_controls),
             web.post(f"{one}/preset", self.choose_preset),
+            web.get(f"{one}/people", self.people),
+            web.patch(f"{one}/people", self.change_people),
+            web.post(f"{one}/choose", self.choose_face),
             web.get(f"{one}/events", self.events),
         ]
 
@@ -61,6 +65,7 @@ class Api:
                 "presets": self._presets.describe(),
                 "presets_can_be_saved": self._presets.folder is not None,
                 "profiles": self._options.offers_profiles,
+                "faces": self._options.faces,
                 "limits": {
                     "width_px": limits.width_px,
                     "height_px": limits.height_px,
@@ -127,10 +132,25 @@ class Api:
 
     async def choose_preset(self, request: web.Request) -> web.Response:
         session = self._session(request)
-        name = parse_object(await request.text()).get("name")
-        if not isinstance(name, str):
-            raise RefusedError(400, 'expected {"name": "friendly"}')
-        return web.json_response(session.choose_preset(name).as_dict())
+        body = parse_object(await request.text())
+        name, person = body.get("name"), body.get("person")
+        whole = person is None or (isinstance(person, int) and not isinstance(person, bool))
+        if not (isinstance(name, str) and whole):
+            raise RefusedError(400, 'expected {"name": "friendly", "person"?: 3}')
+        return web.json_response(session.choose_preset(name, person=person).as_dict())
+
+    async def people(self, request: web.Request) -> web.Response:
+        return web.json_response({"people": self._session(request).describe()["people"]})
+
+    async def change_people(self, request: web.Request) -> web.Response:
+        session = self._session(request)
+        session.controls.change_people(parse_object(await request.text()))
+        return web.json_response({"people": session.describe()["people"]})
+
+    async def choose_face(self, request: web.Request) -> web.Response:
+        session = self._session(request)
+        session.look_at(*place_in(parse_object(await request.text())))
+        return web.Response(status=204)
 
     async def events(self, request: web.Request) -> web.WebSocketResponse:
         session = self._session(request)
@@ -177,7 +197,7 @@ async def _serve_websocket(request: web.Request, session: Session) -> web.WebSoc
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 break
             if budget.spend():
-                session.handle(message.data, enqueue)
+                handle(session, message.data, enqueue)
     finally:
         leave()
         sending.cancel()

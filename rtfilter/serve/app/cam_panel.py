@@ -15,20 +15,20 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import av
 from aiohttp import web
 
 from rtfilter.controls import Controls
 from rtfilter.errors import DeviceError, UsageError
 from rtfilter.filter import StepResult
-from rtfilter.frame import Frame
 from rtfilter.presets import Preset
 from rtfilter.profiles.profile import Profile
-from rtfilter.serve.app.messages import LiveControls, parse_object
-from rtfilter.serve.app.pipeline import Filtered, face_box
+from rtfilter.serve.app.cam_pictures import filtered
+from rtfilter.serve.app.live_controls import LiveControls
+from rtfilter.serve.app.messages import parse_object
 from rtfilter.serve.app.server import Server, make_app
 from rtfilter.serve.app.session import Session
-from rtfilter.serve.app.wearing import LiveProfile, Wearer
+from rtfilter.serve.app.steering import Steerable, SteeredFilter, Steering
+from rtfilter.serve.app.wearing import LiveProfile
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.sources.capture import list_cameras
@@ -77,7 +77,7 @@ class Job(Protocol):
 class CamPanel:
     """Serves the panel of one job, which calls `next_controls` before every frame.
 
-    profile: whose own skin is painted at first. face_filter: the job's, for profiles that are chosen here.
+    profile: whose own skin is painted at first.
     """
 
     def __init__(
@@ -90,8 +90,8 @@ class CamPanel:
         profiles_folder: Path | None = None,
     ) -> None:
         self._controls = controls
-        self._profile = LiveProfile(profile)
-        self.face_filter: Wearer | None = None
+        self._steering = Steering(controls, LiveProfile(profile))
+        self._faces = options.faces
         self._applied_seq: int | None = None
         # A result, when it was done, and the number of the last message in its controls.
         self._results: Latest[tuple[StepResult, int, int | None]] = Latest()
@@ -108,11 +108,12 @@ class CamPanel:
         app.router.add_put("/api/sessions/cam/camera", self._switch)
         self._server = Server(options, app)
 
+    def steered(self, face_filter: Steerable) -> SteeredFilter:
+        """The job's filter, with what is chosen in the panel beside everybody's controls."""
+        return SteeredFilter(face_filter, self._steering)
+
     def next_controls(self) -> Controls:
         """The controls for the next frame; for the filter's thread."""
-        if self.face_filter is not None:
-            self._profile.look(self.face_filter)
-            self._profile.dress(self.face_filter)
         controls, self._applied_seq = self._controls.newest
         return controls
 
@@ -159,7 +160,9 @@ class CamPanel:
             await self._server.stop()
 
     def _make_session(self, presets: Mapping[str, Preset]) -> Session:
-        self._session = Session(SESSION, SESSION, self._controls, presets, profile=self._profile)
+        self._session = Session(
+            SESSION, SESSION, self._controls, presets, steering=self._steering, faces=self._faces
+        )
         self._session.set_paused = self._set_paused
         return self._session
 
@@ -178,7 +181,7 @@ class CamPanel:
         while (item := await self._results.next()) is not None:
             pictures = session.results.readers > 0
             try:
-                session.deliver(await self._loop.run_in_executor(None, _filtered, *item, pictures))
+                session.deliver(await self._loop.run_in_executor(None, filtered, *item, pictures))
             except Exception:  # noqa: BLE001 - one picture less, and the reason in the log
                 _log.exception("a picture of the camera cannot be shown in the panel")
 
@@ -217,33 +220,3 @@ def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 16384:
         return 0
     return round(value)
-
-
-def _filtered(result: StepResult, done_ns: int, applied_seq: int | None, pictures: bool) -> Filtered:
-    """`result` as a session delivers it; without `pictures`, which no one watches, they are blank."""
-    frame, report = result
-    shown = original = _picture(frame, pictures)
-    if frame.original is not None and frame.changed is not None:
-        original = _picture(frame.original, pictures)
-    stages_ms = {name: round(ns / 1e6, 2) for name, ns in report.stage_ns.items() if name != "total"}
-    stages_ms["total"] = round((done_ns - frame.captured_ns) / 1e6, 2)
-    return Filtered(
-        picture=shown,
-        original=original,
-        arrived_ns=frame.captured_ns,
-        done_ns=done_ns,
-        stages_ms=stages_ms,
-        face_box=face_box(report.landmarks, frame.width, frame.height),
-        strength=report.strength,
-        applied_seq=applied_seq,
-        dropped=0,
-    )
-
-
-def _picture(frame: Frame, filled: bool) -> av.VideoFrame:
-    """`frame` as 4:2:0; blank, of its size and time, unless `filled`."""
-    picture = av.VideoFrame(frame.width, frame.height, "yuv420p")
-    if filled:
-        picture = av.VideoFrame.from_ndarray(frame.rgb, format="rgb24").reformat(format="yuv420p")
-    picture.pts, picture.time_base = frame.pts, frame.time_base
-    return picture

@@ -1,4 +1,4 @@
-"""Messages of clients: parsed once, refused in one line; and `LiveControls`, which they change.
+"""Messages of clients: parsed once, refused in one line.
 
 Called by `session` for every message, by `api` and `preset_store` for bodies of requests.
 """
@@ -6,16 +6,15 @@ Called by `session` for every message, by `api` and `preset_store` for bodies of
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rtfilter.controls import TABLES, Controls, by_name
 from rtfilter.errors import UsageError, nearest
 from rtfilter.system.clock import NS_PER_S, monotonic_ns
 
-TYPES = ("controls", "preset", "paused", "ping")
+TYPES = ("controls", "preset", "choose", "paused", "ping")
 LONGEST_MESSAGE = 16 * 1024
 # Sliders send one message a screen refresh at most.
 MESSAGES_PER_S = 240
@@ -23,21 +22,32 @@ MESSAGES_PER_S = 240
 _DEEPEST = 8
 _LARGEST_TIME = 1e18
 
-# Called with the new controls, and the number of the message that changed them.
-ControlsListener = Callable[[Controls, "int | None"], None]
-
 
 @dataclass(frozen=True, slots=True)
 class ChangeControls:
-    """changes: a merge patch of `Controls.as_dict()`. seq: the sender's number for it, or None."""
+    """changes: a merge patch of `Controls.as_dict()`, for everybody. people: one by a person's number, or
+    None for somebody who is to be as everybody. seq: the sender's number for it, or None."""
 
     changes: Mapping[str, Any]
     seq: int | None
+    people: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ChoosePreset:
+    """person: whom it is for; None: everybody."""
+
     name: str
+    seq: int | None
+    person: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseFace:
+    """x, y: in shares of the picture's width and height, from the top left."""
+
+    x: float
+    y: float
     seq: int | None
 
 
@@ -51,7 +61,7 @@ class Ping:
     t: float
 
 
-Message = ChangeControls | ChoosePreset | SetPaused | Ping
+Message = ChangeControls | ChoosePreset | ChooseFace | SetPaused | Ping
 
 
 class MessageError(UsageError):
@@ -73,13 +83,21 @@ def parse_message(text: str | bytes) -> Message:
         raise MessageError(f"seq: expected a whole number from 0, got {_short(seq)}")
     kind = body.get("type")
     if kind == "controls":
-        if not isinstance(changes := body.get("changes"), dict):
+        people = body.get("people", {})
+        if not isinstance(changes := body.get("changes", {} if people else None), dict):
             raise MessageError(f"changes: expected an object, got {_short(changes)}", seq)
-        return ChangeControls(changes, seq)
+        if not isinstance(people, dict):
+            raise MessageError(f"people: expected an object, got {_short(people)}", seq)
+        return ChangeControls(changes, seq, people)
     if kind == "preset":
         if not isinstance(name := body.get("name"), str):
             raise MessageError(f"name: expected a preset's name, got {_short(name)}", seq)
-        return ChoosePreset(name, seq)
+        person = body.get("person")
+        if person is not None and (isinstance(person, bool) or not isinstance(person, int)):
+            raise MessageError(f"person: expected a person's number, got {_short(person)}", seq)
+        return ChoosePreset(name, seq, person)
+    if kind == "choose":
+        return ChooseFace(*place_in(body, seq), seq)
     if kind == "paused":
         if not isinstance(paused := body.get("paused"), bool):
             raise MessageError(f"paused: expected true or false, got {_short(paused)}", seq)
@@ -92,6 +110,25 @@ def parse_message(text: str | bytes) -> Message:
             raise MessageError(f"t: expected a number below {_LARGEST_TIME:g}, got {_short(t)}", seq)
         return Ping(float(t))
     raise MessageError(f"type: expected one of {', '.join(TYPES)}, got {_short(kind)}", seq)
+
+
+def place_in(body: Mapping[str, Any], seq: int | None = None) -> tuple[float, float]:
+    """The place {"x", "y"} in a picture. Raises MessageError."""
+    place = []
+    for name in ("x", "y"):
+        share = body.get(name)
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 <= share <= 1.0:
+            raise MessageError(f"{name}: expected a share of the picture, 0..1, got {_short(share)}", seq)
+        place.append(float(share))
+    return place[0], place[1]
+
+
+def person_number(key: object) -> int:
+    """A person's number, of a key of JSON. Raises MessageError."""
+    text = str(key)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+        raise MessageError(f"people: expected numbers of people, got {_short(key)}")
+    return int(text)
 
 
 def parse_object(text: str | bytes) -> dict[str, Any]:
@@ -112,7 +149,7 @@ def merged(controls: Controls, changes: Mapping[str, Any]) -> Controls:
 
     Emotions and blendshapes merge by name, and null removes one. Raises UsageError as `Controls` does.
     """
-    known = [field.name for field in fields(Controls)]
+    known = [each.name for each in fields(Controls)]
     values = controls.as_dict()
     defaults = Controls().as_dict()
     for key, value in changes.items():
@@ -159,52 +196,3 @@ class MessageBudget:
             self._second, self._count = second, 0
         self._count += 1
         return self._count <= MESSAGES_PER_S
-
-
-class LiveControls:
-    """The controls of one session: changed from any thread, read before every frame.
-
-    Changes are serial: none is lost when two threads change at once.
-    """
-
-    def __init__(self, controls: Controls) -> None:
-        self._newest: tuple[Controls, int | None] = (controls, None)
-        self._changing = threading.Lock()
-        self._listeners: list[ControlsListener] = []
-
-    @property
-    def current(self) -> Controls:
-        return self._newest[0]
-
-    @property
-    def newest(self) -> tuple[Controls, int | None]:
-        """The controls, and the number of the last numbered message in them; of one moment."""
-        return self._newest
-
-    def change(self, changes: Mapping[str, Any], seq: int | None = None) -> Controls:
-        """Apply a merge patch. Raises UsageError and changes nothing when it is not valid."""
-        return self._set(lambda before: merged(before, changes), seq)
-
-    def replace(self, controls: Controls) -> Controls:
-        """Replace the controls whole."""
-        return self._set(lambda _: controls, None)
-
-    def choose(self, values: Mapping[str, Any], seq: int | None = None) -> Controls:
-        """Apply a preset: its mix replaces the present one; of the other controls, those that it names."""
-        mix: dict[str, Any] = {"emotions": {}, "blendshapes": {}, "valence": 0.0, "arousal": 0.0}
-        preset = {**mix, "bypass": False, **values}
-        return self._set(lambda before: before.with_(**preset), seq)
-
-    def listen(self, listener: ControlsListener) -> Callable[[], None]:
-        """Call `listener` after every change, in the thread that made it. Returns how to stop that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
-
-    def _set(self, step: Callable[[Controls], Controls], seq: int | None) -> Controls:
-        with self._changing:
-            before, last_seq = self._newest
-            after = step(before)
-            self._newest = (after, last_seq if seq is None else seq)
-        for listener in list(self._listeners):
-            listener(after, seq)
-        return after

@@ -14,6 +14,7 @@ from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationEr
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
+from rtfilter.serve.app.handle import handle
 from rtfilter.serve.app.messages import MessageBudget
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.shapes import Json
@@ -215,7 +216,7 @@ class _Channel:
 
     def _received(self, text: str | bytes) -> None:
         if self._budget.spend():
-            self._session.handle(text, self._send)
+            handle(self._session, text, self._send)
 
     def _send(self, message: Json) -> None:
         channel = self._channel

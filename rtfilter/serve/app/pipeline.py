@@ -14,9 +14,9 @@ import numpy as np
 
 from rtfilter.filter import FaceFilter, StepReport
 from rtfilter.pipeline import FrameWorker
-from rtfilter.serve.app.messages import LiveControls
+from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.app.pool import FilterPool
-from rtfilter.serve.app.wearing import LiveProfile
+from rtfilter.serve.app.steering import Steering
 from rtfilter.serve.rtc.pictures import as_420, frame_of, picture_like, picture_of
 from rtfilter.system.arrays import U8
 from rtfilter.system.clock import Clock, StageTimings, monotonic_ns
@@ -45,6 +45,21 @@ def face_box(landmarks: Landmarks | None, width: int, height: int) -> FaceBox | 
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """One face of a picture: the person's number, and as `Filtered.face_box` and `strength`."""
+
+    person: int
+    face_box: FaceBox
+    strength: float
+
+
+def people_of(report: StepReport, width: int, height: int) -> tuple[Seen, ...]:
+    """All faces of a picture of this size, the longest followed first."""
+    boxes = [(one, face_box(one.landmarks, width, height)) for one in report.people]
+    return tuple(Seen(one.person, box, round(one.strength, 3)) for one, box in boxes if box is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class Filtered:
     """One picture, before and after, and how it was filtered.
 
@@ -56,7 +71,7 @@ class Filtered:
     applied_seq: number of the last controls message that is in it. dropped: pictures so far that a newer
         one replaced before their turn.
     face_box: left, top, right and bottom of the face's landmarks as shares of the picture's width and
-        height; None when there is no face.
+        height; None when there is no face. people: all faces, the longest followed first.
     """
 
     picture: av.VideoFrame
@@ -68,6 +83,7 @@ class Filtered:
     strength: float
     applied_seq: int | None
     dropped: int
+    people: tuple[Seen, ...] = ()
 
     @property
     def face(self) -> bool:
@@ -83,7 +99,7 @@ class FilterPipeline:
         card: RGB picture that is shown while `paused`.
         silent_s: without a picture for so long, the filter goes back to the pool until the next one; a peer
             that vanished is noticed only after half a minute.
-        profile: whose skin is painted; default nobody's own.
+        steering: of the session; default the controls alone.
     """
 
     def __init__(
@@ -96,11 +112,11 @@ class FilterPipeline:
         *,
         clock: Clock = monotonic_ns,
         silent_s: float = SILENT_S,
-        profile: LiveProfile | None = None,
+        steering: Steering | None = None,
     ) -> None:
         self._pool = pool
         self._controls = controls
-        self._profile = profile or LiveProfile()
+        self._steering = steering or Steering(controls)
         self._deliver = deliver
         self._failed = failed
         self._card = card
@@ -173,9 +189,7 @@ class FilterPipeline:
         else:
             frame = frame_of(original, arrived_ns, seq)
             stages["unpack"] = self._clock() - started_ns
-            self._profile.dress(face_filter)
-            filtered, report = face_filter.step(frame, controls)
-            self._profile.look(face_filter)
+            filtered, report = self._steering.step(face_filter, frame, controls)
             stepped_ns = self._clock()
             shown = picture_of(filtered)
             stages.update((name, ns) for name, ns in report.stage_ns.items() if name != "total")
@@ -191,6 +205,7 @@ class FilterPipeline:
                 done_ns=done_ns,
                 stages_ms={name: round(ns / 1e6, 2) for name, ns in stages.items()},
                 face_box=face_box(report.landmarks, original.width, original.height),
+                people=people_of(report, original.width, original.height),
                 strength=report.strength,
                 applied_seq=applied_seq,
                 dropped=self.dropped,

@@ -15,17 +15,11 @@ from rtfilter.controls import Controls
 from rtfilter.errors import UsageError, nearest
 from rtfilter.presets import Preset
 from rtfilter.profiles.profile import Profile
-from rtfilter.serve.app.messages import (
-    ChangeControls,
-    ChoosePreset,
-    LiveControls,
-    MessageError,
-    Ping,
-    SetPaused,
-    parse_message,
-)
-from rtfilter.serve.app.pipeline import Filtered
-from rtfilter.serve.app.shapes import Json, rate_of, timings_message, worn_message
+from rtfilter.serve.app import shapes
+from rtfilter.serve.app.live_controls import LiveControls
+from rtfilter.serve.app.pipeline import Filtered, Seen
+from rtfilter.serve.app.shapes import Json
+from rtfilter.serve.app.steering import Steering
 from rtfilter.serve.app.wearing import LiveProfile
 from rtfilter.system.clock import NS_PER_S, Clock, monotonic_ns
 from rtfilter.system.latest import Fanout
@@ -50,7 +44,7 @@ class Session:
     results: what `deliver` got, for any number of readers.
     set_paused: called when a client pauses or resumes; set by what feeds the session, as are `dropped`, the
         number of pictures replaced before they were filtered, and `stages`, the summary of stage times.
-    profile: whose own skin is painted; `wear` changes it.
+    steering: what clients want of the filter. faces: how many it follows.
     delay_s: from a picture's arrival to its result, smoothed.
     """
 
@@ -61,7 +55,8 @@ class Session:
         controls: Controls | LiveControls,
         presets: Mapping[str, Preset],
         *,
-        profile: LiveProfile | None = None,
+        steering: Steering | None = None,
+        faces: int = 1,
         clock: Clock = monotonic_ns,
     ) -> None:
         self.id = session_id
@@ -82,13 +77,16 @@ class Session:
         self._times_ns: list[int] = []
         self._size: tuple[int, int] | None = None
         self._ended = False
-        self.profile = profile or LiveProfile()
+        self.steering = steering or Steering(self.controls)
+        self.faces = faces
+        self._people: tuple[Seen, ...] = ()
         self.profile.recognised = self._recognised
-        self._told: Json = {"profile": worn_message(self.profile.newest, True), "enrolment": None}
+        self._told: Json = {"profile": shapes.worn_message(self.profile.newest, True), "enrolment": None}
         self._listeners: list[Listener] = []
         self._notified = ("connecting", False, False)
         self.loop = asyncio.get_running_loop()
         self._unlisten = self.controls.listen(self._controls_changed)
+        self.controls.people_changed = self._people_changed
 
     @property
     def state(self) -> str:
@@ -100,6 +98,11 @@ class Session:
         if not self._times_ns:
             return "connecting"
         return "no_video" if self._clock() - self._times_ns[-1] > SILENT_NS else "live"
+
+    @property
+    def profile(self) -> LiveProfile:
+        """Whose own skin is painted; `wear` changes it."""
+        return self.steering.profile
 
     @property
     def age_s(self) -> float:
@@ -116,7 +119,7 @@ class Session:
         video = None
         if self._size is not None:
             width, height = self._size
-            video = {"width": width, "height": height, "fps": rate_of(self._times_ns)}
+            video = {"width": width, "height": height, "fps": shapes.rate_of(self._times_ns)}
         return {
             "id": self.id,
             "kind": self.kind,
@@ -130,13 +133,14 @@ class Session:
             "dropped": self.dropped(),
             "stages_ms": self.stages(),
             "age_s": round(self.age_s, 1),
+            "faces": self.faces,
+            "people": shapes.people_shape(self._people, self.controls.people),
             **self._told,
         }
 
     def deliver_soon(self, result: Filtered) -> None:
         """`deliver`, from any thread."""
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            self.loop.call_soon_threadsafe(self.deliver, result)
+        self._soon(self.deliver, result)
 
     def deliver(self, result: Filtered) -> None:
         """Give one result to all readers, and its timings to the listeners."""
@@ -145,14 +149,14 @@ class Session:
         took_s = (result.done_ns - result.arrived_ns) / NS_PER_S
         self.delay_s += (took_s - self.delay_s) / (_DELAY_OVER if self.frames else 1)
         self.frames += 1
-        self.face = result.face
+        self.face, self._people = result.face, result.people
         self._times_ns.append(self._clock())
         del self._times_ns[:-_RATE_OVER]
         self._size = result.picture.width, result.picture.height
         self.results.put(result)
         self.notify_state()
         if self._listeners:
-            self._notify(timings_message(result))
+            self._notify(shapes.timings_message(result))
 
     def pause(self, paused: bool) -> None:
         """Show a still card instead of the picture, or the picture again."""
@@ -163,7 +167,7 @@ class Session:
     def wear(self, profile: Profile | None) -> None:
         """Paint this person's own skin from the next picture on; None: the built-in one."""
         self.profile.newest = profile
-        self.tell("profile", worn_message(profile, True))
+        self.tell("profile", shapes.worn_message(profile, True))
 
     def tell(self, part: str, value: Json | None) -> None:
         """Set a part of the description that is made elsewhere, and send it: `profile` or `enrolment`."""
@@ -171,31 +175,21 @@ class Session:
             self._told[part] = value
             self._notify({"type": part, part: value})
 
-    def choose_preset(self, name: str, seq: int | None = None) -> Controls:
-        """Apply a preset by its name, in any case. Raises UsageError for an unknown one."""
+    def look_at(self, x: float, y: float) -> None:
+        """Follow the face at this place from now on. Raises UsageError where several are followed."""
+        if self.faces > 1:
+            raise UsageError("choose is for one face; here several are followed, each with its own controls")
+        self.steering.look_at(x, y)
+
+    def choose_preset(self, name: str, seq: int | None = None, person: int | None = None) -> Controls:
+        """Apply a preset by its name, in any case; to one person alone, or everybody.
+
+        Raises UsageError for an unknown one, and for who is not in the picture.
+        """
         name = name.strip().lower()
         if name not in self._presets:
             raise UsageError(f"unknown preset {name[:40]!r}:{nearest(name[:40], self._presets)}")
-        return self.controls.choose(self._presets[name].values, seq)
-
-    def handle(self, text: str | bytes, reply: Listener) -> None:
-        """Apply a client's message. `reply` gets pongs and errors, which concern that client alone."""
-        seq: int | None = None
-        try:
-            message = parse_message(text)
-            if isinstance(message, ChangeControls):
-                seq = message.seq
-                self.controls.change(message.changes, seq)
-            elif isinstance(message, ChoosePreset):
-                seq = message.seq
-                self.choose_preset(message.name, seq)
-            elif isinstance(message, SetPaused):
-                self.pause(message.paused)
-            elif isinstance(message, Ping):
-                reply({"type": "pong", "t": message.t})
-        except UsageError as error:
-            seq = error.seq if isinstance(error, MessageError) else seq
-            reply({"type": "error", "error": str(error), "seq": seq})
+        return self.controls.choose(self._presets[name].values, seq, person)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Give `listener` every message of the server, `hello` first. Returns how to stop that."""
@@ -231,14 +225,21 @@ class Session:
     def _recognised(self, profile: Profile, is_person: bool) -> None:
         def note() -> None:
             if self.profile.newest is profile:
-                self.tell("profile", worn_message(profile, is_person))
+                self.tell("profile", shapes.worn_message(profile, is_person))
 
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            self.loop.call_soon_threadsafe(note)
+        self._soon(note)
 
     def _controls_changed(self, controls: Controls, seq: int | None) -> None:
         message = {"type": "controls", "controls": controls.as_dict(), "seq": seq}
-        self.loop.call_soon_threadsafe(self._notify, message)
+        self._soon(self._notify, message)
+
+    def _people_changed(self, people: Mapping[int, Controls], seq: int | None) -> None:
+        message = {"type": "people", "people": shapes.people_controls(people), "seq": seq}
+        self._soon(self._notify, message)
+
+    def _soon(self, action: Callable[..., None], *arguments: object) -> None:
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            self.loop.call_soon_threadsafe(action, *arguments)
 
     def _notify(self, message: Json) -> None:
         for listener in list(self._listeners):

@@ -18,10 +18,12 @@ from rtfilter.presets import Preset
 from rtfilter.profiles.profile import Profile
 from rtfilter.serve.app.admission import Processors, admit, give_back_free_memory
 from rtfilter.serve.app.entry import Entry
+from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.app.metrics import Metrics
 from rtfilter.serve.app.peer import Peer
 from rtfilter.serve.app.pool import FilterPool
 from rtfilter.serve.app.session import Session
+from rtfilter.serve.app.steering import Steering
 from rtfilter.serve.app.stream import Stream
 from rtfilter.serve.app.wearing import LiveProfile
 from rtfilter.serve.gate.networks import AllowedNetworks
@@ -110,8 +112,10 @@ class Sessions:
         self._admit(address)
         if session_id in self._entries:
             raise RefusedError(409, f"{session_id!r} is being sent already: end that, or choose another name")
-        live = LiveProfile(self._profile)
-        session = Session(session_id, kind, controls or self._options.controls, self.presets, profile=live)
+        live = LiveControls(controls or self._options.controls)
+        steering = Steering(live, LiveProfile(self._profile))
+        faces = self._options.faces
+        session = Session(session_id, kind, live, self.presets, steering=steering, faces=faces)
 
         def ended(reason: str) -> None:
             self._spawn(self._close_this(session, reason))

@@ -54,7 +54,7 @@ class Stream:
             self._failed,
             card,
             clock=clock,
-            profile=session.profile,
+            steering=session.steering,
         )
         self._relay = MediaRelay()
         self._audio: MediaStreamTrack | None = None

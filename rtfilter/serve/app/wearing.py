@@ -1,6 +1,6 @@
 """`LiveProfile`: whose own skin one session paints, changed while it runs.
 
-Made by `session`; read by `pipeline` and `cam_panel` before every frame.
+Changed by `session`; read by `steering` before every frame.
 """
 
 from __future__ import annotations

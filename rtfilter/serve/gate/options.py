@@ -50,6 +50,7 @@ class ServeOptions:
         codec: Preferred video codec, "vp8" or "h264".
         bitrate_bps: Maximum bitrate of the sent picture.
         controls: Initial controls of a new session.
+        faces: How many faces of a picture are followed.
         profiles: Whether clients may use profiles, and enrol; None: where nobody else is let in.
 
     Raises:
@@ -70,6 +71,7 @@ class ServeOptions:
     limits: Limits = field(default_factory=Limits)
     controls: Controls = field(default_factory=Controls)
     profiles: bool | None = None
+    faces: int = 1
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
