@@ -14,21 +14,28 @@
  * @property {number} smoothing
  * @property {number} skin
  * @property {boolean} bypass
+ * @property {boolean} [occlusion] Whether what lies over the face stays as it is.
  * @property {Record<string, number>} [blendshapes] By ARKit's names: from presets and scripts, no slider of this page.
- * @typedef {Record<string, any>} Flat
+ * @typedef {import("./flat.js").Flat} Flat
  */
 
 import { clamp } from "./dom.js";
+import { EMOTION, flatten, rounded, unflatten } from "./flat.js";
 import { mixOf } from "./moods.js";
 
-const EMOTION = "emotions.";
 const AMOUNT_MAX = 1.5;
 
 export class Controls {
   /** What is shown. @type {Flat} */
   #shown = {};
-  /** The last values from the server. @type {Flat} */
+  /** The last values from the server, of whom they are for. @type {Flat} */
   #echoed = {};
+  /** Everybody's, and those of people who have their own, by number. @type {Values | null} */
+  #everybody = null;
+  /** @type {Record<string, Values>} */
+  #people = {};
+  /** Whom what is moved here is for; null: everybody. @type {number | null} */
+  #person = null;
   /** The last message of ours that named a control and has not come back. @type {Map<string, number>} */
   #sent = new Map();
   /** Named since the last message. @type {Set<string>} */
@@ -95,6 +102,24 @@ export class Controls {
     return this.#shown.bypass === true;
   }
 
+  get occlusion() {
+    return this.#shown.occlusion !== false;
+  }
+
+  /** Whom what is moved here is for from now on. @param {number | null} person Null: everybody. */
+  pick(person) {
+    if (person === this.#person) return;
+    this.#flush();
+    this.#person = person;
+    for (const names of [this.#sent, this.#named, this.#held]) names.clear();
+    this.#heard(null);
+  }
+
+  /** @returns {Values} Everybody's, whole, as the server takes it. */
+  get everybody() {
+    return this.#person === null || !this.#everybody ? this.values : this.#everybody;
+  }
+
   /** @returns {Values} Whole, as the server takes it. */
   get values() {
     return /** @type {Values} */ (unflatten(this.#shown));
@@ -111,17 +136,18 @@ export class Controls {
     this.changed();
   }
 
-  /** Back to the defaults: in a merge patch that is null. */
+  /** Back to the defaults, which in a merge patch is null; one person, to everybody's. */
   reset() {
     this.#named.clear();
-    const changes = Object.fromEntries(["emotions", "intensity", "mouth", "valence", "arousal", "smoothing", "skin", "bypass", "blendshapes"].map((name) => [name, null]));
+    if (this.#person !== null) return void this.#send({ type: "controls", people: { [this.#person]: null } });
+    const changes = Object.fromEntries(["emotions", "intensity", "mouth", "valence", "arousal", "smoothing", "skin", "bypass", "occlusion", "blendshapes"].map((name) => [name, null]));
     this.#send({ type: "controls", changes });
   }
 
   /** @param {string} name The preset's. */
   choose(name) {
     this.#flush();
-    this.#send({ type: "preset", name });
+    this.#send({ type: "preset", name, ...(this.#person !== null && { person: this.#person }) });
   }
 
   /** @param {string} name @param {boolean} held */
@@ -136,16 +162,33 @@ export class Controls {
     return "intensity" in this.#shown;
   }
 
-  /** A new session, which has nothing of what was under way in the last. @param {Values} values */
-  begin(values) {
+  /** A new session, which has nothing of what was under way in the last. @param {Values} values
+   * @param {Record<string, Values>} [people] Those who have their own. */
+  begin(values, people = {}) {
     this.#sent.clear();
+    this.#people = people;
     this.echo(values, null);
     this.#flush();
   }
 
   /** @param {Values} values @param {number | null} seq Of the message that made it so. */
   echo(values, seq) {
-    this.#echoed = flatten(values);
+    this.#everybody = values;
+    this.#heard(seq);
+  }
+
+  /** @param {Record<string, Values>} people @param {number | null} seq */
+  echoPeople(people, seq) {
+    this.#people = people;
+    this.#heard(seq);
+  }
+
+  /** @param {number | null} seq */
+  #heard(seq) {
+    if (!this.#everybody) return;
+    // Off is off for everybody.
+    const own = this.#people[String(this.#person)] ?? this.#everybody;
+    this.#echoed = flatten({ ...own, bypass: this.#everybody.bypass });
     for (const [name, sent] of this.#sent) if (seq !== null && seq >= sent) this.#sent.delete(name);
     this.#settle();
   }
@@ -170,8 +213,10 @@ export class Controls {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     if (this.#named.size === 0) return;
-    const changes = unflatten(Object.fromEntries([...this.#named].map((name) => [name, this.#shown[name]])));
-    const seq = this.#send({ type: "controls", changes });
+    const { bypass, ...rest } = unflatten(Object.fromEntries([...this.#named].map((name) => [name, this.#shown[name]])));
+    const off = bypass === undefined ? {} : { bypass };
+    const own = Object.keys(rest).length > 0 ? { people: { [String(this.#person)]: rest } } : {};
+    const seq = this.#send({ type: "controls", ...(this.#person === null ? { changes: { ...rest, ...off } } : { changes: off, ...own }) });
     if (seq === null) return; // no way now: it is kept for the next session
     for (const name of this.#named) this.#sent.set(name, seq);
     this.#named.clear();
@@ -189,27 +234,4 @@ export function mixOfValues({ emotions = {}, valence = 0, arousal = 0 }) {
   const mix = mixOf({ valence, arousal });
   for (const [name, amount] of Object.entries(emotions)) mix[name] = amount + (mix[name] ?? 0);
   return Object.fromEntries(Object.entries(mix).map(([name, amount]) => [name, clamp(rounded(amount), 0, AMOUNT_MAX)]));
-}
-
-/** To three digits, which is what is sent. @param {number} amount */
-function rounded(amount) {
-  return Math.round(amount * 1000) / 1000;
-}
-
-/** @param {Values} values @returns {Flat} */
-function flatten({ emotions, ...rest }) {
-  const flat = /** @type {Flat} */ ({ ...rest });
-  for (const [name, amount] of Object.entries(emotions)) flat[EMOTION + name] = amount;
-  return flat;
-}
-
-/** @param {Flat} flat @returns {Record<string, any>} */
-function unflatten(flat) {
-  /** @type {Record<string, any>} */
-  const values = {};
-  for (const [name, value] of Object.entries(flat)) {
-    if (name.startsWith(EMOTION)) (values.emotions ??= {})[name.slice(EMOTION.length)] = value;
-    else values[name] = value;
-  }
-  return values;
 }

@@ -10,6 +10,7 @@ import { Enrol } from "./enrol.js";
 import { followKeys } from "./keys.js";
 import { Latency } from "./latency.js";
 import { filterCamera, watchCamera } from "./peer.js";
+import { People } from "./people.js";
 import { ownCameras, serverCameras } from "./pickers.js";
 import { Presets } from "./presets.js";
 import { Profiles } from "./profiles.js";
@@ -31,6 +32,7 @@ const GENTLE = "friendly";
  * @property {import("./presets.js").Preset[]} presets
  * @property {boolean} presets_can_be_saved
  * @property {boolean} profiles Whether profiles can be used here.
+ * @property {number} faces How many are followed.
  * @property {import("./controls.js").Values} controls What the server begins a session with.
  * @typedef {import("./link.js").Message} Message
  */
@@ -65,6 +67,12 @@ export class Panel {
       phase: (phase, detail) => this.#phase(phase, detail),
       received: (message) => this.#received(message),
     });
+    this.people = new People({
+      pick: (person) => this.controls.pick(person),
+      choose: (x, y) => void this.connection.link?.send({ type: "choose", x, y }),
+      placed: (box) => this.#stage.placed(box),
+      shares: (event) => this.#stage.shares(event),
+    }, info.faces > 1);
     this.#skin = info.profiles ? this.#ownSkin() : null;
     this.#followButtons(/** @type {Presets} */ (this.views[2]));
     setInterval(() => this.#sample(), SAMPLE_MS);
@@ -98,7 +106,7 @@ export class Panel {
     this.#latency.restart();
     const filtered = (/** @type {MediaStream} */ stream) => this.#stage.show(stream);
     if (!this.own) return watchCamera(filtered, (stream) => this.before.show(stream), signal);
-    const controls = this.controls.known ? this.controls.values : (keptControls() ?? this.#gentle?.values);
+    const controls = this.controls.known ? this.controls.everybody : (keptControls() ?? this.#gentle?.values);
     return filterCamera(/** @type {MediaStreamTrack} */ (this.#camera), controls, filtered, signal);
   }
 
@@ -158,8 +166,10 @@ export class Panel {
     if (message.type === "timings") {
       this.#latency.timings(/** @type {any} */ (message));
       this.#stage.face(message.face_box ?? null);
+      this.people.show(message.people ?? [], this.controls.bypass);
       if (message.face !== this.states.now.face) this.states.set({ face: message.face });
     } else if (message.type === "controls") this.controls.echo(message.controls, message.seq);
+    else if (message.type === "people") this.controls.echoPeople(message.people, message.seq);
     else if (message.type === "profile") this.#skin?.profiles.worn(message.profile);
     else if (message.type === "enrolment") this.#skin?.enrol.show(message.enrolment);
     else if (message.type === "state") this.#sessionState(/** @type {any} */ (message));
@@ -167,7 +177,8 @@ export class Panel {
       // Paused stays paused through a lost connection.
       if (this.states.now.paused && !message.session.paused) this.#pause(true);
       else this.#sessionState(message.session);
-      this.controls.begin(message.session.controls);
+      this.people.forget();
+      this.controls.begin(message.session.controls, ownControls(message.session.people));
       this.#skin?.enrol.show(message.session.enrolment);
       void this.#skin?.profiles.begin(message.session.profile);
     } else if (message.type === "error") this.controls.refused(message.seq);
@@ -218,7 +229,7 @@ export class Panel {
     for (const view of this.views) view.show();
     press(element("bypass", HTMLButtonElement), this.controls.bypass);
     this.states.set({ bypass: this.controls.bypass, edits: this.controls.edits });
-    keepControls({ ...this.controls.values, bypass: false });
+    keepControls({ ...this.controls.everybody, bypass: false });
   }
 
   async #sample() {
@@ -230,4 +241,9 @@ export class Panel {
     this.before.estimated_ms = sample.total_ms - (sample.parts.capture ?? 0);
     this.#readout.add(sample);
   }
+}
+
+/** Controls by number of those who have their own. @param {{person: number, controls: import("./controls.js").Values | null}[]} people */
+function ownControls(people) {
+  return Object.fromEntries(people.flatMap(({ person, controls }) => (controls ? [[String(person), controls]] : [])));
 }

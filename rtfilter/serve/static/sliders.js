@@ -17,6 +17,7 @@ const ABOVE_ONE = ["intensity", "skin"];
 
 export class Sliders {
   #shapes = element("shapes", HTMLElement);
+  #occlusion = element("occlusion", HTMLInputElement);
   /** @type {{name: string, input: HTMLInputElement, output: HTMLOutputElement}[]} */
   #rows = [];
 
@@ -31,10 +32,12 @@ export class Sliders {
     element("emotions", HTMLElement).replaceChildren(...mood);
     const feel = FEEL.map(([name, label, hint]) => this.#row(name, label, ABOVE_ONE.includes(name) ? intensityMax : 1, hint));
     element("feel", HTMLElement).replaceChildren(...feel);
+    this.#occlusion.addEventListener("change", () => this.controls.set({ occlusion: this.#occlusion.checked }));
   }
 
   /** Show the controls as they are now. */
   show() {
+    this.#occlusion.checked = this.controls.occlusion;
     const mix = this.controls.mix;
     const { shapes } = this.controls;
     this.#shapes.hidden = shapes.length === 0;

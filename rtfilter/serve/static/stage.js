@@ -52,6 +52,44 @@ export class Stage {
     this.video.play().catch(() => undefined);
   }
 
+  /** Where a box of the picture lies on the stage, beside the original as it is; null where there is no picture yet.
+   * @param {[number, number, number, number]} box @returns {{left: number, top: number, width: number, height: number} | null} */
+  placed([left, top, right, bottom]) {
+    const shown = this.#shown(element("after", HTMLElement));
+    if (!shown) return null;
+    const [a, b] = [left, right].map((share) => shown.left + shown.width * (settings.mirror ? 1 - share : share));
+    return { left: Math.min(a, b), top: shown.top + top * shown.height, width: Math.abs(b - a), height: (bottom - top) * shown.height };
+  }
+
+  /** Where in the picture the pointer is, in shares; null beside it. @param {MouseEvent} event @returns {{x: number, y: number} | null} */
+  shares(event) {
+    const stage = this.#stage.getBoundingClientRect();
+    for (const id of ["before", "after"]) {
+      const pane = element(id, HTMLElement).getBoundingClientRect();
+      const inside = event.clientX >= pane.left && event.clientX <= pane.right && pane.width > 0;
+      const shown = inside && this.#shown(element(id, HTMLElement));
+      if (!shown) continue;
+      const x = (event.clientX - stage.left - shown.left) / shown.width;
+      const y = (event.clientY - stage.top - shown.top) / shown.height;
+      if (x >= 0 && x <= 1 && y >= 0 && y <= 1) return { x: settings.mirror ? 1 - x : x, y };
+    }
+    return null;
+  }
+
+  /** The whole picture in a pane, in pixels of the stage; it may reach beyond what is seen. @param {HTMLElement} picture */
+  #shown(picture) {
+    const { videoWidth, videoHeight } = this.video;
+    const stage = this.#stage.getBoundingClientRect();
+    const pane = picture.getBoundingClientRect();
+    if (!videoWidth || !pane.width) return null;
+    const cover = this.#stage.dataset.view === "sides";
+    const scale = (cover ? Math.max : Math.min)(pane.width / videoWidth, pane.height / videoHeight);
+    const [width, height] = [videoWidth * scale, videoHeight * scale];
+    const focus = cover ? Number.parseFloat(getComputedStyle(this.#stage).getPropertyValue("--focus")) / 100 : 0.5;
+    const from = (pane.width - width) * (settings.mirror ? 1 - focus : focus);
+    return { left: pane.left - stage.left + from, top: pane.top - stage.top + (pane.height - height) / 2, width, height };
+  }
+
   /** Where the face is. @param {[number, number, number, number] | null} box Left, top, right, bottom, in shares of the picture. */
   face(box) {
     if (!box || (Math.abs(box[0] - this.#face[0]) < STILL && Math.abs(box[2] - this.#face[1]) < STILL)) return;
