@@ -24,11 +24,12 @@ from tests.fakes.serving import BUSY, TOKEN, Camera, Running, Visitor, first, lu
 from tests.serve.test_profiles import ask
 
 WIDTH, HEIGHT = 640, 320
-PATIENCE_S = 60.0
+# Kernels may have to be compiled first.
+PATIENCE_S = 120.0
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 120))
+    asyncio.run(asyncio.wait_for(test, 240))
 
 
 @lru_cache(maxsize=1)
