@@ -15,6 +15,7 @@ from rtfilter.kernels.cpu import CACHE
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
 
 
 @njit(cache=CACHE, nogil=True)
@@ -46,6 +47,38 @@ def glided(
         new[n] = keep * (was + reach / (1.0 + reach) * (now - was)) + (1.0 - keep) * now
         steep[n] = keep * speed
     return new, steep
+
+
+@njit(cache=CACHE, nogil=True)
+def asked_for(
+    expression: F64,
+    rising: F64,
+    falling: F64,
+    direct: F64,
+    limit: float,
+    dropped: F64,
+    direct_room: F64,
+    blink: F64,
+    lids: I64,
+    blinks: I64,
+    lid_share: float,
+) -> F64:
+    """The offset [E] that a target asks for on top of an expression [E]; see `face.emotion.Target`.
+
+    rising to direct: float64 [E], of the target. limit: of own expression and edit together.
+    dropped: float64 [E], what of a rise is.
+    direct_room, blink: float64 [E], limit of what is asked for by name, and what the expression takes of it.
+    lids, blinks: int64 [L], what moves lids, and how closed those are. lid_share: what is lost by that.
+    """
+    offset = np.empty_like(expression)
+    for e in range(expression.shape[0]):
+        room = limit - expression[e]
+        rise = rising[e] * (1.0 - dropped[e] * expression[e])
+        offset[e] = room * math.tanh(rise / room) - falling[e] * expression[e]
+        offset[e] += min(direct[e], max(direct_room[e] - blink[e] * expression[e], 0.0))
+    for n in range(lids.shape[0]):
+        offset[lids[n]] *= min(max(1.0 - lid_share * expression[blinks[n]], 0.0), 1.0)
+    return offset
 
 
 @njit(cache=CACHE, nogil=True)

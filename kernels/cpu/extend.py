@@ -6,6 +6,8 @@ and data come back into the caches more slowly than the work takes.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -13,6 +15,7 @@ from numba import njit
 from rtfilter.kernels.cpu import CACHE
 
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
 
 
@@ -116,8 +119,21 @@ def extend_iris(
 
 
 @njit(cache=CACHE, nogil=True)
-def place_on_grid(vertices: F32, offsets: F32, x: float, y: float, cell: float) -> None:
-    """Pixels to cells, and offsets to backward flow: in place."""
+def place_on_grid(vertices: F32, offsets: F32, cell: float, side_max: int) -> tuple[F64, int, int]:
+    """Pixels to cells of a grid that holds all vertices, and offsets to backward flow: in place.
+
+    cell: its least size in pixels; larger where a side would have more than `side_max` of them.
+    Returns the grid's corner and the size of its cells, float64 [3], and how many rows and columns it has.
+    """
+    low_x, low_y = float(vertices[0, 0]), float(vertices[0, 1])
+    high_x, high_y = low_x, low_y
+    for n in range(vertices.shape[0]):
+        low_x, high_x = min(low_x, float(vertices[n, 0])), max(high_x, float(vertices[n, 0]))
+        low_y, high_y = min(low_y, float(vertices[n, 1])), max(high_y, float(vertices[n, 1]))
+    wide, tall = high_x - low_x, high_y - low_y
+    cell = max(cell, max(wide, tall) / side_max)
+    x, y = math.floor(low_x) - cell, math.floor(low_y) - cell
     for n in range(vertices.shape[0]):
         vertices[n, 0], vertices[n, 1] = (vertices[n, 0] - x) / cell, (vertices[n, 1] - y) / cell
         offsets[n, 0], offsets[n, 1] = -offsets[n, 0], -offsets[n, 1]
+    return np.array([x, y, cell]), math.ceil(tall / cell) + 3, math.ceil(wide / cell) + 3

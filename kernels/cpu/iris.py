@@ -46,6 +46,23 @@ IRIS_FINE_PX = 7.0  # of irises twice as large, every other pixel is measured; a
 
 
 @njit(cache=CACHE, nogil=True)
+def measure_irises(
+    rgbx: U8,
+    corner_x: int,
+    corner_y: int,
+    points: F32,
+    offset: F32,
+    band_px: float,
+    loops: tuple[tuple[I32, I32], ...],
+    records: F32,
+) -> None:
+    """`measure_iris` of several. loops: of each, iris and rim. records: float32 [K, ..], written."""
+    for k in range(records.shape[0]):
+        iris, rim = loops[k]
+        measure_iris(rgbx, corner_x, corner_y, points, offset, band_px, iris, rim, records[k])
+
+
+@njit(cache=CACHE, nogil=True)
 def measure_iris(
     rgbx: U8,
     corner_x: int,

@@ -179,3 +179,30 @@ def extend_part(
             vertices[n, 1] = top_y + down * (bottom_y - top_y) + shift_y
             vertices[n, 2] = back
             offsets[n, 0], offsets[n, 1] = shift_x, shift_y
+
+
+@njit(cache=CACHE, nogil=True)
+def extend_parts(
+    points: F32,
+    offset: F32,
+    iod_px: float,
+    loops: tuple[tuple[I32, I32, I32], ...],
+    ends: F32,
+    firsts: I32,
+    design: F32,
+    behind_iod: float,
+    vertices: F32,
+    offsets: F32,
+) -> None:
+    """`extend_part` of several openings; their cores lie `behind_iod` behind the farthest landmark.
+
+    loops: of each, rim, above and below. ends: float32 [P]. firsts: int32 [P].
+    """
+    farthest = points[0, 2]
+    for n in range(points.shape[0]):
+        farthest = max(farthest, points[n, 2])
+    back = farthest + behind_iod * iod_px
+    for p in range(firsts.shape[0]):
+        rim, above, below = loops[p]
+        end, first = float(ends[p]), int(firsts[p])
+        extend_part(points, offset, iod_px, rim, above, below, end, design, back, first, vertices, offsets)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from rtfilter.cpu.person import Person
+from rtfilter.cpu.warm_up import warm_up
 from rtfilter.face.edit import FaceEditor
 from rtfilter.face.fit import FaceFit
 from rtfilter.face.model import MorphableModel
@@ -25,6 +26,7 @@ class Followed:
         from rtfilter.occlusion.watch import OcclusionWatch
 
         self._fit, self._editor = FaceFit(model), FaceEditor(model, fade_s, skin)
+        warm_up(model, self._fit, self._editor)
         self._network = on_the_processor()
         self._watch = partial(OcclusionWatch, self._network, model.triangles)
         self._skin, self._alone = skin, alone

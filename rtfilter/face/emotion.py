@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from rtfilter.controls import BLENDSHAPE_COUNT, BLENDSHAPE_INDEX, EMOTIONS, Controls
 from rtfilter.errors import InputError
+from rtfilter.kernels.cpu.edit import asked_for
 
 F64 = npt.NDArray[np.float64]
 
@@ -150,6 +151,7 @@ IS_BLINK: Final = np.isin(np.arange(BLENDSHAPE_COUNT), BLINKS).astype(np.float64
 # All of a lid's lowering is dropped on a lid that is down.
 DROPPED: Final = ALREADY + (1.0 - ALREADY) * IS_BLINK
 DIRECT_ROOM: Final = 2.0 - IS_BLINK
+_LIDS, _BLINKS = np.array(LIDS, np.int64), np.array(BLINKS, np.int64)
 _NEUTRAL: Final = EMOTIONS.index("neutral")
 
 
@@ -208,10 +210,6 @@ class Target:
         Linear in the intensity for small edits. It saturates where own expression and edit together would
         pass LIMIT, so a smile on top of a smile does not double, and takes away no more than there is.
         """
-        room = LIMIT - expression
-        rising = self.rising * (1.0 - DROPPED * expression)
-        offset = room * np.tanh(rising / room) - self.falling * expression
-        offset += np.minimum(self.direct, np.maximum(DIRECT_ROOM - IS_BLINK * expression, 0.0))
         # A lid that is down stays down: it has nothing to widen, and a squint would press it further.
-        offset[LIDS] *= np.minimum(np.maximum(1.0 - LID_SHARE * expression[BLINKS], 0.0), 1.0)
-        return np.asarray(offset)
+        how = (LIMIT, DROPPED, DIRECT_ROOM, IS_BLINK, _LIDS, _BLINKS, LID_SHARE)
+        return np.asarray(asked_for(expression, self.rising, self.falling, self.direct, *how))

@@ -82,6 +82,8 @@ class Shading:
 
         light: float32 [4], see `LightWatch.value`. rotation: of the pose, [3, 3].
         """
+        if light is NO_LIGHT:
+            return np.zeros(lm.LANDMARK_COUNT, np.float32)
         how = (PAINTED, STRENGTH, (DARKEST, LEAST_SHADING), LIMIT_LOG)
         return np.asarray(shaded(light, rotation, offset, self.normals, self._flat, *how))
 

@@ -138,12 +138,7 @@ class CpuRenderer:
     def _field(self, displacement: Displacement, skin: SkinGain, lit: bool) -> Field:
         """`field`, of a displacement whose gain was taken."""
         vertices, offsets = self._mesh.extend(displacement)
-        low_x, low_y = vertices[:, 0].min(), vertices[:, 1].min()
-        wide, tall = float(vertices[:, 0].max() - low_x), float(vertices[:, 1].max() - low_y)
-        cell = max(_cell_of(displacement), max(wide, tall) / GRID_MAX)
-        x, y = math.floor(low_x) - cell, math.floor(low_y) - cell
-        columns, rows = math.ceil(wide / cell) + 3, math.ceil(tall / cell) + 3
-        place_on_grid(vertices, offsets, x, y, cell)
+        origin, rows, columns = place_on_grid(vertices, offsets, _cell_of(displacement), GRID_MAX)
         if self._memory.cells < rows * columns:
             self._memory = _Grids.of(rows * columns * 5 // 4)
         flow, soft, depth, log_gain = self._memory.numbers(rows, columns)
@@ -158,7 +153,7 @@ class CpuRenderer:
         else:
             rasterise.rasterise_flow(*drawn, _NOTHING_SHOWN)
         rasterise.soften_flow(flow, label, soft)
-        field = Field(soft, gain, np.array([x, y, cell], np.float32))
+        field = Field(soft, gain, origin.astype(np.float32))
         if displacement.room is not None:
             limit(*field, displacement.room)
         return field
@@ -198,11 +193,11 @@ def _changed_box(field: Field, quiet: float, width: int, height: int) -> Box | N
     left, top, right, bottom = changed_extent(field.flow, field.gain, STILL_PX * 0.7, quiet)
     if right < left:
         return None
-    corner_x, corner_y, cell = (float(v) for v in field.origin)
+    corner_x, corner_y, cell = field.origin.tolist()
     # One cell more on every side: pixels between a changing and a still cell change a little.
-    x0 = int(np.floor(corner_x + (left - 0.5) * cell)) & ~1
-    y0 = int(np.floor(corner_y + (top - 0.5) * cell)) & ~1
-    x1 = (int(np.ceil(corner_x + (right + 1.5) * cell)) + 1) & ~1
-    y1 = (int(np.ceil(corner_y + (bottom + 1.5) * cell)) + 1) & ~1
+    x0 = math.floor(corner_x + (left - 0.5) * cell) & ~1
+    y0 = math.floor(corner_y + (top - 0.5) * cell) & ~1
+    x1 = (math.ceil(corner_x + (right + 1.5) * cell) + 1) & ~1
+    y1 = (math.ceil(corner_y + (bottom + 1.5) * cell) + 1) & ~1
     box = Box(max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))
     return box if box.x0 < box.x1 and box.y0 < box.y1 else None

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.face.deform import Displacement
-from rtfilter.kernels.cpu.iris import IRIS_NUMBERS, measure_iris
+from rtfilter.kernels.cpu.iris import IRIS_NUMBERS, measure_irises
 from rtfilter.kernels.topology import Opening
 from rtfilter.render.room import iris_share
 from rtfilter.render.surface import Surface
@@ -22,12 +22,13 @@ def complete_irises(
 
     Afterwards, by one thread: mixed twice, a pixel that both of the warp's threads paint would be another.
     """
-    record = np.empty(IRIS_NUMBERS, np.float32)
-    points, offset = displacement.points_px, displacement.offset_px
-    band_px = band_iod * displacement.iod_px
-    for eye in eyes:
-        corner = surface.reach.x0, surface.reach.y0
-        measure_iris(surface.rgbx, *corner, points, offset, band_px, eye.above, eye.rim, record)
+    if not eyes:
+        return
+    records = np.empty((len(eyes), IRIS_NUMBERS), np.float32)
+    loops = tuple((eye.above, eye.rim) for eye in eyes)
+    how = (displacement.points_px, displacement.offset_px, band_iod * displacement.iod_px, loops)
+    measure_irises(surface.rgbx, surface.reach.x0, surface.reach.y0, *how, records)
+    for record in records:
         if displacement.room is not None and record[9] > 0.0:
             record[9] *= iris_share(record, displacement.room)
         if record[9] > 0.0:

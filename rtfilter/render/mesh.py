@@ -11,7 +11,7 @@ from rtfilter.face import landmarks as lm
 from rtfilter.face.deform import Displacement
 from rtfilter.face.uv import skin_uv
 from rtfilter.kernels.cpu.extend import extend_iris, extend_ring
-from rtfilter.kernels.cpu.parts import extend_part
+from rtfilter.kernels.cpu.parts import extend_parts
 from rtfilter.kernels.cpu.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH, OUTSIDE, SHARP, SKIN
 from rtfilter.kernels.topology import MeshTopology, Opening
 from rtfilter.render.openings import BEHIND_IOD, DESIGN, OPENINGS, opening_triangles
@@ -79,6 +79,9 @@ class RingedMesh:
             parts.append((faces, np.full(len(faces), opening.label, np.uint8)))
             self._openings.append((opening, self._count))
             self._count += opening.vertex_count
+        self._loops = tuple((part.rim, part.above, part.below) for part, _ in self._openings)
+        self._ends = np.array([part.end for part, _ in self._openings], np.float32)
+        self._firsts = np.array([first for _, first in self._openings], np.int32)
         if not rigid_parts:
             parts.append((holes["mouth"], np.full(len(holes["mouth"]), MOUTH, np.uint8)))
         for label, iris, around in () if rigid_parts else _EYES:
@@ -103,10 +106,9 @@ class RingedMesh:
         points, offset = displacement.points_px, displacement.offset_px
         vertices, offsets = np.empty((self._count, 3), np.float32), np.empty((self._count, 2), np.float32)
         extend_ring(points, offset, displacement.iod_px, self._oval, _LOOPS, vertices, offsets)
-        back = float(points[:, 2].max()) + BEHIND_IOD * displacement.iod_px
-        for part, first in self._openings:
-            how = (part.rim, part.above, part.below, part.end, DESIGN, back)
-            extend_part(points, offset, displacement.iod_px, *how, first, vertices, offsets)
+        if self._openings:
+            how = (self._loops, self._ends, self._firsts, DESIGN, BEHIND_IOD)
+            extend_parts(points, offset, displacement.iod_px, *how, vertices, offsets)
         for iris, lids, first in self._eyes:
             extend_iris(points, offset, iris, lids, _CORE, first, vertices, offsets)
         return vertices, offsets

@@ -41,11 +41,11 @@ model, skin = MorphableModel.builtin(), SkinMaps.builtin()
 source = DemoSource(zoom=2.2)
 picture, truth = source.frame(0).rgb, source.truth(0)
 renderer = CpuRenderer(RingedMesh(model.triangles, model.holes), skin)
-before = compiled()
+wanted = (Controls({emotion: 1.0}) for emotion in ("surprised", "happy"))
+offsets = [Target.of_controls(each).offset(truth.expression) for each in wanted]
 renderer.warm_up()
 warm = compiled()
-for emotion in ("surprised", "happy"):
-    offset = Target.of_controls(Controls({emotion: 1.0})).offset(truth.expression)
+for offset in offsets:
     moved = truth.pose.project_vectors(model.edited_iod(offset)).astype(np.float32)
     light = np.full(len(moved), 0.1, np.float32)
     for gains in ((), (skin.weights(truth.expression, offset), light)):
