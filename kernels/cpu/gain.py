@@ -105,34 +105,26 @@ def changed_extent(flow: F32, gain: F32, still: float, quiet: float) -> tuple[in
     [0, 0], is at least `quiet`.
     """
     rows, columns = flow.shape[0], flow.shape[1]
-    top, bottom = 0, rows - 1
-    while top < rows and not _row_changes(flow, gain, top, 0, columns, still, quiet):
-        top += 1
-    if top == rows:
-        return columns, rows, -1, -1
-    while not _row_changes(flow, gain, bottom, 0, columns, still, quiet):
-        bottom -= 1
-    left, right = columns, -1
-    for i in range(top, bottom + 1):
-        # Only beyond what is known to change; cells within need no look.
-        j = 0
-        while j < left and not _row_changes(flow, gain, i, j, j + 1, still, quiet):
-            j += 1
-        left = min(left, j)
-        j = columns - 1
-        while j > right and not _row_changes(flow, gain, i, j, j + 1, still, quiet):
-            j -= 1
-        right = max(right, j)
+    moving, bright = np.float32(still), np.float32(quiet)
+    within, top, bottom = np.zeros(columns, np.uint8), rows, -1
+    for i in range(rows):
+        some, line = np.uint8(0), flow[i]
+        # Every cell is looked at: that is vector code, which to stop at the first one is not.
+        for j in range(columns):
+            changes = np.uint8(max(abs(line[j, 0]), abs(line[j, 1])) >= moving)
+            within[j] |= changes
+            some |= changes
+        if gain.shape[0] > 0:
+            lights = gain[i]
+            for j in range(columns):
+                changes = np.uint8(abs(lights[j]) >= bright)
+                within[j] |= changes
+                some |= changes
+        if some:
+            top, bottom = min(top, i), i
+    left, right = 0, columns - 1
+    while left < columns and not within[left]:
+        left += 1
+    while right >= left and not within[right]:
+        right -= 1
     return left, top, right, bottom
-
-
-@njit(cache=CACHE, nogil=True, fastmath=True, inline="always")
-def _row_changes(flow: F32, gain: F32, i: int, first: int, end: int, still: float, quiet: float) -> bool:
-    """Whether a cell of a part of a row changes."""
-    moving, lit = np.float32(still), np.float32(quiet)
-    for j in range(first, end):
-        if abs(flow[i, j, 0]) >= moving or abs(flow[i, j, 1]) >= moving:
-            return True
-        if gain.shape[0] > 0 and abs(gain[i, j]) >= lit:
-            return True
-    return False

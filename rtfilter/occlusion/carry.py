@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.face import landmarks as lm
+from rtfilter.kernels.cpu.similar import similarity
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -20,29 +21,27 @@ _RIGID: Final = np.array(
 
 def rigid_points(points_px: F32) -> F64:
     """The landmarks that count, as complex numbers [N]."""
-    x, y = points_px[_RIGID, 0].astype(np.float64), points_px[_RIGID, 1].astype(np.float64)
-    return np.asarray(x + 1j * y)
+    return np.asarray(points_px[_RIGID, :2].astype(np.float64).view(np.complex128)[:, 0])
 
 
 def moved(before: F64, now: F64) -> F64:
     """The similarity [2, 3] that takes `before` to `now` with least squares; both of `rigid_points`."""
-    from_middle, to_middle = before.mean(), now.mean()
-    away = before - from_middle
-    turn = complex(np.vdot(away, now - to_middle)) / max(float(np.vdot(away, away).real), 1e-9)
-    shift = complex(to_middle) - turn * complex(from_middle)
-    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    return np.asarray(similarity(before, now))
 
 
 def after(second: F64, first: F64) -> F64:
     """The affine map [2, 3] that is `first`, then `second`."""
-    out = second[:, :2] @ first
-    out[:, 2] += second[:, 2]
-    return np.asarray(out)
+    # Of so few numbers as such: array calls take four times as long.
+    (a, b, x), (c, d, y) = second.tolist()
+    (p, q, u), (r, s, v) = first.tolist()
+    return np.array(
+        [[a * p + b * r, a * q + b * s, a * u + b * v + x], [c * p + d * r, c * q + d * s, c * u + d * v + y]]
+    )
 
 
 def inverse(matrix: F64) -> F64:
     """Of a similarity [2, 3]."""
-    (a, b), shift = matrix[:, 0], matrix[:, 2]
-    size = max(float(a * a + b * b), 1e-12)
-    back = np.array([[a, b], [-b, a]]) / size
-    return np.column_stack([back, -back @ shift])
+    (a, _, x), (b, _, y) = matrix.tolist()
+    size = max(a * a + b * b, 1e-12)
+    a, b = a / size, b / size
+    return np.array([[a, b, -a * x - b * y], [-b, a, b * x - a * y]])

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.kernels.cpu.similar import places_changed
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
 from rtfilter.tracking.detect import sample
@@ -36,13 +37,11 @@ class Glance:
     def differs(self, pixels: U8 | Planes, picture_from_square: F64, side: int) -> bool:
         """Whether a frame shows something else in the square, wherever that is now."""
         sample(pixels, _places(picture_from_square, side), self._now)
-        change = np.abs(self._now - self._then).max(0)
-        return int(np.count_nonzero((change > CHANGED) & self._counts)) >= PLACES
+        return int(places_changed(self._now, self._then, self._counts, CHANGED)) >= PLACES
 
 
 def _places(picture_from_square: F64, side: int) -> F64:
     """From indices of the glance's places to indices of pixels, [2, 3]."""
-    matrix = picture_from_square.copy()
-    matrix[:, :2] *= side / SIDE
-    matrix[:, 2] += 0.5 * matrix[:, :2].sum(1) - 0.5
-    return matrix
+    share = side / SIDE
+    rows = [(share * a, share * b, x) for a, b, x in picture_from_square.tolist()]
+    return np.array([[a, b, x + 0.5 * (a + b) - 0.5] for a, b, x in rows])
