@@ -57,7 +57,7 @@ class Scene:
     def frame(self, seq: int) -> tuple[U8, F32]:
         """The picture, and the person's landmarks in it, float32 [478, 3]."""
         out = self._room(seq)
-        truth = np.zeros((478, 3), np.float32) if self.actor is None else self._paste(self.actor, seq, out)
+        truth = np.zeros((478, 3), np.float32) if self.actor is None else self.paste(seq, out)
         first = int(np.random.default_rng([self.seed, seq]).integers(0, self.height))
         grain = _grain(self.width, self.height)[first : first + self.height]
         return np.asarray(cv2.add(out, grain, dtype=cv2.CV_8U), np.uint8), truth
@@ -70,7 +70,10 @@ class Scene:
         large = _filled(self.room.tobytes(), self.room.shape[:2], wide, high)
         return large[y : y + self.height, x : x + self.width].copy()
 
-    def _paste(self, actor: Actor, seq: int, out: U8) -> F32:
+    def paste(self, seq: int, out: U8) -> F32:
+        """Put the person into a picture of the scene's size; their landmarks there, float32 [478, 3]."""
+        actor = self.actor
+        assert actor is not None
         rgb, points = actor.rgb[seq % len(actor.rgb)], actor.points_px[seq % len(actor.rgb)]
         scale = self.share * self.width / actor.width_px
         tile = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.float32)
