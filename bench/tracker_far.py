@@ -62,12 +62,15 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 def show(tracker: EngineTracker, scene: Scene) -> dict[str, Any]:
     """One scene from its first frame on: when its face is found, how often then, how near and how calm."""
     tracker.reset()
+    empty = Scene(None, scene.room, scene.width, scene.height, 0.0, scene.place, scene.seed)
+    # A stream's first picture is searched whole; here, one after another is what counts.
+    tracker.track(Frame.from_rgb(empty.frame(0)[0], pts=0, seq=0))
     found: list[npt.NDArray[np.float32] | None] = []
     wrong = 0
     apart: list[float] = []
     for seq in range(FRAMES):
         rgb, truth_px = scene.frame(seq)
-        landmarks = tracker.track(Frame.from_rgb(rgb, pts=seq * 10**9 // FPS, seq=seq))
+        landmarks = tracker.track(Frame.from_rgb(rgb, pts=(seq + 1) * 10**9 // FPS, seq=seq + 1))
         points = None if landmarks is None else landmarks.points_px
         if points is not None:
             off = np.linalg.norm((points - truth_px)[:, :2], axis=1) / iod_px(truth_px)

@@ -16,7 +16,7 @@ from rtfilter.tracking.find import faces_now
 from rtfilter.tracking.follow import LOOK_EVERY_ALONE, SAME_DETECTION, Follower
 from rtfilter.tracking.lookout import Lookout
 from rtfilter.tracking.roi import Roi
-from rtfilter.tracking.tiles import Search, Tile, whole
+from rtfilter.tracking.tiles import Search, Tile, round_of, whole
 
 F32 = npt.NDArray[np.float32]
 
@@ -46,6 +46,7 @@ class Crowd:
 
         size: width and height of the picture. time_s: presentation time.
         """
+        is_first = self._size == (0, 0)
         if size != self._size:
             self._size, self._looking = size, None
             self._search.restart()
@@ -62,12 +63,16 @@ class Crowd:
             # Somebody was lost, or nobody is there: detect in the same picture.
             started = self._start(limit, faces_now(lookout), time_s)
             found = self._observe(started, time_s, mesh, found)
+        for tile in round_of(*size, None) if is_first else ():
+            # All of the first picture at once: it may be the only one.
+            faces = faces_in(tile, lookout.detect(tile), *size) if len(found) < limit else ()
+            found = self._observe(self._start(limit, faces, time_s), time_s, mesh, found)
         return [found[person] for person in sorted(found)]
 
     def reset(self) -> None:
         """Forget everybody; numbers go on."""
         self._people.clear()
-        self._looked, self._looking = 0, None
+        self._looked, self._looking, self._size = 0, None, (0, 0)
         self._search.restart()
 
     def _forget(self, limit: int, time_s: float) -> None:

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.tracking.choice import follow_chosen
-from rtfilter.tracking.detect import TILE_SCORE_MIN, Detection
+from rtfilter.tracking.detect import TILE_SCORE_MIN, Detection, faces_in
 from rtfilter.tracking.doubt import SURE
 from rtfilter.tracking.follow import Follower
 from rtfilter.tracking.lookout import Lookout
 from rtfilter.tracking.roi import Roi
-from rtfilter.tracking.tiles import NEAR_SHARE, Tile
+from rtfilter.tracking.tiles import NEAR_SHARE, Tile, round_of
 
 F32 = npt.NDArray[np.float32]
 
@@ -43,6 +43,8 @@ def find_person(follower: Follower, time_s: float, lookout: Lookout, mesh: Mesh)
     if found is None and continued:
         # The person jumped, as by a cut: detect in the same picture.
         found = _settled(follower, time_s, lookout, mesh)
+    if found is None and follower.is_first:
+        found = _searched(follower, time_s, lookout, mesh)
     if found is None and around is None:
         small = follower.search_where(time_s)
         if small is not None:
@@ -60,6 +62,17 @@ def _settled(follower: Follower, time_s: float, lookout: Lookout, mesh: Mesh) ->
         if not follower.rough:
             return roi
         roi = follower.roi
+    return None
+
+
+def _searched(follower: Follower, time_s: float, lookout: Lookout, mesh: Mesh) -> Roi | None:
+    """A small face of a stream's first picture, all of which is searched at once: it may be the only one."""
+    for tile in round_of(*follower.size, None):
+        faces = faces_in(tile, lookout.detect(tile), *follower.size)
+        if follower.start(faces, time_s) is not None:
+            found = _settled(follower, time_s, lookout, mesh)
+            if found is not None:
+                return found
     return None
 
 

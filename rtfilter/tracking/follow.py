@@ -34,11 +34,13 @@ class Follower:
     Lengths are in pixels of the picture, times in seconds of presentation time.
 
     Attributes:
+        is_first: whether this picture is the stream's first.
         chosen: the place of a face to turn to in the next picture, in shares of its width and height.
     """
 
     def __init__(self) -> None:
         self.chosen: tuple[float, float] | None = None
+        self.is_first = True
         self._roi: Roi | None = None
         self._place: Spot | None = None
         self._size: tuple[int, int] | None = None
@@ -116,6 +118,7 @@ class Follower:
     def picture(self, width: int, height: int) -> None:
         """Begin a picture of that size; when the size changes, the last place is scaled along."""
         before, self._size = self._size, (width, height)
+        self.is_first = before is None
         if before is None or before == self._size:
             return
         self._roi = self._looking = None

@@ -161,6 +161,7 @@ def test_of_an_empty_picture_nothing_is_said() -> None:
 def test_near_and_far_people_are_followed_together() -> None:
     world = World(limit=3)
     people = {"anna": ANNA, "far": Spot(850, 100, 45), "farther": Spot(600, 420, 42)}
+    assert len(world.show([ANNA])) == 1
     for _ in range(120):
         found = world.show(list(people.values()))
     assert sorted(who(found, people).values()) == sorted(people)
@@ -169,6 +170,12 @@ def test_near_and_far_people_are_followed_together() -> None:
     for _ in range(30):
         world.show(list(people.values()))
     assert len(world.lookout.tiles) == searched, "as many as were asked for"
+
+
+def test_the_first_picture_is_searched_at_once_for_it_may_be_the_only_one() -> None:
+    world = World(limit=4)
+    people = {"anna": ANNA, "far": Spot(850, 100, 45), "farther": Spot(600, 420, 42)}
+    assert sorted(who(world.show(list(people.values())), people).values()) == sorted(people)
 
 
 def test_a_person_in_two_squares_of_the_search_is_one() -> None:

@@ -19,7 +19,6 @@ class World:
 
     def __init__(self) -> None:
         self.follower = Follower()
-        self.follower.picture(1000, 500)
         self.lookout = WorldLookout(1000, 500)
         self.seq = 0
 
@@ -37,6 +36,7 @@ class World:
             return points_px, presence
 
         self.lookout.people = people
+        self.follower.picture(*self.lookout.size)
         time_s = self.seq / FPS
         self.seq += 1
         found = find_person(self.follower, time_s, self.lookout, mesh)
@@ -140,8 +140,8 @@ def test_after_a_crossing_it_is_us_again(world: World, mine: Path, theirs: Path)
 
 def test_a_picture_of_another_size_shows_the_same_person_elsewhere(world: World) -> None:
     world.show([ME, OTHER])
-    world.follower.picture(500, 250)
     world.lookout.size = (500, 250)
+    world.follower.picture(500, 250)
     halved = [Spot(p.x / 2, p.y / 2, p.size / 2) for p in (ME, Spot(OTHER.x, OTHER.y, 180))]
     assert world.follower.roi is None
     assert near(world.show(halved), halved[0])
@@ -227,6 +227,7 @@ def test_the_square_rests_while_landmarks_shake_and_comes_along_when_the_face_mo
 def test_small_people_are_searched_for_while_there_is_no_other(world: World) -> None:
     """Of a twenty-fifth of the picture's width: the whole picture is too coarse for them."""
     small = Spot(150, 400, 45)
+    assert world.show([]) is None
     found = [world.show([small]) for _ in range(25)]
     first = next(seq for seq, spot in enumerate(found) if spot is not None)
     assert first < 20
@@ -235,6 +236,13 @@ def test_small_people_are_searched_for_while_there_is_no_other(world: World) -> 
     for _ in range(30):
         world.show([small])
     assert len(world.lookout.tiles) == searched, "nobody is searched for while one is followed"
+
+
+def test_the_first_picture_is_searched_at_once_for_it_may_be_the_only_one(world: World) -> None:
+    small = Spot(150, 400, 45)
+    assert near(world.show([small]), small)
+    world.follower.reset()
+    assert near(world.show([small, ME]), ME), "the largest all the same"
 
 
 def test_who_was_small_is_looked_for_where_they_were(world: World) -> None:

@@ -53,7 +53,7 @@ def walking(start_x: float, speed: float, size: float = 100.0, y: float = 200.0)
 class WorldLookout:
     """A `Lookout` into a world of known people: a square shows those who fill enough of it, and lie in it.
 
-    detections: how many times it was asked, of the whole picture and of parts.
+    detections: of the whole picture, how many. tiles: parts of pictures that were looked at beside them.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -64,7 +64,7 @@ class WorldLookout:
         self._found: list[Detection] | None = None
 
     def detect(self, tile: Tile | None = None) -> list[Detection]:
-        self.detections += 1
+        self.detections += tile is None
         return self._in(tile or whole(*self.size))
 
     def look(self, tile: Tile) -> None:
