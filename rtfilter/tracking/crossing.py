@@ -12,6 +12,7 @@ F32 = npt.NDArray[np.float32]
 
 FORGET_S = 2.0  # a motion seen longer ago predicts nothing
 VELOCITY_SHARE = 0.5
+SPEED_MAX = 3.0  # of a face that was lost, in its sizes a second
 _OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both sides of the face
 MARGIN = 0.5  # in face sizes: how much better swapped identities have to fit
 
@@ -28,6 +29,12 @@ class Spot:
         """Whether one person could have moved from there to here within a frame or two."""
         step = math.hypot(self.x - other.x, self.y - other.y) / max(self.size, other.size, 1e-6)
         return step < 0.6 and 0.6 < self.size / max(other.size, 1e-6) < 1.67
+
+    def may_come_from(self, other: Spot, elapsed_s: float) -> bool:
+        """Whether one person could have gone from there to here while they were not seen."""
+        apart = math.hypot(self.x - other.x, self.y - other.y)
+        reach = (1.0 + SPEED_MAX * elapsed_s) * max(self.size, other.size)
+        return apart < reach and 0.5 < self.size / max(other.size, 1e-6) < 2.0
 
 
 @dataclass(frozen=True, slots=True)

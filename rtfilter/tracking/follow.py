@@ -25,7 +25,6 @@ REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY = 15, 6
 SAME_DETECTION = 0.7  # in face sizes: a detector's box this near, which lies elsewhere on it, is of that face
 OWN_EVERY = 3  # of the looks in doubt, which are for surer faces: one is at the face itself
-SPEED_MAX = 3.0  # of a face that was lost, in its sizes a second
 
 
 class Follower:
@@ -202,11 +201,7 @@ class Follower:
         return True
 
     def look(self, faces: Sequence[Detection], time_s: float) -> Roi | None:
-        """Compare with all faces of the picture just observed; the square of the right face when it is
-        another.
-
-        None when the followed face is the right one, or nothing shows otherwise.
-        """
+        """Compare with all faces of the picture just observed; another face's square where it is ours."""
         self._looked = 0
         if self._roi is None or self._place is None:
             return None
@@ -250,9 +245,5 @@ class Follower:
 
     def may_be(self, face: Detection, time_s: float) -> bool:
         """Whether a face in a part of the picture may be who was just lost, who may come back elsewhere."""
-        if self._place is None or not self.remembers(time_s):
-            return True
-        spot, elapsed_s = face.spot, time_s - self._seen_s
-        apart = math.dist((spot.x, spot.y), (self._place.x, self._place.y))
-        reach = (1.0 + SPEED_MAX * elapsed_s) * max(spot.size, self._place.size)
-        return apart < reach and 0.5 < spot.size / max(self._place.size, 1e-6) < 2.0
+        known = self._place if self.remembers(time_s) else None
+        return known is None or face.spot.may_come_from(known, time_s - self._seen_s)
