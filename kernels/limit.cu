@@ -4,7 +4,7 @@
 constexpr int LIMIT_BLOCK = 256;
 constexpr int ROOM_SIDE_MAX = 96;
 constexpr int ROOM_PLACES = ROOM_SIDE_MAX * ROOM_SIDE_MAX;
-constexpr float SLOPE = 0.5f;
+constexpr float SLOPE = 0.65f;
 constexpr float STILL_CELLS = 1.6f;
 constexpr float STILL_MORE_PX = 1.0f;
 constexpr float FADE_CELLS = 3.0f;

@@ -14,7 +14,6 @@ HALF = 0.5  # the level from which a place is held
 
 
 KINDS = 3
-ISLAND_REACH = 3
 LATCH, NUMBERS = KINDS, KINDS + 1  # at each place a state has KINDS smoothed probabilities, and what was held
 
 
@@ -39,41 +38,6 @@ def carry_held(before: F32, matrix: F32, out: F32) -> None:
                 above = upper[n, k] + (upper[n + 1, k] - upper[n, k]) * tx
                 below = lower[n, k] + (lower[n + 1, k] - lower[n, k]) * tx
                 here[k] = above + (below - above) * ty
-
-
-@njit(cache=CACHE, nogil=True, fastmath=True)
-def without_islands(seen: F32, latch: F32, least: int, island: float, out: F32) -> None:
-    """A probability without what is small, alone and new.
-
-    Args:
-        seen: float32 [S, S], 0..1.
-        latch: float32 [S, S, NUMBERS], a state; what was held stays.
-        least: places that must be HALF sure among the ISLAND_REACH around one in each direction.
-        island: the most that one without them is given.
-        out: float32 [S, S], overwritten.
-    """
-    side = seen.shape[0]
-    half = np.float32(HALF)
-    columns = np.zeros(side, np.int32)  # how many are sure in each column of the rows in reach
-    for i in range(-ISLAND_REACH, side):
-        enters, leaves = i + ISLAND_REACH, i - ISLAND_REACH - 1
-        for j in range(side):
-            if enters < side:
-                columns[j] += np.int32(seen[enters, j] >= half)
-            if leaves >= 0:
-                columns[j] -= np.int32(seen[leaves, j] >= half)
-        if i < 0:
-            continue
-        count = 0
-        for j in range(-ISLAND_REACH, side):
-            if j + ISLAND_REACH < side:
-                count += columns[j + ISLAND_REACH]
-            if j - ISLAND_REACH - 1 >= 0:
-                count -= columns[j - ISLAND_REACH - 1]
-            if j >= 0:
-                p = seen[i, j]
-                alone = p >= half and count < least and latch[i, j, LATCH] < half
-                out[i, j] = np.float32(island) if alone else p
 
 
 @njit(cache=CACHE, nogil=True)

@@ -7,12 +7,10 @@ import numpy.typing as npt
 
 from rtfilter.kernels.cpu.held import (
     HALF,
-    KINDS,
     NUMBERS,
     carry_held,
     distances_to_line,
     step_held,
-    without_islands,
 )
 from rtfilter.occlusion.square import SIDE_PX
 
@@ -21,11 +19,9 @@ F64 = npt.NDArray[np.float64]
 
 OCCLUDER, BACKGROUND, RIMS = range(3)  # the network's outputs
 # The share of the way to a new probability in one frame, up and down: what is sure is held at once, what is
-# half sure after three frames; and it is let go within three.
-RISE, FALL = 0.6, 0.45
+# half sure after two frames; and it is let go within three.
+RISE, FALL = 0.8, 0.45
 HOLD = 0.12  # added to the probability of what was held: it is let go below 0.38 only
-ISLAND_PX = 13  # of 7 x 7 pixels of the square that an occluder covers; a bar two pixels wide covers 14
-ISLAND = 0.3  # the probability that it is given
 GROW_PX = 0.6  # what is held is made larger by so many pixels of the square
 FAR_PX = 1e4  # where nothing is held
 
@@ -41,7 +37,6 @@ class HeldMask:
     def __init__(self) -> None:
         shape = (SIDE_PX, SIDE_PX, NUMBERS)
         self._state, self._spare = np.zeros(shape, np.float32), np.empty(shape, np.float32)
-        self._seen = np.empty((KINDS, SIDE_PX, SIDE_PX), np.float32)
         self._sources = np.empty((SIDE_PX, SIDE_PX, 3), np.float32)
         self.level = np.zeros((SIDE_PX, SIDE_PX), np.float32)
         self.reset()
@@ -57,22 +52,26 @@ class HeldMask:
         self._fresh = True
         self.covered = self.changed = 0.0
 
-    def step(self, seen: F32, before_from_now: F64, frames: float) -> None:
+    def carry(self, before_from_now: F64) -> None:
+        """Move everything with the head, before a look.
+
+        before_from_now: float64 [2, 3], from pixels of this square to those of the last look's.
+        """
+        if self._fresh:
+            return
+        matrix = np.asarray(before_from_now, np.float32).copy()
+        matrix[:, 2] += 0.5 * matrix[:, :2].sum(1) - 0.5  # from centres at + 0.5 to indices
+        carry_held(self._state, matrix, self._spare)
+        self._state, self._spare = self._spare, self._state
+
+    def take(self, seen: F32, frames: float) -> None:
         """Take in a look.
 
-        seen: float32 [3, 96, 96], the network's `held`. before_from_now: float64 [2, 3], from pixels of this
-        square to those of the last look's. frames: since the last look, in thirtieths of a second.
+        seen: float32 [3, 96, 96], probabilities 0..1. frames: since the last look, in thirtieths of a second.
         """
-        how = 1.0, 1.0, 0.0
-        if not self._fresh:
-            matrix = np.asarray(before_from_now, np.float32).copy()
-            matrix[:, 2] += 0.5 * matrix[:, :2].sum(1) - 0.5  # from centres at + 0.5 to indices
-            carry_held(self._state, matrix, self._spare)
-            self._state, self._spare = self._spare, self._state
-            how = 1.0 - (1.0 - RISE) ** frames, 1.0 - (1.0 - FALL) ** frames, HOLD
-        np.copyto(self._seen, seen)
-        without_islands(seen[OCCLUDER], self._state, ISLAND_PX, ISLAND, self._seen[OCCLUDER])
-        held, changed = step_held(self._seen, *how, self._state, self.level)
+        rise, fall = (1.0 - (1.0 - share) ** frames for share in (RISE, FALL))
+        how = (1.0, 1.0, 0.0) if self._fresh else (rise, fall, HOLD)
+        held, changed = step_held(np.ascontiguousarray(seen), *how, self._state, self.level)
         self.covered, self.changed = held / SIDE_PX**2, changed / SIDE_PX**2
         self._fresh = False
 

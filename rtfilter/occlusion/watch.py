@@ -27,6 +27,7 @@ from rtfilter.occlusion.square import (
     points_in_square,
     square_from_picture,
 )
+from rtfilter.occlusion.trust import believed
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.roi import Roi
 
@@ -37,7 +38,7 @@ I32 = npt.NDArray[np.int32]
 FRAMES_HZ = 30.0
 LOOK_EVERY: Final = 3  # frames, while nothing over the face changes
 ALERT_LOOKS: Final = 12  # in a row, after a change
-CHANGED: Final = 0.0008  # share of the square: seven pixels
+CHANGED: Final = 0.0025  # share of the square, 23 pixels: more than a still outline trembles
 MOVED_PX: Final = 1.5  # of the square: a head that moves on is looked at anew
 FORGET_S: Final = 1.0  # a face that was away for longer may be another one
 LEARN_EVERY: Final = 5  # looks, once the face is known
@@ -140,11 +141,13 @@ class OcclusionWatch:
             in_picture = after(then_from_now, picture_from_square(roi))
             before_from_now = after(square_from_picture(last.roi), in_picture)
             frames = min(max((time_s - last.time_s) * FRAMES_HZ, 1.0), 2.0 * LOOK_EVERY)
-        self._mask.step(seen, before_from_now, frames)
+        points = points_in_square(points_px, roi)
+        self._mask.carry(before_from_now)
+        self._mask.take(believed(seen, points, self._mask.occluder, self._appearance.known), frames)
         self._last, self._unseen = _Look(rigid, time_s, roi), 0
         self._distance = self._mask.distances(roi.side / SIDE_PX)
         self._alert = ALERT_LOOKS if self._mask.changed >= CHANGED else max(self._alert - 1, 0)
-        free = self._free_at(points_in_square(points_px, roi))
+        free = self._free_at(points)
         self._parts_seen = _step(np.einsum("np,n->p", self._weights, free), *PART_FREE)
         if last is None:
             self._parts[:] = self._parts_seen
