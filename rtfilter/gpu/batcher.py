@@ -8,7 +8,7 @@ thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 
 from rtfilter.errors import GpuError, UsageError
@@ -67,48 +67,50 @@ class Batcher:
         if last:
             self.close()
 
-    def run(self, work: Work, meanwhile: Callable[[], object] | None = None) -> None:
-        """Do the work, together with what other streams wait for. From any thread.
+    def run(self, *works: Work, meanwhile: Callable[[], object] | None = None) -> None:
+        """Do the works, together with what other streams wait for. From any thread.
 
         Args:
-            work: the results are written into it.
+            works: the results are written into them.
             meanwhile: called once while the device works.
 
         Raises:
             GpuError: the device failed, which every stream of it gets, or was closed.
         """
         try:
-            self._run(work, meanwhile)
+            self._run(works, meanwhile)
         except BaseException:
-            self._abandon(work)
+            self._abandon(works)
             raise
-        if work.error is not None:
-            raise _copy(work.error) from work.error
+        for work in works:
+            if work.error is not None:
+                raise _copy(work.error) from work.error
 
-    def _run(self, work: Work, meanwhile: Callable[[], object] | None) -> None:
+    def _run(self, works: Sequence[Work], meanwhile: Callable[[], object] | None) -> None:
         with self._changed:
             self._check_open()
-            self._pending.append(work)
+            self._pending += works
             batch = self._next_batch()
-            work.started_ns = 0 if batch else perf_counter_ns()
+            for work in works:
+                work.started_ns = 0 if work in batch else perf_counter_ns()
         self._launch(batch)
         try:
             if meanwhile is not None:
                 meanwhile()
         finally:
             self._read(batch)
-            while batch := self._wait(work):
+            while batch := self._wait(works):
                 self._launch(batch)
                 self._read(batch)
 
-    def _abandon(self, work: Work) -> None:
-        """Drop the work after an interruption, and leave what else this thread launched to other threads."""
+    def _abandon(self, works: Sequence[Work]) -> None:
+        """Drop works after an interruption, and leave what else this thread launched to other threads."""
         with self._changed:
             if self._owner == threading.get_ident():
                 waiting = [other for other in self._pending if other not in self._held]
                 self._pending = [other for other in self._held if not other.done] + waiting
                 self._free()
-            self._pending = [other for other in self._pending if other is not work]
+            self._pending = [other for other in self._pending if other not in works]
             self._changed.notify_all()
 
     def _free(self) -> None:
@@ -144,10 +146,10 @@ class Batcher:
         self._pending = [work for work in self._pending if work not in batch]
         return batch
 
-    def _wait(self, work: Work) -> list[Work]:
-        """Wait until the work is done, or the device is free: then the batch for this thread to launch."""
+    def _wait(self, works: Sequence[Work]) -> list[Work]:
+        """Wait until they are done, or the device is free: then the batch for this thread to launch."""
         with self._changed:
-            while not work.done:
+            while not all(work.done for work in works):
                 if batch := self._next_batch():
                     return batch
                 self._changed.wait()

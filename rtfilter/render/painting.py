@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import reduce
 
 import numpy as np
 
@@ -71,7 +72,7 @@ class Painting:
     def of(self, box: Box) -> Iterator[Surface]:
         """The surface on which a face may change the pixels of a box."""
         surface = self._surface(self.grown(box, REACH_SHARE))
-        shared = _shared(box, self.boxes)
+        shared = shared_box(box, self.boxes)
         if shared is None:
             yield surface
         else:
@@ -83,10 +84,7 @@ class Painting:
         """The frame with what was painted so far."""
         if not self.boxes:
             return self._frame.unchanged()
-        whole = self.boxes[0]
-        for box in self.boxes[1:]:
-            whole = whole.union(box)
-        return self._frame.filtered(self._surfaces[0].painted, whole)
+        return self._frame.filtered(self._surfaces[0].painted, whole_box(self.boxes))
 
     def grown(self, box: Box, share: float) -> Box:
         """`box`, larger by `share` of its longer side and by what a filter reads, within the picture."""
@@ -137,14 +135,15 @@ def parts_of(pixels: U8 | Planes, box: Box) -> list[U8]:
     return [pixels[box.y0 : box.y1, box.x0 : box.x1]]
 
 
-def _shared(box: Box, others: Sequence[Box]) -> Box | None:
+def shared_box(box: Box, others: Sequence[Box]) -> Box | None:
     """The box of all that `box` shares with others; None where it shares nothing."""
-    whole: Box | None = None
-    for other in others:
-        part = box.within(other)
-        if part is not None:
-            whole = part if whole is None else whole.union(part)
-    return whole
+    parts = [part for other in others if (part := box.within(other)) is not None]
+    return whole_box(parts) if parts else None
+
+
+def whole_box(boxes: Sequence[Box]) -> Box:
+    """The box of all of them; of one at least."""
+    return reduce(Box.union, boxes)
 
 
 def _surfaces_of(frame: Frame, reaches: Sequence[Box], empty: Allocate) -> list[Surface]:
