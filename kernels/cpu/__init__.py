@@ -30,7 +30,7 @@ def drop_stale_kernels(sources: Path, cache: Path) -> bool:
     stamp, note = hashlib.sha256(content).hexdigest(), cache / "kernels.sha256"
     if note.is_file() and note.read_text() == stamp:
         return False
-    stale = [path for path in cache.glob("*.nb[ic]")]
+    stale = list(cache.glob("*.nb[ic]"))
     for path in stale:
         path.unlink(missing_ok=True)
     cache.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import CPU
-from rtfilter.gpu.lane import People, StepReport, StepResult
+from rtfilter.gpu.lane import People, StepReport, StepResult, controls_of
 from rtfilter.tracking.base import ChoosingTracker, CrowdTracker, Landmarks, Tracker
 
 
@@ -60,7 +60,9 @@ class CpuLane:
         fitted = perf_counter_ns()
         edits = [person.fade(frame, time_s) for person in self._people.absent(found, time_s)]
         for person, landmarks in zip(present, found, strict=True):
-            edits.append(person.edit(frame, theirs.get(landmarks.person, controls), time_s))
+            own = controls_of(landmarks.person, controls, theirs)
+            edit = person.edit(frame, own, time_s)
+            edits.append(None if own.bypass else edit)
         edited = perf_counter_ns()
         out = self._renderer.render_all(frame, _nearest_last(edits))
         for person in present:

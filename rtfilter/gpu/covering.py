@@ -1,4 +1,4 @@
-"""`Covering`: what an edit leaves alone in a stream on a device, found on the host. Used by `gpu.cuda_lane`.
+"""`Covering`: what an edit leaves alone of a face on a device, found on the host. Used by `device_person`.
 
 A frame's mask must be uploaded with the frame, before its landmarks are known. So it is made of the frame's
 own pixels, in the square around the landmarks of the frame before.
@@ -8,33 +8,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from rtfilter.engines.runner import Network
 from rtfilter.engines.spec import F32
 from rtfilter.face.deform import Room
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.visibility import ALL_PARTS
 from rtfilter.frame import Frame
-from rtfilter.occlusion.network import on_the_processor
 from rtfilter.occlusion.watch import OcclusionWatch
 from rtfilter.tracking.base import Landmarks
 
 
 class Covering:
-    """Of one stream; for one thread."""
+    """Of one person; for one thread. network: of `engines.networks.OCCLUSION`, shared by all of a stream."""
 
-    def __init__(self, model: MorphableModel) -> None:
-        self._network = on_the_processor()
-        self._watch = OcclusionWatch(self._network, model.triangles)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the person."""
-        self._watch.reset()
+    def __init__(self, model: MorphableModel, network: Network) -> None:
+        self._watch = OcclusionWatch(network, model.triangles)
         self._place: Landmarks | None = None
         self._lost = False
         self._found: tuple[Frame, Room, F32] | None = None
-
-    def close(self) -> None:
-        self._network.close()
 
     def follow(self, points_px: F32, score: float, person: int) -> None:
         """Take in where the face is: float32 [478, 3]; copied."""

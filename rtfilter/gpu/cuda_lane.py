@@ -1,125 +1,88 @@
-"""`CudaLane`: one stream of frames on a device. The host chooses the region, and pastes the changed box.
+"""`CudaLane`: one stream of frames on a device. The host chooses the regions, and pastes the changed boxes.
 
-Everything between is one graph (`BatchGraph`). Opened by `open`, called by `FaceFilter`. It uses devices by
-their contract alone, so that tests run it on the processor.
+Everything between is one graph (`BatchGraph`), in which several faces of a frame are several works. Opened
+by `open`, called by `FaceFilter`. It uses devices by their contract alone, so that tests run it on the
+processor.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from time import perf_counter_ns
-from typing import Final
-
-import numpy as np
 
 from rtfilter.controls import Controls
-from rtfilter.engines.expression.host import StreamTimes, TargetWriter, face_state
-from rtfilter.engines.expression.layout import REPORT
 from rtfilter.engines.spec import F32
-from rtfilter.errors import UsageError
-from rtfilter.face.light import LightWatch, Shading
+from rtfilter.face.light import Shading
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.skin import SkinMaps
-from rtfilter.face.visibility import ALL_PARTS
 from rtfilter.frame import Frame
 from rtfilter.gpu.batcher import Batcher
-from rtfilter.gpu.covering import Covering
-from rtfilter.gpu.frame_io import PlanesUpload, RgbUpload, Upload
-from rtfilter.gpu.lane import People, PersonReport, StepReport, StepResult
+from rtfilter.gpu.device_person import DevicePerson, Shared
+from rtfilter.gpu.lane import People, StepReport, StepResult
 from rtfilter.gpu.lookout import LaunchedLooks
-from rtfilter.gpu.region import region_in, region_of, region_with
+from rtfilter.gpu.step import Step
 from rtfilter.gpu.work import Work
-from rtfilter.planes import Planes
-from rtfilter.render.luma import look
-from rtfilter.system.arrays import U8, Box
-from rtfilter.tracking.base import Landmarks
+from rtfilter.occlusion.network import on_the_processor
+from rtfilter.tracking.crowd import Crowd
 from rtfilter.tracking.engine import PICTURE_SIDE_MIN_PX
 from rtfilter.tracking.find import find_person
 from rtfilter.tracking.follow import Follower
 from rtfilter.tracking.roi import Roi
 
-# log2 of 4:2:0's subsampling: such planes are uploaded as they are.
-HALF_CHROMA: Final = (1, 1)
-
-
-@dataclass(slots=True)
-class Step:
-    """One frame on its way through the lane.
-
-    Attributes:
-        changes: whether the frame before was changed, so that this one probably is.
-        device_ns: time spent on the device so far.
-    """
-
-    frame: Frame
-    controls: Controls
-    time_s: float
-    changes: bool
-    device_ns: int = 0
-    _copy: U8 | Planes | None = None
-
-    def upload(self, region: Box) -> Upload:
-        """A region of the picture: planes where they are 4:2:0, else RGB."""
-        pixels = self._pixels
-        return PlanesUpload(pixels, region) if isinstance(pixels, Planes) else RgbUpload(pixels, region)
-
-    def copy(self) -> U8 | Planes:
-        """The picture in the upload's format, to be painted on; copied once."""
-        if self._copy is None:
-            self._copy = self._pixels.copy()
-        return self._copy
-
-    def painted(self, box: Box) -> Frame:
-        """The frame in its own format, with what was painted on the copy within a box."""
-        out, planes = self.copy(), self.frame.planes
-        if planes is not None and isinstance(out, np.ndarray):
-            out = planes.with_edit(self.frame.rgb, out, box)
-        return self.frame.filtered(out, box)
-
-    @property
-    def _pixels(self) -> U8 | Planes:
-        planes = self.frame.planes
-        return planes if planes is not None and planes.shift == HALF_CHROMA else self.frame.rgb
-
 
 class CudaLane:
     """Filters one stream. See `Lane`.
 
-    Attributes:
-        last: the work of the last launch.
+    faces: as of `FaceFilter`, as a number. An edit of somebody whose place is needed ends at once, without a
+    fade: in a lane of one face, where another one is chosen.
     """
 
     name = "cuda"
 
-    def __init__(self, batcher: Batcher, model: MorphableModel, fade_s: float, why: str = "") -> None:
-        """Joins `batcher`, and leaves it when the lane is closed; errors of `Batcher.join`."""
-        self.why = why
-        self.batcher = batcher
-        self._first_row: int | None = batcher.join()
-        self._identity_count = len(model.identity_scale)
-        self._target = TargetWriter(fade_s, learned=model.editor is not None)
-        self._times = StreamTimes()
-        self._follower, self._lookout = Follower(), LaunchedLooks(batcher)
+    def __init__(
+        self, batcher: Batcher, model: MorphableModel, fade_s: float, why: str = "", faces: int = 1
+    ) -> None:
+        """Joins `batcher` for every face, and leaves it when the lane is closed; errors of `Batcher.join`."""
+        self.why, self.batcher, self._faces = why, batcher, faces
+        with ExitStack() as opened:
+            occlusion = on_the_processor()
+            opened.callback(occlusion.close)
+            self._shared = Shared(model, fade_s, Shading.of(model), occlusion)
+            self._free_rows: list[int] = []
+            for _ in range(faces):
+                self._free_rows.append(batcher.join())
+                opened.callback(partial(batcher.leave, self._free_rows[-1]))
+            self._opened = opened.pop_all()
+        self._follower, self._crowd, self._lookout = Follower(), Crowd(), LaunchedLooks(batcher)
         self._skin = SkinMaps.builtin()
-        self._light, self._covering = LightWatch(Shading.of(model)), Covering(model)
+        self._people: dict[int, DevicePerson] = {}
         self.reset()
 
+    @property
+    def last(self) -> Work:
+        """The last work of who was followed first."""
+        return next(iter(self._people.values())).last
+
     def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
+        """See `Lane.step`."""
         start = perf_counter_ns()
-        theirs = (people or {}).get(0, controls)
-        step = Step(frame, theirs, frame.pts_ns * 1e-9, self._changes)
-        if not self._find(step):
-            if not self._shown:
-                self._lookout.finish()
-                spent = perf_counter_ns() - start
-                return StepResult(frame.unchanged(), StepReport(stage_ns={"track": spent, "total": spent}))
-            self._covering.lose()
-            self._run(step, None)
+        step = Step(frame, controls, people or {}, frame.pts_ns * 1e-9, self._changes)
+        present = self._find(step)
+        absent = [person for person in self._people.values() if person not in present and person.shown]
+        if absent:
+            self._run(step, dict.fromkeys(absent))
         self._lookout.finish()
-        self._commit(step.time_s)
+        if not present and not absent:
+            spent = perf_counter_ns() - start
+            return StepResult(frame.unchanged(), StepReport(stage_ns={"track": spent, "total": spent}))
+        for person in (*present, *absent):
+            person.commit(step.time_s)
         found = perf_counter_ns()
-        out = self._painted(step)
-        self._look(step)
+        out = self._painted(step, [*absent, *present])
+        for person in present:
+            person.look(frame, step.time_s)
         done = perf_counter_ns()
         stages = {
             "track": found - start - step.device_ns,
@@ -127,119 +90,118 @@ class CudaLane:
             "render": done - found,
             "total": done - start,
         }
-        return StepResult(out, self._report(stages))
+        fading = max((person.strength for person in absent), default=0.0)
+        reports = tuple(person.report() for person in present)
+        return StepResult(out, StepReport.of_people(reports, fading, stages))
 
     def choose(self, x: float, y: float) -> None:
-        raise UsageError("choose: the CUDA lane cannot yet: take lane='cpu'")
+        """See `Lane.choose`."""
+        self._follower.chosen = (x, y)
 
     def use_skin(self, skin: SkinMaps, person: int | None = None) -> None:
-        self._skin = skin
+        """See `Lane.use_skin`."""
+        if person is None:
+            before, self._skin = self._skin, skin
+            for one in self._people.values():
+                one.skin = skin if one.skin is before else one.skin
+        elif person in self._people:
+            self._people[person].skin = skin
 
     def reset(self) -> None:
+        """See `Lane.reset`."""
         self._follower.reset()
+        self._crowd.reset()
         self._lookout.reset()
-        self._times.reset()
-        self._light.reset()
-        self._covering.reset()
-        # Which of the two state rows is committed; whether the stream is new, shows an edit, changes pixels.
-        self._row, self._is_new, self._shown, self._changes = 0, True, False, False
-        self._region = Box(0, 0, 1, 1)
-        self.last = Work()
+        for number in list(self._people):
+            self._forget(number)
+        self._changes = False
 
     def close(self) -> None:
         """Leave the device; also after a failure, and twice."""
-        row, self._first_row = self._first_row, None
-        if row is not None:
-            self._covering.close()
-            self.batcher.leave(row)
+        self._opened.close()
 
-    def _find(self, step: Step) -> bool:
-        """Run the step at our person's face; False where there is none."""
-        frame, time_s = step.frame, step.time_s
+    def _find(self, step: Step) -> list[DevicePerson]:
+        """Those who are in the frame, the longest followed first, with the step run at their faces."""
+        frame = step.frame
         if min(frame.width, frame.height) < PICTURE_SIDE_MIN_PX:
-            return False
-        self._follower.picture(frame.width, frame.height)
+            return []
         self._lookout.picture(frame.pixels)
-        roi = find_person(self._follower, time_s, self._lookout, lambda square: self._seen(step, square))
-        if roi is not None and self._times.seeding and self._number("present"):
-            # That run made the first state of a new person. Now the frame itself, from this state.
-            self._commit(time_s)
-            self._run(step, roi)
-        return roi is not None
+        present = self._find_one(step) if self._faces == 1 else self._find_all(step)
+        # Those runs made the first states of new people. Now the frame itself, from these states.
+        begun = [person for person in present if person.begins]
+        for person in begun:
+            person.commit(step.time_s)
+        self._run(step, {person: person.last.roi for person in begun})
+        return present
 
-    def _seen(self, step: Step, roi: Roi) -> tuple[F32 | None, float]:
-        """What the mesh network sees at `roi`; all of the step is run there."""
-        self._run(step, roi)
-        results = self.last.results
-        return results["points_px"][0] if results["present"][0] else None, float(results["presence"][0])
+    def _find_one(self, step: Step) -> list[DevicePerson]:
+        follower = self._follower
+        follower.picture(step.frame.width, step.frame.height)
 
-    def _run(self, step: Step, roi: Roi | None) -> None:
-        """The whole step at `roi`, or without a face, from the committed state."""
-        width, height = step.frame.width, step.frame.height
-        # Without a face, what fades is where it was last seen.
-        region = region_in(self._region, width, height) if roi is None else region_of(roi, width, height)
-        self._launch(step, roi, region)
-        wanted = self.last.wanted
-        if wanted is not None and not region.holds(wanted):
-            region = region_with(region, wanted, width, height)
-            self._launch(step, roi, region)
-        self._region = region
+        before = follower.person
+        one = self._person(before)
 
-    def _launch(self, step: Step, roi: Roi | None, region: Box) -> None:
-        first, frame = self._first_row, step.frame
-        assert first is not None, "this lane is closed"
-        room, parts = None, ALL_PARTS
-        if step.controls.occlusion:
-            room, parts = self._covering.of(frame, step.time_s)
-        self.last = work = Work(step.upload(region), roi, skin=self._skin, room=room)
-        work.rows = (-1 if self._is_new else first + self._row, first + 1 - self._row)
-        size = (frame.width, frame.height)
-        how = (*size, self._light.value, parts)
-        self._target.write(work.target, step.controls, self._times, step.time_s, *how)
-        self._lookout.join(work)
-        self.batcher.run(work, step.copy if step.changes else None)
-        self._lookout.took(work)
-        step.device_ns += work.device_ns
+        def mesh(roi: Roi) -> tuple[F32 | None, float]:
+            self._run(step, {one: roi})
+            return one.seen
 
-    def _commit(self, time_s: float) -> None:
-        """Go on from the state that the last run made."""
-        present, results = bool(self._number("present")), self.last.results
-        self._times.ran(time_s, present)
-        if present:
-            place = results["points_px"][0], float(results["presence"][0])
-            self._covering.follow(*place, self._follower.person)
-        self._row, self._is_new = 1 - self._row, False
-        self._shown = bool(self._number("shown"))
+        roi = find_person(follower, step.time_s, self._lookout, mesh)
+        if roi is None:
+            return []
+        if follower.person == before:
+            return [one]
+        if one.is_new:  # the first one
+            one.number, self._people = follower.person, {follower.person: one}
+            return [one]
+        # Those runs were from the state of the person before.
+        self._forget(before)
+        other = self._person(follower.person)
+        self._run(step, {other: roi})
+        return [other]
 
-    def _painted(self, step: Step) -> Frame:
-        """The frame with the changed box in its place."""
-        box = self.last.box
-        self._changes = box is not None
-        if box is None:
-            return step.frame.unchanged()
-        self.last.paste(step.copy())
-        return step.painted(box)
+    def _find_all(self, step: Step) -> list[DevicePerson]:
+        def mesh(squares: Mapping[int, Roi]) -> Sequence[tuple[F32 | None, float]]:
+            people = [self._person(number) for number in squares]
+            self._run(step, dict(zip(people, squares.values(), strict=True)))
+            return [person.seen for person in people]
 
-    def _look(self, step: Step) -> None:
-        """See the light on the frame's face, for the frames after it."""
-        if self._light.due(step.time_s) and self._number("present"):
-            results = self.last.results
-            face = face_state(results["report"][0], self._identity_count)
-            look(self._light, step.frame, results["points_px"][0], face)
+        for number in [number for number, one in self._people.items() if one.forgotten(step.time_s)]:
+            if not self._people[number].shown:
+                self._forget(number)
+        size = (step.frame.width, step.frame.height)
+        found = self._crowd.step(self._faces, size, step.time_s, self._lookout, mesh)
+        return [self._people[landmarks.person] for landmarks in found]
 
-    def _number(self, field: str) -> float:
-        """A number of the last run's report."""
-        return float(self.last.results["report"][0, REPORT[field].start])
+    def _person(self, number: int) -> DevicePerson:
+        """The person of a number; a new one in a free place, or in that of who left longest ago."""
+        if number not in self._people:
+            if not self._free_rows:
+                self._forget(min(self._people, key=lambda other: self._people[other].seen_s))
+            self._people[number] = DevicePerson(self._free_rows.pop(), number, self._shared, self._skin)
+        return self._people[number]
 
-    def _report(self, stages: dict[str, int]) -> StepReport:
-        """The last run's report; everything is copied."""
-        strength = self._number("strength")
-        if not self._number("present"):
-            return StepReport(strength=strength, stage_ns=stages)
-        results = self.last.results
-        row: F32 = results["report"][0]
-        points_px, presence = results["points_px"][0].copy(), float(results["presence"][0])
-        landmarks = Landmarks(points_px, presence, self._follower.person)
-        offset = REPORT.of(row, "offset").astype(np.float64)
-        person = PersonReport(landmarks, face_state(row, self._identity_count), offset, strength)
-        return StepReport.of_people((person,), strength, stages)
+    def _forget(self, number: int) -> None:
+        person = self._people.pop(number, None)
+        if person is not None:
+            self._free_rows.append(person.first_row)
+
+    def _run(self, step: Step, squares: Mapping[DevicePerson, Roi | None]) -> None:
+        """The whole step of each at their square, or without a face; all in one launch."""
+        self._launch(step, [person.work(step, roi) for person, roi in squares.items()])
+        again = [work for person in squares if (work := person.larger_work(step)) is not None]
+        self._launch(step, again)
+
+    def _launch(self, step: Step, works: list[Work]) -> None:
+        if not works:
+            return
+        self._lookout.join(works[0])
+        self.batcher.run(*works, meanwhile=step.copy if step.changes else None)
+        self._lookout.took(works[0])
+        step.device_ns += max(work.device_ns for work in works)
+
+    def _painted(self, step: Step, people: list[DevicePerson]) -> Frame:
+        """The frame with everybody's changed box in its place, the nearest face's last."""
+        edited = [person for person in people if not step.controls_of(person.number).bypass]
+        out = step.painted(person.last for person in sorted(edited, key=lambda person: person.iod_px))
+        self._changes = out.changed is not None
+        return out

@@ -36,14 +36,11 @@ def open_lane(
     warn = notify or _log.warning
     if choice.lane == CPU or choice.engine is None:
         return on_cpu(choice.why)
-    if faces > 1:
-        warn("the CUDA lane edits one face yet: several are edited in the CPU lane")
-        return on_cpu("several faces")
     from rtfilter.gpu.open import open_cuda
 
     inform = notify or _log.info
     try:
-        lane = open_cuda(choice.engine, model, fade_s, inform, choice.streams)
+        lane = open_cuda(choice.engine, model, fade_s, inform, choice.streams, faces)
     except (GpuError, InputError) as error:
         if not choice.fall_back:
             raise

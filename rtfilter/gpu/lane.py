@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,14 @@ def _coefficients(state: FaceState | None) -> dict[str, float]:
 
 # Controls by `Landmarks.person`.
 People = Mapping[int, Controls]
+# Of people whose pixels stay untouched: the edit of those who return from this fades in.
+AT_REST: Final = Controls(bypass=True)
+
+
+def controls_of(person: int, controls: Controls, people: People) -> Controls:
+    """The controls of one person: their own, or everybody's; AT_REST for all that bypass."""
+    theirs = people.get(person, controls)
+    return AT_REST if theirs.bypass else theirs
 
 
 @dataclass(frozen=True, slots=True)

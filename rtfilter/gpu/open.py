@@ -47,6 +47,7 @@ def open_cuda(
     fade_s: float,
     notify: Notify,
     streams: int = 1,
+    faces: int = 1,
 ) -> CudaLane:
     """The CUDA lane, loaded.
 
@@ -57,19 +58,23 @@ def open_cuda(
         notify: see `EngineRuntime`.
         streams: lanes of this process that share one batcher, opened with the first and closed with the last;
             1: the lane has its own.
+        faces: that the lane follows, a launch's frames each.
 
     Raises:
         GpuError: GPU or software fails, or has no room.
         InputError: the cache cannot be used.
         UsageError: one stream too many.
     """
+    # Launches are of 1, 2, 4 .. frames.
+    places = streams << (faces - 1).bit_length()
     if streams == 1:
-        return CudaLane(_open_batcher(choice, model, notify, 1), model, fade_s, choice.why)
-    key = (choice.gpu.index, choice.target, str(choice.flavour), model_key(model), streams)
+        own = _open_batcher(choice, model, notify, places)
+        return CudaLane(own, model, fade_s, choice.why, faces)
+    key = (choice.gpu.index, choice.target, str(choice.flavour), model_key(model), places)
     with _opening:
         if (batcher := _shared.get(key)) is not None:
             # One that failed, or is being closed, stays with its own lanes.
             with contextlib.suppress(GpuError):
-                return CudaLane(batcher, model, fade_s, choice.why)
-        batcher = _shared[key] = _open_batcher(choice, model, notify, streams)
-        return CudaLane(batcher, model, fade_s, choice.why)
+                return CudaLane(batcher, model, fade_s, choice.why, faces)
+        batcher = _shared[key] = _open_batcher(choice, model, notify, places)
+        return CudaLane(batcher, model, fade_s, choice.why, faces)

@@ -11,7 +11,7 @@ import numpy as np
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
 from rtfilter.gpu.frame_io import PlanesUpload, RgbUpload, Upload
-from rtfilter.gpu.lane import People
+from rtfilter.gpu.lane import People, controls_of
 from rtfilter.gpu.work import Work
 from rtfilter.planes import Planes
 from rtfilter.render.painting import added, shared_box, whole_box
@@ -41,7 +41,7 @@ class Step:
 
     def controls_of(self, person: int) -> Controls:
         """The controls of one person."""
-        return self.people.get(person, self.controls)
+        return controls_of(person, self.controls, self.people)
 
     def upload(self, region: Box) -> Upload:
         """A region of the picture: planes where they are 4:2:0, else RGB."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,8 @@ from rtfilter.tracking.tiles import Search, Tile, round_of, whole
 
 F32 = npt.NDArray[np.float32]
 
-# For each square, landmarks in pixels of the picture and presence.
-Mesh = Callable[[Sequence[Roi]], Sequence[tuple[F32, float]]]
+# For the square of each person, landmarks in pixels of the picture, None for none, and presence.
+Mesh = Callable[[Mapping[int, Roi]], Sequence[tuple[F32 | None, float]]]
 
 # Pictures between two looks for small faces, while somebody is followed and more people are asked for.
 SEARCH_EVERY = 3
@@ -135,10 +135,6 @@ class Crowd:
             self._next += 1
         return started
 
-    def _rois(self, people: Sequence[int]) -> list[Roi]:
-        rois = (self._people[person].roi for person in people)
-        return [roi for roi in rois if roi is not None]
-
     def _observe(
         self, people: Sequence[int], time_s: float, mesh: Mesh, found: dict[int, Landmarks] | None = None
     ) -> dict[int, Landmarks]:
@@ -146,9 +142,10 @@ class Crowd:
         found = dict(found or {})
         rough = []
         expected = {person: self._people[person].expected(time_s) for person in self._people}
-        answers = mesh(self._rois(people)) if people else ()
-        for person, (points_px, presence) in zip(people, answers, strict=True):
-            if self._people[person].observed(points_px, presence, time_s):
+        squares = {person: roi for person in people if (roi := self._people[person].roi) is not None}
+        answers = mesh(squares) if squares else ()
+        for person, (points_px, presence) in zip(squares, answers, strict=True):
+            if self._people[person].observed(points_px, presence, time_s) and points_px is not None:
                 found[person] = Landmarks(points_px, presence, person)
                 rough += [person] if self._people[person].rough else []
         for person in sorted(found):

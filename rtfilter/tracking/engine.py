@@ -6,7 +6,7 @@ Made by `filter`, which uses ONNX Runtime on the processor.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,8 +115,8 @@ class EngineTracker:
         if min(frame.width, frame.height) < PICTURE_SIDE_MIN_PX:
             return []
 
-        def mesh(rois: Sequence[Roi]) -> list[tuple[F32, float]]:
-            return [self._networks.mesh(frame.pixels, roi) for roi in rois]
+        def mesh(squares: Mapping[int, Roi]) -> list[tuple[F32, float]]:
+            return [self._networks.mesh(frame.pixels, roi) for roi in squares.values()]
 
         size, time_s = (frame.width, frame.height), frame.pts_ns * 1e-9
         self._lookout.picture(frame.pixels)

@@ -46,6 +46,8 @@ class Both:
         self.changed = 0
 
     def step(self, frame: Frame, controls: Controls) -> tuple[Frame, Frame]:
+        """Without what covers the face: the CUDA lane's mask is that around the landmarks before."""
+        controls = controls.with_(occlusion=False)
         ours, report = self.cuda.step(frame, controls)
         self._echo.landmarks = report.landmarks
         theirs, expected = self.cpu.step(frame, controls)
@@ -88,8 +90,8 @@ def on_host(runtime: HostRuntime) -> Iterator[MakeLane]:
     """Makes lanes that are closed after the test."""
     made: list[CudaLane] = []
 
-    def make(fade_s: float = 0.0) -> CudaLane:
-        made.append(open_on_host(builtin(), fade_s, runtime))
+    def make(fade_s: float = 0.0, faces: int = 1) -> CudaLane:
+        made.append(open_on_host(builtin(), fade_s, runtime, faces))
         return made[-1]
 
     yield make

@@ -12,7 +12,7 @@ import pytest
 
 from rtfilter.controls import Controls
 from rtfilter.frame import Frame
-from rtfilter.gpu import cuda_lane as cuda_module
+from rtfilter.gpu import device_person
 from rtfilter.gpu.region import region_of
 from rtfilter.gpu.work import Work
 from rtfilter.sources.demo import DemoSource
@@ -162,7 +162,8 @@ def test_a_huge_picture_is_not_uploaded_whole(
     assert report.landmarks is not None
     assert out.changed is not None
     assert 5000 <= out.changed.x0 < out.changed.x1 <= 5320
-    assert lane._region.x1 - lane._region.x0 < 400
+    (one,) = lane._people.values()
+    assert one.region.x1 - one.region.x0 < 400
 
 
 def test_a_region_that_turns_out_too_small_is_taken_again(
@@ -174,7 +175,7 @@ def test_a_region_that_turns_out_too_small_is_taken_again(
 
     def noted(work: Work, meanwhile: object) -> None:
         launched.append(work.frame._region)
-        run(work, meanwhile)  # type: ignore[arg-type]
+        run(work, meanwhile=meanwhile)  # type: ignore[arg-type]
 
     def cut(roi: Roi, width: int, height: int) -> Box:
         whole = region_of(roi, width, height)
@@ -182,7 +183,7 @@ def test_a_region_that_turns_out_too_small_is_taken_again(
 
     for frame in demo[:3]:
         both.step(frame, HAPPY)
-    monkeypatch.setattr(cuda_module, "region_of", cut)
+    monkeypatch.setattr(device_person, "region_of", cut)
     monkeypatch.setattr(both.cuda.batcher, "run", noted)
     for frame in demo[3:]:
         launched.clear()

@@ -80,9 +80,10 @@ def test_the_lanes_agree_on_whole_frames(
             assert off_px < 5e-5 * expected.state.pose.scale_px_per_iod
         assert changed >= FRAMES - 2
         assert max(over) < 1e-4
-        assert lane._light.value[0] > 0.05  # both saw the room's light, and from one place
+        (one,) = lane._people.values()
+        assert one.light.value[0] > 0.05  # both saw the room's light, and from one place
         light = cpu._people.of(expected.landmarks.person).light
-        np.testing.assert_allclose(lane._light.value, light.value, atol=1e-3)
+        np.testing.assert_allclose(one.light.value, light.value, atol=1e-3)
 
 
 def test_both_lanes_leave_a_bar_over_the_face_alone(on_host: MakeLane, cpu: CpuLane) -> None:
@@ -114,7 +115,7 @@ def on_a_gpu(runtime: HostRuntime, monkeypatch: pytest.MonkeyPatch) -> LaneChoic
     gpu = Gpu(0, "NVIDIA Test 4090", (8, 9), 24 << 30, (12, 4))
     monkeypatch.setattr(
         "rtfilter.gpu.open.open_cuda",
-        lambda choice, model, fade_s, notify, streams: open_on_host(model, fade_s, runtime),
+        lambda choice, model, fade_s, notify, streams, faces: open_on_host(model, fade_s, runtime, faces),
     )
     return LaneChoice("cuda", "a test", True, True, EngineChoice(gpu, None, "sm89", "a test"))
 

@@ -75,11 +75,13 @@ class HostRuntime:
         return HostRunner(self._onnx[spec.name], spec, batch)
 
 
-def open_on_host(model: MorphableModel, fade_s: float, runtime: HostRuntime | None = None) -> CudaLane:
+def open_on_host(
+    model: MorphableModel, fade_s: float, runtime: HostRuntime | None = None, faces: int = 1
+) -> CudaLane:
     """The CUDA lane on the host device. Raises MissingExtraError without a C++ compiler."""
     mesh = RingedMesh(model.triangles, model.holes)
-    batcher = Batcher(HostDevice, runtime or HostRuntime(model), mesh)
-    return CudaLane(batcher, model, fade_s, "the host device: slow, for tests")
+    batcher = Batcher(HostDevice, runtime or HostRuntime(model), mesh, 1 << (faces - 1).bit_length())
+    return CudaLane(batcher, model, fade_s, "the host device: slow, for tests", faces)
 
 
 # As a stand-in for a GPU in `bench.gpu_session`.

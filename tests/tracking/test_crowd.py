@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -26,9 +27,9 @@ class World:
     def show(self, people: list[Spot]) -> dict[int, Spot]:
         """One picture; the places of the faces that are reported, by the person's number."""
 
-        def mesh(rois: list[Roi]) -> list[tuple[np.ndarray, float]]:
+        def mesh(squares: Mapping[int, Roi]) -> list[tuple[np.ndarray, float]]:
             self.meshes += 1
-            return [seen_in(roi, people) for roi in rois]
+            return [seen_in(roi, people) for roi in squares.values()]
 
         time_s = self.seq / FPS
         self.seq += 1
