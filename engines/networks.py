@@ -9,6 +9,7 @@ DETECTOR_ANCHORS = 896
 MESH_SIDE_PX = 192
 LANDMARKS = 478
 OCCLUSION_SIDE_PX = 96
+BAND_PX = (96, 192)
 
 FACE_DETECTOR = NetworkSpec(
     name="face_detector",
@@ -68,6 +69,25 @@ OCCLUSION = NetworkSpec(
             "probabilities 0..1: something lies over the face or beside it; neither this person nor that: "
             "background; rims, bridge and temples of glasses",
         ),
+    ),
+    half=True,
+)
+
+RIMS = NetworkSpec(
+    name="rims",
+    version=1,
+    inputs=(
+        TensorSpec(
+            "pixels", (None, 3, *BAND_PX), "RGB, 0..1, of the band over the eyes (`rtfilter.occlusion.band`)"
+        ),
+    ),
+    outputs=(
+        TensorSpec(
+            "rims",
+            (None, 1, BAND_PX[0] // 2, BAND_PX[1] // 2),
+            "probability 0..1 that a pixel of two by two shows rims, bridge or temples of glasses",
+        ),
+        TensorSpec("worn", (None, 1), "probability 0..1 that glasses are worn"),
     ),
     half=True,
 )

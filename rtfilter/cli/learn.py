@@ -28,6 +28,7 @@ MODULES = {
     "squares": ("rtfilter.learn.occlusion.squares", "people"),
     "occlusion": ("rtfilter.learn.occlusion.train", ""),
     "occlusion-export": ("rtfilter.learn.occlusion.export", ""),
+    "rims": ("rtfilter.learn.rims.train", "steps"),
 }
 RESUMED = ("stccl", "editor", "texture", "occlusion")
 # They tell how far they are in lines of their own.

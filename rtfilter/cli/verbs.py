@@ -25,7 +25,7 @@ VIDEO_CODECS = ("vp8", "h264")
 LOG_FORMATS = ("text", "json")
 LEARN_STEPS = (
     "corpus", "track", "align", "stccl", "editor", "export", "unwrap", "texture", "texture-export", "squares",
-    "occlusion", "occlusion-export",
+    "occlusion", "occlusion-export", "rims",
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 # The tables that a file may have, whichever step reads it.
 TABLES: Final = (
     "run", "corpus", "track", "align", "stccl", "editor", "export", "unwrap", "texture", "squares",
-    "occlusion",
+    "occlusion", "rims",
 )  # fmt: skip
 # A path that begins with it lies in the folder that `[run]` names: "{output}/corpus".
 OUTPUT: Final = "{output}"

@@ -16,7 +16,7 @@ CENTRE: Final = 0.5  # taken from every input
 
 def occlusion_graph(network: OcclusionNetwork, comment: str) -> bytes:
     """The file. network: in evaluation mode."""
-    writer = _Writer()
+    writer = Writer()
     graph = writer.graph
     value = writer.stack(network.fine, writer.conv(network.stem, writer.compared()))
     kept = [value]
@@ -35,7 +35,7 @@ def occlusion_graph(network: OcclusionNetwork, comment: str) -> bytes:
     return graph.finish(OCCLUSION, comment)
 
 
-class _Writer:
+class Writer:
     """Layers of the network as nodes of a graph."""
 
     def __init__(self) -> None:

@@ -104,7 +104,7 @@ def main(
     settings, folder = document.table(STEP, SquareSettings), document.run.folder(STEP)
     files: dict[str, list[Path]] = {}
     for name, place in map(parse_person, settings.people):
-        files.setdefault(name, []).extend(_files(place))
+        files.setdefault(name, []).extend(files_of(place))
     with Matte() as matte, closing(EngineTracker(progress=notify)) as tracker:
         for done, (name, paths) in enumerate(files.items(), start=1):
             path = folder / f"{name}{SUFFIX}"
@@ -124,7 +124,7 @@ def squares_of(
     kept: list[tuple[U8, U8, U8, F32, int]] = []
     number = 0
     for clip, file in enumerate(files):
-        for frame, found in _faces(file, tracker):
+        for frame, found in faces_of(file, tracker):
             if number % settings.every == 0 or file.suffix.lower() in PICTURES:
                 kept.append((*square_of(frame.rgb, found.points_px, *matte.of(frame.rgb)), clip))
             number += 1
@@ -165,7 +165,7 @@ def square_of(rgb: U8, points_px: F32, person: F32, sure: F32) -> tuple[U8, U8, 
     )
 
 
-def _faces(file: Path, tracker: EngineTracker) -> Iterator[tuple[Frame, Landmarks]]:
+def faces_of(file: Path, tracker: EngineTracker) -> Iterator[tuple[Frame, Landmarks]]:
     """The frames of a file with a face, and its landmarks."""
     tracker.reset()
     if file.suffix.lower() in PICTURES:
@@ -182,7 +182,7 @@ def _faces(file: Path, tracker: EngineTracker) -> Iterator[tuple[Frame, Landmark
                 yield read, found
 
 
-def _files(place: Path) -> list[Path]:
+def files_of(place: Path) -> list[Path]:
     """The file, or those of a folder and the folders in it. Raises InputError for none."""
     if place.is_dir():
         found = sorted(one for one in place.rglob("*") if one.suffix.lower() in (*VIDEOS, *PICTURES))
