@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from rtfilter.cpu.person import Person
 from rtfilter.cpu.warm_up import warm_up
@@ -22,13 +21,18 @@ class Followed:
 
     def __init__(self, model: MorphableModel, fade_s: float, skin: SkinMaps, alone: bool) -> None:
         # Loaded here: OpenCV and Numba are not for the CUDA lane.
+        from rtfilter.occlusion.glasses import Glasses, rims_on_the_processor
         from rtfilter.occlusion.network import on_the_processor
         from rtfilter.occlusion.watch import OcclusionWatch
 
         self._fit, self._editor = FaceFit(model), FaceEditor(model, fade_s, skin)
         warm_up(model, self._fit, self._editor)
-        self._network = on_the_processor()
-        self._watch = partial(OcclusionWatch, self._network, model.triangles)
+        self._network, self._rims = on_the_processor(), rims_on_the_processor()
+
+        def watch() -> OcclusionWatch:
+            return OcclusionWatch(self._network, model.triangles, Glasses(self._rims, model))
+
+        self._watch = watch
         self._skin, self._alone = skin, alone
         self._known: dict[int, Person] = {}
         self._own_skin: dict[int, SkinMaps] = {}
@@ -71,6 +75,7 @@ class Followed:
     def close(self) -> None:
         """Free the network."""
         self._network.close()
+        self._rims.close()
 
     def reset(self) -> None:
         """Forget everybody."""

@@ -14,15 +14,19 @@ from rtfilter.face.deform import Room
 from rtfilter.face.model import MorphableModel
 from rtfilter.face.visibility import ALL_PARTS
 from rtfilter.frame import Frame
+from rtfilter.occlusion.glasses import Glasses
 from rtfilter.occlusion.watch import OcclusionWatch
 from rtfilter.tracking.base import Landmarks
 
 
 class Covering:
-    """Of one person; for one thread. network: of `engines.networks.OCCLUSION`, shared by all of a stream."""
+    """Of one person; for one thread.
 
-    def __init__(self, model: MorphableModel, network: Network) -> None:
-        self._watch = OcclusionWatch(network, model.triangles)
+    network, rims: of `engines.networks.OCCLUSION` and `RIMS`, shared by all of a stream.
+    """
+
+    def __init__(self, model: MorphableModel, network: Network, rims: Network) -> None:
+        self._watch = OcclusionWatch(network, model.triangles, Glasses(rims, model))
         self._place: Landmarks | None = None
         self._lost = False
         self._found: tuple[Frame, Room, F32] | None = None

@@ -24,6 +24,7 @@ from rtfilter.gpu.lane import People, StepReport, StepResult
 from rtfilter.gpu.lookout import LaunchedLooks
 from rtfilter.gpu.step import Step
 from rtfilter.gpu.work import Work
+from rtfilter.occlusion.glasses import rims_on_the_processor
 from rtfilter.occlusion.network import on_the_processor
 from rtfilter.tracking.crowd import Crowd
 from rtfilter.tracking.engine import PICTURE_SIDE_MIN_PX
@@ -47,9 +48,10 @@ class CudaLane:
         """Joins `batcher` for every face, and leaves it when the lane is closed; errors of `Batcher.join`."""
         self.why, self.batcher, self._faces = why, batcher, faces
         with ExitStack() as opened:
-            occlusion = on_the_processor()
+            occlusion, rims = on_the_processor(), rims_on_the_processor()
             opened.callback(occlusion.close)
-            self._shared = Shared(model, fade_s, Shading.of(model), occlusion)
+            opened.callback(rims.close)
+            self._shared = Shared(model, fade_s, Shading.of(model), occlusion, rims)
             self._free_rows: list[int] = []
             for _ in range(faces):
                 self._free_rows.append(batcher.join())

@@ -32,12 +32,16 @@ from rtfilter.tracking.roi import Roi
 
 @dataclass(frozen=True)
 class Shared:
-    """What all people of a lane have in common. occlusion: the network that looks for what covers a face."""
+    """What all people of a lane have in common.
+
+    occlusion, rims: the networks that look for what covers a face, and for rims of glasses.
+    """
 
     model: MorphableModel
     fade_s: float
     shading: Shading
     occlusion: Network
+    rims: Network
 
 
 class DevicePerson:
@@ -58,7 +62,7 @@ class DevicePerson:
         self._model, self._times = shared.model, StreamTimes()
         self._target = TargetWriter(shared.fade_s, learned=shared.model.editor is not None)
         self.light = LightWatch(shared.shading)
-        self._covering = Covering(shared.model, shared.occlusion)
+        self._covering = Covering(shared.model, shared.occlusion, shared.rims)
         self._row, self.is_new, self.shown = 0, True, False
         self._region, self.seen_s = Box(0, 0, 1, 1), 0.0
         self.last = Work()

@@ -33,8 +33,8 @@ EVERY: Final = 6  # looks, from then on: half a second
 MEMORY: Final = 12  # looks that the averages go back over
 SURE_AFTER: Final = 3  # looks
 # Mean probability of glasses from which they are worn, and below which they were taken off.
-WORN: Final = (0.65, 0.35)
-TAKEN_OFF_SHARE: Final = 0.3  # of the way to a new answer: off within three looks
+WORN: Final = (0.65, 0.4)
+TAKEN_OFF_SHARE: Final = 0.4  # of the way to a new answer: off within two or three looks
 LINE: Final = 0.3  # mean probability of rims from which a place is held
 FACING_DEG: Final = (28.0, 25.0)  # yaw and pitch up to which the band shows both lenses
 LEAST_IOD_PX: Final = 36.0  # of the picture; rims of a smaller face are no lines any more

@@ -19,7 +19,8 @@ from rtfilter.frame import Frame
 from rtfilter.occlusion.appearance import Appearance
 from rtfilter.occlusion.carry import after, inverse, moved, rigid_points
 from rtfilter.occlusion.glance import Glance
-from rtfilter.occlusion.mask import HeldMask
+from rtfilter.occlusion.glasses import Glasses
+from rtfilter.occlusion.mask import RIMS, HeldMask
 from rtfilter.occlusion.square import (
     SIDE_PX,
     look,
@@ -72,11 +73,13 @@ class OcclusionWatch:
     """One person's; deterministic: the same frames give the same answers.
 
     network: of `engines.networks.OCCLUSION`, for one face; may be shared by several people in one thread.
-    triangles: int32 [T, 3], the skin, as landmark indices.
+    triangles: int32 [T, 3], the skin, as landmark indices. glasses: this person's; None: rims are held where
+    the network sees some.
     """
 
-    def __init__(self, network: Network, triangles: I32) -> None:
+    def __init__(self, network: Network, triangles: I32, glasses: Glasses | None = None) -> None:
         self._network, self._appearance, self._mask = network, Appearance(triangles), HeldMask()
+        self._glasses = glasses
         self._weights = part_weights() / part_weights().sum(0)
         self._glance = Glance()
         self._pixels = np.zeros((1, 7, SIDE_PX, SIDE_PX), np.float32)
@@ -85,7 +88,7 @@ class OcclusionWatch:
 
     def reset(self) -> None:
         """Forget the person."""
-        self._appearance.reset()
+        self._forget()
         self._person: int | None = None
         self._seen_s = 0.0
         self._start()
@@ -97,7 +100,7 @@ class OcclusionWatch:
         """
         away_s = time_s - self._seen_s
         if landmarks.person != self._person or not 0.0 <= away_s <= FORGET_S:
-            self._appearance.reset()
+            self._forget()
             self._start()
         self._person, self._seen_s = landmarks.person, time_s
         rigid = rigid_points(landmarks.points_px)
@@ -111,6 +114,12 @@ class OcclusionWatch:
         self._parts += np.clip(self._parts_seen - self._parts, -PART_STEP, PART_STEP)
         distance = self._distance if self._unseen == 0 else self._distance * np.float32(scale)
         return Occlusion(Room(distance, matrix), self._parts.copy())
+
+    def _forget(self) -> None:
+        """What was learned of the person."""
+        self._appearance.reset()
+        if self._glasses is not None:
+            self._glasses.reset()
 
     def _start(self) -> None:
         self._mask.reset()
@@ -134,6 +143,10 @@ class OcclusionWatch:
         self._glance.keep(frame.pixels, picture_from_square(roi), SIDE_PX)
         self._pixels[0, 3:] = self._appearance.draw(points_px, roi, square)
         seen = self._network.run(pixels=self._pixels)["held"][0]
+        if self._glasses is not None:
+            if learn:
+                self._glasses.see(frame.pixels, points_px)
+            seen[RIMS] = self._glasses.held(roi, points_px)
         before_from_now, frames = np.eye(2, 3), 1.0
         last = self._last
         if last is not None:

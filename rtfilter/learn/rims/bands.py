@@ -39,7 +39,7 @@ class RimsSettings:
     spectacled: tuple[str, ...] = ()
     every: int = 10
     most: int = 60
-    steps: int = 900
+    steps: int = 1000
     batch: int = 16
     rate: float = 3e-3
 

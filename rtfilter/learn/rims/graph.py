@@ -12,7 +12,7 @@ def rims_graph(network: RimsNetwork, comment: str) -> bytes:
     """The file. network: in evaluation mode."""
     writer = Writer()
     graph = writer.graph
-    kept = [writer.stack(network.stem, graph.add("Sub", [RIMS.inputs[0].name, writer.half]))]
+    kept = [writer.stack(network.stem, graph.add("Sub", [RIMS.inputs[0].name, graph.constant(0.5)]))]
     for down in network.down:
         kept.append(writer.stack(down, kept[-1]))
     value = kept.pop()

@@ -39,7 +39,7 @@ def _moved(rgb: U8, rng: np.random.Generator) -> U8:
     if rng.random() < 0.5:
         rgb = rgb[:, ::-1]
     angle, scale = rng.normal(0.0, 1.5), np.exp(rng.normal(0.0, 0.035))
-    matrix = cv2.getRotationMatrix2D((COLUMNS / 2, ROWS / 2), angle, scale)
+    matrix = np.asarray(cv2.getRotationMatrix2D((COLUMNS / 2, ROWS / 2), angle, scale), np.float64)
     matrix[:, 2] += rng.normal(0.0, 2.0, 2)
     return np.asarray(
         cv2.warpAffine(np.ascontiguousarray(rgb), matrix, (COLUMNS, ROWS), borderMode=cv2.BORDER_REPLICATE),

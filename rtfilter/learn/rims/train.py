@@ -80,14 +80,15 @@ def trained(
 ) -> RimsNetwork:
     """The network with averaged weights, in evaluation mode."""
     torch.manual_seed(seed)
-    network = RimsNetwork().to(memory_format=torch.channels_last)
+    network = RimsNetwork()
     average = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=DECAY)
     for step in range(settings.steps):
         for one in optimiser.param_groups:
             one["lr"] = settings.rate * min((step + 1) / 50, 1.0) * share_of_rate(step / settings.steps, 0.02)
         pixels, rims, worn = batch(known, settings.batch, np.random.default_rng((seed, step)))
-        loss = loss_of(*network.train()(pixels.contiguous(memory_format=torch.channels_last)), rims, worn)
+        found_rims, found_worn = network.train()(pixels.contiguous(memory_format=torch.channels_last))
+        loss = loss_of(found_rims, found_worn, rims, worn)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -143,10 +144,12 @@ def measured(content: bytes, bands: Bands, settings: RimsSettings, seed: int) ->
     runner, lines = OnnxRunner(content, RIMS), []
 
     def answers(pictures: Sequence[F32]) -> tuple[F32, F32]:
-        found = [runner.run(pixels=one[None]) for one in pictures]
-        return np.stack([one["rims"][0, 0].copy() for one in found]), np.array(
-            [float(one["worn"][0, 0]) for one in found], np.float32
-        )
+        rims, worn = [], []
+        for one in pictures:
+            found = runner.run(pixels=one[None])
+            rims.append(found["rims"][0, 0].copy())
+            worn.append(float(found["worn"][0, 0]))
+        return np.stack(rims), np.array(worn, np.float32)
 
     rest = bands.of(settings.held_out)
     if len(rest):
