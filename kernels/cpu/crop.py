@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.kernels.cpu.crop_loops import PlaneAt, rgb_rows, yuv_rows
+from rtfilter.kernels.cpu.points import box_of_points, carried_points
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -64,8 +65,10 @@ def crop_yuv(
 
 
 def warm_up() -> None:
-    """Compile both (or load them from Numba's cache), so that the first picture does not wait."""
+    """Compile both, and `points` (or load them from Numba's cache), so that the first picture does not wait."""
     matrix, out = np.zeros((2, 3)), np.empty((3, 1, 1), np.float32)
+    points = carried_points(np.zeros((1, 3), np.float32), 1.0, 0.0, 0.0, 0.0, 1.0)
+    box_of_points(points)
     crop_rgb(np.zeros((2, 2, 3), np.uint8), matrix, out, 1.0, 0.0)
     crop_yuv([np.zeros((2, 2), np.uint8)] * 3, (0, 0), np.zeros((3, 4)), matrix, out, 1.0, 0.0)
 
@@ -87,7 +90,9 @@ def _plane_of(samples: U8, channels: int) -> tuple[PlaneAt, U8]:
     pixels_apart = (1,) if channels == 1 else (channels, 1)
     if samples.strides[1:] != pixels_apart or abs(samples.strides[0]) * rows >= _REACH_MAX:
         samples = np.ascontiguousarray(samples)
-    return (samples.ctypes.data, samples.strides[0], columns, rows), samples
+    # `samples.ctypes` makes objects, and takes three times as long.
+    address: int = samples.__array_interface__["data"][0]
+    return (address, samples.strides[0], columns, rows), samples
 
 
 def _floats(name: str, values: F64, count: int) -> F32:

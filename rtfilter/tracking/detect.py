@@ -186,6 +186,4 @@ def sample(
 
 def between_centres(picture_from_crop: F64) -> F64:
     """A map [2, 3] between pixel indices as one between coordinates with pixel centres at + 0.5."""
-    moved = picture_from_crop.copy()
-    moved[:, 2] += 0.5 - 0.5 * picture_from_crop[:, :2].sum(1)
-    return moved
+    return np.array([[a, b, x + 0.5 - 0.5 * (a + b)] for a, b, x in picture_from_crop.tolist()])

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from rtfilter.kernels.cpu.points import box_of_points, carried_points
 from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
 from rtfilter.tracking.detect import Detection, sample
@@ -53,8 +54,7 @@ class Roi:
     @classmethod
     def of_landmarks(cls, points_px: F32) -> Roi:
         """Around float32 [478, 3] landmarks, upright to the outer corners of the eyes."""
-        columns = np.ascontiguousarray(points_px.T)  # a minimum along the first axis takes six times as long
-        (x0, y0, _), (x1, y1, _) = columns.min(1).tolist(), columns.max(1).tolist()
+        x0, y0, x1, y1 = box_of_points(points_px)
         right, left = points_px[RIGHT_EYE].tolist(), points_px[LEFT_EYE].tolist()
         side = max(MARGIN * max(x1 - x0, y1 - y0), SIDE_MIN_PX)
         angle_rad = math.atan2(left[1] - right[1], left[0] - right[0])
@@ -91,11 +91,8 @@ class Roi:
 
     def project(self, points_crop: F32) -> F32:
         """Landmarks [478, 3] in crop pixels (z in their unit) as new float32 [478, 3] in picture pixels."""
-        (a, minus_b, x0), (b, _, y0) = self.picture_from_crop().tolist()
-        turn = np.array([[a, b, 0.0], [minus_b, a, 0.0], [0.0, 0.0, self.side / CROP_PX]], np.float32)
-        out = np.einsum("nc,cd->nd", points_crop, turn)
-        out += np.array([x0, y0, 0.0], np.float32)
-        return np.asarray(out, np.float32)
+        (a, _, x0), (b, _, y0) = self.picture_from_crop().tolist()
+        return np.asarray(carried_points(points_crop, a, b, x0, y0, self.side / CROP_PX))
 
 
 def crop(pixels: U8 | Planes, roi: Roi, out: F32) -> None:
