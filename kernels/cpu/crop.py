@@ -65,7 +65,7 @@ def crop_yuv(
 
 
 def warm_up() -> None:
-    """Compile both, and `points` (or load them from Numba's cache), so that the first picture does not wait."""
+    """Compile both and `points`, or load them from Numba's cache, so that the first picture does not wait."""
     matrix, out = np.zeros((2, 3)), np.empty((3, 1, 1), np.float32)
     points = carried_points(np.zeros((1, 3), np.float32), 1.0, 0.0, 0.0, 0.0, 1.0)
     box_of_points(points)

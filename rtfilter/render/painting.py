@@ -30,13 +30,14 @@ class Painter:
     def __init__(self, helper: HelperThread) -> None:
         self._helper = helper
         self._reaches: tuple[Box, ...] = ()
+        self._size = (0, 0)  # of the picture in which they lie
         self._empty = Buffers()
         self._prepared: tuple[Frame, Future[list[Surface]]] | None = None
 
     def prepare(self, frame: Frame) -> None:
         """Copy the frame that is painted next, and convert what it needs, while the tracker runs."""
         self._prepared = None
-        if self._reaches:
+        if self._reaches and self._size == (frame.width, frame.height):
             self._prepared = (frame, self._helper.submit(_surfaces_of, frame, self._reaches, self._empty))
 
     def begin(self, frame: Frame) -> Painting:
@@ -49,6 +50,7 @@ class Painter:
         """The painted frame; the next one is prepared for faces in the same places."""
         if painting.boxes:
             self._reaches = tuple(painting.grown(box, NEXT_REACH_SHARE) for box in painting.boxes)
+            self._size = painting.size
         return painting.frame()
 
 
