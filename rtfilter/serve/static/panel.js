@@ -165,7 +165,7 @@ export class Panel {
   #received(message) {
     if (message.type === "timings") {
       this.#latency.timings(/** @type {any} */ (message));
-      this.#stage.face(message.face_box ?? null);
+      this.#stage.face(this.people.boxOf(message.people ?? []) ?? message.face_box ?? null);
       this.people.show(message.people ?? [], this.controls.bypass);
       if (message.face !== this.states.now.face) this.states.set({ face: message.face });
     } else if (message.type === "controls") this.controls.echo(message.controls, message.seq);

@@ -48,6 +48,11 @@ export class People {
     this.#frames.hidden = people.length < 2 && this.#picked === null;
   }
 
+  /** Where the picked one is. @param {Seen[]} people @returns {Box | null} */
+  boxOf(people) {
+    return people.find(({ person }) => person === this.#picked)?.face_box ?? null;
+  }
+
   /** @param {number | null} person */
   pick(person) {
     if (person === this.#picked) return;

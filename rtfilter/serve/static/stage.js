@@ -52,12 +52,14 @@ export class Stage {
     this.video.play().catch(() => undefined);
   }
 
-  /** Where a box of the picture lies on the stage, beside the original as it is; null where there is no picture yet.
+  /** Where a box of the picture lies on the stage, in the filtered picture; null where that does not show it.
    * @param {[number, number, number, number]} box @returns {{left: number, top: number, width: number, height: number} | null} */
   placed([left, top, right, bottom]) {
     const shown = this.#shown(element("after", HTMLElement));
     if (!shown) return null;
     const [a, b] = [left, right].map((share) => shown.left + shown.width * (settings.mirror ? 1 - share : share));
+    const middle = (a + b) / 2;
+    if (middle < shown.from || middle > shown.to) return null;
     return { left: Math.min(a, b), top: shown.top + top * shown.height, width: Math.abs(b - a), height: (bottom - top) * shown.height };
   }
 
@@ -76,7 +78,7 @@ export class Stage {
     return null;
   }
 
-  /** The whole picture in a pane, in pixels of the stage; it may reach beyond what is seen. @param {HTMLElement} picture */
+  /** The whole picture in a pane, in pixels of the stage; only what is between `from` and `to` is seen. @param {HTMLElement} picture */
   #shown(picture) {
     const { videoWidth, videoHeight } = this.video;
     const stage = this.#stage.getBoundingClientRect();
@@ -87,7 +89,8 @@ export class Stage {
     const [width, height] = [videoWidth * scale, videoHeight * scale];
     const focus = cover ? Number.parseFloat(getComputedStyle(this.#stage).getPropertyValue("--focus")) / 100 : 0.5;
     const from = (pane.width - width) * (settings.mirror ? 1 - focus : focus);
-    return { left: pane.left - stage.left + from, top: pane.top - stage.top + (pane.height - height) / 2, width, height };
+    const [left, top] = [pane.left - stage.left, pane.top - stage.top];
+    return { left: left + from, top: top + (pane.height - height) / 2, width, height, from: left, to: left + pane.width };
   }
 
   /** Where the face is. @param {[number, number, number, number] | null} box Left, top, right, bottom, in shares of the picture. */
