@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -25,6 +26,7 @@ from rtfilter.serve.app.live_controls import LiveControls
 from rtfilter.serve.gate.options import ServeOptions
 from rtfilter.sources.base import Source
 from rtfilter.sources.demo import DemoSource
+from tests.serve.test_profiles import keep
 
 TOKEN = "a-token-of-the-tests"
 WIDTH, HEIGHT = 640, 360
@@ -57,14 +59,15 @@ def opened(device: str, width: int, height: int, fps: float) -> Source:
 class Panel:
     """A panel with a running camera job behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, profiles: Path) -> None:
         self.controls = LiveControls(Controls())
-        self.panel = CamPanel(ServeOptions(port=0, token=TOKEN), BUILT_IN, self.controls)
+        options = ServeOptions(port=0, token=TOKEN)
+        self.panel = CamPanel(options, BUILT_IN, self.controls, profiles_folder=profiles)
         self.filter = FaceFilter()
         self.job = CamJob(
             opened("demo", WIDTH, HEIGHT, 30.0),
             SteadyWriter(KeepLast(), 30.0),
-            self.filter,
+            self.panel.steered(self.filter),
             self.panel.next_controls,
             size=(WIDTH, HEIGHT),
             camera=CameraChoice("demo", WIDTH, HEIGHT, 30.0),
@@ -83,14 +86,24 @@ class Panel:
 
 
 @pytest.fixture(scope="module")
-def panel() -> Iterator[Panel]:
-    made = Panel()
+def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("profiles")
+
+
+@pytest.fixture(scope="module")
+def panel(profiles: Path) -> Iterator[Panel]:
+    made = Panel(profiles)
     yield made
     made.close()
 
 
 def client() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"})
+
+
+async def until_true(test: Callable[[], bool]) -> None:
+    while not test():
+        await asyncio.sleep(0.05)
 
 
 async def until(panel: Panel, state: str) -> dict[str, Any]:
@@ -167,6 +180,47 @@ def test_paused_and_on_again(panel: Panel) -> None:
     assert panel.job.paused
     asyncio.run(pause(False))
     asyncio.run(until(panel, "live"))
+
+
+async def ask(panel: Panel, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    url = f"{panel.address}{path}"
+    async with client() as http, http.request(method, url, json=body) as answer:
+        return answer.status, await answer.json() if answer.status != 204 else None
+
+
+def test_a_profile_is_worn_and_a_face_chosen_in_the_filter_s_thread(panel: Panel, profiles: Path) -> None:
+    keep(profiles, "anna")
+
+    async def test() -> None:
+        await until(panel, "live")
+        status, _ = await ask(panel, "PUT", "/api/sessions/cam/profile", {"name": "anna"})
+        assert status == 200
+        await until_true(lambda: panel.filter.profile is not None and panel.filter.profile.name == "anna")
+        assert (await ask(panel, "PUT", "/api/sessions/cam/profile", {"name": None}))[0] == 200
+        await until_true(lambda: panel.filter.profile is None)
+        assert (await ask(panel, "POST", "/api/sessions/cam/choose", {"x": 0.5, "y": 0.4}))[0] == 204
+        session = await until(panel, "live")
+        assert session["faces"] == 1
+        number = str(session["people"][0]["person"])
+        status, _ = await ask(panel, "PATCH", "/api/sessions/cam/people", {number: {"mouth": 0.5}})
+        assert status == 200
+
+    asyncio.run(asyncio.wait_for(test(), PATIENCE_S))
+
+
+def test_somebody_is_enrolled_from_the_camera(panel: Panel, profiles: Path) -> None:
+    async def test() -> None:
+        await until(panel, "live")
+        body = {"name": "me", "seconds": 20}
+        assert (await ask(panel, "POST", "/api/sessions/cam/enrolment", body))[0] == 201
+        while (state := (await ask(panel, "GET", "/api/sessions/cam/enrolment"))[1])["seconds"] < 1.0:
+            assert state["state"] == "gathering", state
+            await asyncio.sleep(0.2)
+        assert (await ask(panel, "DELETE", "/api/sessions/cam/enrolment"))[0] == 204
+
+        await until_true((profiles / "me.gathered").is_dir)
+
+    asyncio.run(asyncio.wait_for(test(), PATIENCE_S))
 
 
 def test_another_camera(panel: Panel) -> None:
