@@ -116,3 +116,82 @@ def draw_texels(texture: F32, known: F32, light: F32, dark: float, uv: F32, labe
                     1 + light[c, 1] * (u - np.float32(0.5)) + light[c, 2] * (v - np.float32(0.5))
                 )
                 out[c, i, j] = min(max(value * lit - np.float32(dark), 0.0), 1.0)
+
+
+@njit(cache=CACHE, nogil=True, fastmath=True)
+def fit_light(
+    look: F32, mean: F32, seen: F32, count: F32, steep: float, ridge: float, least: int, light: F32
+) -> bool:
+    """The light of what was read over that of the mean, into `light`, as of `draw_texels`; whether it could.
+
+    look, mean: float32 [S, S, 3], above 0. seen: float32 [S, S, 2], see `read_texels`. count: float32 [S, S],
+    how often a texel was seen. steep: differences beyond it hardly count for the slopes. ridge: of these.
+    least: texels from which on a light is estimated. The level is a median, so that less than half of the
+    face being covered does not move it; the slopes are a weighted least-squares fit of what remains.
+    """
+    size = count.shape[0]
+    ratio = np.empty((size * size // 2 + 1, 3), np.float32)
+    at = np.empty((size * size // 2 + 1, 2), np.float32)
+    found = 0
+    for i in range(size):
+        for j in range((i & 1), size, 2):  # every other one: a chequerboard
+            if seen[i, j, 0] > 0.5 and count[i, j] > 0.5:
+                for c in range(3):
+                    ratio[found, c] = look[i, j, c] / mean[i, j, c]
+                at[found, 0] = (j + 0.5) / size - 0.5
+                at[found, 1] = (i + 0.5) / size - 0.5
+                found += 1
+    if found < least:
+        return False
+    level = np.empty(3, np.float32)
+    for c in range(3):
+        level[c] = np.partition(ratio[:found, c].copy(), found // 2)[found // 2]
+    uu, uv, vv = ridge, 0.0, ridge
+    sums = np.zeros((3, 2))
+    for k in range(found):
+        worst = 0.0
+        for c in range(3):
+            ratio[k, c] = ratio[k, c] / level[c] - np.float32(1.0)
+            worst = max(worst, abs(ratio[k, c]))
+        weight = 1.0 / (1.0 + (worst / steep) ** 2) ** 2
+        u, v = at[k, 0], at[k, 1]
+        uu += weight * u * u
+        uv += weight * u * v
+        vv += weight * v * v
+        for c in range(3):
+            sums[c, 0] += weight * u * ratio[k, c]
+            sums[c, 1] += weight * v * ratio[k, c]
+    inverse = 1.0 / (uu * vv - uv * uv)
+    for c in range(3):
+        light[c, 0] = level[c]
+        light[c, 1] = min(max((vv * sums[c, 0] - uv * sums[c, 1]) * inverse, -1.5), 1.5)
+        light[c, 2] = min(max((uu * sums[c, 1] - uv * sums[c, 0]) * inverse, -1.5), 1.5)
+    return True
+
+
+@njit(cache=CACHE, nogil=True, fastmath=True)
+def learn_texels(
+    look: F32, seen: F32, light: F32, most: float, known: float, memory: float, mean: F32, count: F32
+) -> None:
+    """Take what was read into a running mean, `mean` [S, S, 3], with its `count` [S, S].
+
+    look, seen: see `read_texels`. light: see `fit_light`; taken out. most: of the mean, by how much a
+    sighting is taken to differ from it once it was seen `known` times. memory: sightings that the mean goes
+    back over.
+    """
+    size = count.shape[0]
+    for i in range(size):
+        for j in range(size):
+            weight = seen[i, j, 1]
+            if weight <= 0.0:
+                continue
+            u, v = (j + 0.5) / size - 0.5, (i + 0.5) / size - 0.5
+            total = count[i, j] + weight
+            for c in range(3):
+                lit = max(light[c, 0] * (1.0 + light[c, 1] * u + light[c, 2] * v), 0.1)
+                change = look[i, j, c] / lit - mean[i, j, c]
+                if count[i, j] >= known:
+                    bound = most * mean[i, j, c]
+                    change = min(max(change, -bound), bound)
+                mean[i, j, c] += np.float32(change * weight / total)
+            count[i, j] = min(total, memory)

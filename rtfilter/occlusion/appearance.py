@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.face.uv import outwards, skin_uv
-from rtfilter.kernels.cpu.appearance import draw_texels, place_texels, read_texels
+from rtfilter.kernels.cpu.appearance import draw_texels, fit_light, learn_texels, place_texels, read_texels
 from rtfilter.kernels.cpu.rasterise import rasterise_flow
 from rtfilter.occlusion.square import SIDE_PX, points_in_square
 from rtfilter.render.unwrap import Unwrapper
@@ -27,7 +27,8 @@ KNOWN_AFTER: Final = 3.0  # sightings after which a texel counts as known
 MEMORY: Final = 60.0  # sightings that the mean goes back over
 STEP_MAX: Final = 0.2  # of the mean: the most that one sighting is taken to differ from it
 LEAST_SEEN: Final = 60  # texels from which on a light is estimated
-_LEAST_AREA = 0.15  # of what a texel covers on a face seen from the front
+# Of the square; less is seen from the side. From the front a texel covers (96 / MARGIN / SIZE) ** 2 = 1.8.
+_LEAST_PX = 0.27
 _RIDGE = 8.0  # of the light's slopes, in texels
 _STEEP = 0.15  # differences beyond it hardly count for the slopes
 _NEUTRAL = ((1.0, 0.0, 0.0),) * 3
@@ -42,8 +43,6 @@ class Appearance:
         self._kinds = np.ones(len(triangles), np.uint8)
         self._mask = unwrapper.mask
         self._corners, self._shares = unwrapper.texels()
-        v, u = (np.mgrid[:SIZE, :SIZE] + np.float32(0.5)) / np.float32(SIZE) - np.float32(0.5)
-        self._slopes = np.stack([u, v], axis=2).astype(np.float32)
         self._uv = skin_uv()
         square, texture = (SIDE_PX, SIDE_PX), (SIZE, SIZE)
         self._place, self._shown = np.empty((*square, 2), np.float32), np.empty(square, np.int32)
@@ -74,18 +73,10 @@ class Appearance:
         self._read(points_in_square(points_px, roi), square, free)
         if not self._empty:
             self._relight()
-        lit = self._light[:, 0] * (1.0 + self._slopes @ self._light[:, 1:].T)
-        change = self._look / np.maximum(lit, 0.1) - self._mean
-        most = (
-            np.where(self._count >= KNOWN_AFTER, np.float32(STEP_MAX), np.float32(1e3))[..., None]
-            * self._mean
+        learn_texels(
+            self._look, self._seen, self._light, STEP_MAX, KNOWN_AFTER, MEMORY, self._mean, self._count
         )
-        np.clip(change, -most, most, out=change)
-        weight = self._seen[..., 1]
-        self._count += weight
-        self._mean += change * (weight / np.maximum(self._count, np.float32(1e-3)))[..., None]
-        np.minimum(self._count, np.float32(MEMORY), out=self._count)
-        self._empty = self._empty and not weight.any()
+        self._empty = self._empty and not self._count.any()
 
     def draw(self, points_px: F32, roi: Roi, square: F32 | None = None) -> F32:
         """The learned look where the face is now, float32 [4, 96, 96]: RGB 0..1, 0 where unknown; known 0..1.
@@ -110,24 +101,9 @@ class Appearance:
     def _read(self, points: F32, square: F32, free: F32) -> None:
         """Colours of the texels, with DARK added, into `_look`, and how far they count, into `_seen`."""
         place_texels(points, self._corners, self._shares, self._places)
-        low, high = points[:, :2].min(0), points[:, :2].max(0)
-        usual = float((high - low).max()) / SIZE
-        read_texels(square, free, self._places, self._mask, _LEAST_AREA * usual**2, self._look, self._seen)
+        read_texels(square, free, self._places, self._mask, _LEAST_PX, self._look, self._seen)
         self._look += np.float32(DARK)
 
     def _relight(self) -> None:
-        """Take over the light of what was read: level and slopes, by channel, over the mean's.
-
-        The level is a median, which a hand over less than half of the face does not move.
-        """
-        here = np.flatnonzero((self._seen[..., 0] > 0.5) & (self._count > 0.5))[::2]
-        if len(here) < LEAST_SEEN:
-            return
-        ratio = self._look.reshape(-1, 3)[here] / self._mean.reshape(-1, 3)[here]
-        level = np.median(ratio, axis=0)
-        rest = ratio / level - np.float32(1.0)
-        slopes = self._slopes.reshape(-1, 2)[here]
-        weight = 1.0 / (1.0 + np.square(rest / np.float32(_STEEP)).max(1)) ** 2
-        across = (slopes * weight[:, None]).T
-        gradient = np.linalg.solve(across @ slopes + _RIDGE * np.eye(2), across @ rest)
-        self._light[:, 0], self._light[:, 1:] = level, np.clip(gradient.T, -1.5, 1.5)
+        """Take over the light of what was read; where too little is seen, the one before stays."""
+        fit_light(self._look, self._mean, self._seen, self._count, _STEEP, _RIDGE, LEAST_SEEN, self._light)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.errors import InputError, UsageError, nearest
+from rtfilter.face import landmarks as lm
 from rtfilter.face.model import MorphableModel
 from rtfilter.learn.occlusion.scene import SIDE, Scene, polygon
 from rtfilter.learn.occlusion.squares import SIZE_PX, SUFFIX, WIDE, Squares
@@ -20,18 +21,14 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 U8 = npt.NDArray[np.uint8]
 
-_OVAL: Final = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176,
-    149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
 _FOREHEAD: Final = (
     127, 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389, 356, 300, 293, 334, 296, 336, 107, 66,
     105, 63, 70,
 )  # fmt: skip
 _BROWS: Final = (
-    (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
-    (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
-)  # fmt: skip
+    (*lm.BROW_RIGHT_UPPER, *lm.BROW_RIGHT_LOWER[::-1]),
+    (*lm.BROW_LEFT_UPPER, *lm.BROW_LEFT_LOWER[::-1]),
+)
 _AROUND_EYES: Final = (
     127, 70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 356, 454, 346, 347, 348, 4, 119, 118, 117, 234,
 )  # fmt: skip
@@ -133,7 +130,7 @@ def _warped(picture: U8, matrix: F64, side: int, border: int) -> F32:
 
 
 def _scene(rgb: F32, person: F32, trusted: F32, points: F32, spectacled: bool) -> Scene:
-    face = polygon(points[list(_OVAL), :2])
+    face = polygon(points[list(lm.FACE_OVAL), :2])
     inner = cv2.erode(face, np.ones((7, 7)))
     person = np.maximum(person, inner)
     confident = (np.abs(2.0 * person - 1.0) > _CONFIDENT) * trusted

@@ -5,40 +5,24 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from rtfilter.face import landmarks as lm
 from rtfilter.learn.occlusion.scene import FACE, SIDE, Scene, any_colour, noise, polygon, stroke
 from rtfilter.learn.occlusion.things import disc
 
-_OUTER_LIP = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
-_INNER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+_OUTER_LIP = (
+    lm.MOUTH_CORNER_RIGHT, *lm.LIPS_OUTER_UPPER, lm.MOUTH_CORNER_LEFT, *lm.LIPS_OUTER_LOWER[::-1],
+)  # fmt: skip
+_INNER_LIP = (
+    lm.INNER_CORNER_RIGHT, *lm.LIPS_INNER_UPPER, lm.INNER_CORNER_LEFT, *lm.LIPS_INNER_LOWER[::-1],
+)  # fmt: skip
 _JAW = (
-    177,
-    58,
-    172,
-    136,
-    150,
-    149,
-    176,
-    148,
-    152,
-    377,
-    400,
-    378,
-    379,
-    365,
-    397,
-    288,
-    401,
-    425,
-    410,
-    287,
-    405,
-    17,
-    181,
-    57,
-    186,
-    205,
-)
-_MOUSTACHE = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 391, 327, 2, 98, 165)
+    177, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 401, 425, 410, 287, 405,
+    17, 181, 57, 186, 205,
+)  # fmt: skip
+_MOUSTACHE = (
+    61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 391, 327, 2, 98, 165,
+)  # fmt: skip
+# Along the upper lid, and back below the brow.
 _LIDS = (
     (33, 246, 161, 160, 159, 158, 157, 173, 133, 221, 222, 223, 224, 225),
     (263, 466, 388, 387, 386, 385, 384, 398, 362, 441, 442, 443, 444, 445),
