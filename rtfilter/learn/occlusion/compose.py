@@ -69,8 +69,8 @@ class Sample:
 class Composer:
     """Samples of some footage. kinds: of occluders that may be drawn. unknown: share without appearance."""
 
-    def __init__(self, footage: Footage, kinds: Sequence[str], unknown: float, plain: float = 0.3) -> None:
-        self._footage, self._unknown, self._plain = footage, unknown, plain
+    def __init__(self, footage: Footage, kinds: Sequence[str], unknown: float, bare: float = 0.3) -> None:
+        self._footage, self._unknown, self._bare = footage, unknown, bare
         self._kinds = list(kinds)
         weights = np.array([KINDS[one][0] if one in KINDS else _PIECE_WEIGHT for one in self._kinds])
         self._chances = weights / weights.sum()
@@ -125,7 +125,7 @@ class Composer:
             if rng.random() < 0.5:
                 scene.shade(layer.alpha, (rng.normal(0, 1.5), rng.uniform(0, 4)), rng.uniform(0.5, 2), 0.25)
             scene.paste(layer, occludes=False)
-        if rng.random() < self._plain:
+        if rng.random() < self._bare:
             return kind
         for number in range(2 if rng.random() < 0.2 else 1):
             name = str(rng.choice(self._kinds, p=self._chances))

@@ -47,6 +47,7 @@ class Pool:
             settings.spectacled,
             settings.unseen,
             settings.unknown,
+            settings.bare,
             measured,
         )
         digest = hashlib.sha256(repr(told).encode()).hexdigest()[:8]
@@ -88,7 +89,7 @@ class Pool:
         settings = self._settings
         footage = Footage(settings.squares, settings.held_out, settings.spectacled, self._measured)
         kinds = [one for one in (*KINDS, PIECE) if self._measured or one not in settings.unseen]
-        composer = Composer(footage, kinds, settings.unknown)
+        composer = Composer(footage, kinds, settings.unknown, settings.bare)
         try:
             with self.path.open("r+b" if there else "wb") as file:
                 file.truncate(there * BYTES)

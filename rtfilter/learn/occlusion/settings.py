@@ -44,6 +44,7 @@ class OcclusionSettings:
     pictures; they are made once and kept, below the run's folder. measured: how many more of people and kinds
     held out.
 
+    bare: share of pictures with nothing over the face. false: weight of what is covered falsely.
     start: a checkpoint to begin from. width: channels at 48 px; deeper ones are multiples. unknown: share of
     pictures without a learned appearance. average: of the weights, the half-life in steps.
     """
@@ -54,6 +55,8 @@ class OcclusionSettings:
     unseen: tuple[str, ...] = ()
     pool: int = 8000
     measured: int = 600
+    bare: float = 0.3
+    false: float = 4.0
     start: Path | None = None
     width: int = 16
     unknown: float = 0.35
@@ -72,5 +75,8 @@ class OcclusionSettings:
             raise UsageError(f"width: expected a multiple of 8, got {self.width}")
         if self.steps < 0 or self.rate <= 0.0:
             raise UsageError(f"steps, rate: expected 0 or more, above 0, got {self.steps}, {self.rate:g}")
-        if not 0.0 <= self.unknown <= 1.0:
-            raise UsageError(f"unknown: expected a share 0..1, got {self.unknown:g}")
+        for name in ("unknown", "bare"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise UsageError(f"{name}: expected a share 0..1, got {getattr(self, name):g}")
+        if self.false < 0.0:
+            raise UsageError(f"false: expected 0 or more, got {self.false:g}")

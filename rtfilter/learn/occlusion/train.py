@@ -29,7 +29,6 @@ from rtfilter.learn.training.steps import Steps, share_of_rate
 STEP: Final = "occlusion"
 LONGEST_GRADIENT: Final = 5.0
 DECAY: Final = 1e-4
-FALSE: Final = 4.0  # weight of `losses.falsely_covered`
 _LEAST_RATE: Final = 0.02  # of the rate, at the end
 _WARM: Final = 0.03  # of the steps, in which the rate rises
 
@@ -106,7 +105,7 @@ class Training(Steps):
         parts = {
             "entropy": (losses.entropy(logits, held, sure) * shares).sum(),
             "overlap": (losses.overlap(logits, held, sure) * shares).sum(),
-            "false": FALSE * losses.falsely_covered(logits, held, sure),
+            "false": settings.false * losses.falsely_covered(logits, held, sure),
         }
         total = torch.stack(list(parts.values())).sum()
         self.require_finite(step, total, parts)

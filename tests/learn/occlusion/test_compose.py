@@ -121,7 +121,7 @@ def test_a_sample_depends_on_its_seed_alone(footage: Footage) -> None:
 
 
 def test_bare_pictures_hold_no_occluder_and_others_do(footage: Footage) -> None:
-    composer, seen = Composer(footage, ["hand"], 1.0, plain=0.5), set()
+    composer, seen = Composer(footage, ["hand"], 1.0, bare=0.5), set()
     for number in range(16):
         one = composer.sample((2, number))
         seen.add(NAMES[one.kind])
