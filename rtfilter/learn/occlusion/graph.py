@@ -9,7 +9,21 @@ from torch import Tensor, nn
 
 from rtfilter.engines.networks import OCCLUSION
 from rtfilter.engines.onnx.graph import OnnxGraph
-from rtfilter.learn.occlusion.network import DIFFERENCE, SHUFFLE, Block, Conv, Layer, OcclusionNetwork
+from rtfilter.learn.occlusion.network import (
+    ALIKE,
+    AROUND_PX,
+    CHANNELS_OUT,
+    DARK,
+    DIFFERENCE,
+    LEAST_KNOWN,
+    SHUFFLE,
+    STEEP,
+    UNLIKE,
+    Block,
+    Conv,
+    Layer,
+    OcclusionNetwork,
+)  # fmt: skip
 
 CENTRE: Final = 0.5  # taken from every input
 
@@ -29,7 +43,8 @@ def occlusion_graph(network: OcclusionNetwork, comment: str) -> bytes:
         value = writer.stack(merge, joined)
     last = network.head
     assert last.bias is not None
-    value = writer.layer(Layer(last.weight, last.bias, 1, 1), value)
+    logits = writer.layer(Layer(last.weight, last.bias, 1, 1), value)
+    value = graph.add("Sub", [logits, writer.alike()])
     value = graph.add("DepthToSpace", [value], blocksize=SHUFFLE, mode="CRD")
     graph.add("Sigmoid", [value], OCCLUSION.outputs[0].name)
     return graph.finish(OCCLUSION, comment)
@@ -46,9 +61,34 @@ class Writer:
         graph, pixels = self.graph, OCCLUSION.inputs[0].name
         seen, look, known = (graph.slice(pixels, 1, *ends) for ends in ((0, 3), (3, 6), (6, 7)))
         apart = graph.add("Abs", [graph.add("Sub", [seen, look])])
-        sure = graph.add("Mul", [known, graph.constant(DIFFERENCE)])
+        self._off, self._look, self._known = graph.add("Mul", [apart, known]), look, known
+        gained = graph.add("Mul", [self._off, graph.constant(DIFFERENCE)])
         centred = graph.add("Sub", [pixels, graph.constant(CENTRE)])
-        return graph.add("Concat", [centred, graph.add("Mul", [apart, sure])], axis=1)
+        return graph.add("Concat", [centred, gained], axis=1)
+
+    def alike(self) -> str:
+        """What `network.likeness` takes from the last layer's channels; after `compared`."""
+        graph, constant = self.graph, self.graph.constant
+        off, look, known = (self._mean(one, 2, 2, 0) for one in (self._off, self._look, self._known))
+        bright = graph.add("Add", [graph.add("ReduceMean", [look], axes=[1]), constant(DARK)])
+        share = graph.add("Div", [graph.add("ReduceMax", [off], axes=[1]), bright])
+        near, there = (self._mean(one, AROUND_PX, 1, AROUND_PX // 2) for one in (share, known))
+        there = graph.add("Max", [there, constant(LEAST_KNOWN)])
+        unlike = graph.add("Mul", [graph.add("Div", [near, there]), constant(STEEP / UNLIKE)])
+        alike = graph.add("Clip", [graph.add("Sub", [constant(STEEP), unlike]), constant(0.0), constant(1.0)])
+        first = np.zeros((1, CHANNELS_OUT * SHUFFLE**2, 1, 1), np.float32)
+        first[:, : SHUFFLE**2] = ALIKE
+        return graph.add("Mul", [graph.add("Mul", [alike, known]), constant(first)])
+
+    def _mean(self, value: str, side: int, stride: int, reach: int) -> str:
+        return self.graph.add(
+            "AveragePool",
+            [value],
+            kernel_shape=[side] * 2,
+            strides=[stride] * 2,
+            pads=[reach] * 4,
+            count_include_pad=1,
+        )
 
     def stack(self, module: nn.Module, value: str) -> str:
         """Any part that is a chain of convolutions and blocks."""

@@ -18,6 +18,15 @@ DIFFERENCE: Final = 3.0  # gain of that
 CHANNELS_OUT: Final = 3
 SHUFFLE: Final = 2  # pixels of the output along one of the last layer
 KERNEL: Final = 5  # of depthwise convolutions
+# Of `likeness`: what it takes from an occluder's logit, side of what is around a pixel of 48 px, the
+# difference (of the skin's brightness, with DARK added) from which on nothing is alike, and how steeply it
+# sets in.
+ALIKE: Final = 4.0
+AROUND_PX: Final = 5
+UNLIKE: Final = 0.2
+STEEP: Final = 1.5
+DARK: Final = 0.1
+LEAST_KNOWN: Final = 0.05
 # Blocks at 24, 12 and 6 pixels on the way down, and multiples of the width there.
 BLOCKS: Final = (2, 3, 3)
 WIDTHS: Final = (2, 4, 6)
@@ -101,7 +110,26 @@ class OcclusionNetwork(nn.Module):
         for up, merge in reversed(list(zip(self.up, self.merge, strict=True))):
             larger = nn.functional.interpolate(up(value), scale_factor=2.0, mode="nearest")
             value = merge(torch.relu(larger + kept.pop()))
-        return nn.functional.pixel_shuffle(self.head(value), SHUFFLE)
+        logits: Tensor = self.head(value)
+        occluder, others = logits[:, : SHUFFLE**2], logits[:, SHUFFLE**2 :]
+        return nn.functional.pixel_shuffle(
+            torch.cat([occluder - ALIKE * likeness(pixels), others], 1), SHUFFLE
+        )
+
+
+def likeness(pixels: Tensor) -> Tensor:
+    """How surely the picture shows what was learned, [B, 1, 48, 48], 0..1: where all around looks like it.
+
+    Measured on people held out: without this term 1.3 % of the pixels of bare faces below the brows were
+    falsely covered, with it 0.1 %, and occluders were found as well (IoU 0.594 against 0.595).
+    """
+    seen, look, known = pixels[:, :3], pixels[:, 3:6], pixels[:, 6:]
+    small = nn.functional.avg_pool2d(torch.cat([(seen - look).abs() * known, look, known], 1), 2)
+    off = small[:, :3].amax(1, keepdim=True) / (small[:, 3:6].mean(1, keepdim=True) + DARK)
+    there = small[:, 6:]
+    around = nn.functional.avg_pool2d(torch.cat([off, there], 1), AROUND_PX, 1, AROUND_PX // 2)
+    share = around[:, :1] / around[:, 1:].clamp_min(LEAST_KNOWN)
+    return there * (STEEP * (1.0 - share / UNLIKE)).clamp(0.0, 1.0)
 
 
 def compared(pixels: Tensor) -> Tensor:
