@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter_ns
 
 from rtfilter.controls import Controls
@@ -30,6 +31,7 @@ class CpuLane:
         self, tracker: Tracker | None, model: MorphableModel, fade_s: float, why: str = "", faces: int = 1
     ) -> None:
         # Loaded here: OpenCV and Numba are not for the CUDA lane.
+        from rtfilter.occlusion.others import beside_others
         from rtfilter.render.cpu import CpuRenderer
         from rtfilter.render.mesh import RingedMesh
 
@@ -41,7 +43,7 @@ class CpuLane:
             got = type(tracker).__name__
             raise UsageError(f"faces={faces} needs a tracker with track_all(frame, limit); {got} has none")
         self.why = why
-        self._tracker, self._faces = tracker, faces
+        self._tracker, self._faces, self._beside_others = tracker, faces, beside_others
         skin = SkinMaps.builtin()
         self._people = Followed(model, fade_s, skin, alone=faces == 1)
         self._renderer = CpuRenderer(RingedMesh(model.triangles, model.holes), skin)
@@ -63,6 +65,7 @@ class CpuLane:
             own = controls_of(landmarks.person, controls, theirs)
             edit = person.edit(frame, own, time_s)
             edits.append(None if own.bypass else edit)
+        edits = [edit if edit is None else self._apart(edit, found) for edit in edits]
         edited = perf_counter_ns()
         out = self._renderer.render_all(frame, _nearest_last(edits))
         for person in present:
@@ -95,6 +98,12 @@ class CpuLane:
         self._tracker.close()
         self._people.close()
         self._renderer.close()
+
+    def _apart(self, edit: Displacement, found: list[Landmarks]) -> Displacement:
+        """An edit that leaves the other faces of the frame alone."""
+        others = [face.points_px for face in found if face.points_px is not edit.points_px]
+        room = self._beside_others(edit.room, edit.points_px, others)
+        return edit if room is edit.room else replace(edit, room=room)
 
     def _tracked(self, frame: Frame) -> list[Landmarks]:
         """The faces of a frame, the longest followed first."""

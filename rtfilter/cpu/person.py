@@ -14,7 +14,7 @@ from rtfilter.face.light import LightWatch
 from rtfilter.face.skin import SkinMaps
 from rtfilter.frame import Frame
 from rtfilter.gpu.lane import PersonReport
-from rtfilter.render.luma import look
+from rtfilter.render.luma import is_alike, look
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.follow import REMEMBER_S
 
@@ -35,9 +35,11 @@ class Person:
         self._identity, self._edit = fit.first_identity(), editor.first_state()
         self._landmarks: Landmarks | None = None
         self._state: FaceState | None = None
-        # What the last frame with the face was edited with, where, and whether what covers it counted.
+        # What the last frame with the face was edited with, where, which it was, and whether what covers the
+        # face counted.
         self._held: Held | None = None
         self._place: Landmarks | None = None
+        self._frame: Frame | None = None
         self._covered = True
         self._seen_s = 0.0
         self.use_skin(skin)
@@ -68,7 +70,7 @@ class Person:
         assert state is not None
         inside = share_inside(landmarks.points_px, frame.width, frame.height)
         offset, self._edit = self._editor.step(self._edit, state, controls, inside, time_s)
-        self._place, self._covered = landmarks, controls.occlusion
+        self._place, self._covered, self._frame = landmarks, controls.occlusion, frame
         held = Held(state, landmarks.points_px, offset, controls.skin, self._light.value)
         return self._displacement(frame, landmarks, held, time_s)
 
@@ -78,13 +80,15 @@ class Person:
             look(self._light, frame, self._landmarks.points_px, self._state)
 
     def fade(self, frame: Frame, time_s: float) -> Displacement | None:
-        """In a frame without the face: the last edit where it was last seen, fading; None once it is gone."""
+        """In a frame in which the face was not found: the last edit where it was last seen, fading; None once
+        that is over, or where something else is to be seen there."""
         self._landmarks = self._state = None
-        if self._held is None or self._place is None:
+        if self._held is None or self._place is None or self._frame is None:
             return None
         self._edit = self._editor.fade_out(self._edit, time_s)
-        if self._edit.strength <= 0.0:
-            self._edit, self._held = self._editor.first_state(), None
+        iod_px = self._held.face.pose.scale_px_per_iod
+        if self._edit.strength <= 0.0 or not is_alike(self._frame, frame, self._place.points_px, iod_px):
+            self._edit, self._held, self._frame = self._editor.first_state(), None, None
             return None
         return self._displacement(frame, self._place, self._held, time_s)
 

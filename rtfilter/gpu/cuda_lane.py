@@ -70,7 +70,8 @@ class CudaLane:
     def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
         """See `Lane.step`."""
         start = perf_counter_ns()
-        step = Step(frame, controls, people or {}, frame.pts_ns * 1e-9, self._changes)
+        places = {number: one.place for number, one in self._people.items() if one.place is not None}
+        step = Step(frame, controls, people or {}, places, frame.pts_ns * 1e-9, self._changes)
         present = self._find(step)
         absent = [person for person in self._people.values() if person not in present and person.shown]
         if absent:
@@ -80,7 +81,7 @@ class CudaLane:
             spent = perf_counter_ns() - start
             return StepResult(frame.unchanged(), StepReport(stage_ns={"track": spent, "total": spent}))
         for person in (*present, *absent):
-            person.commit(step.time_s)
+            person.commit(frame, step.time_s)
         found = perf_counter_ns()
         out = self._painted(step, [*absent, *present])
         for person in present:
@@ -132,7 +133,7 @@ class CudaLane:
         # Those runs made the first states of new people. Now the frame itself, from these states.
         begun = [person for person in present if person.begins]
         for person in begun:
-            person.commit(step.time_s)
+            person.commit(frame, step.time_s)
         self._run(step, {person: person.last.roi for person in begun})
         return present
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtfilter.engines.expression.host import StreamTimes, TargetWriter, face_state
-from rtfilter.engines.expression.layout import REPORT
+from rtfilter.engines.expression.layout import REPORT, TARGET
 from rtfilter.engines.runner import Network
 from rtfilter.engines.spec import F32
 from rtfilter.face.light import LightWatch, Shading
@@ -23,7 +23,8 @@ from rtfilter.gpu.lane import PersonReport
 from rtfilter.gpu.region import region_in, region_of, region_with
 from rtfilter.gpu.step import Step
 from rtfilter.gpu.work import Work
-from rtfilter.render.luma import look
+from rtfilter.occlusion.others import beside_others
+from rtfilter.render.luma import is_alike, look
 from rtfilter.system.arrays import Box
 from rtfilter.tracking.base import Landmarks
 from rtfilter.tracking.follow import REMEMBER_S
@@ -65,12 +66,21 @@ class DevicePerson:
         self._covering = Covering(shared.model, shared.occlusion, shared.rims)
         self._row, self.is_new, self.shown = 0, True, False
         self._region, self.seen_s = Box(0, 0, 1, 1), 0.0
+        # The last frame with the face, where it is in that, and its size.
+        self._frame: Frame | None = None
+        self._points_px: F32 | None = None
+        self._scale_px, self._there = 0.0, False
         self.last = Work()
 
     @property
     def region(self) -> Box:
         """The part of the picture that was uploaded last."""
         return self._region
+
+    @property
+    def place(self) -> F32 | None:
+        """The landmarks in the last frame; None where the face was not found in it."""
+        return self._points_px if self._there else None
 
     @property
     def seen(self) -> tuple[F32 | None, float]:
@@ -115,13 +125,14 @@ class DevicePerson:
         self._region = region_with(self._region, wanted, step.frame.width, step.frame.height)
         return self._work(step, self.last.roi)
 
-    def commit(self, time_s: float) -> None:
-        """Go on from the state that the last work made."""
+    def commit(self, frame: Frame, time_s: float) -> None:
+        """Go on from the state that the last work made, of that frame."""
         points_px, presence = self.seen
-        present = bool(self._number("present"))
+        self._there = present = bool(self._number("present"))
         self._times.ran(time_s, present)
         if present and points_px is not None:
             self.seen_s = time_s
+            self._frame, self._points_px, self._scale_px = frame, points_px.copy(), self.iod_px
             self._covering.follow(points_px, presence, self.number)
         self._row, self.is_new = 1 - self._row, False
         self.shown = bool(self._number("shown"))
@@ -146,12 +157,23 @@ class DevicePerson:
         room, parts = None, ALL_PARTS
         if controls.occlusion:
             room, parts = self._covering.of(frame, step.time_s)
+        if self._points_px is not None:
+            others = [place for number, place in step.places.items() if number != self.number]
+            room = beside_others(room, self._points_px, others)
         self.last = work = Work(step.upload(self._region), roi, skin=self.skin, room=room)
         first = self.first_row
         work.rows = (-1 if self.is_new else first + self._row, first + 1 - self._row)
         how = (frame.width, frame.height, self.light.value, parts)
         self._target.write(work.target, controls, self._times, step.time_s, *how)
+        if roi is None and not self._is_alike(frame):
+            TARGET.of(work.target, "fade_s")[:] = 0.0  # nothing of the edit is left
         return work
+
+    def _is_alike(self, frame: Frame) -> bool:
+        """Whether the frame shows the face's place as the last one with it did."""
+        if self._frame is None or self._points_px is None:
+            return False
+        return is_alike(self._frame, frame, self._points_px, self._scale_px)
 
     @property
     def _report(self) -> F32:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from rtfilter.controls import Controls
+from rtfilter.engines.spec import F32
 from rtfilter.frame import Frame
 from rtfilter.gpu.frame_io import PlanesUpload, RgbUpload, Upload
 from rtfilter.gpu.lane import People, controls_of
@@ -27,6 +28,7 @@ class Step:
 
     Attributes:
         controls, people: see `Lane.step`.
+        places: landmarks float32 [478, 3] of each person in the frame before.
         changes: whether the frame before was changed, so that this one probably is.
         device_ns: time spent on the device so far.
     """
@@ -34,6 +36,7 @@ class Step:
     frame: Frame
     controls: Controls
     people: People
+    places: Mapping[int, F32]
     time_s: float
     changes: bool
     device_ns: int = 0

@@ -102,13 +102,11 @@ def test_without_a_target_every_frame_is_the_very_same(on_host: MakeLane, demo: 
             assert report.strength == 1.0
 
 
-def test_the_edit_of_a_lost_face_fades_where_it_was(both: Both, demo: list[Frame]) -> None:
-    """Into a picture that shows no face any more, and then in again."""
+def test_the_edit_of_a_face_that_is_gone_is_gone(both: Both, demo: list[Frame]) -> None:
+    """Where the picture shows something else now, it ends at once; and comes again with the face."""
     for seq in range(7):
         both.step(at(demo[seq % 2], seq), HAPPY)
-    faded = [both.step(grey(seq), HAPPY)[0] for seq in range(7, 16)]
-    assert faded[0].changed is not None
-    assert faded[-1].changed is None
+    assert all(both.step(grey(seq), HAPPY)[0].changed is None for seq in range(7, 16))
     for seq in range(16, 20):
         last, _ = both.step(at(demo[0], seq), HAPPY)
     assert last.changed is not None

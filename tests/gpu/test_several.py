@@ -49,18 +49,19 @@ def cuda(on_host: MakeLane) -> CudaLane:
 
 
 def frames(count: int, planes: bool, shown: int = 3) -> list[Frame]:
+    """Of people who sit still: the CUDA lane knows where the others are from the frame before."""
     made = []
     for seq in range(count):
-        frame = at(crowd(PEOPLE[:shown], 2 * seq), seq)
+        frame = at(crowd(PEOPLE[:shown]), seq)
         made.append(in_planes(frame) if planes else frame)
     return made
 
 
-def crowd(people: Sequence[tuple[tuple[int, int], float]], moved: int) -> np.ndarray:
+def crowd(people: Sequence[tuple[tuple[int, int], float]]) -> np.ndarray:
     rgb = np.full((320, 720, 3), 90, np.uint8)
     for (x, y), scale in people:
         tile = cv2.resize(HEAD[TIGHT], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        top, left = y - tile.shape[0] // 2, x + moved - tile.shape[1] // 2
+        top, left = y - tile.shape[0] // 2, x - tile.shape[1] // 2
         rgb[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
     return rgb
 
