@@ -11,9 +11,13 @@ import numpy.typing as npt
 F32 = npt.NDArray[np.float32]
 
 FORGET_S = 2.0  # a motion seen longer ago predicts nothing
-VELOCITY_SHARE = 0.5
+VELOCITY_SHARE = 0.8  # of the newest of an occasional look's; people speed up and slow down
+TRAIL_S = 0.12  # over which the followed face's own velocity is taken
 SPEED_MAX = 3.0  # of a face that was lost, in its sizes a second
 _OUTLINE = np.array([10, 152, 234, 454])  # top of the forehead, chin, both sides of the face
+APART = 2.0  # in face sizes: farther from the other one, the followed face is no other's
+REACH = 1.5  # in face sizes: somebody farther from where the followed one is expected is not they
+FAR = 3.0  # in face sizes: so far away the other one has not met the followed face
 MARGIN = 0.5  # in face sizes: how much better swapped identities have to fit
 
 
@@ -70,6 +74,7 @@ class CrossingWatch:
     def __init__(self) -> None:
         self._mine: Walker | None = None
         self._other: Walker | None = None
+        self._trail: list[tuple[float, Spot]] = []
 
     @property
     def company(self) -> bool:
@@ -78,6 +83,27 @@ class CrossingWatch:
 
     def forget(self) -> None:
         self._mine = self._other = None
+        self._trail.clear()
+
+    def moved(self, followed: Spot, time_s: float) -> None:
+        """Where the tracker's face is in this picture: what it does until the two meet is its own motion.
+
+        Looks are too rare for that: at a brisk pace they saw a third of the speed.
+        """
+        if self._trail and not 0.0 < time_s - self._trail[-1][0] <= TRAIL_S:
+            self._trail.clear()
+        self._trail = [(then, spot) for then, spot in self._trail if time_s - then <= TRAIL_S]
+        self._trail.append((time_s, followed))
+        first_s, first = self._trail[0]
+        if self._mine is None or time_s - first_s < TRAIL_S / 2:
+            return
+        if (
+            self._other is not None
+            and _apart(followed, *self._other.predicted(time_s)) < APART * followed.size
+        ):
+            return
+        vx, vy = (followed.x - first.x) / (time_s - first_s), (followed.y - first.y) / (time_s - first_s)
+        self._mine = Walker(followed, vx, vy, time_s, self._mine.looks)
 
     def expected(self, time_s: float) -> tuple[float, float] | None:
         """The expected centre of the followed person, where another one was about to pass; None otherwise."""
@@ -96,6 +122,7 @@ class CrossingWatch:
         if same is None or _apart(same, followed.x, followed.y) > 0.7 * followed.size:
             return None
         others = [face for face in faces if face is not same]
+        self._turn_to_nearest(same, others, time_s)
         # A single face where the two meet may be either.
         meeting = self._other is not None and _apart(same, *self._other.predicted(time_s)) <= 1.5 * same.size
         if self._mine is None or self._other is None or not others:
@@ -104,18 +131,28 @@ class CrossingWatch:
             elif others or not meeting:
                 self._mine = self._mine.seen(same, time_s)
             if others:
-                self._other = Walker(max(others, key=lambda face: face.size), time_s=time_s)
+                nearest = min(others, key=lambda face: _apart(face, same.x, same.y))
+                self._other = Walker(nearest, time_s=time_s)
             return None
         here, there = self._mine.predicted(time_s), self._other.predicted(time_s)
         other = min(others, key=lambda face: min(_apart(face, *here), _apart(face, *there)))
         straight = _apart(same, *here) + _apart(other, *there)
         swapped = _apart(same, *there) + _apart(other, *here)
-        known = min(self._mine.looks, self._other.looks) > 1
+        known = min(self._mine.looks, self._other.looks) > 1 and _apart(other, *here) <= REACH * other.size
         if known and swapped + MARGIN * same.size < straight:
             self._mine, self._other = self._mine.seen(other, time_s), self._other.seen(same, time_s)
             return other
         self._mine, self._other = self._mine.seen(same, time_s), self._other.seen(other, time_s)
         return None
+
+    def _turn_to_nearest(self, same: Spot, others: list[Spot], time_s: float) -> None:
+        """Of several others, the one that may be about to pass is watched."""
+        if self._other is None or not others:
+            return
+        apart = _apart(same, *self._other.predicted(time_s))
+        nearest = min(_apart(face, same.x, same.y) for face in others)
+        if apart > FAR * same.size and nearest < 0.6 * apart:
+            self._other = None
 
 
 def _apart(face: Spot, x: float, y: float) -> float:

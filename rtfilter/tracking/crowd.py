@@ -105,14 +105,28 @@ class Crowd:
         tile, time_s = looking
         everywhere = tile == whole(*self._size)
         if everywhere:
-            for follower in self._people.values():
-                follower.look(faces, time_s)
+            self._unswap(faces, time_s)
         else:
             faces = faces_in(tile, faces, *self._size)
         for follower in self._people.values():
             follower.confirm(faces)
         surely = [face for face in faces if face.score >= (SURE if everywhere else TILE_SCORE_MIN)]
         self._start(limit, surely, time_s, everywhere)
+
+    def _unswap(self, faces: Sequence[Detection], time_s: float) -> None:
+        """Put people back who were taken for each other: to a free face, or both of them."""
+        ours = {person: each.look(faces, time_s) for person, each in self._people.items()}
+        moves = {person: face for person, face in ours.items() if face is not None}
+        spots = {person: each.spot for person, each in self._people.items()}
+
+        def at(face: Detection) -> int | None:
+            found = (person for person, spot in spots.items() if spot is not None and _is_at(face, spot))
+            return next(found, None)
+
+        for person, face in moves.items():
+            there = at(face)
+            if there is None or (there in moves and at(moves[there]) == person):
+                self._people[person].go_to(face)
 
     def _start(
         self, limit: int, faces: Sequence[Detection], time_s: float, everywhere: bool = True
@@ -121,10 +135,23 @@ class Crowd:
         taken = [spot for follower in self._people.values() if (spot := follower.spot) is not None]
         free = [face for face in faces if not any(_is_at(face, place) for place in taken)]
         started = []
-        for person, follower in self._people.items():
-            theirs = [face for face in free if everywhere or follower.may_be(face, time_s)]
-            if follower.roi is None and (roi := follower.start(theirs, time_s)) is not None:
-                free = [face for face in free if (face.x, face.y) != (roi.x, roi.y)]
+        missing = {person: each for person, each in self._people.items() if each.roi is None}
+        if everywhere and len(missing) == len(self._people):
+            # A cut, perhaps: everybody is somewhere else.
+            pairs = [(person, face) for person in missing for face in free]
+        else:
+            pairs = [
+                (who, face) for who, each in missing.items() for face in free if each.may_be(face, time_s)
+            ]
+
+        def apart(pair: tuple[int, Detection]) -> float:
+            there = missing[pair[0]].expected(time_s)
+            return math.inf if there is None else math.dist(there, (pair[1].x, pair[1].y))
+
+        for person, face in sorted(pairs, key=apart):
+            if missing[person].roi is None and face in free:
+                missing[person].start([face], time_s)
+                free.remove(face)
                 started.append(person)
         for face in sorted(free, key=lambda face: -face.spot.size):
             if len(self._people) >= limit:

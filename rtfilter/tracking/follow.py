@@ -82,18 +82,11 @@ class Follower:
 
     @property
     def rough(self) -> bool:
-        """Whether the landmarks just observed were found in a detector's square.
-
-        They lie 0.7 to 1.8 % of an IOD from where they settle; those found in the same picture in `roi`,
-        which is now laid around them, 0.2 to 0.9 % (measured on nine pictures).
-        """
+        """Whether what was just observed was found in a detector's square: find it anew in `roi`."""
         return self._rough
 
     def remembers(self, time_s: float) -> bool:
-        """Whether the face was seen less than REMEMBER_S ago: one that comes back is then the same.
-
-        What was lost and never detected surely may have been no face: it is forgotten at once.
-        """
+        """Whether a face that comes back is the same: seen less than REMEMBER_S ago, and surely a face."""
         is_recent = 0.0 <= time_s - self._seen_s <= REMEMBER_S
         return self._place is not None and is_recent and not (self._roi is None and self._doubt.unsure)
 
@@ -168,10 +161,12 @@ class Follower:
         if self._roi is None or self._place is None:
             if not everywhere:
                 self.start([face for face in faces if self.may_be(face, time_s)], time_s)
-        elif not everywhere or self.look(faces, time_s) is None:
-            better = self._doubt.better(self._place, faces, time_s, max(self._size))
-            if better is not None:
-                self._begin_new(better)
+            return
+        ours = self.look(faces, time_s) if everywhere else None
+        if ours is not None:
+            self._begin(ours)
+        elif (better := self._doubt.better(self._place, faces, time_s, max(self._size))) is not None:
+            self._begin_new(better)
 
     def observed(self, points_px: F32 | None, presence: float, time_s: float) -> bool:
         """Take in what the mesh network found at `roi`; whether it is the followed face.
@@ -197,17 +192,22 @@ class Follower:
         self._looked = 0 if starting else self._looked + 1
         if not fresh:
             self._doubt.see(points_px, time_s)
+            self._crossing.moved(place, time_s)
         self._place, self._seen_s, self._fresh, self._rough = place, time_s, False, fresh
         return True
 
-    def look(self, faces: Sequence[Detection], time_s: float) -> Roi | None:
-        """Compare with all faces of the picture just observed; another face's square where it is ours."""
+    def look(self, faces: Sequence[Detection], time_s: float) -> Detection | None:
+        """Compare with all faces of the picture just observed: the one that is ours, where it is another."""
         self._looked = 0
         if self._roi is None or self._place is None:
             return None
         spots = [face.spot for face in faces]
         ours = self._crossing.look(self._place, spots, time_s)
-        return None if ours is None else self._begin(faces[spots.index(ours)])
+        return None if ours is None else faces[spots.index(ours)]
+
+    def go_to(self, face: Detection) -> None:
+        """Follow the same person there."""
+        self._begin(face)
 
     def turn_to(self, face: Detection) -> None:
         """Follow this face, somebody else's than the last one's, unless it is the followed one already."""

@@ -192,3 +192,30 @@ def test_the_search_for_more_people_costs_a_third_of_the_pictures() -> None:
     for _ in range(60):
         world.show([ANNA])
     assert 10 < len(world.lookout.tiles) <= 20
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 3])
+def test_at_a_brisk_pace_nobody_is_taken_for_who_passed_them(pairs: int) -> None:
+    """They stand, walk faster and faster past each other, slow down and stand; who is in front hides whom.
+
+    Looks every sixth picture saw a third of the speed, and took right numbers for swapped ones afterwards.
+    """
+    world, width = World(limit=2 * pairs), 1000 / pairs
+    everybody: list[dict[int, str]] = []
+    for seq in range(90):
+        share = 0.5 - 0.5 * math.cos(math.pi * min(max((seq - 21) / 42, 0.0), 1.0))
+        people: dict[str, Spot] = {}
+        for pair in range(pairs):
+            left, right = (pair + 0.25) * width, (pair + 0.75) * width
+            size = 0.18 * width
+            people[f"back {pair}"] = Spot(left + share * (right - left), 200, size)
+            people[f"front {pair}"] = Spot(right - share * (right - left), 200, 1.1 * size)
+        hidden = {
+            f"back {pair}"
+            for pair in range(pairs)
+            if abs(people[f"back {pair}"].x - people[f"front {pair}"].x) < 0.8 * 0.18 * width
+        }
+        everybody.append(who(world.show([p for name, p in people.items() if name not in hidden]), people))
+    assert len(everybody[20]) == 2 * pairs
+    assert all(each.items() <= everybody[20].items() for each in everybody[46:]), "somebody is another"
+    assert all(each == everybody[20] for each in everybody[70:])
