@@ -73,8 +73,7 @@ class OcclusionWatch:
     """One person's; deterministic: the same frames give the same answers.
 
     network: of `engines.networks.OCCLUSION`, for one face; may be shared by several people in one thread.
-    triangles: int32 [T, 3], the skin, as landmark indices. glasses: this person's; None: rims are held where
-    the network sees some.
+    triangles: int32 [T, 3], the skin, as landmark indices. glasses: this person's; None: no rims are held.
     """
 
     def __init__(self, network: Network, triangles: I32, glasses: Glasses | None = None) -> None:
@@ -143,10 +142,6 @@ class OcclusionWatch:
         self._glance.keep(frame.pixels, picture_from_square(roi), SIDE_PX)
         self._pixels[0, 3:] = self._appearance.draw(points_px, roi, square)
         seen = self._network.run(pixels=self._pixels)["held"][0]
-        if self._glasses is not None:
-            if learn:
-                self._glasses.see(frame.pixels, points_px)
-            seen[RIMS] = self._glasses.held(roi, points_px)
         before_from_now, frames = np.eye(2, 3), 1.0
         last = self._last
         if last is not None:
@@ -156,7 +151,12 @@ class OcclusionWatch:
             frames = min(max((time_s - last.time_s) * FRAMES_HZ, 1.0), 2.0 * LOOK_EVERY)
         points = points_in_square(points_px, roi)
         self._mask.carry(before_from_now)
-        self._mask.take(believed(seen, points, self._mask.occluder, self._appearance.known), frames)
+        held = believed(seen, points, self._mask.occluder, self._appearance.known)
+        if self._glasses is not None:
+            if learn:
+                self._glasses.see(frame.pixels, points_px)
+            held[RIMS] = self._glasses.held(roi, points_px)
+        self._mask.take(held, frames)
         self._last, self._unseen = _Look(rigid, time_s, roi), 0
         self._distance = self._mask.distances(roi.side / SIDE_PX)
         self._alert = ALERT_LOOKS if self._mask.changed >= CHANGED else max(self._alert - 1, 0)
