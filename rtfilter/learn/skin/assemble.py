@@ -29,6 +29,10 @@ RANK: Final = 16
 SIDE: Final = 96
 OUTLINE: Final = 0.09  # of a side: from the face's outline inwards, maps rise from 0 to whole
 SOFT: Final = 0.012  # of a side: softness of all other edges
+# Folds lie a little elsewhere on everybody, so their average is blurred: detail finer than this share of a
+# side counts so much more. Measured on people left out: see the model card.
+SHARPER: Final = 1.0
+DETAIL: Final = 1 / 32
 # What is left of a map on brows' hair, and between lid and brow.
 BROW_SHARE: Final = 0.25
 LID_SHARE: Final = 0.5
@@ -77,7 +81,9 @@ def _away_from_holes(grid: Grid) -> F32:
 
 def low_rank(maps: F64, grid: Grid, colour: F64) -> SkinMaps:
     """The maps float64 [52, T] as the RANK combinations that matter for what emotions and talk do."""
-    textures = grid.spread(maps.astype(np.float32)) * edges(grid) * MEASURED[:, None, None]
+    shown = edges(grid)
+    textures = [sharper(t * shown) * (shown > 0.0) for t in grid.spread(maps.astype(np.float32))]
+    textures = [t * measured for t, measured in zip(textures, MEASURED, strict=True)]
     small = np.array([cv2.resize(t, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for t in textures]).reshape(
         52, -1
     )
@@ -91,6 +97,12 @@ def low_rank(maps: F64, grid: Grid, colour: F64) -> SkinMaps:
         np.ascontiguousarray(back.T, np.float32),
         colour.astype(np.float32),
     )
+
+
+def sharper(texture: F32) -> F32:
+    """A map with its detail emphasised (an unsharp mask); sums over its surroundings stay."""
+    rough = cv2.GaussianBlur(texture, (0, 0), DETAIL * len(texture))
+    return np.asarray(texture + SHARPER * (texture - rough), np.float32)
 
 
 def usual_changes() -> F64:
