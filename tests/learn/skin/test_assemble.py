@@ -52,10 +52,24 @@ def test_few_maps_show_what_all_would(grid: Grid) -> None:
     smooth = rng.normal(size=(BLENDSHAPE_COUNT, 9)) @ grid.light * 0.05
     maps = assemble.low_rank(smooth, grid, np.ones(3))
     change = offset("happy")
-    whole = grid.spread((change * assemble.MEASURED @ smooth).astype(np.float32)) * assemble.edges(grid)
+    shown = assemble.edges(grid)
+    whole = grid.spread((change * assemble.MEASURED @ smooth).astype(np.float32)) * shown
+    whole = assemble.sharper(whole) * (shown > 0.0)
     off = gain(maps, change) - whole
     # Nine functions, sixteen maps: what is left is the size of the edges' texels.
     assert np.abs(off).max() < 0.05 * np.abs(whole).max()
+
+
+def test_a_fold_is_deepened_and_a_broad_shade_is_not() -> None:
+    side = 128
+    fold, shade = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
+    fold[:, side // 2] = 1.0
+    shade[:] = np.sin(np.linspace(0.0, np.pi, side))
+    assert assemble.sharper(fold)[64, 64] > 1.8
+    # Half a wave of the face's width: (2 pi / 256 * 4 texels)^2 / 2 = 0.5 % of detail.
+    inner = slice(16, -16)
+    np.testing.assert_allclose(assemble.sharper(shade)[inner, inner], shade[inner, inner], rtol=0.006)
+    np.testing.assert_allclose(assemble.sharper(fold).sum(), fold.sum(), rtol=1e-3)
 
 
 def test_eight_bits_lose_half_a_step(grid: Grid, tmp_path: Path) -> None:
