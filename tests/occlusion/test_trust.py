@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtfilter.face import landmarks as lm
-from rtfilter.occlusion.mask import BACKGROUND, OCCLUDER, RIMS
+from rtfilter.occlusion.mask import BACKGROUND, OCCLUDER
 from rtfilter.occlusion.square import SIDE_PX, points_in_square
 from rtfilter.occlusion.trust import UNSURE, believed
 from rtfilter.tracking.roi import Roi
@@ -38,10 +38,10 @@ CHEEK = points()[lm.FACE_OVAL[0], :2] * 0 + points()[50, :2]
     ("radius", "sure", "known", "wanted"),
     [
         (8.0, 0.95, 1.0, True),
-        (8.0, 0.6, 1.0, False),  # unsure
+        (8.0, 0.55, 1.0, False),  # unsure
         (2.0, 0.99, 1.0, False),  # small: a mole, a shadow
-        (5.0, 0.75, 1.0, True),
-        (5.0, 0.75, 0.0, False),  # and nothing is known of the face yet
+        (3.5, 0.75, 1.0, True),
+        (3.5, 0.75, 0.0, False),  # and nothing is known of the face yet
         (8.0, 0.95, 0.0, True),
     ],
 )
@@ -86,12 +86,6 @@ def test_background_within_the_face_is_none() -> None:
         assert out[min(int(y) - 3 * (place == 152), 95), int(x)] == 0.0
     assert (out[:4] == 1.0).all()
     assert (out[:, :4] == 1.0).all()
-
-
-def test_rims_of_one_look_hold_nothing() -> None:
-    seen = disc(0, 0, 0.0)
-    seen[RIMS] = 1.0
-    assert not believed(seen, points(), NONE, 1.0)[RIMS].any()
 
 
 def test_what_is_not_believed_stays_below_the_threshold_and_nothing_is_written_to() -> None:
