@@ -30,6 +30,7 @@ def beside_others(room: Room | None, points_px: F32, others: Sequence[F32]) -> R
     room: of the face; None: all is free. points_px, others: float32 [478, 3], landmarks in one picture. Of
     two faces that overlap the larger is the nearer one: it keeps all of its own.
     """
+    given = room
     near = [other for other in others if _is_near(points_px, other)]
     if not near:
         return room
@@ -47,6 +48,8 @@ def beside_others(room: Room | None, points_px: F32, others: Sequence[F32]) -> R
     for other in near:
         if place_of(other).size >= size:
             _fill(held, room, other, 1)
+    if not held.any():  # theirs lie beyond the square, or behind this face
+        return given
     pixel_px = 1.0 / float(np.hypot(*room.room_from_picture[:, 0]))
     away = cv2.distanceTransform(1 - held, cv2.DIST_L2, cv2.DIST_MASK_5) * np.float32(pixel_px)
     # A pixel of the square that is half held counts as held: distances begin at its edge.
