@@ -23,7 +23,7 @@ class Checkpoint(SavedRun):
     VERSION: ClassVar = 1
     VERB: ClassVar = "occlusion"
     OF: ClassVar = "an occlusion network"
-    FREE: ClassVar = ("log_every", "save_every", "measured")
+    FREE: ClassVar = ("log_every", "save_every", "measured", "lean")
     KINDS: ClassVar = {"step": int, "settings": dict, "width": int, "network": dict, "optimiser": dict}
 
     width: int

@@ -37,6 +37,7 @@ def main(config_path: Path, overrides: Sequence[str] = (), notify: Notify = lamb
     folder = run.folder("occlusion")
     checkpoint = Checkpoint.load(folder / FILE)
     network = checkpoint.restored(folder / FILE)
+    network.lean(settings.lean)
     content = occlusion_graph(network, f"{checkpoint.made_by}; rtfilter learn occlusion-export")
     off = difference(network, content)
     if not off <= TOLERANCE:

@@ -45,6 +45,7 @@ class OcclusionSettings:
     held out.
 
     bare: share of pictures with nothing over the face. false: weight of what is covered falsely.
+    lean: added to the logits of occluder and rims at export, so that more is held, or less.
     start: a checkpoint to begin from. width: channels at 48 px; deeper ones are multiples. unknown: share of
     pictures without a learned appearance. average: of the weights, the half-life in steps.
     """
@@ -57,6 +58,7 @@ class OcclusionSettings:
     measured: int = 600
     bare: float = 0.3
     false: float = 4.0
+    lean: float = 0.0
     start: Path | None = None
     width: int = 16
     unknown: float = 0.35
