@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rtfilter.engines.runner import Network
 from rtfilter.face.deform import Room
-from rtfilter.face.visibility import ALL_PARTS, part_weights
+from rtfilter.face.visibility import ALL_PARTS, PARTS, part_weights
 from rtfilter.frame import Frame
 from rtfilter.occlusion.appearance import Appearance
 from rtfilter.occlusion.carry import after, inverse, moved, rigid_points
@@ -46,6 +46,9 @@ LEARN_EVERY: Final = 5  # looks, once the face is known
 KNOWN: Final = 0.75  # of the skin
 PART_FREE: Final = (0.35, 0.75)  # free share of a part at which it begins to keep its edit, and keeps all
 PART_STEP: Final = 0.25  # by which a part's share changes in a frame
+# Of their way, behind rims: hair would be stretched between rims that are held and a forehead that moves.
+BROWS_BEHIND_RIMS: Final = 0.45
+_BROWS: Final = [PARTS.index(name) for name in ("brow_right", "brow_left")]
 STRANGE: Final = 0.7  # covered share of the landmarks that, for long, means another face or another light
 STRANGE_LOOKS: Final = 60
 
@@ -162,6 +165,8 @@ class OcclusionWatch:
         self._alert = ALERT_LOOKS if self._mask.changed >= CHANGED else max(self._alert - 1, 0)
         free = self._free_at(points)
         self._parts_seen = _step(np.einsum("np,n->p", self._weights, free), *PART_FREE)
+        if self._glasses is not None and self._glasses.worn:
+            self._parts_seen[_BROWS] *= BROWS_BEHIND_RIMS
         if last is None:
             self._parts[:] = self._parts_seen
         self._looks += 1
