@@ -155,6 +155,7 @@ class OcclusionWatch:
         points = points_in_square(points_px, roi)
         self._mask.carry(before_from_now)
         held = believed(seen, points, self._mask.occluder, self._appearance.known)
+        held[RIMS] = 0.0  # those of one look are not believed
         if self._glasses is not None:
             if learn:
                 self._glasses.see(frame.pixels, points_px)
