@@ -9,6 +9,10 @@ constexpr float STILL_CELLS = 1.6f;
 constexpr float STILL_MORE_PX = 1.0f;
 constexpr float FADE_CELLS = 3.0f;
 constexpr float IRIS_FADE_RADII = 0.4f;
+constexpr float SHAPE_LEAST = 0.5f;
+constexpr float SHAPE_MEMBER = 0.9f;
+constexpr int LIMIT_LANDMARKS_MAX = 512;
+constexpr int LIMIT_SHAPES_MAX = 4;
 
 struct RoomParameters {
     int side;         // places along the square, 2 to ROOM_SIDE_MAX; 0: everything may move
@@ -39,10 +43,14 @@ static __device__ __forceinline__ float beyond_still(float far, float cell) {
     return fmaxf(far - (STILL_CELLS * cell + STILL_MORE_PX), 0.0f);
 }
 
+static __device__ __forceinline__ float shift_length(float dx, float dy) {
+    return sqrtf(fmaxf(dx * dx + dy * dy, 1e-12f));
+}
+
 // A shift no longer than the room; 0 for what is no number.
 static __device__ __forceinline__ float2 shortened(float2 shift, float free) {
     const float dx = finite_px(shift.x), dy = finite_px(shift.y);
-    const float share = fminf(SLOPE * free / sqrtf(fmaxf(dx * dx + dy * dy, 1e-12f)), 1.0f);
+    const float share = fminf(SLOPE * free / shift_length(dx, dy), 1.0f);
     return {share * dx, share * dy};
 }
 
@@ -59,23 +67,51 @@ static __device__ float iris_room(const RoomParameters& room, const float* dista
     return clamped(beyond / fmaxf(IRIS_FADE_RADII * tall, 1e-3f), 0.0f, 1.0f);
 }
 
-// Offsets that end within the room of their place. rooms: [batch]. distances: float32 [batch, ROOM_PLACES].
-// points_px, offset_px, iod_px: of mesh_extend. limited_px: float32 [batch, count, 2], written.
+// Offsets that end within the room of their place; a shape that is limited in places shrinks as a whole.
+// rooms: [batch]. distances: float32 [batch, ROOM_PLACES]. points_px, offset_px, iod_px: of mesh_extend.
+// count: at most LIMIT_LANDMARKS_MAX. shapes: float32 [count, shape_count], 0..1, how much of each landmark belongs
+// to each shape, of which there are at most LIMIT_SHAPES_MAX. limited_px: float32 [batch, count, 2], written.
+// One block a picture.
 extern "C" __global__ void __launch_bounds__(LIMIT_BLOCK) limit_offsets(
     const RoomParameters* __restrict__ rooms, const float* __restrict__ distances,
     const float* __restrict__ points_px, const float* __restrict__ offset_px, const float* __restrict__ iod_px,
-    int count, float* __restrict__ limited_px) {
+    int count, const float* __restrict__ shapes, int shape_count, float* __restrict__ limited_px) {
+    __shared__ float share[LIMIT_LANDMARKS_MAX], length[LIMIT_LANDMARKS_MAX], lost[LIMIT_SHAPES_MAX];
     const RoomParameters& room = rooms[blockIdx.z];
     const float* distance = distances + (long long)ROOM_PLACES * blockIdx.z;
     const float cell = fmaxf(1.0f, iod_px[blockIdx.z] / CELLS_PER_IOD);
-    const int n = blockIdx.x * LIMIT_BLOCK + threadIdx.x;
-    if (n >= count) return;
-    const long long at = (long long)count * blockIdx.z + n;
-    float2 shift = {offset_px[2 * at], offset_px[2 * at + 1]};
+    const float* points = points_px + 3LL * count * blockIdx.z;
+    const float* offset = offset_px + 2LL * count * blockIdx.z;
+    float* limited = limited_px + 2LL * count * blockIdx.z;
     if (room.side > 0) {
-        const float dx = finite_px(shift.x), dy = finite_px(shift.y);
-        const float far = room_at(room, distance, points_px[3 * at] + dx, points_px[3 * at + 1] + dy);
-        shift = shortened(shift, beyond_still(far, cell));
+        for (int n = threadIdx.x; n < count; n += LIMIT_BLOCK) {
+            const float dx = finite_px(offset[2 * n]), dy = finite_px(offset[2 * n + 1]);
+            const float far = room_at(room, distance, points[3 * n] + dx, points[3 * n + 1] + dy);
+            length[n] = shift_length(dx, dy);
+            share[n] = fminf(SLOPE * beyond_still(far, cell) / length[n], 1.0f);
+        }
     }
-    limited_px[2 * at] = shift.x, limited_px[2 * at + 1] = shift.y;
+    __syncthreads();
+    if (room.side > 0 && (int)threadIdx.x < shape_count) {
+        const int shape = threadIdx.x;
+        float longest = 0.0f, most = 0.0f;
+        for (int n = 0; n < count; n++) {
+            if (shapes[n * shape_count + shape] > SHAPE_MEMBER) {
+                longest = fmaxf(longest, length[n]);
+                most = fmaxf(most, length[n] * (1.0f - share[n]));
+            }
+        }
+        lost[shape] = fminf(most / fmaxf(longest, 1e-6f), 1.0f - SHAPE_LEAST);
+    }
+    __syncthreads();
+    for (int n = threadIdx.x; n < count; n += LIMIT_BLOCK) {
+        float2 shift = {offset[2 * n], offset[2 * n + 1]};
+        if (room.side > 0) {
+            float keep = 1.0f;
+            for (int shape = 0; shape < shape_count; shape++) keep -= shapes[n * shape_count + shape] * lost[shape];
+            const float part = fminf(share[n], keep);
+            shift = {part * finite_px(shift.x), part * finite_px(shift.y)};
+        }
+        limited[2 * n] = shift.x, limited[2 * n + 1] = shift.y;
+    }
 }

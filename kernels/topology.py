@@ -16,6 +16,7 @@ U8 = npt.NDArray[np.uint8]
 # Named alike in mesh.cu; tests compare them.
 MESH_BLOCK = 256
 MESH_VERTICES_MAX = 1024
+LIMIT_LANDMARKS_MAX, LIMIT_SHAPES_MAX = 512, 4
 MESH_OVAL_MAX, MESH_LOOPS_MAX, MESH_OPENINGS_MAX, MESH_RIM_MAX = 64, 4, 4, 32
 
 
@@ -55,6 +56,7 @@ class MeshTopology:
         openings: mouth and eyes; their vertices follow the ring's.
         design: float32 [4], of `extend_part`. behind_iod: of the cores, behind the farthest landmark.
         uv: float32 [N, 2], 0..1, each landmark's place in the skin's maps.
+        shapes: float32 [N, G], of `limit_offsets`.
     """
 
     landmark_count: int
@@ -66,6 +68,7 @@ class MeshTopology:
     design: F32
     behind_iod: float
     uv: F32
+    shapes: F32
 
     def __post_init__(self) -> None:
         rims = [len(opening.rim) for opening in self.openings]
@@ -76,6 +79,9 @@ class MeshTopology:
             and all(4 <= count <= MESH_RIM_MAX and count % 2 == 0 for count in rims)
             and self.vertex_count <= MESH_VERTICES_MAX
             and self.uv.shape == (self.landmark_count, 2)
+            and self.landmark_count <= LIMIT_LANDMARKS_MAX
+            and len(self.shapes) == self.landmark_count
+            and self.shapes.shape[1] <= LIMIT_SHAPES_MAX
             and int(self.triangles.max(initial=0)) < self.vertex_count
         )
         if not fits:

@@ -75,6 +75,7 @@ class Warp:
         self._log_gain = device.empty((batch, GRID_CELLS), np.float32)
         self.gain = device.empty((batch, GRID_CELLS), np.float32)
         self._uv = _uploaded(device, stream, mesh.uv)
+        self._shapes, self._shape_count = _uploaded(device, stream, mesh.shapes), mesh.shapes.shape[1]
         self._triangle_count = len(mesh.triangles)
         self._landmark_count = mesh.landmark_count
         self.reports = device.empty(batch, blocks.REPORT)
@@ -138,8 +139,8 @@ class Warp:
         landmarks, block = np.int32(count), (SKIN_BLOCK, 1, 1)
         edit = (skin.persons, *self._skins.arrays, skin.offset, skin.gain_log, landmarks)
         stream.launch("add_maps", (SKIN_BLOCKS, 1, batch), block, *edit, self._texture, self._lights)
-        grid, asked = (whole(count, LIMIT_BLOCK), 1, batch), (points_px, offset_px, iod_px)
-        stream.launch("limit_offsets", grid, (LIMIT_BLOCK, 1, 1), *rooms, *asked, landmarks, self._limited)
+        asked = (points_px, offset_px, iod_px, landmarks, self._shapes, np.int32(self._shape_count))
+        stream.launch("limit_offsets", (1, 1, batch), (LIMIT_BLOCK, 1, 1), *rooms, *asked, self._limited)
         found = (self._vertices, self._flows, self.reports)
         self._moved, self._rooms = (points_px, self._limited, iod_px), rooms
         stream.launch(

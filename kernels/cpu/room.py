@@ -22,6 +22,9 @@ SLOPE = 0.65
 # cell's diagonal away, and a chroma sample belongs to pixels of two rows. Tests find no held pixel changed.
 STILL_CELLS, STILL_MORE_PX = 1.6, 1.0
 FADE_CELLS = 3.0  # beyond that, over which the skin's gain fades in
+# A shape, such as the mouth, that is limited in places goes less far as a whole, down to this share: a smile
+# whose corners end before a wall was a grimace. Landmarks are members of it from this weight on.
+SHAPE_LEAST, SHAPE_MEMBER = 0.5, 0.9
 IRIS_FADE_RADII = 0.4  # beyond an iris's reach, over which its painting fades in
 # Comparisons must hold for what is no number, so not all of `fastmath`.
 FAST = {"contract", "arcp", "nsz", "reassoc"}
@@ -52,21 +55,41 @@ def finite(value: np.float32) -> np.float32:
 
 
 @njit(cache=CACHE, nogil=True, fastmath=FAST)
-def limit_offsets(points: F32, offset: F32, distance: F32, matrix: F32, still_px: float, out: F32) -> None:
-    """Offsets that end within the room of their place.
+def limit_offsets(
+    points: F32, offset: F32, distance: F32, matrix: F32, still_px: float, shapes: F32, out: F32
+) -> None:
+    """Offsets that end within the room of their place, and shapes that shrink as a whole.
 
     points, offset: float32 [N, 3] and [N, 2], in pixels. distance, matrix: float32 [S, S] in pixels and
-    [2, 3], of `Room`. still_px: a distance in which nothing moves. out: float32 [N, 2], overwritten.
+    [2, 3], of `Room`. still_px: a distance in which nothing moves. shapes: float32 [N, G], 0..1, how much of
+    each landmark belongs to each shape. out: float32 [N, 2], overwritten.
     """
     half, still, slope = np.float32(0.5), np.float32(still_px), np.float32(SLOPE)
-    for n in range(points.shape[0]):
+    zero, one = np.float32(0.0), np.float32(1.0)
+    count, groups = shapes.shape
+    share = np.empty(count, np.float32)
+    longest, lost = np.zeros(groups, np.float32), np.zeros(groups, np.float32)
+    for n in range(count):
         dx, dy = finite(offset[n, 0]), finite(offset[n, 1])
         x, y = points[n, 0] + dx, points[n, 1] + dy
         column = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] - half
         row = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] - half
-        most = slope * max(distance_at(distance, column, row) - still, np.float32(0.0))
-        share = min(most / np.sqrt(max(dx * dx + dy * dy, np.float32(1e-12))), np.float32(1.0))
-        out[n, 0], out[n, 1] = share * dx, share * dy
+        most = slope * max(distance_at(distance, column, row) - still, zero)
+        length = np.sqrt(max(dx * dx + dy * dy, np.float32(1e-12)))
+        share[n] = min(most / length, one)
+        out[n, 0], out[n, 1] = dx, dy
+        for g in range(groups):
+            if shapes[n, g] > np.float32(SHAPE_MEMBER):
+                longest[g] = max(longest[g], length)
+                lost[g] = max(lost[g], length * (one - share[n]))
+    for g in range(groups):
+        lost[g] = min(lost[g] / max(longest[g], np.float32(1e-6)), np.float32(1.0 - SHAPE_LEAST))
+    for n in range(count):
+        keep = one
+        for g in range(groups):
+            keep -= shapes[n, g] * lost[g]
+        part = min(share[n], keep)
+        out[n, 0], out[n, 1] = part * out[n, 0], part * out[n, 1]
 
 
 @njit(cache=CACHE, nogil=True, fastmath=FAST)

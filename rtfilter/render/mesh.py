@@ -15,6 +15,7 @@ from rtfilter.kernels.cpu.parts import extend_parts
 from rtfilter.kernels.cpu.rasterise import EYE_LEFT, EYE_RIGHT, MOUTH, OUTSIDE, SHARP, SKIN
 from rtfilter.kernels.topology import MeshTopology, Opening
 from rtfilter.render.openings import BEHIND_IOD, DESIGN, OPENINGS, opening_triangles
+from rtfilter.render.room import shapes
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -99,7 +100,7 @@ class RingedMesh:
             raise ValueError("a mesh whose openings stretch: the kernels have rigid parts only")
         openings = tuple(opening for opening, _ in self._openings)
         surface = (lm.LANDMARK_COUNT, self.triangles, self.labels, self._oval, _LOOPS)
-        return MeshTopology(*surface, openings, DESIGN, BEHIND_IOD, skin_uv())
+        return MeshTopology(*surface, openings, DESIGN, BEHIND_IOD, skin_uv(), shapes())
 
     def extend(self, displacement: Displacement) -> tuple[F32, F32]:
         """Destination vertices [V, 3] and offsets [V, 2] in pixels, ring and openings included."""

@@ -19,7 +19,7 @@ from rtfilter.kernels.cpu.room import SLOPE
 from rtfilter.planes import Planes
 from rtfilter.render.cpu import CpuRenderer
 from rtfilter.render.mesh import RingedMesh
-from rtfilter.render.room import limit, still_px, within_room
+from rtfilter.render.room import limit, shapes, still_px, within_room
 from tests.faces import builtin, coefficients, face_px, texture
 
 WIDTH, HEIGHT, SIDE = 400, 320, 96
@@ -205,9 +205,36 @@ def test_landmarks_are_limited_where_they_end() -> None:
     )[0]
     length, was = np.linalg.norm(moved.offset_px, axis=1), np.linalg.norm(edit.offset_px, axis=1)
     want = np.minimum(was, SLOPE * np.maximum(far - still_px(cell), 0))
-    assert np.abs(length - want)[inside].max() < 0.3  # two interpolations against one
+    alone = inside & (shapes().sum(1) < 1e-3)  # of no shape that shrinks whole
+    assert alone.sum() > 100
+    assert np.abs(length - want)[alone].max() < 0.3  # two interpolations against one
+    assert (length - want)[inside].max() < 0.3
     assert (length < was - 0.5).any()
     assert np.array_equal(moved.points_px, edit.points_px)
+
+
+def test_a_mouth_that_is_limited_at_a_corner_shrinks_as_a_whole() -> None:
+    edit = displaced(strength=2.0)
+    lips = shapes()[:, 0] > 0.9
+    longest = np.linalg.norm(edit.offset_px[lips], axis=1).max()
+    held = np.zeros((SIDE, SIDE), bool)
+    matrix = square(110.0)
+    corner = matrix @ [
+        *(edit.points_px[lm.LIPS_CORNER_LEFT[0], :2] + edit.offset_px[lm.LIPS_CORNER_LEFT[0]]),
+        1,
+    ]
+    shares = []
+    for away in (12, 9, 6):
+        held[:, int(corner[0]) + away :] = True
+        moved = within_room(replace(edit, room=room_of(held, matrix)), 110.0 / 48)
+        share = np.linalg.norm(moved.offset_px, axis=1) / np.linalg.norm(edit.offset_px, axis=1)
+        least, most = share[lips].min(), share[lips].max()
+        lost = (np.linalg.norm(edit.offset_px - moved.offset_px, axis=1))[lips].max() / longest
+        # Lips beyond the member weight keep a share that differs by what they belong to other parts.
+        assert most - least < 0.15 or least < 0.5
+        assert most <= max(1.0 - lost, 0.5) + 0.1
+        shares.append(least)
+    assert shares[0] > shares[1] > shares[2], "nearer, and less is left"
 
 
 @pytest.mark.parametrize(
