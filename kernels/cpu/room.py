@@ -1,7 +1,7 @@
 """Room to move: how far the flow, the gain and the landmarks' offsets may go beside what must not change.
 
 For `render`. A square around the face has at each place the distance to what is held; see `face.deform.Room`.
-Twin: room.cu.
+Twin: limit.cu.
 """
 
 from __future__ import annotations

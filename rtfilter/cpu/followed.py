@@ -70,6 +70,8 @@ class Followed:
                 self._known[each].use_skin(skin)
         elif number in self._known:
             self._own_skin[number] = skin
+            if skin is self._skin:  # their own are taken off: what everybody gets next is for them too
+                del self._own_skin[number]
             self._known[number].use_skin(skin)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ Made by `cuda_lane`, which has the works done.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ class DevicePerson:
     Attributes:
         number: see `Landmarks.person`.
         shown: whether an edit was shown in the last frame.
-        seen_s: when the face was last there.
+        seen_s: when the face was last there; infinity before the first time.
         last: the work of the last launch.
     """
 
@@ -65,7 +66,8 @@ class DevicePerson:
         self.light = LightWatch(shared.shading)
         self._covering = Covering(shared.model, shared.occlusion, shared.rims)
         self._row, self.is_new, self.shown = 0, True, False
-        self._region, self.seen_s = Box(0, 0, 1, 1), 0.0
+        self._region = Box(0, 0, 1, 1)
+        self.seen_s = math.inf  # so that nobody who comes in the same frame gets this place
         # The last frame with the face, where it is in that, and its size.
         self._frame: Frame | None = None
         self._points_px: F32 | None = None

@@ -26,7 +26,7 @@ ROWS, COLUMNS = BAND_PX
 STEP_IOD: Final = 1.0 / 96.0  # a pixel of the band
 ABOVE_IOD: Final = 0.42  # of the band, over the eyes
 DEEP_IOD: Final = -0.05  # of the plane: a centimetre or two before the outer corners of the eyes
-# Corners of the eyes, the bridge of the nose, temples.
+# Corners of the eyes, the bridge of the nose, forehead and temples.
 RIGID: Final = (*lm.EYE_RIGHT_CORNERS, *lm.EYE_LEFT_CORNERS, 168, 6, 197, 195, 10, 127, 356, 234, 454)
 
 

@@ -7,16 +7,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rtfilter.face import landmarks as lm
 from rtfilter.kernels.cpu.similar import similarity
+from rtfilter.occlusion.band import RIGID
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
-# Corners of the eyes, the bridge of the nose, forehead and temples.
-_RIGID: Final = np.array(
-    (*lm.EYE_RIGHT_CORNERS, *lm.EYE_LEFT_CORNERS, 168, 6, 197, 195, 10, 127, 356, 234, 454)
-)
+_RIGID: Final = np.array(RIGID)
 
 
 def rigid_points(points_px: F32) -> F64:

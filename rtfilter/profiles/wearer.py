@@ -57,12 +57,11 @@ class Wearer:
         self.wanted = self.painted = own
         self._share = 1.0
         self._faded_s: float | None = None
-        self.seen_s = -math.inf
         self.forget()
 
     def forget(self) -> None:
         """Forget what was seen, but not what was decided."""
-        self._looked_s = self._since_s = -math.inf
+        self._looked_s = self._since_s = self.seen_s = -math.inf
         self._evidence, self._looks = 0.0, 0.0
         self._texture = np.zeros((SIDE, SIDE, 3), np.float32)
         self._weight = np.zeros((SIDE, SIDE), np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 from typing import Protocol
 
 import numpy as np
@@ -29,19 +30,29 @@ class Buffers:
     """An `Allocate` that gives the memory of arrays again of which nothing is left.
 
     The system takes large arrays back at once, and gives each page anew, emptied: at 1080p in planes that was
-    6 of 8 ms. Memory that an array, a view of it or a frame still refers to is never given. For one thread at
-    a time.
+    6 of 8 ms. Memory that an array, a view of it or a frame still refers to is never given. From any thread:
+    a helper may still fill what nobody waits for any more.
     """
 
     def __init__(self, most: int = 16) -> None:
         """most: arrays whose memory is kept."""
         self._most = most
         self._kept: list[U8] = []
+        self._choosing = threading.Lock()
 
     def __call__(self, *shape: int) -> U8:
         size = math.prod(shape)
-        if size < SMALL:
+        # Who comes while another thread is choosing does not wait: in a fork that thread is gone.
+        if size < SMALL or not self._choosing.acquire(blocking=False):
             return fresh(*shape)
+        try:
+            memory = self._taken(size)
+        finally:
+            self._choosing.release()
+        return memory[:size].reshape(shape)
+
+    def _taken(self, size: int) -> U8:
+        """Memory for so many bytes, used before or fresh, and kept from now on."""
         found = -1
         for index in range(len(self._kept)):
             fits = size <= self._kept[index].size <= 2 * size
@@ -51,7 +62,7 @@ class Buffers:
         self._kept.append(memory)
         if len(self._kept) > self._most:
             del self._kept[0]
-        return memory[:size].reshape(shape)
+        return memory
 
 
 _probe = [fresh(1)]

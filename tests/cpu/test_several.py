@@ -10,6 +10,7 @@ import pytest
 from rtfilter.controls import Controls
 from rtfilter.errors import UsageError
 from rtfilter.face.pose import Pose
+from rtfilter.face.skin import SkinMaps
 from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
 from rtfilter.tracking.base import Landmarks
@@ -148,3 +149,19 @@ def test_a_tracker_of_one_face_cannot_follow_several() -> None:
 
     with pytest.raises(UsageError, match="track_all"):
         FaceFilter(tracker=ScriptedTracker([None]), model=builtin(), faces=2)
+
+
+def test_who_takes_a_persons_maps_off_gets_everybodys_from_then_on(several) -> None:
+    shown = [(1, 150.0), (2, 480.0)]
+    changed, plain = several(shown), several(shown)
+    for seq in range(4):
+        if seq == 1:
+            everybodys = SkinMaps.none()
+            changed.use_skin(everybodys)
+            changed._lane.use_skin(SkinMaps.builtin(), 1)
+            changed._lane.use_skin(everybodys, 1)
+            changed.use_skin(None)
+        out, expected = changed.step(frame(seq), HAPPY).frame, plain.step(frame(seq), HAPPY).frame
+    assert np.array_equal(out.rgb, expected.rgb)
+    changed.use_skin(SkinMaps.none())
+    assert not np.array_equal(changed.step(frame(4), HAPPY).frame.rgb, plain.step(frame(4), HAPPY).frame.rgb)

@@ -134,3 +134,12 @@ def test_a_chosen_face_is_followed_on_the_device(on_host: MakeLane) -> None:
     assert abs(places[4] - places[3]) > 80
     assert abs(places[7] - places[4]) < 20
     assert report.strength == 1.0
+
+
+def test_after_a_step_back_in_time_everybody_has_a_place_of_their_own(cuda: CudaLane, cpu: CpuLane) -> None:
+    """As in a clip that is looped: all are new, while the edits of those before still show."""
+    for frame in (*frames(4, False), *frames(3, False)):
+        ours, theirs = cuda.step(frame, PLAIN, THEIRS), cpu.step(frame, PLAIN, THEIRS)
+    assert [one.person for one in ours.report.people] == [one.person for one in theirs.report.people]
+    assert len(ours.report.people) == 3
+    assert len({person.first_row for person in cuda._people.values()}) == 3

@@ -16,7 +16,7 @@ from rtfilter.frame import Frame
 from rtfilter.gpu.lane import People, PersonReport, StepReport, StepResult
 from rtfilter.profiles.live import ProfiledLane, Worn
 from rtfilter.profiles.recognise import correlation, distance_iod, log_odds, smaller, view_of
-from rtfilter.profiles.wearer import FADE_S
+from rtfilter.profiles.wearer import FADE_S, SETTLED_S
 from rtfilter.render.unwrap import Unwrapper, paint
 from rtfilter.tracking.base import Landmarks
 from tests.faces import builtin, face_px, person, with_expression
@@ -64,6 +64,7 @@ class Inner:
     skins: list[SkinMaps] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
     closed: int = 0
+    number: int = 0
 
     def __post_init__(self) -> None:
         self._fit = FaceFit(builtin())
@@ -75,7 +76,9 @@ class Inner:
             self._identity = self._fit.first_identity()
             return StepResult(frame, StepReport())
         face, self._identity = self._fit.step(self._identity, self.points_px, frame.pts_ns * 1e-9)
-        seen = PersonReport(Landmarks(self.points_px, 1.0), face, np.zeros(BLENDSHAPE_COUNT), 1.0)
+        seen = PersonReport(
+            Landmarks(self.points_px, 1.0, self.number), face, np.zeros(BLENDSHAPE_COUNT), 1.0
+        )
         return StepResult(frame, StepReport.of_people((seen,), 0.0, {}))
 
     def use_skin(self, skin: SkinMaps, person: int | None = None) -> None:
@@ -156,6 +159,18 @@ def test_maps_for_others_are_kept_while_the_own_are_painted(worn) -> None:
     assert len(inner.skins) == 1
     watch(lane, inner, Face(2), 10.0, 0.0)
     assert inner.skins[-1].count == 0
+
+
+def test_who_is_chosen_settles_before_they_are_judged(worn) -> None:
+    """The neutral of a face that just came is a guess, also where the one before never left."""
+    lane, inner, _, face = worn
+    watch(lane, inner, face, 4.0, 0.0)
+    assert lane._one._looks > 0.0
+    inner.number = 1
+    watch(lane, inner, Face(2), SETTLED_S - 0.1, 4.0)
+    assert lane._one._looks == 0.0
+    watch(lane, inner, Face(2), 0.5, 4.0 + SETTLED_S)
+    assert lane._one._looks > 0.0
 
 
 def test_distance_and_correlation_know_their_ends() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,32 @@ def test_what_anything_refers_to_is_not_given_again(kept: object) -> None:
     assert address not in places_of([empty(*SHAPE) for _ in range(8)])
     del still
     assert address in places_of([empty(*SHAPE) for _ in range(9)])
+
+
+class Interrupted(list):
+    """The arrays that are kept; before one is taken, another thread has time to ask for memory."""
+
+    def __init__(self, empty: Buffers, arrays: list[np.ndarray]) -> None:
+        super().__init__(arrays)
+        self._empty, self.given = empty, []
+
+    def pop(self, index: int = -1) -> np.ndarray:
+        if threading.current_thread() is threading.main_thread():
+            self.thread = threading.Thread(target=lambda: self.given.append(self._empty(*SHAPE)))
+            self.thread.start()
+            self.thread.join(0.2)
+        return super().pop(index)
+
+
+def test_two_threads_never_get_the_same_memory() -> None:
+    """The renderer's helper may still be preparing the frame before, in which nothing was to be painted."""
+    empty = Buffers()
+    free, used = empty(*SHAPE), empty(*SHAPE)
+    empty._kept = kept = Interrupted(empty, empty._kept)
+    del free
+    ours = empty(*SHAPE)
+    kept.thread.join(5.0)
+    assert len(places_of([used, ours, *kept.given])) == 3
 
 
 def test_arrays_are_what_was_asked_for_and_few_are_kept() -> None:
