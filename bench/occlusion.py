@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from rtfilter.bench.common import provenance
 from rtfilter.bench.occlusion_crowd import crowds
@@ -27,8 +26,6 @@ from rtfilter.filter import FaceFilter
 from rtfilter.frame import Frame
 from rtfilter.gpu.choose import LaneChoice
 from rtfilter.system.arrays import U8
-
-F32 = npt.NDArray[np.float32]
 
 TESTS: Final = ("occluders", "masks", "false", "lines", "rims", "crowds")
 FELT: Final = tuple(name for name in EMOTIONS if name != "neutral")

@@ -21,7 +21,6 @@ from rtfilter.bench.occlusion_tracer import ANGLES, STEP_PX, closed_line, even, 
 from rtfilter.errors import InputError
 from rtfilter.system.arrays import U8
 
-F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 

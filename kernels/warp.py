@@ -19,8 +19,6 @@ from rtfilter.kernels.skin import SKIN_BLOCK, SKIN_BLOCKS, SKIN_NUMBERS, SKIN_TE
 from rtfilter.kernels.topology import MESH_BLOCK, MESH_OPENINGS_MAX, MESH_VERTICES_MAX, MeshTopology
 
 F32 = npt.NDArray[np.float32]
-I32 = npt.NDArray[np.int32]
-U8 = npt.NDArray[np.uint8]
 
 # Named alike in the .cu files; tests compare them.
 GRID_CELLS = 515 * 515

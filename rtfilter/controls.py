@@ -164,13 +164,15 @@ def _amounts(table: str, values: object, low: float) -> Mapping[str, float]:
 
 def face_count(faces: object) -> int:
     """How many faces `1`, another number, or `all` mean. Raises UsageError for anything else."""
-    text = str(faces).strip().lower()
-    if text == ALL_FACES:
-        return FACES_MAX
-    whole = not isinstance(faces, bool) and isinstance(faces, int | str) and text.isascii() and text.isdigit()
-    if not whole or not 1 <= int(text) <= FACES_MAX:
+    count: object = faces
+    if isinstance(faces, str):
+        text = faces.strip().lower()
+        count = FACES_MAX if text == ALL_FACES else None
+        if text.isascii() and text.isdigit() and len(text) <= 9:  # Python refuses thousands of digits
+            count = int(text)
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= FACES_MAX:
         raise UsageError(f"faces: expected 1..{FACES_MAX} or {ALL_FACES}, got {shown(faces)}")
-    return int(text)
+    return count
 
 
 def in_range(name: str, value: object, low: float, high: float) -> float:
@@ -225,5 +227,8 @@ def _names_of(table: str, text: object) -> tuple[str, ...]:
 
 def shown(value: object) -> str:
     """`value` as messages quote it: at most 60 characters, since it may have come over a network."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # of a number of thousands of digits
+        return "a number of too many digits"
     return text if len(text) <= 60 else f"{text[:57]}..."

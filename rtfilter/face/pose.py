@@ -16,7 +16,6 @@ import numpy.typing as npt
 from rtfilter.kernels.cpu.fit import rigid_motion
 from rtfilter.kernels.cpu.solve import moments, orthogonal_factor
 
-F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating[Any]]
 

@@ -25,8 +25,6 @@ from rtfilter.kernels.room import ROOM_PLACES, RoomEdit
 from rtfilter.kernels.skin import SKIN_NUMBERS, SkinEdit
 from rtfilter.kernels.warp import Warp
 
-F32 = npt.NDArray[np.float32]
-
 ALIGNMENT = 256
 Layout = Mapping[str, tuple[tuple[int, ...], npt.DTypeLike]]
 

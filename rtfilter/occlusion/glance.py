@@ -12,7 +12,6 @@ from rtfilter.planes import Planes
 from rtfilter.system.arrays import U8
 from rtfilter.tracking.detect import sample
 
-F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 SIDE: Final = 24

@@ -25,7 +25,6 @@ from rtfilter.system.arrays import U8
 from rtfilter.tracking.roi import Roi
 
 F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 
 ASSET: Final = "rims.onnx"
 FIRST_LOOKS: Final = 6  # all of these are taken, until it is known whether there are glasses

@@ -17,7 +17,6 @@ from rtfilter.occlusion.mask import BACKGROUND, OCCLUDER
 from rtfilter.occlusion.square import SIDE_PX
 
 F32 = npt.NDArray[np.float32]
-I32 = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
 
 # What an occluder must be to be one: of the face's area, and in mean probability. Measured on 20 clips of

@@ -19,7 +19,6 @@ from rtfilter.profiles.profile import Profile
 from rtfilter.render.unwrap import paint
 from rtfilter.system.files import write_atomically
 
-F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 
 SHOWN: Final = ("happy", "sad", "angry", "surprised", "disgusted")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from rtfilter.face.deform import Displacement
 from rtfilter.kernels.cpu.iris import IRIS_NUMBERS, measure_irises
@@ -11,8 +10,6 @@ from rtfilter.kernels.topology import Opening
 from rtfilter.render.room import iris_share
 from rtfilter.render.surface import Surface
 from rtfilter.system.arrays import Box
-
-F32 = npt.NDArray[np.float32]
 
 
 def complete_irises(

@@ -19,7 +19,6 @@ from rtfilter.render.room import shapes
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
-U8 = npt.NDArray[np.uint8]
 
 # Distance of the ring's loops from the face oval in IODs, and the share of the oval's motion that
 # each carries: a smooth fall to zero within about 2 cm.

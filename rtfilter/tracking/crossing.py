@@ -29,6 +29,10 @@ class Spot:
     y: float
     size: float
 
+    def scaled(self, share_x: float, share_y: float) -> Spot:
+        """The same in a picture so many times as wide and as high."""
+        return Spot(self.x * share_x, self.y * share_y, self.size * math.sqrt(share_x * share_y))
+
     def is_near(self, other: Spot) -> bool:
         """Whether one person could have moved from there to here within a frame or two."""
         step = math.hypot(self.x - other.x, self.y - other.y) / max(self.size, other.size, 1e-6)

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rtfilter.tracking.base import Landmarks
-from rtfilter.tracking.crossing import Spot, place_of
+from rtfilter.tracking.crossing import place_of
 from rtfilter.tracking.detect import TILE_SCORE_MIN, Detection, faces_in
-from rtfilter.tracking.doubt import SURE
+from rtfilter.tracking.doubt import SURE, is_at
 from rtfilter.tracking.find import faces_now
-from rtfilter.tracking.follow import LOOK_EVERY_ALONE, SAME_DETECTION, Follower
+from rtfilter.tracking.follow import LOOK_EVERY_ALONE, Follower
 from rtfilter.tracking.lookout import Lookout
 from rtfilter.tracking.roi import Roi
 from rtfilter.tracking.tiles import Search, Tile, round_of, whole
@@ -120,7 +120,7 @@ class Crowd:
         spots = {person: each.spot for person, each in self._people.items()}
 
         def at(face: Detection) -> int | None:
-            found = (person for person, spot in spots.items() if spot is not None and _is_at(face, spot))
+            found = (person for person, spot in spots.items() if spot is not None and is_at(face, spot))
             return next(found, None)
 
         for person, face in moves.items():
@@ -133,7 +133,7 @@ class Crowd:
     ) -> list[int]:
         """Start followers of faces that have none; who they are. everywhere: in all of the picture."""
         taken = [spot for follower in self._people.values() if (spot := follower.spot) is not None]
-        free = [face for face in faces if not any(_is_at(face, place) for place in taken)]
+        free = [face for face in faces if not any(is_at(face, place) for place in taken)]
         started = []
         missing = {person: each for person, each in self._people.items() if each.roi is None}
         if everywhere and len(missing) == len(self._people):
@@ -199,7 +199,3 @@ def _intruder(
         return math.inf if place is None else math.dist(place, (here.x, here.y))
 
     return one.person if off(one.person) > off(other.person) else other.person
-
-
-def _is_at(face: Detection, place: Spot) -> bool:
-    return math.dist((face.x, face.y), (place.x, place.y)) <= SAME_DETECTION * place.size

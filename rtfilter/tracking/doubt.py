@@ -85,7 +85,7 @@ class Doubt:
 
     def confirm(self, here: Spot, faces: Sequence[Detection]) -> None:
         """Take note of how surely the face at `here` is detected."""
-        self._sure |= any(face.score >= SURE for face in faces if _is_at(face, here))
+        self._sure |= any(face.score >= SURE for face in faces if is_at(face, here))
 
     def see(self, points_px: F32, time_s: float) -> None:
         """The landmarks of the followed face."""
@@ -93,7 +93,7 @@ class Doubt:
 
     def preferred(self, faces: Sequence[Detection]) -> Sequence[Detection]:
         """Those to choose from at a start: all but pictures that were given up, if there are others."""
-        return [face for face in faces if not any(_is_at(face, place) for place in self._given_up)] or faces
+        return [face for face in faces if not any(is_at(face, place) for place in self._given_up)] or faces
 
     def better(self, here: Spot, faces: Sequence[Detection], time_s: float, longest: int) -> Detection | None:
         """The face to follow instead of the one at `here`; None to stay.
@@ -102,8 +102,8 @@ class Doubt:
         """
         self._forget_moved(faces)
         self.confirm(here, faces)
-        others = [face for face in faces if face.score >= SURE and not _is_at(face, here)]
-        others = [face for face in others if not any(_is_at(face, place) for place in self._given_up)]
+        others = [face for face in faces if face.score >= SURE and not is_at(face, here)]
+        others = [face for face in others if not any(is_at(face, place) for place in self._given_up)]
         if not others or self._chosen:
             return None
         best = max(others, key=lambda face: face.spot.size)
@@ -115,15 +115,20 @@ class Doubt:
             self._given_up.append(here)
         return best if lifeless or far or not self._sure else None
 
+    def resized(self, share_x: float, share_y: float) -> None:
+        """The picture has another size: what was given up is scaled along."""
+        self._given_up = [place.scaled(share_x, share_y) for place in self._given_up]
+
     def _forget_moved(self, faces: Sequence[Detection]) -> None:
         """A picture that moves by itself is a person after all."""
         for face in faces:
-            for place in [place for place in self._given_up if _is_at(face, place)]:
+            for place in [place for place in self._given_up if is_at(face, place)]:
                 if math.dist((face.x, face.y), (place.x, place.y)) > MOVED * place.size:
                     self._given_up.remove(place)
 
 
-def _is_at(face: Detection, place: Spot) -> bool:
+def is_at(face: Detection, place: Spot) -> bool:
+    """Whether a detection is of the face at a place."""
     return math.dist((face.x, face.y), (place.x, place.y)) <= SAME_PLACE * place.size
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rtfilter.tracking.crossing import CrossingWatch, Spot, place_of
 from rtfilter.tracking.detect import Detection, faces_in
-from rtfilter.tracking.doubt import Doubt
+from rtfilter.tracking.doubt import Doubt, is_at
 from rtfilter.tracking.roi import MARGIN, Roi
 from rtfilter.tracking.tiles import Search, Tile, whole
 
@@ -23,7 +23,6 @@ PRESENCE_MIN = 0.5  # MediaPipe's; less is no face
 REMEMBER_S = 1.0  # a face that comes back within this time is the same one
 # Pictures between two detections of all faces: without company lately, and with.
 LOOK_EVERY_ALONE, LOOK_EVERY_IN_COMPANY = 15, 6
-SAME_DETECTION = 0.7  # in face sizes: a detector's box this near, which lies elsewhere on it, is of that face
 OWN_EVERY = 3  # of the looks in doubt, which are for surer faces: one is at the face itself
 
 
@@ -108,7 +107,7 @@ class Follower:
         return self._roi is not None and self._looked + 1 >= every
 
     def picture(self, width: int, height: int) -> None:
-        """Begin a picture of that size; when the size changes, the last place is scaled along."""
+        """Begin a picture of that size; when the size changes, places in the last one are scaled along."""
         before, self._size = self._size, (width, height)
         self.is_first = before is None
         if before is None or before == self._size:
@@ -116,10 +115,10 @@ class Follower:
         self._roi = self._looking = None
         self._crossing.forget()
         self._search.restart()
+        share_x, share_y = width / before[0], height / before[1]
+        self._doubt.resized(share_x, share_y)
         if self._place is not None:
-            share_x, share_y = width / before[0], height / before[1]
-            size = self._place.size * math.sqrt(share_x * share_y)
-            self._place = Spot(self._place.x * share_x, self._place.y * share_y, size)
+            self._place = self._place.scaled(share_x, share_y)
 
     def start(self, faces: Sequence[Detection], time_s: float) -> Roi | None:
         """Choose among a picture's faces: the followed one if it is remembered, else the largest."""
@@ -212,7 +211,7 @@ class Follower:
     def turn_to(self, face: Detection) -> None:
         """Follow this face, somebody else's than the last one's, unless it is the followed one already."""
         spot = self.spot
-        if spot is None or math.dist((face.x, face.y), (spot.x, spot.y)) > SAME_DETECTION * spot.size:
+        if spot is None or not is_at(face, spot):
             self._looking = None
             self._begin_new(face)
         self._doubt.insist()

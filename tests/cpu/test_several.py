@@ -121,7 +121,11 @@ def test_bypass_of_one_leaves_their_pixels_and_of_all_but_one_the_rest(several) 
     assert not np.array_equal(out.rgb[:, 320:], PICTURE[:, 320:])
 
 
-@pytest.mark.parametrize("faces", [0, 17, -1, 1.5, True, "some", None])
+# Python turns no text of thousands of digits into a number, and no such number into text.
+ENDLESS = [pytest.param("9" * 5000, id="long text"), pytest.param(10**5000, id="long number")]
+
+
+@pytest.mark.parametrize("faces", [0, 17, -1, 1.5, True, "some", None, *ENDLESS])
 def test_a_number_of_faces_that_is_none(faces: object) -> None:
     with pytest.raises(UsageError, match=r"faces: expected 1..16 or all, got"):
         FaceFilter(tracker=Scripted([]), model=builtin(), faces=faces)  # type: ignore[arg-type]

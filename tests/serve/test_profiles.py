@@ -225,6 +225,7 @@ def test_a_deleted_profile_is_taken_off_where_it_is_worn_and_in_new_sessions(tmp
         ("POST", "/enrolment", {}, "expected"),
         ("POST", "/enrolment", {"name": "me", "seconds": 4}, "5..300"),
         ("POST", "/enrolment", {"name": "me", "seconds": 1e9}, "5..300"),
+        ("POST", "/enrolment", {"name": "me", "seconds": 10**400}, "5..300"),
         ("POST", "/enrolment", {"name": "me", "seconds": True}, "expected"),
         ("POST", "/enrolment", {"name": "me", "fresh": "yes"}, "expected"),
         ("POST", "/enrolment", {"name": "me", "passphrase": "short"}, "8"),

@@ -10,6 +10,7 @@ import pytest
 from rtfilter.tracking.crossing import Spot
 from rtfilter.tracking.detect import Detection
 from rtfilter.tracking.doubt import LIFELESS_S, LIFELESS_SOON_S, Doubt, LifeWatch
+from rtfilter.tracking.follow import Follower
 from tests.faces import coefficients, face_px
 from tests.tracking.worlds import detected
 
@@ -76,6 +77,15 @@ def test_a_print_gives_way_to_the_person_who_sits_down_and_is_not_taken_again() 
     assert doubt.better(there, [poster, person], time_s, LONGEST) is None, "nobody goes back to a print"
     assert list(doubt.preferred([poster, person])) == [person]
     assert list(doubt.preferred([poster])) == [poster]
+
+
+def test_a_print_is_known_again_in_a_picture_of_another_size() -> None:
+    follower, person = Follower(), at(Spot(400, 150, 60))
+    follower.picture(1280, 720)
+    follower._doubt._given_up.append(HERE)
+    follower.picture(640, 360)
+    poster = at(Spot(HERE.x / 2, HERE.y / 2, HERE.size / 2))
+    assert list(follower._doubt.preferred([poster, person])) == [person]
 
 
 def test_what_was_taken_for_a_print_and_moves_is_somebody() -> None:

@@ -1,6 +1,6 @@
 """`rtfilter learn occlusion`: trains the network that sees what lies over a face, on composed pictures.
 
-One process, or several through `torchrun --nproc-per-node N -m rtfilter learn occlusion ...`.
+One process: the pictures are composed into one file.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main(
     made_by = command_of(STEP, config_path, overrides, PATHS)
     with process_group(run.device, run.threads) as group:
         told = notify if group.first else lambda line: None
-        if not group.first and group.size > 1:
+        if group.size > 1:
             raise InputError("occlusion: one process only: its pictures are composed into one file")
         people = Footage(settings.squares, settings.held_out, settings.spectacled, measured=False).names
         pool = Pool(run.folder(STEP), run.seed, settings, False, told)

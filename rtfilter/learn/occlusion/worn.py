@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from rtfilter.learn.occlusion.glasses import Frame, lens_outline
 from rtfilter.learn.occlusion.hands import cloth
@@ -20,8 +19,6 @@ from rtfilter.learn.occlusion.scene import (
 )
 from rtfilter.learn.occlusion.skins import hair_colour
 from rtfilter.learn.occlusion.things import glossy
-
-F32 = npt.NDArray[np.float32]
 
 # Around the lower face: over the nose, along the cheek, the jaw, the chin, and back up.
 _UPPER = (227, 117, 118, 100, 6, 329, 347, 346, 447)

@@ -1,6 +1,6 @@
 """Messages of clients: parsed once, refused in one line.
 
-Called by `session` for every message, by `api` and `preset_store` for bodies of requests.
+Called by `handle` for every message, by `api` and `preset_store` for bodies of requests.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from rtfilter.profiles.store import check_name
 from rtfilter.serve.app.enrolment import Enrolment
 from rtfilter.serve.app.messages import parse_object
 from rtfilter.serve.app.pipeline import Filtered
-from rtfilter.serve.app.profile_files import Wish, deleted, listed, opened, passphrase_in
+from rtfilter.serve.app.profile_files import EnrolmentRequest, deleted, listed, opened, passphrase_in
 from rtfilter.serve.app.session import Session
 from rtfilter.serve.app.sessions import Sessions
 from rtfilter.serve.app.shapes import Json
@@ -115,14 +115,14 @@ class ProfileApi:
 
     async def _enrol(self, request: web.Request) -> web.Response:
         session = self._session(request)
-        wish = Wish.of(parse_object(await request.text()))
+        wanted = EnrolmentRequest.of(parse_object(await request.text()))
         if self._enrolling is not None or self._beginning:
             name = self._enrolling.name if self._enrolling is not None else "somebody"
             raise RefusedError(409, f"{name} is being enrolled, one at a time: wait, or stop that")
         self._beginning = True
         pictures = session.results.subscribe()
         try:
-            enrolment = await _aside(partial(self._begun, wish, session, pictures))
+            enrolment = await _aside(partial(self._begun, wanted, session, pictures))
         except BaseException:
             session.results.unsubscribe(pictures)
             raise
@@ -133,7 +133,7 @@ class ProfileApi:
         headers = {"Location": f"/api/sessions/{session.id}/enrolment"}
         return web.json_response(enrolment.describe(), status=201, headers=headers)
 
-    def _begun(self, wish: Wish, session: Session, pictures: Latest[Filtered]) -> Enrolment:
+    def _begun(self, wanted: EnrolmentRequest, session: Session, pictures: Latest[Filtered]) -> Enrolment:
         """Blocks on the disk: what was gathered before is read."""
         loop = session.loop
 
@@ -145,13 +145,13 @@ class ProfileApi:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._over, session, pictures, profile)
 
-        store = wish.store(self._folder)
+        store = wanted.store(self._folder)
         try:
-            return Enrolment(wish.name, store, wish.seconds, pictures, lambda: session.paused, tell, over)
+            return Enrolment(wanted.name, store, wanted.seconds, pictures, lambda: session.paused, tell, over)
         except PassphraseError as error:
             raise RefusedError(
                 403,
-                f"what was gathered for {wish.name} is locked: give the passphrase that it was begun with, "
+                f"what was gathered for {wanted.name} is locked: give the passphrase that it was begun with, "
                 "or begin anew",
             ) from error
 

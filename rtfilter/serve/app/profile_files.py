@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rtfilter.controls import shown
 from rtfilter.errors import InputError, OutputError, UsageError
 from rtfilter.profiles.gather import LEAST_S, PART_S
 from rtfilter.profiles.profile import Profile, load_profile, quality_in
@@ -26,7 +27,7 @@ _EXPECTED = '{"name": "me", "seconds"?: 60, "passphrase"?: text, "replace"?: tru
 
 
 @dataclass(frozen=True)
-class Wish:
+class EnrolmentRequest:
     """What a client asks of an enrolment. replace: a profile that exists; fresh: forget what was gathered."""
 
     name: str
@@ -36,7 +37,7 @@ class Wish:
     passphrase: str | None = field(repr=False)
 
     @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Wish:
+    def of(cls, body: Mapping[str, Any]) -> EnrolmentRequest:
         """Raises RefusedError, or UsageError for a name that no profile may have."""
         name, seconds = body.get("name"), body.get("seconds", SECONDS)
         replace, fresh = body.get("replace", False), body.get("fresh", False)
@@ -45,7 +46,7 @@ class Wish:
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             raise RefusedError(400, f"expected {_EXPECTED}")
         if not LEAST_S <= seconds <= SECONDS_MAX:
-            raise RefusedError(400, f"seconds: expected {LEAST_S:g}..{SECONDS_MAX:g}, got {seconds:g}")
+            raise RefusedError(400, f"seconds: expected {LEAST_S:g}..{SECONDS_MAX:g}, got {shown(seconds)}")
         return cls(check_new_name(name), float(seconds), replace, fresh, passphrase_in(body))
 
     def store(self, folder: Path | None) -> ProfileStore:
