@@ -40,6 +40,9 @@ FRAMES_HZ = 30.0
 LOOK_EVERY: Final = 3  # frames, while nothing over the face changes
 ALERT_LOOKS: Final = 12  # in a row, after a change
 CHANGED: Final = 0.0025  # share of the square, 23 pixels: more than a still outline trembles
+# So many looks in a row a face may have that trembles only, as a fringe's outline does at every look; each look
+# that waits its turn gives a part of one back. Without it the demo and d9 were looked at in every frame.
+PATIENCE, GIVEN_BACK = 24.0, 0.25
 MOVED_PX: Final = 1.5  # of the square: a head that moves on is looked at anew
 FORGET_S: Final = 1.0  # a face that was away for longer may be another one
 LEARN_EVERY: Final = 5  # looks, once the face is known
@@ -128,6 +131,7 @@ class OcclusionWatch:
         self._last: _Look | None = None
         self._parts, self._parts_seen = ALL_PARTS.copy(), ALL_PARTS
         self._alert = self._looks = self._strange = self._unseen = 0
+        self._patience = PATIENCE
 
     def _due(self, frame: Frame, last: _Look, rigid: F64) -> bool:
         if self._alert > 0 or self._unseen >= LOOK_EVERY:
@@ -135,7 +139,10 @@ class OcclusionWatch:
         if float(np.abs(rigid - last.rigid).max()) > MOVED_PX * last.roi.side / SIDE_PX:
             return True
         in_picture = after(moved(last.rigid, rigid), picture_from_square(last.roi))
-        return self._glance.differs(frame.pixels, in_picture, SIDE_PX)
+        if not self._glance.differs(frame.pixels, in_picture, SIDE_PX):
+            return False
+        self._patience = PATIENCE
+        return True
 
     def _look(self, frame: Frame, points_px: F32, rigid: F64, time_s: float, learn: bool) -> _Look:
         """Run the network, and measure the room."""
@@ -163,7 +170,9 @@ class OcclusionWatch:
         self._mask.take(held, frames)
         self._last, self._unseen = _Look(rigid, time_s, roi), 0
         self._distance = self._mask.distances(roi.side / SIDE_PX)
-        self._alert = ALERT_LOOKS if self._mask.changed >= CHANGED else max(self._alert - 1, 0)
+        self._patience = min(self._patience + (-1.0 if self._alert else GIVEN_BACK), PATIENCE)
+        alert = ALERT_LOOKS if self._mask.changed >= CHANGED else max(self._alert - 1, 0)
+        self._alert = alert if self._patience >= 1.0 else 0
         free = self._free_at(points)
         self._parts_seen = _step(np.einsum("np,n->p", self._weights, free), *PART_FREE)
         if self._glasses is not None and self._glasses.worn:

@@ -137,8 +137,20 @@ def test_what_stays_for_a_minute_does_not_become_the_face(watch: OcclusionWatch,
         shown = with_bar(frame, bar, "skin") if number >= 20 else frame
         seen = watch.see(shown, landmarks, time_s)
     inner = (slice(bar[0].start + 4, bar[0].stop - 4), slice(bar[1].start + 50, bar[1].stop - 50))
-    assert (distances(seen) == 0.0)[inner].mean() > 0.95
+    assert (distances(seen) == 0.0)[inner].mean() > 0.9  # measured 0.95: the last look is two frames old
     assert seen.parts[MOUTH] < 0.05
+
+
+def test_a_face_that_trembles_is_not_looked_at_in_every_frame(
+    watch: OcclusionWatch, clip: list[Seen]
+) -> None:
+    looks = 0
+    for number in range(240):
+        frame, landmarks = clip[number % len(clip)]
+        watch.see(frame, landmarks, number / 30)
+        looks += number >= 120 and watch._unseen == 0
+    # Measured: 48 of 120; all of them before, with the fringe of the demo, which changes at every look.
+    assert looks < 70
 
 
 def test_the_same_frames_give_the_same_answers(network: OnnxRunner, clip: list[Seen]) -> None:
