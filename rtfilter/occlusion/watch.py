@@ -40,8 +40,8 @@ FRAMES_HZ = 30.0
 LOOK_EVERY: Final = 3  # frames, while nothing over the face changes
 ALERT_LOOKS: Final = 12  # in a row, after a change
 CHANGED: Final = 0.0025  # share of the square, 23 pixels: more than a still outline trembles
-# So many looks in a row a face may have that trembles only, as a fringe's outline does at every look; each look
-# that waits its turn gives a part of one back. Without it the demo and d9 were looked at in every frame.
+# A face that only trembles, as a fringe's outline does at every look, is looked at in so many frames in a row;
+# each look that waited its turn gives a part of one back. Without it the demo was looked at in every frame.
 PATIENCE, GIVEN_BACK = 24.0, 0.25
 MOVED_PX: Final = 1.5  # of the square: a head that moves on is looked at anew
 FORGET_S: Final = 1.0  # a face that was away for longer may be another one
