@@ -40,7 +40,7 @@ FRAMES_HZ = 30.0
 LOOK_EVERY: Final = 3  # frames, while nothing over the face changes
 ALERT_LOOKS: Final = 12  # in a row, after a change
 CHANGED: Final = 0.0025  # share of the square, 23 pixels: more than a still outline trembles
-# A face that only trembles, as a fringe's outline does at every look, is looked at in so many frames in a row;
+# A face that only trembles, as a fringe's outline does at each look, is looked at in so many frames in a row;
 # each look that waited its turn gives a part of one back. Without it the demo was looked at in every frame.
 PATIENCE, GIVEN_BACK = 24.0, 0.25
 MOVED_PX: Final = 1.5  # of the square: a head that moves on is looked at anew
