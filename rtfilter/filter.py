@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from os import getpid
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,8 @@ class FaceFilter:
         if profile is not None:
             self.wear(profile)
         self._closed = False
+        # The step at work, by process: a child of a fork has none of its parent's other threads.
+        self._at_work: dict[int, object] = {}
         self._made = MadeHere("this FaceFilter, which works on a GPU,")
         self._time = TimeWatch()
 
@@ -117,7 +120,8 @@ class FaceFilter:
 
         Raises:
             FrameError: `frame` is no `Frame`.
-            UsageError: `controls` is no `Controls`, `people` none by number, or the filter is closed.
+            UsageError: `controls` is no `Controls`, `people` none by number, the filter is closed, or at work
+                in another thread.
             GpuError: a device failed and the CPU lane was not allowed.
         """
         self._refuse_misuse(frame, controls, people)
@@ -125,8 +129,14 @@ class FaceFilter:
             start = perf_counter_ns()
             self.reset()
             return StepResult(frame.unchanged(), StepReport(stage_ns={"total": perf_counter_ns() - start}))
-        self._time.see(frame.pts_ns)
-        return self._lane.step(frame, controls, people)
+        this, process = object(), getpid()
+        if self._at_work.setdefault(process, this) is not this:
+            raise UsageError("this filter is at work in another thread: make a FaceFilter for each stream")
+        try:
+            self._time.see(frame.pts_ns)
+            return self._lane.step(frame, controls, people)
+        finally:
+            del self._at_work[process]
 
     def choose(self, x: float, y: float) -> None:
         """Follow the face at this place from the next frame on, in shares of width and height, from the top

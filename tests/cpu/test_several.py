@@ -131,6 +131,11 @@ def test_a_number_of_faces_that_is_none(faces: object) -> None:
         FaceFilter(tracker=Scripted([]), model=builtin(), faces=faces)  # type: ignore[arg-type]
 
 
+def test_a_number_of_faces_may_be_numpy_s() -> None:
+    with FaceFilter(tracker=Scripted([]), model=builtin(), faces=np.int64(2)) as one:  # type: ignore[arg-type]
+        assert one.faces == 2
+
+
 def test_misuse_is_told(several) -> None:
     one = several([(1, 150.0)])
     for people, told in (
