@@ -15,6 +15,7 @@ from rtfilter.bench.occlusion_figures import bars, text_of
 from rtfilter.bench.occlusion_scenes import OCCLUDERS, Clip, phase_frames, read_clip, with_occluder
 from rtfilter.bench.occlusion_shapes import SHAPES, TONES
 from rtfilter.cli.main import main
+from rtfilter.errors import InputError
 
 
 def quiet(_line: str) -> None:
@@ -128,3 +129,14 @@ def test_a_wrong_line_is_answered_in_one(
     lines = [line for line in capsys.readouterr().err.splitlines() if "lane: " not in line]
     assert len(lines) == 1
     assert said in lines[0]
+
+
+def test_rims_that_were_not_found_do_not_keep_what_was_promised() -> None:
+    row = dict.fromkeys(("rms_px", "p95_px", "rms_percent", "p95_percent", "moved_px"))
+    (bar,) = bars({"rims": [{"clip": "one", "emotion": "happy", **row}]})
+    assert (bar["value"], bar["met"]) == ("no rims found", False)
+
+
+def test_where_no_clip_can_be_measured_the_reason_is_the_error() -> None:
+    with pytest.raises(InputError, match="no such file"):
+        occlusion(["absent.mp4"], quiet, tests=["crowds"], emotions=["happy"])
