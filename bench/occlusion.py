@@ -46,8 +46,8 @@ def occlusion(
 ) -> dict[str, Any]:
     """All figures. clips: of people without glasses. glasses: of people who wear some.
 
-    sheets: a folder for pictures. Raises InputError for what cannot be read or shows no face, UsageError
-    without a clip or for an unknown name.
+    sheets: a folder for pictures. Raises InputError for what cannot be read or shows no face, and where
+    nothing is left to measure; UsageError without a clip or for an unknown name.
     """
     if not clips and not glasses:
         raise UsageError("bench occlusion: give clips, such as `rtfilter bench occlusion talk.mp4`")
@@ -74,6 +74,8 @@ def occlusion(
             document["rims"] = bench.rims(clips, glasses)
     if "crowds" in tests:
         document["crowds"] = crowds(clips, notify, lane, document["left_out"])
+    if document["left_out"] and not any(document.get(test) for test in TESTS):
+        raise InputError("; ".join(dict.fromkeys(document["left_out"].values())))
     return document
 
 

@@ -85,17 +85,11 @@ def bars(document: Mapping[str, Any]) -> list[dict[str, Any]]:
         found.append(_bar("lines behind the person move by", _most(rows, "px_max"), LINE_PX, "px"))
     if rows := document.get("rims"):
         worst = _most(rows, "rms_px")
-        met = all(
-            row["rms_px"] <= RIM_PX or row["rms_percent"] <= RIM_PERCENT for row in rows if row["rms_px"]
-        )
-        found.append(
-            limit(
-                "rims keep their shape within",
-                f"{worst:.2f} px",
-                f"{RIM_PX:g} px or {RIM_PERCENT:g} % IOD",
-                met,
-            )
-        )
+        known = [row for row in rows if row["rms_px"] is not None]
+        met = all(row["rms_px"] <= RIM_PX or row["rms_percent"] <= RIM_PERCENT for row in known)
+        value = f"{worst:.2f} px" if known else "no rims found"
+        asked = f"{RIM_PX:g} px or {RIM_PERCENT:g} % IOD"
+        found.append(limit("rims keep their shape within", value, asked, bool(known) and met))
     if rows := document.get("crowds"):
         least = min(row["own"] or 0.0 for row in rows)
         found.append(limit("people who keep their controls", f"{least:.1f} %", "100 %", least >= 100.0))

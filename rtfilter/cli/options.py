@@ -145,13 +145,13 @@ def edit_options(parser: argparse.ArgumentParser) -> None:
     profile_options(parser)
 
 
-def faces_option(parser: argparse.ArgumentParser) -> None:
-    """How many people."""
+def faces_option(parser: argparse.ArgumentParser, what: str = "edited") -> None:
+    """How many people are edited, or what else is done to them."""
     parser.add_argument(
         "--faces",
         metavar="N|all",
         type=checked(face_count),
-        help=f"how many people are edited: 1 (default) to {FACES_MAX}, or {ALL_FACES}",
+        help=f"how many people are {what}: 1 (default) to {FACES_MAX}, or {ALL_FACES}",
     )
 
 

@@ -40,6 +40,10 @@ class Parser(argparse.ArgumentParser):
         options = re.findall(r"(?<![\w-])--[a-z][a-z-]*", self.format_help())
         close = difflib.get_close_matches(argument, options, n=1, cutoff=0.5)
         hint = f": did you mean {close[0]}?" if close else ""
+        # argparse takes names in a row only: those after an option are unknown to it.
+        named_in_a_row = any(one.nargs == "*" for one in self._actions if not one.option_strings)
+        if named_in_a_row and not argument.startswith("-"):
+            hint = ": give names before the options"
         self.error(f"unknown argument {argument!r}{hint}")
 
 

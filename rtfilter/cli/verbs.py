@@ -115,7 +115,7 @@ def inspect_options(parser: Parser) -> None:
     common(parser, "--json", help="every frame, as one JSON document")
     parser.add_argument("-o", "--output", metavar="OUT.json", help="write there instead of to the terminal")
     common(parser, "--force")
-    faces_option(parser)
+    faces_option(parser, "reported")
     lane_options(parser)
 
 

@@ -66,6 +66,10 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
         (["run", "--width", "0"], "expected a whole number above 0, got '0'"),
         (["run", "--duration", "0"], "expected 0.01..86400 seconds, got '0'"),
         (["run", "one.mp4"], "unknown argument 'one.mp4'"),
+        (
+            ["bench", "occlusion", "--test", "masks", "one.mp4"],
+            "unknown argument 'one.mp4': give names before the options",
+        ),
         (["inspect"], "the following arguments are required: FILE"),
         (["evaluate", "a.mp4"], "EDITED"),
         (["presets", "shwo"], "unknown action 'shwo': did you mean 'show'?"),
