@@ -170,10 +170,11 @@ def face_count(faces: object) -> int:
         count = FACES_MAX if text == ALL_FACES else None
         if text.isascii() and text.isdigit() and len(text) <= 9:  # Python refuses thousands of digits
             count = int(text)
-    # Integral, so that NumPy's scalars do.
-    if isinstance(count, bool) or not isinstance(count, numbers.Integral) or not 1 <= count <= FACES_MAX:
+    if isinstance(count, numbers.Integral) and not isinstance(count, bool):  # so that NumPy's scalars do
+        count = int(count)
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= FACES_MAX:
         raise UsageError(f"faces: expected 1..{FACES_MAX} or {ALL_FACES}, got {shown(faces)}")
-    return int(count)
+    return count
 
 
 def in_range(name: str, value: object, low: float, high: float) -> float:
