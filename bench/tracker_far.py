@@ -17,6 +17,7 @@ import numpy.typing as npt
 from rtfilter.bench import common
 from rtfilter.bench.far_scenes import FPS, Scene, backgrounds, people, scenes
 from rtfilter.bench.tracker_clips import clips_in, iod_px, shake
+from rtfilter.errors import InputError
 from rtfilter.frame import Frame
 from rtfilter.tracking.engine import EngineTracker
 
@@ -45,6 +46,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     sizes: dict[str, Any] = {}
     try:
         actors, rooms = people(clips, tracker, FRAMES), backgrounds(clips, tracker)
+        if not actors:
+            raise InputError(
+                f"no clip shows a face in each of its first {FRAMES} frames: name other --footage"
+            )
         for size in dict.fromkeys(arguments.size or SIZES):
             width, height = SIZES[size]
             by_share: dict[str, Any] = {}
