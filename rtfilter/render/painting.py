@@ -84,6 +84,8 @@ class Painting:
 
     def frame(self) -> Frame:
         """The frame with what was painted so far."""
+        if self._ready is not None:
+            self._ready.cancel()  # not begun, and of no more use: on a busy machine these would pile up
         if not self.boxes:
             return self._frame.unchanged()
         return self._frame.filtered(self._surfaces[0].painted, whole_box(self.boxes))
