@@ -24,8 +24,10 @@ from rtfilter.profiles.profile import Profile, made_and_kept
 from rtfilter.profiles.seal import Seal
 from rtfilter.profiles.store import ProfileStore
 from rtfilter.serve.app.pool import FilterPool
+from rtfilter.serve.app.profile_files import opened
 from rtfilter.serve.app.wearing import LiveProfile
 from rtfilter.serve.gate.options import ServeOptions
+from rtfilter.serve.gate.refusals import RefusedError
 from rtfilter.sources.demo import DemoSource
 from tests.faces import builtin
 from tests.fakes.serving import (
@@ -249,6 +251,15 @@ def test_mistakes_are_answered_in_one_line_and_touch_no_file(
 
     run(test())
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("passphrase", [None, "abc", "long enough"])
+def test_what_is_not_there_is_not_said_to_have_another_passphrase(
+    passphrase: str | None, tmp_path: Path
+) -> None:
+    with pytest.raises(RefusedError, match="there is no profile nobody") as refused:
+        opened(tmp_path, "nobody", passphrase)
+    assert refused.value.status == 404
 
 
 EVERYTHING = (

@@ -82,9 +82,12 @@ def listed(folder: Path | None) -> list[dict[str, Any]]:
 
 def opened(folder: Path | None, name: str, passphrase: str | None) -> Profile:
     """A profile. Raises RefusedError."""
+    absent = RefusedError(404, f"there is no profile {name}: choose another, or enrol")
     try:
         return load_profile(ProfileStore(folder, Seal(passphrase)), name)
     except PassphraseError as error:
+        if not ProfileStore(folder).exists(name):  # the passphrase alone was wrong, as a short one is
+            raise absent from error
         line = f"profile {name} is locked: give its passphrase"
         if passphrase is not None:
             line = f"profile {name} does not open with this passphrase: give the one it was made with"
@@ -94,7 +97,7 @@ def opened(folder: Path | None, name: str, passphrase: str | None) -> Profile:
     except InputError as error:
         raise RefusedError(409, str(error)) from error
     except UsageError as error:
-        raise RefusedError(404, f"there is no profile {name}: choose another, or enrol") from error
+        raise absent from error
 
 
 def deleted(folder: Path | None, name: str) -> None:
