@@ -78,7 +78,10 @@ class ProfiledLane:
     def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
         """See `Lane.step`."""
         time_s = frame.pts_ns * 1e-9
+        before = self._lane.name
         result = self._lane.step(frame, *self._faded(controls, people, time_s))
+        if self._lane.name != before:
+            self._judge_anew()
         for one in result.report.people:
             self._wearer(one.person).see(frame, one.landmarks.points_px, one.state, time_s)
             self._number = one.person
@@ -119,6 +122,12 @@ class ProfiledLane:
     def close(self) -> None:
         """See `Lane.close`."""
         self._lane.close()
+
+    def _judge_anew(self) -> None:
+        """Another lane took over, which gives numbers anew, and learns everybody's neutral anew."""
+        self._wearers.clear()
+        if self._alone:
+            self._one.forget()
 
     def _faded(
         self, controls: Controls, people: People | None, time_s: float

@@ -65,6 +65,7 @@ class Inner:
     shares: list[float] = field(default_factory=list)
     closed: int = 0
     number: int = 0
+    falls_back: bool = False
 
     def __post_init__(self) -> None:
         self._fit = FaceFit(builtin())
@@ -72,6 +73,7 @@ class Inner:
 
     def step(self, frame: Frame, controls: Controls, people: People | None = None) -> StepResult:
         self.shares.append(controls.skin)
+        self.name = "cpu" if self.falls_back else self.name
         if self.points_px is None:
             self._identity = self._fit.first_identity()
             return StepResult(frame, StepReport())
@@ -171,6 +173,23 @@ def test_who_is_chosen_settles_before_they_are_judged(worn) -> None:
     assert lane._one._looks == 0.0
     watch(lane, inner, Face(2), 0.5, 4.0 + SETTLED_S)
     assert lane._one._looks > 0.0
+
+
+@pytest.mark.parametrize("faces", [1, 3])
+def test_after_a_gpu_was_lost_everybody_is_judged_anew(faces: int) -> None:
+    """The lane that takes over gives numbers anew, and paints everybody's maps."""
+    face, inner = Face(1), Inner(name="cuda", number=1)
+    lane = ProfiledLane(inner, face.worn(), builtin(), lambda line: None, faces)
+    watch(lane, inner, face, 8.0, 0.0)
+    assert lane.own
+    given, inner.falls_back = len(inner.skins), True
+    watch(lane, inner, face, SETTLED_S - 0.1, 8.0)
+    assert len(inner.skins) == given, "not before the neutral has settled"
+    assert lane.own == (faces == 1)
+    watch(lane, inner, face, 8.0, 8.0 + SETTLED_S)
+    assert lane.own
+    assert (len(inner.skins) > given) == (faces > 1)
+    assert inner.skins[-1].maps.max() == np.float32(0.1)
 
 
 def test_distance_and_correlation_know_their_ends() -> None:
