@@ -1,7 +1,7 @@
-"""People who walk past each other in one picture, each with controls of their own. Called by
-`bench.occlusion`.
+"""People who walk past each other in one picture, each with controls of their own.
 
 They are cut out of clips (`bench.occlusion_lines.matte`) and set before a wall, the nearer over the others.
+Called by `bench.occlusion`.
 """
 
 from __future__ import annotations

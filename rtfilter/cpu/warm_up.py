@@ -1,4 +1,4 @@
-"""A face for the first frame of the CPU lane, which nobody sees: what fits and edits it is compiled."""
+"""Compiles what fits and edits a face, by editing the mean one before the first frame. For `cpu`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A coarse glance at the face's square between two looks of the network: has something come, or gone?"""
+"""Whether something came or went in the face's square between two runs of the network, seen coarsely."""
 
 from __future__ import annotations
 

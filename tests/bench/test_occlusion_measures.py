@@ -149,9 +149,9 @@ def test_a_room_holds_its_pixels() -> None:
 
 def test_a_bar_before_the_face_is_in_the_mask(clip: Clip) -> None:
     figures = mask_figures(clip, with_occluder(clip, "bar"))
-    assert 0.0 <= figures["beside"] <= 100.0
-    # The demo is a rendered face, and ten frames a second are few: only that the measure sees the mask.
-    assert figures["iou_rest"] > 5.0
+    # Measured 27 and 11: the demo is a rendered face, and ten frames a second are few.
+    assert figures["iou_rest"] > 15.0
+    assert figures["beside"] < 20.0
 
 
 def shifted(rgb: U8, dx: float, dy: float) -> U8:
