@@ -163,6 +163,6 @@ class ProfiledLane:
             self._notify(
                 f"this is not the person of profile {self._profile.name}: its texture fades out, and the "
                 "built-in skin is used. Is it you? Then enrol again in this light: "
-                f"rtfilter enroll --name {self._profile.name} --force"
+                f"rtfilter enroll camera:0 --name {self._profile.name} --force"
             )
         self._told = True

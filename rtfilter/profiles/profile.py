@@ -163,5 +163,5 @@ def load_profile(store: ProfileStore, name: str) -> Profile:
         return Profile.from_bytes(name, str(header.get("created", "")), content)
     except DamagedProfileError as error:
         raise DamagedProfileError(
-            f"profile {name} {error}. Enrol again: rtfilter enroll --name {name} --force"
+            f"profile {name} {error}. Enrol again: rtfilter enroll camera:0 --name {name} --force"
         ) from error

@@ -127,14 +127,16 @@ class ProfileStore:
         if not path.exists():
             known = [entry.name for entry in self.entries() if entry.path.suffix == PROFILE]
             if not known:
-                raise UsageError(f"there is no profile {name!r}: make it with: rtfilter enroll --name {name}")
+                raise UsageError(
+                    f"there is no profile {name!r}: make it with: rtfilter enroll camera:0 --name {name}"
+                )
             raise UsageError(f"unknown profile {name!r}:{nearest(name, known)}")
         try:
             sealed = _read(path)
             return sealed.header, self._seal.open(sealed)
         except DamagedProfileError as error:
             raise DamagedProfileError(
-                f"profile {name}: {path} {error}. Enrol again: rtfilter enroll --name {name} --force"
+                f"profile {name}: {path} {error}. Enrol again: rtfilter enroll camera:0 --name {name} --force"
             ) from error
         except PassphraseError as error:
             raise PassphraseError(f"profile {name} {error}") from error

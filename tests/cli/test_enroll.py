@@ -222,7 +222,7 @@ def test_an_unknown_or_damaged_profile_stops_before_anything_is_written(
     path.write_bytes(bytes(data))
     line = refused([*words, "--profile", "demo"], 1)
     assert "damaged: its checksum is wrong" in line
-    assert "Enrol again: rtfilter enroll --name demo --force" in line
+    assert "Enrol again: rtfilter enroll camera:0 --name demo --force" in line
     assert not out.exists()
 
 

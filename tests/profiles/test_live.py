@@ -127,7 +127,7 @@ def test_somebody_else_is_told_once_and_fades_to_the_builtin_maps(worn) -> None:
     assert not lane.own
     assert len(lines) == 1
     assert "not the person of profile anna" in lines[0]
-    assert "rtfilter enroll --name anna" in lines[0]
+    assert "rtfilter enroll camera:0 --name anna" in lines[0]
     assert inner.skins[-1].maps.shape == SkinMaps.builtin().maps.shape
     faded = [share for share in inner.shares if share < 1.0]
     assert min(faded) < 0.3

@@ -41,7 +41,7 @@ def test_a_profile_is_for_its_owner_alone(store: ProfileStore) -> None:
 
 
 def test_unknown_names_get_the_nearest(store: ProfileStore) -> None:
-    with pytest.raises(UsageError, match="rtfilter enroll --name anna"):
+    with pytest.raises(UsageError, match="rtfilter enroll camera:0 --name anna"):
         store.read("anna")
     store.write("anna", {}, b"content")
     with pytest.raises(UsageError, match="did you mean 'anna'"):
@@ -79,7 +79,7 @@ def test_parts_come_back_in_order_without_the_damaged(store: ProfileStore) -> No
 def test_a_damaged_profile_is_listed_and_says_what_to_do(store: ProfileStore) -> None:
     path = store.write("anna", {}, b"content")
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(DamagedProfileError, match=r"cut short.*rtfilter enroll --name anna --force"):
+    with pytest.raises(DamagedProfileError, match=r"cut short.*rtfilter enroll camera:0 --name anna --force"):
         store.read("anna")
     assert "cut short" in store.entries()[0].problem
     assert store.delete("anna") == [path]
