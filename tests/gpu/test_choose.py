@@ -105,7 +105,7 @@ def test_a_filter_with_a_tracker_of_ones_own_is_on_the_cpu(caplog: pytest.LogCap
     for lane in ("auto", "cpu"):
         one = FaceFilter(lane=lane, tracker=ScriptedTracker([face_px()]), model=builtin(), fade_s=0.0)
         assert (one.lane, one.lane_why) == ("cpu", "a tracker of your own")
-        out = one.step(Frame.from_rgb(texture()), Controls({"happy": 1.0}))
+        out = one.step(Frame.from_rgb(texture()), Controls({"happy": 1.0}, occlusion=False))
         assert out.frame.changed is not None
         one.close()
     with pytest.raises(UsageError, match="CPU lane"):
