@@ -98,12 +98,6 @@ extern "C" __global__ void __launch_bounds__(IRIS_BLOCK) measure_irises(
         const float *upper = record + IRIS_HEAD, *lower = upper + IRIS_PLACES;
         const float open = lower[IRIS_PLACES / 2] - upper[IRIS_PLACES / 2];
         record[9] = ramp(open / record[5], IRIS_OPEN_FROM, IRIS_OPEN_TO);
-        const RoomParameters& room = rooms[blockIdx.z];
-        const float* distance = distances + (long long)ROOM_PLACES * blockIdx.z;
-        if (room.side > 0) {
-            const float ends_x = record[0] + record[2], ends_y = record[1] + record[3];
-            record[9] *= iris_room(room, distance, ends_x, ends_y, record[5]);
-        }
     }
     __syncthreads();
     if (!(record[9] > 0.0f)) {
@@ -152,6 +146,12 @@ extern "C" __global__ void __launch_bounds__(IRIS_BLOCK) measure_irises(
             for (int c = 0; c < 3; ++c) to[c] = mixed[c] / mixed[3];
             to[3] = fminf(mixed[3] / (4.0f * IRIS_ENOUGH), 1.0f);
         }
+    }
+    // Last, where the fewest registers are in use: earlier, they did not suffice on sm_80.
+    if (thread == 0 && rooms[blockIdx.z].side > 0) {
+        const float* distance = distances + (long long)ROOM_PLACES * blockIdx.z;
+        const float ends_x = record[0] + record[2], ends_y = record[1] + record[3];
+        record[9] *= iris_room(rooms[blockIdx.z], distance, ends_x, ends_y, record[5]);
     }
     __syncthreads();
     for (int n = thread; n < IRIS_NUMBERS; n += IRIS_BLOCK) out[n] = record[n];

@@ -167,7 +167,8 @@ def test_identical_clips_differ_in_nothing(source_path: Path) -> None:
     assert same.mouth.gap_r == pytest.approx(1.0, abs=1e-12)
     assert same.mouth.gap_gain == pytest.approx(1.0, abs=1e-12)
     assert same.mouth.gap_rmse_iod == 0.0
-    assert max(map(abs, same.emotion.coefficients.values())) == 0.0
+    # Measured 4e-16: sums of the compiled fit are rounded as their memory lies.
+    assert max(map(abs, same.emotion.coefficients.values())) < 1e-12
     assert same.emotion.corner_lift_iod == 0.0
     assert (same.jitter.ratio, same.jitter.edit_iod) == (1.0, 0.0)
     assert (same.pixels.sharpness, same.pixels.background_diff, same.pixels.background_worst) == (1.0, 0.0, 0)
