@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from rtfilter.face.deform import Room
 from rtfilter.face.landmarks import FACE_OVAL
+from rtfilter.occlusion.mask import FAR_PX
 from rtfilter.occlusion.square import SIDE_PX, square_from_picture
 from rtfilter.tracking.crossing import place_of
 from rtfilter.tracking.roi import Roi
@@ -21,7 +22,6 @@ F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 
 NEAR = 1.6  # in face sizes, of the larger: others farther from a face's middle are out of its edit's reach
-FAR_PX = 1e4  # of the picture: nothing is held
 
 
 def beside_others(room: Room | None, points_px: F32, others: Sequence[F32]) -> Room | None:

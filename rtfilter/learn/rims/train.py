@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -20,12 +19,12 @@ from rtfilter.engines.networks import RIMS
 from rtfilter.engines.ort.cpu import OnnxRunner
 from rtfilter.errors import InputError, Notify
 from rtfilter.learn.config import read_document
-from rtfilter.learn.data.track import write_whole
 from rtfilter.learn.rims.bands import FILE, Bands, RimsSettings
 from rtfilter.learn.rims.graph import rims_graph
 from rtfilter.learn.rims.network import RimsNetwork
 from rtfilter.learn.rims.picture import composed
 from rtfilter.learn.training.commands import command_of
+from rtfilter.learn.training.exported import largest_difference, write_checked
 from rtfilter.learn.training.steps import share_of_rate
 
 F32 = npt.NDArray[np.float32]
@@ -64,12 +63,8 @@ def main(
     made_by = command_of(STEP, config_path, overrides, PATHS)
     content = rims_graph(network, made_by)
     off = difference(network, content)
-    if not off <= TOLERANCE:
-        raise InputError(f"the ONNX file differs from PyTorch by {off:.2g}, expected {TOLERANCE:g} at most")
     path = folder / ASSET
-    write_whole(path, content)
-    digest = hashlib.sha256(content).hexdigest()[:16]
-    notify(f"{path}: {len(content) / 1000:.0f} kB, sha256 {digest}, differs from PyTorch by {off:.1g}")
+    write_checked(path, content, off, TOLERANCE, notify)
     for line in measured(content, bands, settings, run.seed):
         notify(line)
     return path
@@ -127,16 +122,7 @@ def batch(
 
 def difference(network: RimsNetwork, content: bytes) -> float:
     """The largest difference of a probability between the ONNX file and PyTorch, over random inputs."""
-    rng, runner, worst = np.random.default_rng(0), OnnxRunner(content, RIMS), 0.0
-    for _ in range(4):
-        pixels = rng.random((1, *RIMS.inputs[0].at(1)[1:])).astype(np.float32)
-        with torch.no_grad():
-            wanted = [torch.sigmoid(one).numpy() for one in network(torch.from_numpy(pixels))]
-        came = runner.run(pixels=pixels)
-        for name, one in zip(("rims", "worn"), wanted, strict=True):
-            worst = max(worst, float(np.abs(came[name] - one).max()))
-    runner.close()
-    return worst
+    return largest_difference(content, RIMS, network)
 
 
 def measured(content: bytes, bands: Bands, settings: RimsSettings, seed: int) -> list[str]:
