@@ -149,11 +149,11 @@ def _table(model: MorphableModel) -> F32:
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     table = np.ones((len(NODES_X), len(NODES_Y), lm.LANDMARK_COUNT))
     for i, x in enumerate(NODES_X * STEP_X):
-        turned = float(_step(abs(x), FRONTAL))
+        turned = float(smooth_step(abs(x), FRONTAL))
         for j, y in enumerate(NODES_Y * STEP_Y if turned > 0.0 else ()):
             away = np.array([x, y, np.sqrt(max(1.0 - x * x - y * y, 0.0))])
             away /= np.linalg.norm(away)
-            seen = _step(_within(mean, away), OUTLINE_IOD) * _step(-(normals @ away), FACING)
+            seen = smooth_step(_within(mean, away), OUTLINE_IOD) * smooth_step(-(normals @ away), FACING)
             table[i, j] = 1.0 - turned * (1.0 - _together(seen))
     return table.reshape(-1, lm.LANDMARK_COUNT).astype(np.float32)
 
@@ -199,7 +199,7 @@ def _together(values: F64) -> F64:
     return out
 
 
-def _step(value: F64 | float, span: tuple[float, float]) -> F64:
-    """0 before the span, 1 after it, smooth between."""
+def smooth_step(value: npt.ArrayLike, span: tuple[float, float]) -> F64:
+    """0 before the span, 1 after it, smooth between; float64 of the value's shape."""
     t = np.clip((np.asarray(value, np.float64) - span[0]) / (span[1] - span[0]), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t), np.float64)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rtfilter.engines.runner import Network
 from rtfilter.face.deform import Room
-from rtfilter.face.visibility import ALL_PARTS, PARTS, part_weights
+from rtfilter.face.visibility import ALL_PARTS, PARTS, part_weights, smooth_step
 from rtfilter.frame import Frame
 from rtfilter.occlusion.appearance import Appearance
 from rtfilter.occlusion.carry import after, inverse, moved, rigid_points
@@ -48,6 +48,7 @@ FORGET_S: Final = 1.0  # a face that was away for longer may be another one
 LEARN_EVERY: Final = 5  # looks, once the face is known
 KNOWN: Final = 0.75  # of the skin
 PART_FREE: Final = (0.35, 0.75)  # free share of a part at which it begins to keep its edit, and keeps all
+COVERED: Final = (0.3, 0.6)  # probability of an occluder from which a landmark counts as covered, and wholly
 PART_STEP: Final = 0.25  # by which a part's share changes in a frame
 # Of their way, behind rims: hair would be stretched between rims that are held and a forehead that moves.
 BROWS_BEHIND_RIMS: Final = 0.45
@@ -174,7 +175,9 @@ class OcclusionWatch:
         alert = ALERT_LOOKS if self._mask.changed >= CHANGED else max(self._alert - 1, 0)
         self._alert = alert if self._patience >= 1.0 else 0
         free = self._free_at(points)
-        self._parts_seen = _step(np.einsum("np,n->p", self._weights, free), *PART_FREE)
+        self._parts_seen = smooth_step(np.einsum("np,n->p", self._weights, free), PART_FREE).astype(
+            np.float32
+        )
         if self._glasses is not None and self._glasses.worn:
             self._parts_seen[_BROWS] *= BROWS_BEHIND_RIMS
         if last is None:
@@ -196,9 +199,5 @@ class OcclusionWatch:
     def _free_at(self, points: F32) -> F32:
         """How free of occluders each landmark is, float32 [478], 0..1; points: in the square's pixels."""
         at = np.clip(points[:, :2], 0, SIDE_PX - 1).astype(np.int32)
-        return 1.0 - _step(self._mask.occluder[at[:, 1], at[:, 0]], 0.3, 0.6)
-
-
-def _step(value: F32, low: float, high: float) -> F32:
-    share = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return np.asarray(share * share * (3.0 - 2.0 * share), np.float32)
+        covered = smooth_step(self._mask.occluder[at[:, 1], at[:, 0]], COVERED)
+        return np.asarray(1.0 - covered, np.float32)
