@@ -111,10 +111,12 @@ class OcclusionWatch:
         self._person, self._seen_s = landmarks.person, time_s
         rigid = rigid_points(landmarks.points_px)
         self._unseen += 1
-        last = self._last
-        if last is None or self._due(frame, last, rigid):
-            last = self._look(frame, landmarks.points_px, rigid, time_s, learn)
-        now_from_look = moved(last.rigid, rigid)
+        last, now_from_look = self._last, np.eye(2, 3)
+        if last is not None:
+            now_from_look = moved(last.rigid, rigid)
+        if last is None or self._due(frame, last, rigid, now_from_look):
+            last = self._look(frame, landmarks.points_px, rigid, time_s, now_from_look, learn)
+            now_from_look = np.eye(2, 3)
         scale = float(np.hypot(*now_from_look[:, 0]))
         matrix = after(square_from_picture(last.roi), inverse(now_from_look))
         self._parts += np.clip(self._parts_seen - self._parts, -PART_STEP, PART_STEP)
@@ -134,19 +136,21 @@ class OcclusionWatch:
         self._alert = self._looks = self._strange = self._unseen = 0
         self._patience = PATIENCE
 
-    def _due(self, frame: Frame, last: _Look, rigid: F64) -> bool:
+    def _due(self, frame: Frame, last: _Look, rigid: F64, now_from_look: F64) -> bool:
         if self._alert > 0 or self._unseen >= LOOK_EVERY:
             return True
         if float(np.abs(rigid - last.rigid).max()) > MOVED_PX * last.roi.side / SIDE_PX:
             return True
-        in_picture = after(moved(last.rigid, rigid), picture_from_square(last.roi))
+        in_picture = after(now_from_look, picture_from_square(last.roi))
         if not self._glance.differs(frame.pixels, in_picture, SIDE_PX):
             return False
         self._patience = PATIENCE
         return True
 
-    def _look(self, frame: Frame, points_px: F32, rigid: F64, time_s: float, learn: bool) -> _Look:
-        """Run the network, and measure the room."""
+    def _look(
+        self, frame: Frame, points_px: F32, rigid: F64, time_s: float, now_from_look: F64, learn: bool
+    ) -> _Look:
+        """Run the network, and measure the room. now_from_look: float64 [2, 3], from the look before."""
         roi = Roi.of_landmarks(points_px)
         square = self._pixels[0, :3]
         look(frame.pixels, roi, square)
@@ -156,8 +160,7 @@ class OcclusionWatch:
         before_from_now, frames = np.eye(2, 3), 1.0
         last = self._last
         if last is not None:
-            then_from_now = inverse(moved(last.rigid, rigid))
-            in_picture = after(then_from_now, picture_from_square(roi))
+            in_picture = after(inverse(now_from_look), picture_from_square(roi))
             before_from_now = after(square_from_picture(last.roi), in_picture)
             frames = min(max((time_s - last.time_s) * FRAMES_HZ, 1.0), 2.0 * LOOK_EVERY)
         points = points_in_square(points_px, roi)
